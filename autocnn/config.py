@@ -1,0 +1,152 @@
+"""What was asked: the settings of a study, checked, with their defaults.
+
+Precedence: defaults here < a YAML or JSON file < flags. The resolved config is
+saved in `study.json`.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from autocnn.errors import ConfigError
+
+Objective = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "log_loss"]
+EngineName = Literal["optuna"]
+SamplerName = Literal["tpe", "random", "qmc"]
+PrunerName = Literal["asha", "median", "none"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Channels = Literal["auto", "grey", "rgb"]
+
+DURATION_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+class StudyConfig(BaseModel):
+    """Everything that decides a study, except the data and the space themselves.
+
+    Attributes:
+        data: Path to the images, or the name of a built-in set.
+        name: Name of the study; None: from the data and the time.
+        results: Folder that holds the studies.
+        space: Name or path of the search space.
+        trials: Trials in the study.
+        budget_s: Seconds for the whole study, finalists included; None: no limit.
+        epochs: Most epochs per trial; None: what the space says.
+        trial_timeout_s: Seconds that one trial may take; None: no limit.
+        objective: What the search improves, measured on val.
+        max_gap: Largest train - val gap of the objective that counts as feasible.
+        engine, sampler, pruner: What proposes params and stops hopeless trials.
+        finalists: Top trials that are retrained and judged on test.
+        seed: Seed of everything random.
+        image_size: Side of the square input in px; None: from the data.
+        channels: Grey or RGB; auto: by looking at the images.
+        val_fraction, test_fraction: Size of a split that is missing, of all images.
+        max_unreadable: Fraction of unreadable files above which it is an error.
+        cache_dir: Where decoded images are kept; None: the platform's cache folder.
+        cache_limit_gb: Size above which the oldest decoded sets are deleted.
+        weights: File with pretrained weights for the `pretrained` family.
+        workers: Trials at once; None: chosen for the machine.
+        threads: Threads per trial; None: chosen for the machine.
+        precision: Arithmetic of the models; auto: chosen for the machine.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: str = "digits"
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    results: Path = Path("results")
+    space: str = "default"
+    trials: int = Field(default=50, ge=1)
+    budget_s: float | None = Field(default=None, gt=0)
+    epochs: int | None = Field(default=None, ge=1)
+    trial_timeout_s: float | None = Field(default=None, gt=0)
+    objective: Objective = "balanced_accuracy"
+    max_gap: float | None = Field(default=None, ge=0)
+    engine: EngineName = "optuna"
+    sampler: SamplerName = "tpe"
+    pruner: PrunerName = "asha"
+    finalists: int = Field(default=3, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    image_size: int | None = Field(default=None, ge=8, le=1024)
+    channels: Channels = "auto"
+    val_fraction: float = Field(default=0.15, gt=0, lt=0.5)
+    test_fraction: float = Field(default=0.15, gt=0, lt=0.5)
+    max_unreadable: float = Field(default=0.05, ge=0, le=1)
+    cache_dir: Path | None = None
+    cache_limit_gb: float = Field(default=10.0, gt=0)
+    weights: Path | None = None
+    workers: int | None = Field(default=None, ge=1)
+    threads: int | None = Field(default=None, ge=1)
+    precision: Precision = "auto"
+
+    @field_validator("budget_s", "trial_timeout_s", mode="before")
+    @classmethod
+    def _read_duration(cls, value: object) -> object:
+        return parse_duration(value) if isinstance(value, str) else value
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in `90s`, `30m`, `2h`, `1h30m` or a plain number of seconds.
+
+    Raises:
+        ConfigError: When the text is none of these, or not above 0.
+
+    >>> parse_duration("1h30m")
+    5400.0
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    seconds = sum(float(number) * DURATION_UNITS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text.strip() or not parts:
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        rule = "must be a duration above 0, like 90s, 30m or 2h"
+        raise ConfigError(f"A duration {rule}, got {text!r}.")
+    return seconds
+
+
+def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> StudyConfig:
+    """The config from defaults, then `file`, then `flags` (entries of None are no flags).
+
+    Args:
+        flags: Field name -> value as given on the command line.
+        file: YAML or JSON with the same names; a `study.json` counts by its `config`.
+
+    Raises:
+        ConfigError: When the file cannot be read, or a value breaks its rule.
+    """
+    values = _read_file(file) if file is not None else {}
+    values |= {key: value for key, value in flags.items() if value is not None}
+    try:
+        return StudyConfig(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = str(first["loc"][0]) if first["loc"] else "config"
+        where = f"--{field.removesuffix('_s').replace('_', '-')}" if field in flags else field
+        where = f"{file}: {where}" if file is not None and field not in flags else where
+        message = str(first["msg"]).replace("Input should", "must").replace("String should", "must")
+        if first["type"] == "extra_forbidden":
+            message = "is no setting"
+        raise ConfigError(f"{where} {message}, got {first['input']!r}.") from error
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text("utf-8")
+        data = json.loads(text) if file.suffix == ".json" else YAML(typ="safe").load(text)
+    except OSError as error:
+        raise ConfigError(f"{file}: must be readable, got: {error.strerror}.") from error
+    except (ValueError, YAMLError) as error:
+        raise ConfigError(f"{file}: must be YAML or JSON, got: {error}.") from error
+    if isinstance(data, dict) and "config" in data:
+        data = data["config"]
+    if not isinstance(data, dict):
+        raise ConfigError(f"{file}: must map settings to values, got {data!r}.")
+    return dict(data)
