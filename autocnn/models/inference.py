@@ -1,0 +1,73 @@
+"""Prediction with a model, and what it costs. No tf.data: see docs/performance.md."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.python.framework.convert_to_constants import (
+    convert_variables_to_constants_v2,
+)
+
+PREDICT_BATCH_SIZE = 256
+
+
+def compile_prediction(model: keras.Model) -> Callable[[Any], Any]:
+    """The model's forward pass as one graph for batches of any length.
+
+    It reads the model's weights when called, so it serves all epochs of a training.
+    """
+    shape = (None, *model.input_shape[1:])
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])  # type: ignore[misc, untyped-decorator]
+    def predict(images: Any) -> Any:
+        return model(images, training=False)
+
+    return predict  # type: ignore[no-any-return]
+
+
+def predict_rows(
+    predict: Callable[[Any], Any], images: NDArray[np.uint8], rows: NDArray[np.integer]
+) -> NDArray[np.float32]:
+    """Probabilities of some rows, a batch at a time.
+
+    Args:
+        predict: From `compile_prediction`.
+        images: uint8, shape (n, height, width, channels); may be mapped from disk.
+        rows: Shape (m,).
+
+    Returns:
+        float32, shape (m, classes).
+    """
+    parts = []
+    for start in range(0, len(rows), PREDICT_BATCH_SIZE):
+        batch = images[rows[start : start + PREDICT_BATCH_SIZE]]
+        parts.append(np.asarray(predict(tf.constant(batch)), np.float32))
+    return np.concatenate(parts)
+
+
+def measure_latency_ms(
+    predict: Callable[[Any], Any], image: NDArray[np.uint8], *, repeats: int = 30
+) -> float:
+    """Median time to predict one image, after three calls that do not count."""
+    batch = tf.constant(image[None])
+    times = []
+    for _ in range(repeats + 3):
+        start = time.perf_counter()
+        np.asarray(predict(batch))
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[3:]) * 1e3)
+
+
+def count_flops(model: keras.Model) -> int:
+    """Floating-point operations of one forward pass of one image, as TensorFlow counts them."""
+    spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.uint8)
+    graph = tf.function(lambda images: model(images, training=False)).get_concrete_function(spec)
+    frozen = convert_variables_to_constants_v2(graph)
+    builder = tf.compat.v1.profiler.ProfileOptionBuilder
+    options = builder(builder.float_operation()).with_empty_output().build()
+    profile = tf.compat.v1.profiler.profile(frozen.graph, options=options)
+    return int(profile.total_float_ops)

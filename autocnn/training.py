@@ -1,0 +1,303 @@
+"""One training, start to end, inside a worker process.
+
+The forkserver imports this module, and with it TensorFlow and Keras, once; a forked
+worker then starts at once. Nothing here runs a TensorFlow operation at import.
+"""
+
+import math
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from autocnn.errors import AutocnnError
+from autocnn.evaluation.metrics import score
+from autocnn.knobs import Settings
+from autocnn.models import build_model
+from autocnn.models.augmentation import Augmenter
+from autocnn.models.inference import compile_prediction, predict_rows
+from autocnn.records import EpochScore, Scores
+from autocnn.tasks import TrainingResult, TrainingTask
+
+Report = Callable[[EpochScore], bool]
+"""Takes an epoch's scores, answers whether to stop."""
+
+TRAIN_SAMPLE = 512
+"""Train images scored after each epoch: enough for the gap, 1/10 of a pass over thousands."""
+
+MOST_STEPS_PER_EXECUTION = 16
+
+
+class TrialDivergedError(AutocnnError):
+    """The loss is no longer a number."""
+
+
+def train(task: TrainingTask, report: Report) -> TrainingResult:
+    """Train a network and save the weights of its best epoch.
+
+    Args:
+        task: What to train on which images.
+        report: Called after each epoch; training stops when it answers True.
+
+    Returns:
+        The scores of all epochs, and which was best; in a refit, which has no val
+        split, the last epoch is.
+
+    Raises:
+        TrialDivergedError: When the loss becomes NaN or infinite.
+    """
+    configure_tensorflow(threads=task.threads)
+    keras.config.set_dtype_policy(task.precision)
+    keras.utils.set_random_seed(_number_from(*task.seed))
+    settings = Settings(task.params)
+    images = task.images.open()
+    shape = images.shape[1], images.shape[2], images.shape[3]
+    model = build_model(task.params, shape, task.images.num_classes, weights=task.weights)
+    batch_size = min(settings.integer("batch_size"), len(task.train_rows))
+    steps = max(1, len(task.train_rows) // batch_size)
+    model.compile(
+        optimizer=_build_optimizer(settings, steps=steps, epochs=task.epochs),
+        loss=_build_loss(settings),
+        steps_per_execution=_divisor_up_to(MOST_STEPS_PER_EXECUTION, steps),
+        jit_compile=False,
+    )
+    scorer = _Scorer(task, images, report, patience=settings.integer("early_stopping_patience"))
+    callbacks: list[keras.callbacks.Callback] = [scorer]
+    if settings.flag("weight_averaging"):
+        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    model.fit(
+        _training_batches(task, images, settings, batch_size=batch_size, steps=steps),
+        epochs=task.epochs,
+        steps_per_epoch=steps,
+        callbacks=callbacks,
+        verbose=0,
+    )
+    _save_model(task, shape, scorer.best_weights)
+    return TrainingResult(tuple(scorer.history), scorer.best_epoch, model.count_params())
+
+
+def configure_tensorflow(*, threads: int) -> None:
+    """Set threads, and let GPUs grow their memory; before the first operation."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
+    """Scores each epoch, reports it, and remembers the best weights."""
+
+    def __init__(
+        self, task: TrainingTask, images: NDArray[np.uint8], report: Report, *, patience: int
+    ) -> None:
+        super().__init__()
+        self.task = task
+        self.images = images
+        self.report = report
+        self.patience = patience
+        self.history: list[EpochScore] = []
+        self.best_epoch = 0
+        self.best_weights: list[NDArray[Any]] = []
+        rng = np.random.default_rng(task.seed)
+        self.train_sample = np.sort(rng.permutation(task.train_rows)[:TRAIN_SAMPLE])
+        self.started = 0.0
+        self.predict: Callable[[Any], Any] | None = None
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.started = time.perf_counter()
+        _seed_layers(self.model, (*self.task.seed, epoch))
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        loss = float((logs or {})["loss"])
+        if not math.isfinite(loss):
+            epoch = len(self.history) + 1
+            raise TrialDivergedError(f"diverged: the loss became {loss} in epoch {epoch}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        has_val = len(self.task.val_rows) > 0
+        self.history.append(
+            EpochScore(
+                epoch=epoch + 1,
+                train_loss=float((logs or {})["loss"]),
+                train=self._score(self.train_sample),
+                val=self._score(self.task.val_rows) if has_val else Scores(),
+                learning_rate=float(np.asarray(self.model.optimizer.learning_rate)),
+                seconds=time.perf_counter() - self.started,
+            )
+        )
+        best = self.task.goal.best_epoch(self.history) if has_val else self.history[-1]
+        if best is None or best.epoch == epoch + 1:
+            self.best_epoch = epoch + 1
+            self.best_weights = self.model.get_weights()
+        is_stale = 0 < self.patience <= epoch + 1 - self.best_epoch
+        if self.report(self.history[-1]) or is_stale:
+            self.model.stop_training = True
+
+    def _score(self, rows: NDArray[np.integer]) -> Scores:
+        self.predict = self.predict or compile_prediction(self.model)
+        return score(self.task.images.labels[rows], predict_rows(self.predict, self.images, rows))
+
+
+def _training_batches(
+    task: TrainingTask,
+    images: NDArray[np.uint8],
+    settings: Settings,
+    *,
+    batch_size: int,
+    steps: int,
+) -> tf.data.Dataset:
+    """All batches of all epochs, in one dataset: images, labels, weights.
+
+    The order of an epoch and the augmentation of a batch derive from the seed and the
+    step alone. One iterator serves the whole training and nothing is tuned at run time:
+    TensorFlow's autotuner holds up the end of every iterator (docs/performance.md).
+    """
+    one_hot = np.eye(task.images.num_classes, dtype=np.float32)
+    class_weights = _class_weights(task, settings)
+    augment = Augmenter(settings, tuple(images.shape[1:]))  # type: ignore[arg-type]
+    seed = _number_from(*task.seed)
+    order: dict[int, NDArray[np.integer]] = {}
+
+    def gather(step: Any) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        epoch, position = divmod(int(step), steps)
+        if epoch not in order:
+            order.clear()
+            order[epoch] = np.random.default_rng((*task.seed, epoch)).permutation(task.train_rows)
+        rows = order[epoch][position * batch_size : (position + 1) * batch_size]
+        return images[rows], one_hot[task.images.labels[rows]]
+
+    def make_batch(step: Any) -> tuple[Any, Any, Any]:
+        x, y = tf.numpy_function(gather, [step], [tf.uint8, tf.float32], stateful=False)
+        x.set_shape((batch_size, *images.shape[1:]))
+        y.set_shape((batch_size, task.images.num_classes))
+        x, y = augment(x, y, tf.stack([tf.constant(seed, tf.int32), tf.cast(step, tf.int32)]))
+        return x, y, tf.linalg.matvec(y, class_weights)
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.threading.private_threadpool_size = 1
+    batches = tf.data.Dataset.range(task.epochs * steps)
+    return batches.map(make_batch).prefetch(2).with_options(options)
+
+
+def _class_weights(task: TrainingTask, settings: Settings) -> NDArray[np.float32]:
+    """Weight of each class in the loss: its rarity, or 1; the mean over the images is 1."""
+    counts = np.bincount(task.images.labels[task.train_rows], minlength=task.images.num_classes)
+    if settings.text("imbalance") != "class_weights":
+        return np.ones(len(counts), np.float32)
+    weights = len(task.train_rows) / (len(counts) * np.maximum(counts, 1))
+    return weights.astype(np.float32)
+
+
+def _build_loss(settings: Settings) -> keras.losses.Loss:
+    smoothing = settings.number("label_smoothing")
+    if settings.text("imbalance") == "focal_loss":
+        return keras.losses.CategoricalFocalCrossentropy(label_smoothing=smoothing)
+    return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
+
+
+def _build_optimizer(settings: Settings, *, steps: int, epochs: int) -> keras.optimizers.Optimizer:
+    """The optimiser with its schedule and weight averaging.
+
+    The average forgets with a time constant of half an epoch, so that it has left the
+    initial weights behind by the second.
+    """
+    schedule = WarmUpAndDecay(
+        settings.number("learning_rate"),
+        warmup_steps=settings.integer("warmup_epochs") * steps,
+        total_steps=epochs * steps,
+        shape=settings.text("schedule"),
+    )
+    arguments: dict[str, Any] = {
+        "learning_rate": schedule,
+        "weight_decay": settings.number("weight_decay"),
+        "use_ema": settings.flag("weight_averaging"),
+        "ema_momentum": max(0.5, 1 - 2 / steps),
+        "clipnorm": 5.0,
+    }
+    name = settings.text("optimizer")
+    if name == "sgd":
+        optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **arguments)
+    elif name == "rmsprop":
+        optimizer = keras.optimizers.RMSprop(**arguments)
+    elif name == "lion":
+        optimizer = keras.optimizers.Lion(**arguments)
+    else:
+        optimizer = keras.optimizers.AdamW(**arguments)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A linear rise from 0, then a fall to 0 along a cosine or a line, or none.
+
+    Source: Loshchilov & Hutter 2017, arXiv:1608.03983 (cosine).
+
+    Args:
+        peak: Largest learning rate.
+        warmup_steps: Steps of the rise; at most half of all.
+        total_steps: Steps in all.
+        shape: `cosine`, `linear` or `constant`.
+    """
+
+    def __init__(self, peak: float, *, warmup_steps: int, total_steps: int, shape: str) -> None:
+        self.peak = peak
+        self.warmup_steps = min(warmup_steps, total_steps // 2)
+        self.total_steps = total_steps
+        self.shape = shape
+
+    def __call__(self, step: Any) -> Any:
+        step = tf.cast(step, tf.float32)
+        rise = (step + 1.0) / max(1, self.warmup_steps)
+        share = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
+        share = tf.clip_by_value(share, 0.0, 1.0)
+        if self.shape == "cosine":
+            fall = 0.5 * (1.0 + tf.cos(math.pi * share))
+        elif self.shape == "linear":
+            fall = 1.0 - share
+        else:
+            fall = tf.ones_like(share)
+        return self.peak * tf.where(step < self.warmup_steps, rise, fall)
+
+    def get_config(self) -> dict[str, Any]:
+        return dict(vars(self))
+
+
+def _save_model(
+    task: TrainingTask, shape: tuple[int, int, int], weights: list[NDArray[Any]]
+) -> None:
+    """Save a float32 model without optimiser: one that loads anywhere without autocnn."""
+    keras.config.set_dtype_policy("float32")
+    model = build_model(task.params, shape, task.images.num_classes, weights=None)
+    model.set_weights(weights)
+    temporary = task.model_path.with_name(f".{task.model_path.name}.keras")
+    model.save(temporary)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(task.model_path)
+
+
+def _seed_layers(model: keras.Model, seed: tuple[int, ...]) -> None:
+    """Give every random layer (dropout) the state that belongs to this epoch."""
+    generators = [
+        value
+        for layer in model._flatten_layers()
+        for value in vars(layer).values()
+        if isinstance(value, keras.random.SeedGenerator)
+    ]
+    for index, generator in enumerate(generators):
+        generator.state.assign([_number_from(*seed, index), 0])
+
+
+def _number_from(*seed: int) -> int:
+    """One 31-bit number that a tuple of numbers always gives."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1)
+
+
+def _divisor_up_to(most: int, number: int) -> int:
+    return next(d for d in range(min(most, number), 0, -1) if number % d == 0)
