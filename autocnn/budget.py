@@ -1,0 +1,125 @@
+"""How long the rest of a study will take: the search must leave time for the finalists."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from autocnn.records import TrialRecord
+
+JUDGING_S = 8.0
+"""Measured time to load, predict with and draw one finalist."""
+
+MOST_FOR_FINALISTS = 0.5
+"""Largest share of the budget that finalists take; fewer are refitted beyond it."""
+
+FEWEST_EPOCHS_SHARE = 3
+"""Near the end of the budget a trial starts only if it can train a third of its epochs."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The time of a study.
+
+    Attributes:
+        total_s: Seconds for all of it; None: no limit.
+        workers: Trials at once.
+        finalists: Refits wanted at the end.
+        refit_factor: Images of a refit over images of a trial: (train + val) / train.
+        clock: Seconds now; from the start of the study on.
+        started: The clock at the start.
+    """
+
+    total_s: float | None
+    workers: int
+    finalists: int
+    refit_factor: float
+    clock: Callable[[], float] = time.monotonic
+    started: float = field(default=0.0)
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the study began."""
+        return self.clock() - self.started
+
+    def num_finalists(self, best: Sequence[TrialRecord]) -> int:
+        """How many of the best trials there is time to refit; always at least one.
+
+        Args:
+            best: Trials, best first.
+        """
+        wanted = min(self.finalists, len(best))
+        if self.total_s is None:
+            return wanted
+        limit = max(MOST_FOR_FINALISTS * self.total_s, self.total_s - self.elapsed_s)
+        while wanted > 1 and self.finalists_s(best[:wanted]) > limit:
+            wanted -= 1
+        return wanted
+
+    def finalists_s(self, best: Sequence[TrialRecord]) -> float:
+        """Seconds that refitting and judging these trials will take."""
+        loads = [0.0] * self.workers
+        for seconds in sorted((self._refit_s(record) for record in best), reverse=True):
+            loads[loads.index(min(loads))] += seconds
+        return max(loads) + JUDGING_S * len(best)
+
+    def search_left_s(self, best: Sequence[TrialRecord]) -> float:
+        """Seconds until the finalists must begin; infinite without a budget."""
+        if self.total_s is None:
+            return float("inf")
+        planned = self.finalists_s(best[: self.num_finalists(best)]) if best else 0.0
+        return self.total_s - self.elapsed_s - planned
+
+    def epochs_for_next(
+        self, epochs: int, records: Sequence[TrialRecord], best: Sequence[TrialRecord]
+    ) -> int:
+        """Epochs of a trial that starts now; fewer than `epochs` near the end, then 0.
+
+        A trial whose schedule fits the time left is worth more than one cut off half-way.
+
+        Args:
+            epochs: Epochs of a trial with time enough.
+            records: Ended trials, which tell how long an epoch takes.
+            best: The best of them, best first.
+        """
+        left = self.search_left_s(best)
+        if left == float("inf"):
+            return epochs
+        if left <= 0:
+            return 0
+        per_epoch = [_epoch_s(record) for record in records if record.history]
+        if not per_epoch:
+            return epochs
+        affordable = int(left / median(per_epoch))
+        return min(epochs, affordable) if affordable * FEWEST_EPOCHS_SHARE >= epochs else 0
+
+    def left_s(
+        self,
+        num_left: int,
+        records: Sequence[TrialRecord],
+        best: Sequence[TrialRecord],
+    ) -> float | None:
+        """Seconds until the study is done; None before the first trial has ended.
+
+        Args:
+            num_left: Trials still to run, running ones included.
+            records: Ended trials.
+            best: The best of them, best first.
+        """
+        finished = [record.seconds for record in records if record.history]
+        if not finished:
+            return None if self.total_s is None else self.total_s - self.elapsed_s
+        mean = sum(finished) / len(finished)
+        finalists = self.finalists_s(best[: self.num_finalists(best)]) if best else 0.0
+        estimate = mean * num_left / self.workers + finalists
+        if self.total_s is None:
+            return estimate
+        return max(0.0, min(estimate, self.total_s - self.elapsed_s))
+
+    def _refit_s(self, record: TrialRecord) -> float:
+        start_up = max(0.0, record.seconds - sum(score.seconds for score in record.history))
+        return start_up + _epoch_s(record) * (record.best_epoch or 1) * self.refit_factor
+
+
+def _epoch_s(record: TrialRecord) -> float:
+    return sum(score.seconds for score in record.history) / len(record.history)

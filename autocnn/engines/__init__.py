@@ -1,0 +1,1 @@
+"""What proposes params: Optuna now, KerasTuner later, behind one interface."""

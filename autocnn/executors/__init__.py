@@ -1,0 +1,1 @@
+"""What runs tasks: local processes now, a cluster later, behind one interface."""
