@@ -1,0 +1,270 @@
+"""Decodes all images once into a uint8 array on disk, memory-mapped by whoever needs it."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from platformdirs import user_cache_dir
+
+from autocnn.data.cache import ENTRY_FILE, ArrayCache, InUse
+from autocnn.data.decode import decode_image, read_size
+from autocnn.data.sources import num_threads
+from autocnn.data.table import ImageTable, Pixels
+from autocnn.errors import DataError
+from autocnn.events import Observer
+from autocnn.records import Channels
+
+FORMAT = 1
+"""Raised when decoding changes what comes out, so that old entries are not reused."""
+
+SMALL_SIDE, LARGEST_SIDE, SIDE_STEP, SAMPLE = 32, 96, 8, 500
+ARRAY_FILE = "images.npy"
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedImages:
+    """All images of a table at one size.
+
+    Attributes:
+        path: The .npy, uint8 (n, side, side, channels).
+        image_shape: (side, side, channels).
+        unreadable: Index in the table -> why it could not be decoded; its row is black.
+        rows: (n,) int64, index in the table -> row of the array, -1 when unreadable.
+        coloured: Indices in the table of images with colour, where `auto` looked for them.
+        in_use: Keeps the file from being deleted by other studies.
+    """
+
+    path: Path
+    image_shape: tuple[int, int, int]
+    unreadable: Mapping[int, str]
+    rows: NDArray[np.int64]
+    coloured: tuple[int, ...]
+    in_use: InUse = field(repr=False)
+
+    @property
+    def channels(self) -> Channels:
+        """`grey` or `rgb`."""
+        return "grey" if self.image_shape[2] == 1 else "rgb"
+
+    def open(self) -> Pixels:
+        """The array, mapped read-only: pages are shared by all processes."""
+        pixels: Pixels = np.load(self.path, mmap_mode="r")
+        return pixels
+
+
+def decode_images(
+    table: ImageTable,
+    *,
+    image_size: int,
+    channels: Channels,
+    cache_dir: Path | None,
+    cache_limit_gb: float,
+    observer: Observer,
+) -> DecodedImages:
+    """Decode the images of a table to squares, or find them decoded.
+
+    Memory stays flat in the number of images. Two processes that ask for the same at once
+    decode once: the second waits.
+
+    Args:
+        table: From `read_source`; images that cannot be decoded are reported, not raised.
+        image_size: Side of the squares, px.
+        channels: auto: grey if every readable image is grey in content, else rgb.
+        cache_dir: Folder to keep the array in; None: the platform's cache folder.
+        cache_limit_gb: Size in GB above which the least recently used arrays are deleted.
+        observer: Hears of the stage `decode`, in images; of none when it is reused.
+
+    Raises:
+        DataError: When the cache folder cannot be written or is full.
+    """
+    folder = Path(user_cache_dir("autocnn")) if cache_dir is None else cache_dir
+    cache = ArrayCache(folder, limit_gb=cache_limit_gb)
+    key = _key(table, image_size, channels)
+    with cache.locked(key, observer):
+        found = _read_entry(cache.entry_dir(key))
+        if found is None:
+            with cache.building(key) as partial:
+                _build(table, image_size, channels, partial, cache, observer)
+            found = _read_entry(cache.entry_dir(key))
+            if found is None:
+                raise DataError(f"{folder}: a decoded array must stay, got it changed meanwhile.")
+        in_use = cache.use(key)
+    cache.evict()
+    rows = np.arange(len(table), dtype=np.int64)
+    rows[list(found.unreadable)] = -1
+    path = cache.entry_dir(key) / ARRAY_FILE
+    return DecodedImages(path, found.shape[1:], found.unreadable, rows, found.coloured, in_use)
+
+
+def choose_image_size(table: ImageTable) -> int:
+    """A side in px that suits the images, from their headers alone.
+
+    The median of the shorter sides over up to 500 images, evenly spread: kept when it is at
+    most 32, else at most 96 and rounded down to a multiple of 8. At least 8.
+    """
+    sample = np.unique(np.linspace(0, len(table) - 1, SAMPLE).astype(np.int64)).tolist()
+
+    def shorter_side(index: int) -> int | None:
+        try:
+            return min(read_size(table.open(index)))
+        except DataError:
+            return None
+
+    with _pillow_quiet(), ThreadPoolExecutor(num_threads()) as pool:
+        sides = [side for side in pool.map(shorter_side, sample) if side is not None]
+    if not sides:
+        return SMALL_SIDE
+    median = max(int(np.median(sides)), SIDE_STEP)
+    return median if median <= SMALL_SIDE else min(median, LARGEST_SIDE) // SIDE_STEP * SIDE_STEP
+
+
+class _Entry(NamedTuple):
+    shape: tuple[int, int, int, int]
+    unreadable: Mapping[int, str]
+    coloured: tuple[int, ...]
+
+
+def _key(table: ImageTable, image_size: int, channels: Channels) -> str:
+    digest = hashlib.sha256(f"{FORMAT} {image_size} {channels}".encode())
+    for sha256 in table.sha256:
+        digest.update(f"\n{sha256}".encode())
+    return digest.hexdigest()[:40]
+
+
+def _read_entry(folder: Path) -> _Entry | None:
+    """What an entry says of itself, or None when there is no whole one."""
+    try:
+        data = json.loads((folder / ENTRY_FILE).read_text("utf-8"))
+        array = np.load(folder / ARRAY_FILE, mmap_mode="r")
+        unreadable = {int(index): str(reason) for index, reason in data["unreadable"].items()}
+        coloured = tuple(int(index) for index in data["coloured"])
+        if array.shape != tuple(data["shape"]) or array.dtype != np.uint8:
+            return None
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return None
+    num_images, height, width, num_channels = array.shape
+    return _Entry((num_images, height, width, num_channels), unreadable, coloured)
+
+
+def _build(
+    table: ImageTable,
+    image_size: int,
+    channels: Channels,
+    folder: Path,
+    cache: ArrayCache,
+    observer: Observer,
+) -> None:
+    """Decode everything into `folder`."""
+    unreadable: dict[int, str] = {}
+    coloured: list[int] = []
+    observer.stage("decode", total=len(table), unit="images")
+    with _ArrayWriter(folder, len(table), image_size, channels, cache) as writer:
+        for index, decoded in enumerate(_decode_all(table, image_size, channels, observer)):
+            if isinstance(decoded, str):
+                unreadable[index] = decoded
+            elif channels == "auto" and decoded.shape[2] > 1:
+                coloured.append(index)
+            writer.append(None if isinstance(decoded, str) else decoded)
+        shape = writer.shape
+    entry = {"shape": shape, "unreadable": unreadable, "coloured": coloured}
+    with cache.errors_explained():
+        (folder / ENTRY_FILE).write_text(json.dumps(entry), "utf-8")
+
+
+def _decode_all(
+    table: ImageTable, image_size: int, channels: Channels, observer: Observer
+) -> Iterator[Pixels | str]:
+    """The images in order; a string is the reason why one is unreadable."""
+
+    def decode(index: int) -> Pixels | str:
+        try:
+            return decode_image(table.open(index), side=image_size, channels=channels)
+        except DataError as error:
+            return error.message
+
+    threads = num_threads()
+    batch = 32 * threads  # decoded at once and then written: what bounds the memory
+    with _pillow_quiet(), ThreadPoolExecutor(threads) as pool:
+        for start in range(0, len(table), batch):
+            stop = min(start + batch, len(table))
+            yield from pool.map(decode, range(start, stop))
+            observer.advance(stop - start)
+
+
+@contextmanager
+def _pillow_quiet() -> Iterator[None]:
+    """Bombs are errors, other warnings of Pillow are silent.
+
+    Filters are the process's, so they are set around the threads, not inside them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+class _ArrayWriter:
+    """Appends rows to a .npy; goes from grey to RGB at the first coloured row.
+
+    Plain writes, not a mapping: on a full disk a mapping ends the process with SIGBUS,
+    a write raises.
+    """
+
+    def __init__(
+        self, folder: Path, num_images: int, side: int, channels: Channels, cache: ArrayCache
+    ) -> None:
+        self.path = folder / ARRAY_FILE
+        self.cache = cache
+        self.num_written = 0
+        self.shape = (num_images, side, side, 3 if channels == "rgb" else 1)
+        self.file: BinaryIO
+
+    def __enter__(self) -> "_ArrayWriter":
+        with self.cache.errors_explained():
+            self.file = _start_array(self.path, self.shape)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with self.cache.errors_explained():
+            self.file.close()
+
+    def append(self, pixels: Pixels | None) -> None:
+        """Write the next row; None is a black one."""
+        row = np.zeros(self.shape[1:], np.uint8) if pixels is None else pixels
+        with self.cache.errors_explained():
+            if row.shape[2] > self.shape[3]:
+                self._widen()
+            if row.shape[2] < self.shape[3]:
+                row = np.repeat(row, self.shape[3], axis=2)
+            self.file.write(np.ascontiguousarray(row).data)
+        self.num_written += 1
+
+    def _widen(self) -> None:
+        """Go on in RGB: what was grey so far is repeated in three channels."""
+        self.file.close()
+        narrow = self.path.rename(self.path.with_suffix(".grey"))
+        header = narrow.stat().st_size - self.num_written * self.shape[1] * self.shape[2]
+        self.shape = (*self.shape[:3], 3)
+        self.file = _start_array(self.path, self.shape)
+        with narrow.open("rb") as file:
+            file.seek(header)
+            for _ in range(self.num_written):
+                row = np.frombuffer(file.read(self.shape[1] * self.shape[2]), np.uint8)
+                self.file.write(np.repeat(row, 3).data)
+        narrow.unlink()
+
+
+def _start_array(path: Path, shape: tuple[int, int, int, int]) -> BinaryIO:
+    file = path.open("wb")
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file

@@ -1,0 +1,181 @@
+"""From DATA to everything that training and reporting need of it."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.config import StudyConfig
+from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
+from autocnn.data.audit import AuditReport, audit
+from autocnn.data.sources import read_source
+from autocnn.data.split import Split, make_split
+from autocnn.data.table import ImageTable, first_few
+from autocnn.errors import DataError
+from autocnn.events import Observer
+from autocnn.records import Channels, SplitName
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Readable, labelled, split and decoded images.
+
+    Attributes:
+        table: The n readable images; paths, labels, groups, sha256.
+        split: The split of each of them.
+        rows: (n,) int64, image of the table -> its row in every decoded array.
+        labels: (rows of the arrays,) int32, class of each row; -1 for an unreadable image.
+        arrays: Requested side -> decoded images; 0 is `default_image_size`.
+        default_image_size: Side in px for trials whose params do not name one.
+        audit: What is wrong with the data.
+        fingerprint: Changes with any path, label, split or content.
+    """
+
+    table: ImageTable
+    split: Split
+    rows: NDArray[np.int64]
+    labels: NDArray[np.int32]
+    arrays: Mapping[int, DecodedImages]
+    default_image_size: int
+    audit: AuditReport
+    fingerprint: str
+
+    @property
+    def split_names(self) -> tuple[SplitName, ...]:
+        """(n,) the split of each image of the table."""
+        return self.split.names
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Class names in label order."""
+        return self.table.class_names
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, at least 2."""
+        return len(self.table.class_names)
+
+    def positions(self, split: SplitName) -> NDArray[np.int64]:
+        """Indices into `table` of the images of a split, ascending."""
+        return np.flatnonzero(np.array(self.split.names) == split).astype(np.int64)
+
+    def indices(self, split: SplitName) -> NDArray[np.int64]:
+        """Rows of the decoded arrays, and of `labels`, of the images of a split.
+
+        In the order of `positions(split)`.
+        """
+        return self.rows[self.positions(split)]
+
+    def images(self, size: int = 0) -> DecodedImages:
+        """The decoded images of a requested side; 0 is the default one.
+
+        Raises:
+            DataError: When that side was not prepared.
+        """
+        if size not in self.arrays:
+            sizes = ", ".join(str(side) for side in sorted(self.arrays))
+            raise DataError(f"image_size must be one that was prepared ({sizes}), got {size}.")
+        return self.arrays[size]
+
+
+def prepare_data(config: StudyConfig, *, image_sizes: Sequence[int], observer: Observer) -> Dataset:
+    """Read, decode, split and audit the data of a study.
+
+    Args:
+        config: Where the data are and how to treat them.
+        image_sizes: Sides that the space may ask for, px; 0 is the default side:
+            `config.image_size`, or what suits the images. The default is always prepared.
+        observer: Hears of the stages `read` and `decode`, and of what was found.
+
+    Raises:
+        DataError: When the data cannot be used; nothing half-written is left.
+    """
+    found = read_source(config.data, observer=observer)
+    default_size = config.image_size or choose_image_size(found)
+    arrays = _decode_sizes(found, config, (default_size, *image_sizes), observer)
+    unreadable: dict[int, str] = {}
+    for decoded in arrays.values():
+        unreadable |= decoded.unreadable
+    _check_unreadable(found, unreadable, config.max_unreadable)
+    rows = np.setdiff1d(np.arange(len(found)), list(unreadable)).astype(np.int64)
+    table = found.select(rows).without_pixels()
+    split = make_split(
+        table,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.seed,
+    )
+    coloured = arrays[default_size].coloured
+    report = audit(found, unreadable, table, split, coloured=coloured)
+    labels = np.full(len(found), -1, np.int32)
+    labels[rows] = table.labels
+    dataset = Dataset(
+        table=table,
+        split=split,
+        rows=rows,
+        labels=labels,
+        arrays={0: arrays[default_size]} | arrays,
+        default_image_size=default_size,
+        audit=report,
+        fingerprint=_fingerprint(table, split),
+    )
+    _tell(dataset, observer)
+    return dataset
+
+
+def _decode_sizes(
+    table: ImageTable, config: StudyConfig, sizes: Sequence[int], observer: Observer
+) -> dict[int, DecodedImages]:
+    """Each side once; the first decides for all whether `auto` is grey or RGB."""
+    arrays: dict[int, DecodedImages] = {}
+    channels: Channels = config.channels or "auto"
+    for size in dict.fromkeys(size for size in sizes if size):
+        arrays[size] = decode_images(
+            table,
+            image_size=size,
+            channels=channels,
+            cache_dir=config.cache_dir,
+            cache_limit_gb=config.cache_limit_gb,
+            observer=observer,
+        )
+        channels = arrays[size].channels
+    return arrays
+
+
+def _check_unreadable(
+    table: ImageTable, unreadable: Mapping[int, str], max_unreadable: float
+) -> None:
+    if len(unreadable) <= max_unreadable * len(table) and len(unreadable) < len(table):
+        return
+    first = [f"{table.paths[i]} {reason}" for i, reason in sorted(unreadable.items())]
+    raise DataError(
+        f"{table.source}: at most {max_unreadable:.0%} of the images may be unreadable, "
+        f"got {len(unreadable):,} of {len(table):,}: {first_few(first)}.",
+        remedy="Mend or delete them, or raise --max-unreadable.",
+    )
+
+
+def _fingerprint(table: ImageTable, split: Split) -> str:
+    names = [table.class_names[label] for label in table.labels]
+    digest = hashlib.sha256()
+    for row in sorted(zip(table.paths, names, split.names, table.sha256, strict=True)):
+        digest.update("\0".join(row).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def _tell(dataset: Dataset, observer: Observer) -> None:
+    side, _, channels = dataset.images().image_shape
+    colour = "grey" if channels == 1 else "RGB"
+    observer.note(
+        f"{len(dataset.table):,} images in {dataset.num_classes} classes, "
+        f"read as {colour}, {side} x {side} px."
+    )
+    if dataset.audit.ignored:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in dataset.audit.ignored.items())
+        observer.note(f"Ignored: {kinds}.")
+    for note in dataset.audit.notes:
+        observer.note(note)
+    for warning in dataset.audit.warnings:
+        observer.warn(warning)

@@ -1,0 +1,226 @@
+"""One image, from whatever file it lies in, to a square of uint8 pixels.
+
+What is decided here, once for training and for prediction:
+
+- The type is judged by content, never by the name: a PNG named .jpg is read, a text is not.
+- The image is stretched to the square with an antialiasing triangle filter.
+- Transparent pixels are laid on black.
+- Values of more than 8 bits (16-bit PNG and TIFF, 32-bit integers) are scaled by the
+  smallest of 8, 10, 12, 14 and 16 bits that holds the image's maximum. Pillow gives
+  16-bit *colour* images as 8 bits already: there the lower byte is gone.
+- Floats in 0..1 are times 255, in 0..255 kept; any other float or 32-bit range is
+  stretched from its minimum..maximum to 0..255.
+- Of an animation or a stack, the first frame counts. EXIF orientation is applied.
+"""
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageChops,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from autocnn.data.table import Pixels
+from autocnn.errors import DataError
+from autocnn.records import Channels
+
+FORMATS = tuple(
+    plugin.format
+    for plugin in (
+        PngImagePlugin.PngImageFile,
+        JpegImagePlugin.JpegImageFile,
+        GifImagePlugin.GifImageFile,
+        BmpImagePlugin.BmpImageFile,
+        TiffImagePlugin.TiffImageFile,
+        WebPImagePlugin.WebPImageFile,
+    )
+)
+"""What is read; Pillow opens a format only when its plug-in was imported. JPEG covers MPO."""
+
+GREY_TOLERANCE = 2
+"""Largest difference between channels, of 255, that still counts as grey: JPEG rounds
+chroma, and a grey photo saved as RGB comes back with differences of 1 or 2."""
+
+BIT_DEPTHS = (8, 10, 12, 14, 16)
+
+# What Pillow's plug-ins let through on broken files, besides OSError.
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+    Warning,
+)
+
+
+def decode_image(image: Path | Pixels, *, side: int, channels: Channels = "auto") -> Pixels:
+    """Decode an image, stretched to a square.
+
+    Args:
+        image: A PNG, JPEG, GIF, BMP, TIFF or WebP file, or uint8 pixels (h, w) or
+            (h, w, 1 | 3 | 4).
+        side: Side of the square, px.
+        channels: auto gives one channel when the image is grey in content, else three.
+
+    Returns:
+        uint8 (side, side, 1) or (side, side, 3).
+
+    Raises:
+        DataError: When it cannot be decoded; the message is the reason, without the path:
+            "is truncated".
+    """
+    try:
+        return _to_pixels(_load(image, side, channels), side, channels)
+    except _BROKEN as error:
+        _refuse(error)
+
+
+def read_size(image: Path | Pixels) -> tuple[int, int]:
+    """Width and height in px from the header alone.
+
+    Raises:
+        DataError: As `decode_image`.
+    """
+    if not isinstance(image, Path):
+        return image.shape[1], image.shape[0]
+    try:
+        with _open(image) as opened:
+            return opened.size
+    except _BROKEN as error:
+        _refuse(error)
+
+
+def _open(path: Path) -> Image.Image:
+    if path.stat().st_size == 0:
+        raise DataError("is empty (0 bytes)")
+    image = Image.open(path, formats=FORMATS)
+    width, height = image.size
+    # Pillow only warns up to twice the limit, and warnings may be silenced.
+    if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
+        image.close()
+        raise Image.DecompressionBombError(f"{width} x {height} px")
+    return image
+
+
+def _load(image: Path | Pixels, side: int, channels: Channels) -> Image.Image:
+    """The pixels in memory, upright, in one of Pillow's modes."""
+    if not isinstance(image, Path):
+        return Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
+    with _open(image) as opened:
+        # JPEG can be decoded at 1/2, 1/4, 1/8 for little: at least twice the side is kept;
+        # and its brightness alone.
+        opened.draft("L" if channels == "grey" else None, (2 * side, 2 * side))
+        opened.load()
+        loaded = opened.copy()
+        try:
+            orientation = opened.getexif().get(_ORIENTATION, 1)
+        except _BROKEN:  # a broken EXIF block does not spoil the pixels
+            orientation = 1
+    turn = _TURNS.get(orientation)
+    return loaded if turn is None else loaded.transpose(turn)
+
+
+_ORIENTATION = 0x0112
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what puts the image upright."""
+
+
+def _to_pixels(image: Image.Image, side: int, channels: Channels) -> Pixels:
+    image = _to_8_bits(image)
+    if image.size != (side, side):
+        image = image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=3.0)
+    pixels: Pixels = np.asarray(image)
+    is_grey = channels == "grey" or (channels == "auto" and _has_grey_content(image))
+    if image.mode == "RGB" and is_grey:
+        pixels = np.asarray(image.convert("L"))
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, np.newaxis]
+    return np.repeat(pixels, 3, axis=2) if channels == "rgb" and pixels.shape[2] == 1 else pixels
+
+
+def _has_grey_content(image: Image.Image) -> bool:
+    """Whether no pixel's channels differ by more than the tolerance."""
+    if image.mode == "L":
+        return True
+    # By pairs: `np.ptp` over the last axis takes 4 times as long.
+    red, green, blue = image.split()
+    pairs = ((red, green), (green, blue), (blue, red))
+    differences = (np.asarray(ImageChops.difference(*pair)) for pair in pairs)
+    return all(int(difference.max()) <= GREY_TOLERANCE for difference in differences)
+
+
+def _to_8_bits(image: Image.Image) -> Image.Image:
+    """The image in mode L or RGB."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return Image.fromarray(_scale(np.asarray(image)))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, image).convert("RGB")
+    if image.mode in ("1", "L"):
+        return image.convert("L")
+    return image.convert("RGB")
+
+
+def _scale(values: NDArray[Any]) -> Pixels:
+    """Grey values of any number type (h, w) to 0..255; see the module's text."""
+    low, high = values.min().item(), values.max().item()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise DataError("has values that are not finite")
+    is_float = values.dtype.kind == "f"
+    scaled = values.astype(np.float64)
+    if low < 0 or high >= 2 ** BIT_DEPTHS[-1] or (is_float and high > 255):
+        scaled = (scaled - low) * (255 / ((high - low) or 1))
+    elif is_float:
+        scaled *= 255 if high <= 1 else 1
+    else:
+        scaled *= 255 / (2 ** next(bits for bits in BIT_DEPTHS if high < 2**bits) - 1)
+    return np.rint(scaled).astype(np.uint8)
+
+
+def _refuse(error: BaseException) -> NoReturn:
+    """Raise the reason in words."""
+    text = str(error)
+    if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
+        reason = f"has more pixels than the limit of {Image.MAX_IMAGE_PIXELS:,}"
+    elif isinstance(error, UnidentifiedImageError):
+        reason = "is no PNG, JPEG, GIF, BMP, TIFF or WebP"
+    elif isinstance(error, OSError) and error.errno is not None:
+        reason = f"cannot be read: {error.strerror}"
+    elif isinstance(error, EOFError) or "truncated" in text.lower():
+        reason = "is truncated"
+    else:
+        reason = f"is broken: {text or type(error).__name__}"
+    raise DataError(reason) from error

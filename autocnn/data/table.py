@@ -1,0 +1,198 @@
+"""The table of images that a source found: what they are, not their pixels.
+
+Sources fill a `FoundImages`; `sources.read_source` checks it, names the classes and
+hashes the content, which gives the `ImageTable` that everything else works on.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.errors import DataError
+from autocnn.records import SplitName
+
+Pixels = NDArray[np.uint8]
+"""One image in memory: (height, width) or (height, width, 1 | 3 | 4), 0..255."""
+
+_SPLIT_WORDS: Mapping[str, SplitName] = {
+    "train": "train",
+    "training": "train",
+    "trn": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "validate": "val",
+    "dev": "val",
+    "test": "test",
+    "testing": "test",
+    "tst": "test",
+    "holdout": "test",
+}
+_SPLIT_SUFFIX = re.compile(r"[ _-]?(set|data|images|split)$")
+
+
+@dataclass(frozen=True)
+class FileImages:
+    """Images that are files below `root`.
+
+    Attributes:
+        root: Folder that the paths of the table are relative to.
+    """
+
+    root: Path
+
+    def open(self, path: str, position: int) -> Path:
+        """The file of the image at `path`; `position` is not used."""
+        return self.root / path
+
+    def select(self, indices: NDArray[np.int64]) -> "FileImages":
+        """The same folder: files are found by path."""
+        return self
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayImages:
+    """Images that lie in memory.
+
+    Attributes:
+        blocks: uint8 arrays (n, h, w) or (n, h, w, 1 | 3 | 4), one after the other.
+        positions: (images of the table,) place of each in the blocks taken together.
+    """
+
+    blocks: tuple[Pixels, ...]
+    positions: NDArray[np.int64]
+
+    def open(self, path: str, position: int) -> Pixels:
+        """The pixels of the image at `position` of the table; `path` is for the message.
+
+        Raises:
+            DataError: When the pixels were let go with `ImageTable.without_pixels`.
+        """
+        place = int(self.positions[position])
+        for block in self.blocks:
+            if place < len(block):
+                pixels: Pixels = block[place]
+                return pixels
+            place -= len(block)
+        raise DataError(f"{path}: must be in memory, got a table without pixels.")
+
+    def select(self, indices: NDArray[np.int64]) -> "ArrayImages":
+        """The images at `indices`, in that order; the blocks are shared."""
+        return ArrayImages(self.blocks, self.positions[indices])
+
+
+Images = FileImages | ArrayImages
+
+
+@dataclass(frozen=True)
+class FoundImages:
+    """What one kind of source found, not yet checked.
+
+    Attributes:
+        paths: (n,) `/`-separated, relative to the source; `train_images[12]` in an .npz.
+        class_of: (n,) class name of each image.
+        splits: (n,) the split that the source gives, None where it gives none.
+        groups: (n,) the group that the source gives, None where it gives none.
+        images: Where the pixels are.
+        ignored: Kind of file or folder that was left out -> how many.
+        notes: Choices that were made while reading, one sentence each.
+    """
+
+    paths: tuple[str, ...]
+    class_of: tuple[str, ...]
+    splits: tuple[SplitName | None, ...]
+    groups: tuple[str | None, ...]
+    images: Images
+    ignored: Mapping[str, int]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTable:
+    """All images of a data set, in a fixed order.
+
+    Attributes:
+        source: DATA as the user gave it, for messages.
+        paths: (n,) `/`-separated, relative to the source; `train_images[12]` in an .npz,
+            `digits[12]` in the built-in set. Each occurs once.
+        labels: (n,) int32, index into `class_names`.
+        class_names: Sorted as people sort: `class 2` before `class 10`.
+        splits: (n,) the split that the source gives, None where it gives none.
+        groups: (n,) images that must stay on one side share a group; None: no group.
+        sha256: (n,) hex digest of the file's bytes, or of the array's; empty when the file
+            could not be read.
+        images: Where the pixels are; read them with `open`.
+        ignored: Kind of file or folder that was left out -> how many.
+        notes: Choices that were made while reading, one sentence each.
+    """
+
+    source: str
+    paths: tuple[str, ...]
+    labels: NDArray[np.int32]
+    class_names: tuple[str, ...]
+    splits: tuple[SplitName | None, ...]
+    groups: tuple[str | None, ...]
+    sha256: tuple[str, ...]
+    images: Images
+    ignored: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def open(self, index: int) -> Path | Pixels:
+        """The image at `index`: its file, or its pixels when they are in memory."""
+        return self.images.open(self.paths[index], index)
+
+    def select(self, keep_indices: Sequence[int] | NDArray[np.int64]) -> "ImageTable":
+        """The images at `keep_indices`, in that order; classes, notes and counts stay."""
+        keep = np.asarray(keep_indices, dtype=np.int64)
+        return replace(
+            self,
+            paths=tuple(self.paths[i] for i in keep),
+            labels=self.labels[keep],
+            splits=tuple(self.splits[i] for i in keep),
+            groups=tuple(self.groups[i] for i in keep),
+            sha256=tuple(self.sha256[i] for i in keep),
+            images=self.images.select(keep),
+        )
+
+    def without_pixels(self) -> "ImageTable":
+        """The same table, no longer keeping pixels in memory; files stay readable."""
+        if isinstance(self.images, FileImages):
+            return self
+        return replace(self, images=ArrayImages((), self.images.positions))
+
+
+def split_word(word: str) -> SplitName | None:
+    """The split that a folder name or a CSV cell means, in any case; None when none.
+
+    >>> split_word("Training"), split_word("valid"), split_word("test_set"), split_word("cat")
+    ('train', 'val', 'test', None)
+    """
+    return _SPLIT_WORDS.get(_SPLIT_SUFFIX.sub("", word.strip().casefold()))
+
+
+def natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key that reads runs of digits as numbers.
+
+    >>> sorted(["class 10", "class 2", "b", "A"], key=natural_key)
+    ['A', 'b', 'class 2', 'class 10']
+    """
+    parts = re.findall(r"[0-9]+|[^0-9]+", text)
+    key = [(0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p.casefold()) for p in parts]
+    return key, text
+
+
+def first_few(items: Sequence[str], *, limit: int = 3) -> str:
+    """The first `limit` items in words, and how many more there are.
+
+    >>> first_few(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    shown = ", ".join(items[:limit])
+    return shown if len(items) <= limit else f"{shown} and {len(items) - limit:,} more"

@@ -1,0 +1,144 @@
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autocnn.data.split import make_split
+from autocnn.errors import DataError
+
+
+def split_of(table: Any, *, val: float = 0.15, test: float = 0.15, seed: int = 0) -> Any:
+    return make_split(table, val_fraction=val, test_fraction=test, seed=seed)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.15, 0.2, 0.33])
+@pytest.mark.parametrize("num_images", [100, 997])
+def test_fractions_are_met_and_stratified(
+    fraction: float, num_images: int, make_table: Any
+) -> None:
+    labels = np.random.default_rng(1).choice(3, num_images, p=[0.6, 0.3, 0.1]).tolist()
+    split = split_of(make_table(labels), val=fraction, test=fraction)
+    counts = Counter(split.names)
+    assert counts["val"] == counts["test"] == round(fraction * num_images)
+    for c in range(3):
+        members = [name for name, label in zip(split.names, labels, strict=True) if label == c]
+        for name in ("val", "test"):
+            assert abs(members.count(name) - fraction * len(members)) <= 1
+    assert split.made == ("test", "val")
+
+
+def test_the_seed_decides(make_table: Any) -> None:
+    table = make_table([0, 1] * 50)
+    assert split_of(table).names == split_of(table).names
+    assert split_of(table).names != split_of(table, seed=1).names
+
+
+def test_copies_and_groups_stay_on_one_side(make_table: Any) -> None:
+    rng = np.random.default_rng(2)
+    n = 400
+    labels = (np.arange(n) % 4).tolist()
+    sha256 = [f"s{rng.integers(250)}" for _ in range(n)]
+    groups = [f"g{rng.integers(80)}" if rng.random() < 0.3 else None for _ in range(n)]
+    for seed in range(5):
+        split = split_of(make_table(labels, sha256=sha256, groups=groups), seed=seed)
+        for ties in (sha256, groups):
+            sides: dict[Any, set[str]] = {}
+            for tie, name in zip(ties, split.names, strict=True):
+                if tie is not None:
+                    sides.setdefault(tie, set()).add(name)
+            assert all(len(side) == 1 for side in sides.values())
+        for c in range(4):
+            found = {name for name, label in zip(split.names, labels, strict=True) if label == c}
+            assert found == {"train", "val", "test"}
+
+
+def test_copies_do_not_crowd_into_one_split(make_table: Any) -> None:
+    sha256 = [f"s{i // 2 if i < 200 else i}" for i in range(1000)]
+    split = split_of(make_table([i % 2 for i in range(1000)], sha256=sha256))
+    in_val = sum(name == "val" for name in split.names[:200])
+    assert Counter(split.names)["val"] == 150
+    assert 10 <= in_val <= 55
+
+
+def test_large_groups_come_as_near_as_they_can(make_table: Any) -> None:
+    groups = [f"patient {i // 10}" for i in range(200)]
+    split = split_of(make_table([i // 100 for i in range(200)], groups=groups))
+    counts = Counter(split.names)
+    assert counts["val"] in (20, 40)
+    assert counts["test"] in (20, 40)
+    assert "20 named groups kept whole" in split.sentences[1]
+
+
+def test_given_splits_stay(make_table: Any) -> None:
+    given = ["train"] * 60 + ["test"] * 20 + ["val"] * 20
+    labels = [i % 2 for i in range(100)]
+    split = split_of(make_table(labels, splits=list(given)))
+    assert list(split.names) == given
+    assert split.made == ()
+    assert split.sentences == (
+        "train: 60 images, as given.",
+        "val: 20 images, as given.",
+        "test: 20 images, as given.",
+    )
+
+
+def test_only_what_is_missing_is_made_from_the_training_images(make_table: Any) -> None:
+    given = ["train"] * 80 + ["test"] * 20
+    sha256 = [f"s{max(i, 3)}" for i in range(100)]
+    split = split_of(make_table([i % 2 for i in range(100)], splits=list(given), sha256=sha256))
+    assert set(split.names[80:]) == {"test"}
+    assert len(set(split.names[:4])) == 1
+    assert Counter(split.names)["val"] == 12
+    assert split.made == ("val",)
+    assert split.sentences == (
+        "train: 68 images, the rest.",
+        "val: 12 of 80 training images, stratified, copies kept on one side "
+        "(3 surplus byte-identical copies in 1 group).",
+        "test: 20 images, as given.",
+    )
+
+
+def test_empty_splits_of_a_csv_count_as_training(make_table: Any) -> None:
+    splits = [None, "train"] * 40 + ["val"] * 20
+    split = split_of(make_table([0, 1, 1, 0] * 25, splits=splits))
+    assert split.made == ("test",)
+    assert Counter(split.names) == {"train": 68, "test": 12, "val": 20}
+
+
+def test_smallest_set_that_can_be_split(make_table: Any) -> None:
+    split = split_of(make_table([0, 0, 0, 1, 1, 1]))
+    for names in (split.names[:3], split.names[3:]):
+        assert sorted(names) == ["test", "train", "val"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        ([0, 0, 0, 1], {}, r"class 'b' must have at least 3 different images \(one each for train, "
+         r"val and test\), got 1. Add images of it, or remove the class."),
+        ([0, 0, 0, 1, 1], {}, "'b' must have at least 3 different images .* got 2"),
+        ([0, 0, 0, 1, 1, 1, 1], {"sha256": ["1", "2", "3", "4", "4", "4", "5"]},
+         "got 2 among 4 files"),
+        ([0, 0, 0, 1, 1, 1], {"groups": [None, None, None, "g", "g", "h"]}, "got 2 among 3 files"),
+        ([0, 1, 0, 1, 0], {"splits": ["train", "train", "test", "test", "val"]},
+         "every class must have images in val, got none of 'b'"),
+        ([0, 1, 0, 1, 0], {"splits": ["train", "train", "val", "val", "test"]},
+         "every class must have images in test, got none of 'b'"),
+        ([0, 0, 1, 0, 0], {"splits": ["train", "train", "test", "test", "val"]},
+         "every class must have images in train, got none of 'b'"),
+        ([0, 1, 0, 1], {"splits": ["test"] * 4}, "images in train, got none of 'a', 'b'"),
+    ],
+)  # fmt: skip
+def test_classes_that_would_be_missing(
+    labels: list[int], options: dict[str, Any], message: str, make_table: Any
+) -> None:
+    with pytest.raises(DataError, match=message):
+        split_of(make_table(labels, **options))
+
+
+def test_groups_that_cannot_be_divided(make_table: Any) -> None:
+    # Every group holds both classes, and one class has all its images in shared groups.
+    groups = ["g", "g", "g", "g", "h", "h"]
+    with pytest.raises(DataError, match="at least 3 different images"):
+        split_of(make_table([0, 1, 0, 1, 0, 1], groups=groups))
