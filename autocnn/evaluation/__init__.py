@@ -1,0 +1,1 @@
+"""Arrays in, numbers out: how good predictions are, and how sure that is."""

@@ -1,0 +1,274 @@
+"""The candidates of a study as ranked rows: for CSV, JSON and the terminal.
+
+Part of the reading wing: nothing here is slow to import.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from autocnn.errors import StudyError
+from autocnn.records import CandidateRecord
+
+Cell = str | int | float | bool | None
+"""A value of the leaderboard; None is an empty cell."""
+
+COLUMNS: tuple[str, ...] = (
+    "rank", "candidate", "kind", "trial", "family", "objective", "cv_mean", "cv_sd",
+    "train_accuracy", "val_accuracy", "gap_train_val",
+    "test_accuracy", "test_accuracy_low", "test_accuracy_high",
+    "test_balanced_accuracy", "test_macro_f1", "test_macro_auc", "test_log_loss", "test_ece",
+    "gap_val_test", "num_weights", "flops", "latency_ms", "size_mb", "epochs", "train_seconds",
+    "seed",
+)  # fmt: skip
+"""Columns of every leaderboard, in order; `param.<name>` columns follow."""
+
+PARAM_PREFIX = "param."
+
+SIGNIFICANT_DIGITS = 6
+"""To which measured numbers are rounded: an accuracy is exact for up to 10^6 images."""
+
+_TEXT_COLUMNS = frozenset({"kind", "family"})
+_INTEGER_COLUMNS = frozenset(
+    {"rank", "candidate", "trial", "num_weights", "flops", "epochs", "seed"}
+)
+_INTEGER = re.compile(r"[+-]?\d+")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Candidates, best first.
+
+    Attributes:
+        columns: `COLUMNS`, then any others, then `param.<name>`.
+        rows: One per candidate, a cell per column.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def build_leaderboard(candidates: Sequence[CandidateRecord]) -> Leaderboard:
+    """The leaderboard of some candidates, by rank.
+
+    Measured numbers are rounded to 6 significant digits, so that the CSV, the JSON and
+    the table agree and read well; params stay exact. Gaps are differences of
+    accuracies: positive when the second split is the harder one.
+
+    Args:
+        candidates: In any order. Their params, in order of first appearance, become
+            the `param.<name>` columns; a param that a candidate lacks is empty.
+    """
+    ranked = sorted(candidates, key=lambda record: record.rank)
+    names = list(dict.fromkeys(name for record in ranked for name in record.params))
+    rows = []
+    for record in ranked:
+        params: list[Cell] = [record.params.get(name) for name in names]
+        rows.append((*_measured_cells(record), *params))
+    columns = (*COLUMNS, *(f"{PARAM_PREFIX}{name}" for name in names))
+    return Leaderboard(columns=columns, rows=tuple(rows))
+
+
+def to_csv(leaderboard: Leaderboard) -> str:
+    r"""The leaderboard as CSV with a header, quoted as in RFC 4180, lines ending in `\n`.
+
+    None is an empty cell, booleans are `true` and `false`, a float is the shortest text
+    that reads back as the same number.
+
+    >>> to_csv(Leaderboard(("rank", "param.order"), ((1, "norm, conv"), (2, None))))
+    'rank,param.order\n1,"norm, conv"\n2,\n'
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(leaderboard.columns)
+    writer.writerows([_write_cell(cell) for cell in row] for row in leaderboard.rows)
+    return text.getvalue()
+
+
+def from_csv(text: str) -> Leaderboard:
+    """The leaderboard in a CSV text.
+
+    The columns of the contract have their known types. In all others what looks like a
+    boolean, an integer or a number becomes one, and the rest stays text; so the text
+    param `"3"` comes back as the number 3.
+
+    Args:
+        text: As `to_csv` writes it; further columns may stand anywhere.
+
+    Raises:
+        StudyError: When a column of the contract is missing, a row is longer or shorter
+            than the header, or a cell is not of its column's type.
+    """
+    header, *lines = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise _unreadable(f"must have the column {missing[0]}, got {len(header)} columns")
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        if not line:
+            continue
+        if len(line) != len(header):
+            raise _unreadable(f"line {number} must have {len(header)} cells, got {len(line)}")
+        try:
+            cells = [_read_cell(name, cell) for name, cell in zip(header, line, strict=True)]
+        except ValueError as error:
+            raise _unreadable(f"line {number}: {error}") from error
+        rows.append(tuple(cells))
+    return Leaderboard(columns=tuple(header), rows=tuple(rows))
+
+
+def to_json(leaderboard: Leaderboard) -> str:
+    r"""The leaderboard as a JSON list of objects, column -> value; an empty cell is null.
+
+    >>> to_json(Leaderboard(("rank", "cv_mean"), ((1, None),)))
+    '[\n {\n  "rank": 1,\n  "cv_mean": null\n }\n]\n'
+    """
+    objects = [dict(zip(leaderboard.columns, row, strict=True)) for row in leaderboard.rows]
+    return json.dumps(objects, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def summary_rows(
+    leaderboard: Leaderboard,
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The leaderboard as a short table for people.
+
+    Returns:
+        The header, and a row of texts per candidate: scores and gaps with 4 decimals,
+        test accuracy with its 95 % interval, weights in millions, `-` where empty.
+    """
+    rows = []
+    for row in leaderboard.rows:
+        cells = dict(zip(leaderboard.columns, row, strict=True))
+        rows.append(tuple(show(cells) for _, show in _SUMMARY))
+    return tuple(name for name, _ in _SUMMARY), tuple(rows)
+
+
+def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
+    test = record.test.scores
+    train_accuracy = record.train.scores.accuracy
+    val_accuracy = record.val.scores.accuracy
+    interval = record.test.intervals.get("accuracy")
+    family = record.params.get("family")
+    cells: tuple[Cell, ...] = (
+        record.rank,
+        record.candidate,
+        record.kind,
+        record.trial,
+        None if family is None else str(family),
+        record.objective,
+        record.cv_mean,
+        record.cv_sd,
+        train_accuracy,
+        val_accuracy,
+        _difference(train_accuracy, val_accuracy),
+        test.accuracy,
+        interval.low if interval else None,
+        interval.high if interval else None,
+        test.balanced_accuracy,
+        test.macro_f1,
+        test.macro_auc,
+        test.log_loss,
+        test.ece,
+        _difference(val_accuracy, test.accuracy),
+        record.num_weights,
+        record.flops,
+        record.latency_ms,
+        record.size_mb,
+        record.epochs,
+        record.train_seconds,
+        record.seed,
+    )
+    return tuple(_round(cell) for cell in cells)
+
+
+def _difference(first: float | None, second: float | None) -> float | None:
+    if first is None or second is None:
+        return None
+    # Fractions of images: what is left below 10^-12 is the error of the subtraction.
+    # Adding 0.0 turns -0.0 into 0.0.
+    return round(first - second, 12) + 0.0
+
+
+def _round(cell: Cell) -> Cell:
+    if not isinstance(cell, float):
+        return cell
+    # A number that is none (a latency that failed, say) was not measured.
+    return float(f"{cell:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(cell) else None
+
+
+def _write_cell(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return str(cell).lower() if isinstance(cell, bool) else str(cell)
+
+
+def _read_cell(column: str, text: str) -> Cell:
+    if text == "":
+        return None
+    if column in _TEXT_COLUMNS:
+        return text
+    is_known = column in COLUMNS
+    if _INTEGER.fullmatch(text) and (not is_known or column in _INTEGER_COLUMNS):
+        return int(text)
+    if _NUMBER.fullmatch(text) and column not in _INTEGER_COLUMNS:
+        return float(text)
+    if is_known:
+        kind = "an integer" if column in _INTEGER_COLUMNS else "a number"
+        raise ValueError(f"{column} must be {kind}, got {text!r}")
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _unreadable(problem: str) -> StudyError:
+    remedy = "Its numbers also stand in candidates/*/candidate.json."
+    return StudyError(f"leaderboard.csv: {problem}.", remedy=remedy)
+
+
+def _show_text(column: str) -> Callable[[dict[str, Cell]], str]:
+    def show(cells: dict[str, Cell]) -> str:
+        cell = cells[column]
+        return "-" if cell is None else str(cell)
+
+    return show
+
+
+def _show_score(column: str, *, sign: str = "") -> Callable[[dict[str, Cell]], str]:
+    def show(cells: dict[str, Cell]) -> str:
+        cell = cells[column]
+        return format(cell, f"{sign}z.4f") if isinstance(cell, int | float) else "-"
+
+    return show
+
+
+def _show_test(cells: dict[str, Cell]) -> str:
+    value, low, high = (
+        _show_score(column)(cells)
+        for column in ("test_accuracy", "test_accuracy_low", "test_accuracy_high")
+    )
+    return value if "-" in (low, high) else f"{value} [{low}, {high}]"
+
+
+def _show_weights(cells: dict[str, Cell]) -> str:
+    count = cells["num_weights"]
+    if not isinstance(count, int):
+        return "-"
+    return f"{count / 1e6:.2f}M" if count >= 10_000 else str(count)
+
+
+_SUMMARY: tuple[tuple[str, Callable[[dict[str, Cell]], str]], ...] = (
+    ("rank", _show_text("rank")),
+    ("trial", _show_text("trial")),
+    ("family", _show_text("family")),
+    ("objective", _show_score("objective")),
+    ("train", _show_score("train_accuracy")),
+    ("val", _show_score("val_accuracy")),
+    ("test [95 %]", _show_test),
+    ("macro AUC", _show_score("test_macro_auc")),
+    ("gap train-val", _show_score("gap_train_val", sign="+")),
+    ("weights", _show_weights),
+    ("epochs", _show_text("epochs")),
+)

@@ -1,0 +1,1 @@
+"""A study as pictures: drawn from records, without Keras and without computing scores."""
