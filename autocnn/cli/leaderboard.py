@@ -1,0 +1,34 @@
+"""`autocnn leaderboard`."""
+
+from pathlib import Path
+
+import click
+
+from autocnn.cli.options import results_option
+
+
+@click.command("leaderboard")
+@click.argument("study", required=False)
+@click.option("--csv", "as_csv", is_flag=True, help="Print leaderboard.csv.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+@results_option
+def command(study: str | None, as_csv: bool, as_json: bool, results: Path) -> int:
+    """Show the leaderboard of STUDY: a name under --results, a path, or the newest.
+
+    Candidates are ranked by what was measured on val, never by test. Scores are
+    fractions; test has its 95 % interval beside it.
+    """
+    from autocnn.cli.tables import print_leaderboard
+    from autocnn.leaderboard import from_csv, to_json
+    from autocnn.store import open_study
+
+    if as_csv and as_json:
+        raise click.UsageError("--csv and --json cannot be given together.")
+    folder = open_study(study, results)
+    if as_csv:
+        click.echo(folder.read_leaderboard(), nl=False)
+    elif as_json:
+        click.echo(to_json(from_csv(folder.read_leaderboard())))
+    else:
+        print_leaderboard(folder)
+    return 0

@@ -1,0 +1,94 @@
+"""The `autocnn` command: finds its sub-commands, and turns errors into exit codes."""
+
+import importlib
+import sys
+import traceback
+from typing import Any
+
+import click
+
+from autocnn import __version__
+from autocnn.errors import AutocnnError
+
+COMMANDS = {
+    "search": "Search, retrain the best, write the leaderboard.",
+    "leaderboard": "Show the leaderboard of a study.",
+    "spaces": "List the search spaces, or show one.",
+}
+"""Commands in the order of --help; each is `autocnn.cli.<name>:command`."""
+
+EXIT_BUG = 1
+EXIT_INTERRUPTED = 130
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command only when it is called, so that --help is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order of `COMMANDS`."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"autocnn.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="autocnn")
+@click.option("--debug", is_flag=True, help="Show the traceback of every error.")
+def cli(debug: bool) -> None:
+    r"""Find the CNN that generalises on your own labelled images.
+
+    \b
+    autocnn search                     try it on the built-in digits
+    autocnn search images/ --trials 50 --budget 2h --name mine
+    autocnn leaderboard mine
+
+    A study is one folder, results/NAME: leaderboard.csv, candidates/ with confusion
+    matrices, ROC curves and models, and every trial.
+    """
+
+
+def main() -> None:
+    """Run the command line and exit with the code of its error."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; returns its exit code."""
+    is_debug = "--debug" in arguments
+    try:
+        result: Any = cli.main(arguments, prog_name="autocnn", standalone_mode=False)
+    except AutocnnError as error:
+        if is_debug:
+            traceback.print_exc()
+        _say(f"Error: {error.message}", error.remedy)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("Interrupted.")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception:  # noqa: BLE001 - the last boundary: a bug must not look like a user error
+        traceback.print_exc()
+        _say("This is a bug in autocnn. Please report it with the lines above.")
+        return EXIT_BUG
+    return result if isinstance(result, int) else 0
+
+
+def _say(*lines: str) -> None:
+    for line in lines:
+        if line:
+            click.echo(line, err=True)

@@ -1,0 +1,84 @@
+"""`autocnn search`."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autocnn.cli.options import Duration
+
+_PATH = click.Path(path_type=Path)
+_FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
+
+
+# fmt: off
+@click.command("search")
+@click.argument("data", required=False)
+@click.option("--trials", type=click.IntRange(1), help="Trials in the study.  [50]")
+@click.option("--budget", "budget_s", type=Duration(),
+              help="Time for all of it, finalists included: 90s, 30m, 2h.  [no limit]")
+@click.option("--name", help="Name of the study: its folder under --results.  [data and time]")
+@click.option("--space", help="What is searched: quick, default, mri, resnet, transfer, or a "
+              "YAML file; see `autocnn spaces`.  [default]")
+@click.option("--epochs", type=click.IntRange(1), help="Most epochs per trial.  [the space's]")
+@click.option("--finalists", type=click.IntRange(1),
+              help="Best trials that are retrained and judged on test.  [3]")
+@click.option("--objective", type=click.Choice(["balanced_accuracy", "accuracy", "macro_f1",
+                                                "macro_auc", "log_loss"]),
+              help="What the search improves, measured on val.  [balanced_accuracy]")
+@click.option("--max-gap", type=click.FloatRange(0),
+              help="Largest gap between train and val that is acceptable, e.g. 0.02.  [any]")
+@click.option("--trial-timeout", "trial_timeout_s", type=Duration(),
+              help="Time for one trial.  [no limit]")
+@click.option("--engine", type=click.Choice(["optuna"]), help="What proposes params.  [optuna]")
+@click.option("--sampler", type=click.Choice(["tpe", "random", "qmc"]),
+              help="How it proposes them.  [tpe]")
+@click.option("--pruner", type=click.Choice(["asha", "median", "none"]),
+              help="How hopeless trials are stopped.  [asha]")
+@click.option("--image-size", type=click.IntRange(8, 1024),
+              help="Side of the square input in px.  [chosen from the data]")
+@click.option("--channels", type=click.Choice(["auto", "grey", "rgb"]),
+              help="auto: grey if all images are grey in content.  [auto]")
+@click.option("--val-fraction", type=_FRACTION, help="Size of a missing val split.  [0.15]")
+@click.option("--test-fraction", type=_FRACTION, help="Size of a missing test split.  [0.15]")
+@click.option("--max-unreadable", type=click.FloatRange(0, 1),
+              help="Fraction of unreadable files that is tolerated.  [0.05]")
+@click.option("--weights", type=_PATH, help="Pretrained weights for the transfer space (.h5).")
+@click.option("--workers", type=click.IntRange(1), help="Trials at once.  [one per processor]")
+@click.option("--threads", type=click.IntRange(1), help="Threads per trial.  [processors/workers]")
+@click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+              help="Arithmetic; auto: bfloat16 where the machine has it.  [auto]")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of everything.  [0]")
+@click.option("--results", type=_PATH, help="Folder that holds the studies.  [results]")
+@click.option("--cache-dir", type=_PATH,
+              help="Folder for decoded images.  [the platform's cache folder]")
+@click.option("--cache-limit-gb", type=click.FloatRange(0, min_open=True),
+              help="Size at which the oldest decoded images go.  [10]")
+@click.option("--config", "config_file", type=click.Path(path_type=Path),
+              help="YAML file, or a study.json, with these settings; flags come first.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
+def command(data: str | None, config_file: Path | None, quiet: bool, **flags: Any) -> int:
+    r"""Search the CNN, augmentation and regularisation that generalise best on DATA.
+
+    DATA is a folder of class folders, with or without train/val/test folders above them;
+    a CSV of path,label[,split][,group]; an .npz (MedMNIST's keys, or x and y); or the
+    built-in digits, the default. Splits that are missing are made, and identical images
+    never stand on both sides.
+
+    \b
+    autocnn search images/ --trials 50 --budget 2h --name mine
+    autocnn search brain/ --space mri --budget 30m
+    autocnn search list.csv --objective macro_auc --max-gap 0.02
+    """
+    from autocnn.cli.display import show_progress
+    from autocnn.cli.tables import print_leaderboard, print_study_paths
+    from autocnn.config import resolve_config
+    from autocnn.study import search
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    config = resolve_config({"data": data, **flags}, file=config_file)
+    folder = search(config, show_progress(is_quiet=quiet))
+    print_leaderboard(folder)
+    print_study_paths(folder)
+    return 0

@@ -1,0 +1,297 @@
+"""The end of a study: the top trials retrained on train + val, then judged on test, once.
+
+Each finalist is refitted with its params for the number of epochs that its search found
+best, its learning rate annealed over just those (docs/decisions/0004). Train and val are
+scored with the model of the search, which has not seen val; test with the refit.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.data import Dataset
+from autocnn.errors import SearchError
+from autocnn.evaluation.metrics import score_split
+from autocnn.events import Observer
+from autocnn.executors.base import EpochEvent, Executor, Outcome
+from autocnn.objective import Goal
+from autocnn.records import (
+    SPLITS,
+    CandidateRecord,
+    SplitName,
+    SplitScores,
+    TrialRecord,
+    TrialState,
+)
+from autocnn.store import StudyFolder
+from autocnn.tasks import (
+    Images,
+    JudgingResult,
+    JudgingTask,
+    Task,
+    TrainingResult,
+    TrainingTask,
+)
+
+TRAIN = "autocnn.training:train"
+JUDGE = "autocnn.judging:judge"
+
+REFIT = 1
+"""Third part of a refit's seed, which keeps it apart from its trial's."""
+
+POLL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A judged model, with the predictions that its pictures are drawn from.
+
+    Attributes:
+        record: Everything measured.
+        trial: The trial it comes from.
+        probabilities: Split -> float32 of shape (images of the split, classes).
+    """
+
+    record: CandidateRecord
+    trial: TrialRecord
+    probabilities: dict[SplitName, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class FinalistsPlan:
+    """How finalists are retrained and judged.
+
+    Attributes:
+        dataset: Images and splits.
+        goal: Objective.
+        seed: Study seed.
+        workers: Models at once.
+        threads: Threads per model.
+        precision: Keras dtype policy of the refits.
+        weights: Pretrained weights, for that family.
+    """
+
+    dataset: Dataset
+    goal: Goal
+    seed: int
+    workers: int
+    threads: int
+    precision: str
+    weights: str
+
+    def images_of(self, trial: TrialRecord) -> Images:
+        """The images at the size of a trial's params."""
+        return study_images(self.dataset, int(trial.params.get("image_size", 0)))
+
+
+def study_images(dataset: Dataset, image_size: int) -> Images:
+    """The decoded images of a size as workers open them."""
+    arrays = dataset.images(image_size)
+    return Images(arrays.path, dataset.labels, dataset.num_classes)
+
+
+def judge_finalists(
+    plan: FinalistsPlan,
+    finalists: Sequence[TrialRecord],
+    executor: Executor,
+    folder: StudyFolder,
+    observer: Observer,
+) -> list[Candidate]:
+    """Refit, predict and score the finalists.
+
+    Args:
+        plan: How.
+        finalists: Trials whose models the folder holds, best first.
+        executor: Runs the processes.
+        folder: Gets the refitted models.
+        observer: Hears of each step.
+
+    Returns:
+        One candidate per finalist that could be refitted, in the same order.
+
+    Raises:
+        SearchError: When none could.
+    """
+    refits = _refit(plan, finalists, executor, folder, observer)
+    if not refits:
+        raise SearchError(
+            f"{folder.path}: no finalist could be retrained; see candidates/*/log.txt"
+        )
+    return _judge(plan, refits, executor, folder, observer)
+
+
+@dataclass(frozen=True)
+class _Refit:
+    trial: TrialRecord
+    candidate: int
+    result: TrainingResult
+    seconds: float
+
+
+def _refit(
+    plan: FinalistsPlan,
+    finalists: Sequence[TrialRecord],
+    executor: Executor,
+    folder: StudyFolder,
+    observer: Observer,
+) -> list[_Refit]:
+    """Retrain each finalist on train + val."""
+    dataset = plan.dataset
+    rows = np.sort(np.concatenate([dataset.indices("train"), dataset.indices("val")]))
+    total = sum(trial.best_epoch or 1 for trial in finalists)
+    observer.stage("retrain the finalists", total=total, unit="epochs")
+    jobs = []
+    for number, trial in enumerate(finalists, start=1):
+        task = TrainingTask(
+            images=plan.images_of(trial),
+            train_rows=rows,
+            val_rows=rows[:0],
+            params=dict(trial.params),
+            epochs=trial.best_epoch or 1,
+            seed=(plan.seed, trial.trial, REFIT),
+            goal=plan.goal,
+            model_path=folder.candidate_model_path(number),
+            threads=plan.threads,
+            precision=plan.precision,
+            weights=plan.weights,
+        )
+        jobs.append(_Job(TRAIN, task, folder.candidate_log_path(number)))
+    refits = []
+    outcomes = _run_all(jobs, executor, observer, workers=plan.workers)
+    for number, (trial, outcome) in enumerate(zip(finalists, outcomes, strict=True), start=1):
+        if isinstance(outcome.result, TrainingResult):
+            refits.append(_Refit(trial, number, outcome.result, outcome.seconds))
+        else:
+            reason = f"{outcome.state}: {outcome.reason}"
+            observer.warn(f"Trial {trial.trial} could not be retrained and is left out: {reason}")
+    return refits
+
+
+def _judge(
+    plan: FinalistsPlan,
+    refits: Sequence[_Refit],
+    executor: Executor,
+    folder: StudyFolder,
+    observer: Observer,
+) -> list[Candidate]:
+    """Predict all splits, the test split with the refits alone, and score."""
+    observer.stage("judge the finalists on test", total=2 * len(refits), unit="models")
+    dataset = plan.dataset
+    seen = np.concatenate([dataset.indices("train"), dataset.indices("val")])
+    jobs = []
+    for refit in refits:
+        for model_path, rows in (
+            (folder.trial_model_path(refit.trial.trial), seen),
+            (folder.candidate_model_path(refit.candidate), dataset.indices("test")),
+        ):
+            is_refit = model_path != folder.trial_model_path(refit.trial.trial)
+            name = f"{refit.candidate}-{'refit' if is_refit else 'trial'}.npy"
+            task = JudgingTask(
+                model_path=model_path,
+                images=plan.images_of(refit.trial),
+                rows=rows,
+                probabilities_path=folder.predictions_dir() / name,
+                threads=plan.threads,
+                is_measured=is_refit,
+            )
+            jobs.append(_Job(JUDGE, task, folder.candidate_log_path(refit.candidate)))
+    outcomes = _run_all(jobs, executor, observer, workers=plan.workers)
+    candidates = []
+    for index, refit in enumerate(refits):
+        by_trial, by_refit = outcomes[2 * index], outcomes[2 * index + 1]
+        for outcome in (by_trial, by_refit):
+            if outcome.state != TrialState.COMPLETE:
+                raise SearchError(
+                    f"{folder.path}: candidate {refit.candidate} could not be judged: "
+                    f"{outcome.state}: {outcome.reason}"
+                )
+        own = np.load(folder.predictions_dir() / f"{refit.candidate}-trial.npy")
+        test = np.load(folder.predictions_dir() / f"{refit.candidate}-refit.npy")
+        num_train = len(dataset.indices("train"))
+        probabilities: dict[SplitName, NDArray[np.float32]] = {
+            "train": own[:num_train],
+            "val": own[num_train:],
+            "test": test,
+        }
+        assert isinstance(by_refit.result, JudgingResult)
+        record = _record(plan, refit, by_refit.result, probabilities, folder)
+        candidates.append(Candidate(record, refit.trial, probabilities))
+    folder.remove_predictions()
+    return candidates
+
+
+def _record(
+    plan: FinalistsPlan,
+    refit: _Refit,
+    cost: JudgingResult,
+    probabilities: dict[SplitName, NDArray[np.float32]],
+    folder: StudyFolder,
+) -> CandidateRecord:
+    dataset = plan.dataset
+    scores: dict[SplitName, SplitScores] = {
+        split: score_split(
+            split,
+            dataset.labels[dataset.indices(split)],
+            probabilities[split],
+            dataset.class_names,
+            seed=plan.seed,
+        )
+        for split in SPLITS
+    }
+    return CandidateRecord(
+        candidate=refit.candidate,
+        rank=refit.candidate,
+        kind="refit",
+        trial=refit.trial.trial,
+        params=dict(refit.trial.params),
+        objective=refit.trial.objective or 0.0,
+        train=scores["train"],
+        val=scores["val"],
+        test=scores["test"],
+        num_weights=cost.num_weights,
+        flops=cost.flops,
+        latency_ms=cost.latency_ms,
+        size_mb=folder.candidate_model_path(refit.candidate).stat().st_size / 1e6,
+        epochs=len(refit.result.history),
+        train_seconds=refit.seconds,
+        seed=plan.seed,
+        history=refit.result.history,
+    )
+
+
+@dataclass(frozen=True)
+class _Job:
+    function: str
+    task: Task
+    log_path: Path
+
+
+def _run_all(
+    jobs: Sequence[_Job], executor: Executor, observer: Observer, *, workers: int
+) -> list[Outcome]:
+    """Run jobs, some at a time; their outcomes in the order of the jobs."""
+    outcomes: dict[int, Outcome] = {}
+    started = 0
+    try:
+        while len(outcomes) < len(jobs):
+            while started < len(jobs) and executor.num_running < workers:
+                job = jobs[started]
+                executor.submit(
+                    started, job.function, job.task, log_path=job.log_path, timeout_s=None
+                )
+                started += 1
+            for event in executor.poll(POLL_S):
+                if isinstance(event, EpochEvent):
+                    executor.answer(event.key, stop=False)
+                    observer.advance()
+                else:
+                    outcomes[event.key] = event.outcome
+                    if not isinstance(jobs[event.key].task, TrainingTask):
+                        observer.advance()
+    except BaseException:
+        executor.close()
+        raise
+    return [outcomes[index] for index in range(len(jobs))]
