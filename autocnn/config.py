@@ -15,13 +15,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from autocnn.errors import ConfigError
+from autocnn.records import Channels
 
 Objective = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "log_loss"]
 EngineName = Literal["optuna"]
 SamplerName = Literal["tpe", "random", "qmc"]
 PrunerName = Literal["asha", "median", "none"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
-Channels = Literal["auto", "grey", "rgb"]
 
 DURATION_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -44,8 +44,9 @@ class StudyConfig(BaseModel):
         finalists: Top trials that are retrained and judged on test.
         seed: Seed of everything random.
         image_size: Side of the square input in px; None: from the data.
-        channels: Grey or RGB; auto: by looking at the images.
-        val_fraction, test_fraction: Size of a split that is missing, of all images.
+        channels: Grey or RGB; auto: by looking at the images; None: what the space says.
+        val_fraction, test_fraction: Size of a split that is missing, of the images that
+            are in no given val or test split.
         max_unreadable: Fraction of unreadable files above which it is an error.
         cache_dir: Where decoded images are kept; None: the platform's cache folder.
         cache_limit_gb: Size above which the oldest decoded sets are deleted.
@@ -73,7 +74,7 @@ class StudyConfig(BaseModel):
     finalists: int = Field(default=3, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**31)
     image_size: int | None = Field(default=None, ge=8, le=1024)
-    channels: Channels = "auto"
+    channels: Channels | None = None
     val_fraction: float = Field(default=0.15, gt=0, lt=0.5)
     test_fraction: float = Field(default=0.15, gt=0, lt=0.5)
     max_unreadable: float = Field(default=0.05, ge=0, le=1)

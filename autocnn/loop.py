@@ -205,9 +205,7 @@ class _Search:
         self.folder.write_trials_table(self._ended())
         self.engine.tell(record)
         ranked = rank_trials(self.plan.goal, self._ended())
-        self.folder.keep_models(
-            [r.trial for r in ranked[: self.plan.keep]] + list(self.running)
-        )
+        self.folder.keep_models([r.trial for r in ranked[: self.plan.keep]] + list(self.running))
         self.observer.trial_ended(record, best=ranked[0] if ranked else None)
 
     def _ended(self) -> list[TrialRecord]:

@@ -88,7 +88,8 @@ def share_machine(
     Args:
         machine: What there is.
         trials: Trials in the study; there are never more workers.
-        workers, threads: As asked for, or None.
+        workers: As asked for, or None.
+        threads: As asked for, or None.
         precision: As asked for, or `auto`.
     """
     if workers is None:

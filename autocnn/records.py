@@ -17,6 +17,9 @@ ParamValue = bool | int | float | str
 Params = Mapping[str, ParamValue]
 """One point of a search space: parameter name -> value, active parameters only."""
 
+Channels = Literal["auto", "grey", "rgb"]
+"""How images are read; auto: grey if all are grey in content."""
+
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 

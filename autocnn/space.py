@@ -13,7 +13,7 @@ from typing import Any
 
 from autocnn.errors import SpaceError
 from autocnn.knobs import KNOBS, Group
-from autocnn.records import Params, ParamValue
+from autocnn.records import Channels, Params, ParamValue
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,9 @@ class Int(Parameter):
 
     def contains(self, value: object) -> bool:
         """Whether `value` may be picked."""
-        is_int = isinstance(value, int) and not isinstance(value, bool)
-        return is_int and self.low <= value <= self.high and (value - self.low) % self.step == 0
+        if not isinstance(value, int) or isinstance(value, bool):
+            return False
+        return self.low <= value <= self.high and (value - self.low) % self.step == 0
 
     def __str__(self) -> str:
         step = f", step {self.step}" if self.step != 1 else ""
@@ -70,8 +71,9 @@ class Float(Parameter):
 
     def contains(self, value: object) -> bool:
         """Whether `value` may be picked."""
-        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return is_number and self.low <= value <= self.high
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return False
+        return self.low <= value <= self.high
 
     def __str__(self) -> str:
         return f"{self.low:g} .. {self.high:g}{', log' if self.log else ''}"
@@ -102,6 +104,7 @@ class SearchSpace:
         name: Short name; the file's name without its ending.
         description: What it is for, one line.
         epochs: Most epochs that a trial trains, unless the study says otherwise.
+        channels: How the images are read, unless the study says otherwise.
         parameters: In order, a parent before its children.
         start: Full points to try first; the first of them is trial 0.
     """
@@ -109,6 +112,7 @@ class SearchSpace:
     name: str
     description: str
     epochs: int
+    channels: Channels
     parameters: tuple[AnyParameter, ...]
     start: tuple[Mapping[str, ParamValue], ...]
 
@@ -133,7 +137,9 @@ class SearchSpace:
             value = params[parameter.name]
             active[parameter.name] = value
             if not parameter.contains(value):
-                problems.append(f"{parameter.name} must be in {parameter}, got {format_value(value)}")
+                problems.append(
+                    f"{parameter.name} must be in {parameter}, got {format_value(value)}"
+                )
         problems += [f"{name} is not active there" for name in params if name not in active]
         return problems
 
@@ -193,7 +199,7 @@ class SearchSpace:
         return sorted(lines)
 
     def to_yaml_data(self) -> dict[str, Any]:
-        """The space as plain data that `space_files.parse_space` reads back, for the study folder."""
+        """The space as plain data that `space_files.parse_space` reads back."""
         parameters = []
         for parameter in self.parameters:
             entry: dict[str, Any] = {"name": parameter.name, "type": type(parameter).__name__}
@@ -212,6 +218,7 @@ class SearchSpace:
         return {
             "description": self.description,
             "epochs": self.epochs,
+            "channels": self.channels,
             "parameters": parameters,
             "start": [dict(point) for point in self.start],
         }

@@ -1,7 +1,7 @@
 """Reads search spaces: the shipped ones by name, one's own by path.
 
 A space file is YAML 1.2 (`1e-4` is a number, `on` is a word) with the keys
-description, epochs, parameters and start; `search_spaces/README.md` shows one.
+description, epochs, channels, parameters and start; `search_spaces/README.md` shows one.
 """
 
 import difflib
@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from autocnn.errors import SpaceError
 from autocnn.knobs import KNOBS
-from autocnn.records import ParamValue
+from autocnn.records import Channels, ParamValue
 from autocnn.space import AnyParameter, Categorical, Condition, Float, Int, SearchSpace
 
 
@@ -71,7 +71,7 @@ def _is_yaml(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
-_TOP_KEYS = ("description", "epochs", "parameters", "start")
+_TOP_KEYS = ("description", "epochs", "channels", "parameters", "start")
 _KEYS = {
     "int": ("name", "type", "low", "high", "step", "log", "when"),
     "float": ("name", "type", "low", "high", "log", "when"),
@@ -93,15 +93,17 @@ class _Reader:
         epochs = data.get("epochs", 30)
         if not isinstance(epochs, int) or isinstance(epochs, bool) or epochs < 1:
             self.fail("epochs", f"must be an integer of at least 1, got {epochs!r}")
+        channels = data.get("channels", "auto")
+        if channels not in get_args(Channels):
+            self.fail("channels", f"must be auto, grey or rgb, got {channels!r}")
         entries = data.get("parameters")
         if not isinstance(entries, list) or not entries:
             self.fail("parameters", f"must be a list of at least one, got {entries!r}")
         parameters: list[AnyParameter] = []
         for i, entry in enumerate(entries):
             parameters.append(self.parameter(entry, f"parameters[{i}]", parameters))
-        space = SearchSpace(
-            name, str(data.get("description", "")).strip(), epochs, tuple(parameters), ()
-        )
+        description = str(data.get("description", "")).strip()
+        space = SearchSpace(name, description, epochs, channels, tuple(parameters), ())
         start = data.get("start")
         if start is None:
             return replace(space, start=(space.walk(_default_of),))
@@ -128,15 +130,13 @@ class _Reader:
                 self.fail(where, f"has the unknown key {key!r}", _nearest(key, keys))
         return data
 
-    def parameter(
-        self, entry: object, where: str, before: Sequence[AnyParameter]
-    ) -> AnyParameter:
+    def parameter(self, entry: object, where: str, before: Sequence[AnyParameter]) -> AnyParameter:
         kind = entry.get("type") if isinstance(entry, dict) else None
         if isinstance(entry, dict) and kind not in _KEYS:
             remedy = _nearest(kind, _KEYS)
             self.fail(f"{where}.type", f"must be int, float or categorical, got {kind!r}", remedy)
         data = self.mapping(entry, where, _KEYS.get(str(kind), _KEYS["categorical"]))
-        name = data.get("name")
+        name = str(data.get("name"))
         if name not in KNOBS:
             remedy = _nearest(name, KNOBS)
             self.fail(f"{where}.name", f"must be a known parameter, got {name!r}", remedy)
@@ -178,7 +178,7 @@ class _Reader:
             right = "int" if isinstance(knob.default, int) else "float"
             self.fail(f"{where}.type", f"must be {right} for {name}, got {data['type']!r}")
         for key in ("low", "high"):
-            value = data.get(key)
+            value: Any = data.get(key)
             rule = "an integer" if is_int else "a number"
             is_right = isinstance(value, int if is_int else (int, float))
             if not is_right or isinstance(value, bool) or not math.isfinite(value):

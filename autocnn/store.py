@@ -231,7 +231,7 @@ class StudyFolder:
     def write_candidate(self, record: CandidateRecord) -> None:
         """Write candidate.json (all of it) and metrics.json (the scores by split)."""
         folder = f"candidates/{record.candidate:02d}"
-        scores = {
+        scores: dict[str, Any] = {
             split.split: split.model_dump(mode="json")
             for split in (record.train, record.val, record.test)
         }
@@ -312,9 +312,7 @@ class StudyFolder:
     def _write_json(self, name: str, data: dict[str, Any]) -> None:
         self._write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
 
-    def _write_csv(
-        self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]
-    ) -> None:
+    def _write_csv(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
@@ -345,7 +343,9 @@ def open_study(study: str | None, results: Path) -> StudyFolder:
             return StudyFolder(path)
     raise StudyNotFoundError(
         f"{study}: must be a study under {results} or a path to one, got neither.",
-        remedy=f"There are: {', '.join(names[:8])}." if names else "Start one with `autocnn search`.",
+        remedy=f"There are: {', '.join(names[:8])}."
+        if names
+        else "Start one with `autocnn search`.",
     )
 
 

@@ -164,7 +164,7 @@ def _suggest(trial: Trial, parameter: AnyParameter) -> ParamValue:
     value: ParamValue
     match parameter:
         case Categorical():
-            value = trial.suggest_categorical(parameter.name, parameter.choices)
+            value = trial.suggest_categorical(parameter.name, parameter.choices)  # type: ignore[assignment]
         case Int():
             value = trial.suggest_int(
                 parameter.name, parameter.low, parameter.high,

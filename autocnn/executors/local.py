@@ -43,7 +43,7 @@ def start_forkserver() -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(PRELOAD))
-    with _hidden_main():
+    with _hidden_main(), _silent_stderr():
         forkserver.ensure_running()
 
 
@@ -162,6 +162,20 @@ class LocalExecutor:
     def _kill(self, running: _Running) -> None:
         running.process.kill()
         running.process.join(_KILL_GRACE_S)
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Give the server no stderr: TensorFlow greets there; workers write to their logs."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextlib.contextmanager

@@ -143,7 +143,7 @@ class Augmenter:
         n = tf.shape(x)[0]
         chance, size_seed, box_seed = tf.unstack(tf.random.split(seed, 3), num=3)
         side = tf.sqrt(tf.random.stateless_uniform([n], size_seed, 0.0, 0.5))
-        drawn = tf.random.stateless_uniform([]  , chance) < self.cutmix
+        drawn = tf.random.stateless_uniform([], chance) < self.cutmix
         inside = self._boxes(side, box_seed) & drawn
         pasted = tf.reduce_mean(tf.cast(inside, tf.float32), axis=(1, 2, 3))[:, None]
         mixed_labels = labels * (1.0 - pasted) + tf.reverse(labels, [0]) * pasted

@@ -11,9 +11,6 @@ from autocnn.knobs import Settings
 Tensor = Any
 """A symbolic Keras tensor of shape (batch, height, width, channels)."""
 
-BATCH_NORM_MOMENTUM = 0.9
-"""Keras' 0.99 lags behind in studies of a few hundred steps."""
-
 
 @dataclass(frozen=True)
 class BlockStyle:
@@ -58,7 +55,7 @@ def convolve(x: Tensor, filters: int, style: BlockStyle, *, size: int | None = N
 def normalize(x: Tensor, style: BlockStyle) -> Tensor:
     """The normalisation layer of the style; groups of about 8 channels."""
     if style.normalization == "batch":
-        return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM)(x)
+        return layers.BatchNormalization()(x)
     if style.normalization == "group":
         channels = int(x.shape[-1])
         groups = next(g for g in range(max(1, channels // 8), 0, -1) if channels % g == 0)
@@ -142,9 +139,9 @@ def _shortcut(x: Tensor, active: Tensor, filters: int, strides: int, style: Bloc
 
 
 def _separate(x: Tensor, filters: int, strides: int, style: BlockStyle) -> Tensor:
-    x = layers.DepthwiseConv2D(
-        style.kernel_size, strides=strides, padding="same", use_bias=False
-    )(x)
+    x = layers.DepthwiseConv2D(style.kernel_size, strides=strides, padding="same", use_bias=False)(
+        x
+    )
     return convolve(x, filters, style, size=1)
 
 

@@ -22,7 +22,7 @@ def compile_prediction(model: keras.Model) -> Callable[[Any], Any]:
     """
     shape = (None, *model.input_shape[1:])
 
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8)])  # type: ignore[misc, untyped-decorator]
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec(shape, tf.uint8)])  # type: ignore[untyped-decorator]
     def predict(images: Any) -> Any:
         return model(images, training=False)
 

@@ -55,7 +55,7 @@ def load_backbone(name: str, side: int, *, weights: str | None) -> keras.Model:
             ) from error
         raise ConfigError(
             f"{weights}: must hold the weights of {name} without its classifier, got: {reason}.",
-            remedy="Give the `notop` .h5 file of keras.applications, or `model.save_weights` of it.",
+            remedy="Give the `notop` .h5 file of keras.applications, or saved weights of it.",
         ) from error
     return model
 
