@@ -26,9 +26,10 @@ def replace_file(path: Path, content: bytes) -> None:
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     except OSError as error:
+        raise writing_error(error, path) from error
+    finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise writing_error(error, path) from error
 
 
 def writing_error(error: OSError, path: Path) -> StudyError:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from autocnn.records import TrialRecord
+from autocnn.records import EpochScore, TrialRecord
 
 JUDGING_S = 8.0
 """Measured time to load, predict with and draw one finalist."""
@@ -15,6 +15,9 @@ MOST_FOR_FINALISTS = 0.5
 
 FEWEST_EPOCHS_SHARE = 3
 """Near the end of the budget a trial starts only if it can train a third of its epochs."""
+
+SLOWNESS_ALLOWED = 1.1
+"""Epochs vary: a trial may seem to need a tenth more than the time left."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,24 @@ class Budget:
             return epochs
         if left <= 0:
             return 0
-        per_epoch = [_epoch_s(record) for record in records if record.history]
+        per_epoch = [_mean_epoch_s(record.history) for record in records if record.history]
         if not per_epoch:
             return epochs
         affordable = int(left / median(per_epoch))
         return min(epochs, affordable) if affordable * FEWEST_EPOCHS_SHARE >= epochs else 0
+
+    def is_too_slow(
+        self, history: Sequence[EpochScore], epochs: int, best: Sequence[TrialRecord]
+    ) -> bool:
+        """Whether a running trial cannot train all its epochs before the finalists begin.
+
+        Args:
+            history: Its epochs so far.
+            epochs: Epochs that its schedule spans.
+            best: Ended trials, best first.
+        """
+        needed = _mean_epoch_s(history) * (epochs - len(history))
+        return needed > SLOWNESS_ALLOWED * self.search_left_s(best)
 
     def left_s(
         self,
@@ -118,8 +134,10 @@ class Budget:
 
     def _refit_s(self, record: TrialRecord) -> float:
         start_up = max(0.0, record.seconds - sum(score.seconds for score in record.history))
-        return start_up + _epoch_s(record) * (record.best_epoch or 1) * self.refit_factor
+        return (
+            start_up + _mean_epoch_s(record.history) * (record.best_epoch or 1) * self.refit_factor
+        )
 
 
-def _epoch_s(record: TrialRecord) -> float:
-    return sum(score.seconds for score in record.history) / len(record.history)
+def _mean_epoch_s(history: Sequence[EpochScore]) -> float:
+    return sum(score.seconds for score in history) / len(history)

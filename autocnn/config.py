@@ -4,6 +4,7 @@ Precedence: defaults here < a YAML or JSON file < flags. The resolved config is
 saved in `study.json`.
 """
 
+import difflib
 import json
 import re
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ PrunerName = Literal["asha", "median", "none"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 DURATION_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+DURATION_RULE = "must be above 0 and read like 90s, 30m or 2h"
 
 
 class StudyConfig(BaseModel):
@@ -88,7 +90,10 @@ class StudyConfig(BaseModel):
     @field_validator("budget_s", "trial_timeout_s", mode="before")
     @classmethod
     def _read_duration(cls, value: object) -> object:
-        return parse_duration(value) if isinstance(value, str) else value
+        try:
+            return parse_duration(value) if isinstance(value, str) else value
+        except ConfigError as error:
+            raise ValueError(DURATION_RULE) from error
 
 
 def parse_duration(text: str) -> float:
@@ -108,8 +113,7 @@ def parse_duration(text: str) -> float:
         except ValueError:
             seconds = 0.0
     if not 0 < seconds < float("inf"):
-        rule = "must be a duration above 0, like 90s, 30m or 2h"
-        raise ConfigError(f"A duration {rule}, got {text!r}.")
+        raise ConfigError(f"A duration {DURATION_RULE}, got {text!r}.")
     return seconds
 
 
@@ -124,7 +128,8 @@ def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> Stu
         ConfigError: When the file cannot be read, or a value breaks its rule.
     """
     values = _read_file(file) if file is not None else {}
-    values |= {key: value for key, value in flags.items() if value is not None}
+    flags = {key: value for key, value in flags.items() if value is not None}
+    values |= flags
     try:
         return StudyConfig(**values)
     except ValidationError as error:
@@ -132,16 +137,22 @@ def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> Stu
         field = str(first["loc"][0]) if first["loc"] else "config"
         where = f"--{field.removesuffix('_s').replace('_', '-')}" if field in flags else field
         where = f"{file}: {where}" if file is not None and field not in flags else where
-        message = str(first["msg"]).replace("Input should", "must").replace("String should", "must")
+        message = str(first["msg"]).removeprefix("Value error, ")
+        message = message.replace("Input should", "must").replace("String should", "must")
+        remedy = ""
         if first["type"] == "extra_forbidden":
             message = "is no setting"
-        raise ConfigError(f"{where} {message}, got {first['input']!r}.") from error
+            close = difflib.get_close_matches(field, StudyConfig.model_fields, n=1)
+            remedy = f"Did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(f"{where} {message}, got {first['input']!r}.", remedy=remedy) from error
 
 
 def _read_file(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text("utf-8")
-        data = json.loads(text) if file.suffix == ".json" else YAML(typ="safe").load(text)
+        data = (
+            json.loads(text) if file.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
+        )
     except OSError as error:
         raise ConfigError(f"{file}: must be readable, got: {error.strerror}.") from error
     except (ValueError, YAMLError) as error:

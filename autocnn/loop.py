@@ -23,6 +23,8 @@ FAILURES_IN_A_ROW = 3
 
 POLL_S = 0.5
 
+TOO_SLOW = "too slow: its epochs would not fit into the time left"
+
 OUT_OF_TIME = "stopped early: the time left is for the finalists"
 
 
@@ -57,6 +59,7 @@ class _Running:
 
     params: dict[str, ParamValue]
     from_start: bool
+    epochs: int
     history: list[EpochScore] = field(default_factory=list)
     reason: str = ""
 
@@ -151,7 +154,7 @@ class _Search:
         trial = self.num_asked
         proposal = self.engine.ask(trial)
         self.num_asked += 1
-        self.running[trial] = _Running(proposal.params, proposal.from_start)
+        self.running[trial] = _Running(proposal.params, proposal.from_start, epochs)
         self.observer.trial_started(trial, proposal.params, epochs=epochs)
         self.executor.submit(
             trial,
@@ -167,9 +170,17 @@ class _Search:
         self.observer.trial_epoch(event.key, event.score)
         if self.engine.report(event.key, event.score):
             trial.reason = f"pruned after epoch {event.score.epoch}: behind other trials by then"
-        elif self.budget.search_left_s(rank_trials(self.plan.goal, self._ended())) <= 0:
-            trial.reason = OUT_OF_TIME
+        elif event.score.epoch < trial.epochs:
+            trial.reason = self._reason_of_time(trial)
         self.executor.answer(event.key, stop=bool(trial.reason))
+
+    def _reason_of_time(self, trial: _Running) -> str:
+        """Why the budget ends a trial now; empty when it does not."""
+        best = rank_trials(self.plan.goal, self._ended())
+        if self.budget.search_left_s(best) <= 0:
+            return OUT_OF_TIME
+        is_slow = self.budget.is_too_slow(trial.history, trial.epochs, best)
+        return TOO_SLOW if is_slow and not trial.from_start else ""
 
     def _take_end(self, event: EndEvent) -> None:
         outcome = event.outcome
@@ -231,6 +242,6 @@ class _Search:
         log_path = self.folder.trial_log_path(last.trial)
         return SearchError(
             f"{self.folder.path}: at least one trial must finish, but {what} ended without "
-            f"a score; the last was {last.state}: {last.reason}",
+            f"a score; the last was {last.state}: {last.reason.rstrip('.')}.",
             remedy=f"See {log_path.parent / 'trial.json'} and {log_path.name} beside it.",
         )

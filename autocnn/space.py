@@ -192,8 +192,14 @@ class SearchSpace:
         lines = [f"{name} was removed." for name in mine if name not in theirs]
         lines += [f"{name} was added." for name in theirs if name not in mine]
         for name in mine.keys() & theirs.keys():
-            if mine[name] != theirs[name]:
+            if str(mine[name]) != str(theirs[name]):
                 lines.append(f"{name} was {mine[name]}, is {theirs[name]}.")
+            elif mine[name] != theirs[name]:
+                lines.append(f"{name} is active under other conditions.")
+        kept = [[name for name in space if name in mine and name in theirs]
+                for space in (mine, theirs)]  # fmt: skip
+        if kept[0] != kept[1]:
+            lines.append("The order of the parameters differs.")
         if self.start != other.start:
             lines.append("The start points differ.")
         return sorted(lines)

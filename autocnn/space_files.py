@@ -5,7 +5,6 @@ description, epochs, channels, parameters and start; `search_spaces/README.md` s
 """
 
 import difflib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -121,6 +120,8 @@ class _Reader:
             self.fail(where, f"is no YAML: {error.problem}")
         except YAMLError as error:
             self.fail("the file", f"is no YAML: {str(error).splitlines()[0]}")
+        except ValueError as error:  # of a scalar that looks like a date and is none
+            self.fail("the file", f"has a value that is no YAML: {error}")
 
     def mapping(self, data: object, where: str, keys: Sequence[str]) -> dict[str, Any]:
         if not isinstance(data, dict):
@@ -132,12 +133,12 @@ class _Reader:
 
     def parameter(self, entry: object, where: str, before: Sequence[AnyParameter]) -> AnyParameter:
         kind = entry.get("type") if isinstance(entry, dict) else None
-        if isinstance(entry, dict) and kind not in _KEYS:
+        if isinstance(entry, dict) and kind not in list(_KEYS):
             remedy = _nearest(kind, _KEYS)
             self.fail(f"{where}.type", f"must be int, float or categorical, got {kind!r}", remedy)
         data = self.mapping(entry, where, _KEYS.get(str(kind), _KEYS["categorical"]))
-        name = str(data.get("name"))
-        if name not in KNOBS:
+        name = data.get("name")
+        if not isinstance(name, str) or name not in KNOBS:
             remedy = _nearest(name, KNOBS)
             self.fail(f"{where}.name", f"must be a known parameter, got {name!r}", remedy)
         if any(other.name == name for other in before):
@@ -181,7 +182,7 @@ class _Reader:
             value: Any = data.get(key)
             rule = "an integer" if is_int else "a number"
             is_right = isinstance(value, int if is_int else (int, float))
-            if not is_right or isinstance(value, bool) or not math.isfinite(value):
+            if not is_right or isinstance(value, bool):
                 remedy = f"Write {'8' if is_int else '1e-4'}."
                 self.fail(f"{where}.{key}", f"must be {rule}, got {value!r}", remedy)
             if not knob.low <= value <= knob.high:
@@ -220,6 +221,8 @@ class _Reader:
                 remedy = remedy or _nearest(parent, parents)
                 self.fail(where, f"must name a parameter listed above, got {parent!r}", remedy)
             listed = values if isinstance(values, list) else [values]
+            if not listed:
+                self.fail(f"{where}.{parent}", "must be one value or more, got []")
             for value in listed:
                 if not parents[parent].contains(value):
                     domain = parents[parent]

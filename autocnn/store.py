@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from filelock import FileLock, Timeout
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from autocnn.atomic import replace_file, writing_error
@@ -103,8 +102,9 @@ class StudyFolder:
     def unlock(self) -> None:
         """Let others write."""
         if self._lock is not None:
-            self._lock.release()
+            # In this order: a process that opened the file meanwhile sees that it is gone.
             (self.path / ".lock").unlink(missing_ok=True)
+            self._lock.release()
 
     def remove(self) -> None:
         """Delete the folder: for a study that failed before its first trial."""
@@ -118,8 +118,12 @@ class StudyFolder:
         self._write_json("study.json", facts)
 
     def read_study(self) -> dict[str, Any]:
-        """What `write_study` wrote."""
-        data: dict[str, Any] = json.loads(self._read("study.json"))
+        """What `write_study` wrote.
+
+        Raises:
+            StudyError: When it cannot be read.
+        """
+        data: dict[str, Any] = self._parse(self.path / "study.json", json.loads)
         return data
 
     def write_space(self, space: SearchSpace) -> None:
@@ -231,6 +235,7 @@ class StudyFolder:
     def write_candidate(self, record: CandidateRecord) -> None:
         """Write candidate.json (all of it) and metrics.json (the scores by split)."""
         folder = f"candidates/{record.candidate:02d}"
+        self.candidate_dir(record.candidate)
         scores: dict[str, Any] = {
             split.split: split.model_dump(mode="json")
             for split in (record.train, record.val, record.test)
@@ -305,7 +310,7 @@ class StudyFolder:
     def _parse(self, path: Path, parse: Callable[[str], T]) -> T:
         try:
             return parse(path.read_text("utf-8"))
-        except (OSError, ValidationError) as error:
+        except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise StudyError(f"{path}: must be a whole record, got: {reason}.") from error
 

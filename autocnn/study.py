@@ -52,15 +52,17 @@ def search(
     """
     started = clock()
     observer = observer or Observer()
-    space = _narrow(load_space(config.space), config)
-    config = config.model_copy(update={"channels": config.channels or space.channels})
-    folder = StudyFolder.create(config.results, config.name or _default_name(config.data))
-    folder.lock()
     try:
-        _Study(config, space, folder, observer, clock=clock, started=started).run()
+        space = _narrow(load_space(config.space), config)
+        config = config.model_copy(update={"channels": config.channels or space.channels})
+        folder = StudyFolder.create(config.results, config.name or _default_name(config.data))
+        folder.lock()
+        try:
+            _Study(config, space, folder, observer, clock=clock, started=started).run()
+        finally:
+            folder.unlock()
     finally:
         observer.close()
-        folder.unlock()
     return folder
 
 

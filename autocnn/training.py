@@ -88,6 +88,7 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
         epochs=task.epochs,
         steps_per_epoch=steps,
         callbacks=callbacks,
+        shuffle=False,
         verbose=0,
     )
     _save_model(task, shape, scorer.best_weights)

@@ -100,7 +100,7 @@ class LiveDisplay(Observer):
         self.live.start()
 
     def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
-        """A fresh bar; the one before stays in the scroll-back."""
+        """A fresh bar in the place of the one before."""
         if self.task is not None:
             self.progress.remove_task(self.task)
         self.task = self.progress.add_task(name, total=total, unit=unit, left="")
@@ -180,9 +180,10 @@ def describe_end(record: TrialRecord) -> str:
     line = f"trial {record.trial} {record.state}"
     if record.objective is not None:
         line += f": {record.objective:.4f} at epoch {record.best_epoch}"
-    if record.best and record.best.train.accuracy and record.best.val.accuracy:
-        gap = record.best.train.accuracy - record.best.val.accuracy
-        line += f", gap train-val {gap:+.3f}"
+    train = record.best.train.accuracy if record.best else None
+    val = record.best.val.accuracy if record.best else None
+    if train is not None and val is not None:
+        line += f", gap train-val {train - val:+.3f}"
     line += f", {record.seconds:.0f} s"
     return line + (f" ({record.reason})" if record.reason else "")
 

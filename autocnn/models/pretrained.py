@@ -1,5 +1,6 @@
 """Backbones with ImageNet weights, from keras.applications."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -42,10 +43,12 @@ def load_backbone(name: str, side: int, *, weights: str | None) -> keras.Model:
     """
     build: Any = getattr(keras.applications, name)
     try:
-        model: keras.Model = build(
-            include_top=False, weights=weights, input_shape=(side, side, 3), name=name
-        )
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", "Skipping nested container")  # weights of another net
+            model: keras.Model = build(
+                include_top=False, weights=weights, input_shape=(side, side, 3)
+            )
+    except (OSError, ValueError, UserWarning) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if weights == "imagenet":
             raise ConfigError(

@@ -1,0 +1,18 @@
+"""Settings that all tests share."""
+
+import os
+
+# Before TensorFlow is imported anywhere; the forkserver's workers inherit them.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def tensorflow_session() -> None:
+    """TensorFlow in this process, set as workers set it, before its first operation."""
+    from autocnn.training import configure_tensorflow
+
+    configure_tensorflow(threads=1)

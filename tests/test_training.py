@@ -1,0 +1,168 @@
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from autocnn import training
+from autocnn.judging import judge
+from autocnn.objective import Goal
+from autocnn.records import EpochScore, ParamValue
+from autocnn.tasks import Images, JudgingTask, TrainingTask
+from autocnn.training import WarmUpAndDecay, train
+
+pytestmark = pytest.mark.usefixtures("tensorflow_session")
+
+SMALL: dict[str, ParamValue] = {
+    "width": 8, "num_stages": 2, "batch_size": 32, "learning_rate": 1e-2, "flip": "none",
+    "rotation": 0.0, "weight_averaging": True, "dropout": 0.2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Images:
+    """Two classes that a tiny network tells apart: bright left, bright right."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 320)
+    pixels = rng.integers(0, 80, (320, 12, 12, 1))
+    for image, label in zip(pixels, labels, strict=True):
+        image[:, 6 * label : 6 * label + 6] += 120
+    path = tmp_path / "images.npy"
+    np.save(path, pixels.astype(np.uint8))
+    return Images(path, labels.astype(np.int32), 2)
+
+
+def make_task(images: Images, tmp_path: Path, **changes: Any) -> TrainingTask:
+    values: dict[str, Any] = {
+        "images": images,
+        "train_rows": np.arange(256),
+        "val_rows": np.arange(256, 320),
+        "params": SMALL,
+        "epochs": 3,
+        "seed": (0, 7),
+        "goal": Goal("balanced_accuracy"),
+        "model_path": tmp_path / "model.keras",
+        "threads": 1,
+        "precision": "float32",
+        "weights": "imagenet",
+    }
+    return TrainingTask(**{**values, **changes})
+
+
+def keep_going(score: EpochScore) -> bool:
+    return False
+
+
+def test_it_learns_and_saves_the_best_epoch(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path)
+    seen: list[EpochScore] = []
+
+    def remember(score: EpochScore) -> bool:
+        seen.append(score)
+        return False
+
+    result = train(task, remember)
+    assert [score.epoch for score in seen] == [1, 2, 3]
+    assert tuple(seen) == result.history
+    assert seen[-1].val.accuracy is not None and seen[-1].val.accuracy > 0.95
+    best = task.goal.best_epoch(result.history)
+    assert best is not None and best.epoch == result.best_epoch
+    model = keras.models.load_model(task.model_path)
+    predicted = np.asarray(model(images.open()[task.val_rows])).argmax(axis=1)
+    assert np.mean(predicted == images.labels[task.val_rows]) == pytest.approx(best.val.accuracy)
+    assert model.count_params() == result.num_weights
+    assert [path.name for path in tmp_path.glob("*.keras")] == ["model.keras"]
+
+
+def test_the_same_seed_gives_the_same_numbers(images: Images, tmp_path: Path) -> None:
+    histories = []
+    for seed in ((0, 7), (0, 7), (0, 8)):
+        result = train(make_task(images, tmp_path, seed=seed, epochs=2), keep_going)
+        histories.append([score.train_loss for score in result.history])
+    assert histories[0] == histories[1]
+    assert histories[0] != histories[2]
+
+
+def test_it_stops_when_told(images: Images, tmp_path: Path) -> None:
+    result = train(make_task(images, tmp_path), lambda score: score.epoch == 2)
+    assert len(result.history) == 2
+
+
+def test_early_stopping_waits_for_its_patience(images: Images, tmp_path: Path) -> None:
+    params = {**SMALL, "early_stopping_patience": 1, "learning_rate": 1e-7, "warmup_epochs": 0}
+    result = train(make_task(images, tmp_path, params=params, epochs=10), keep_going)
+    assert len(result.history) == result.best_epoch + 1 < 10
+
+
+def test_a_refit_has_no_val_and_keeps_its_last_epoch(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, val_rows=np.arange(0), train_rows=np.arange(320))
+    result = train(task, keep_going)
+    assert result.best_epoch == 3
+    assert all(score.val.accuracy is None for score in result.history)
+    assert all(score.train.accuracy is not None for score in result.history)
+
+
+def test_a_diverging_trial_says_so(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nan = np.full(2, np.nan, np.float32)
+    monkeypatch.setattr(training, "_class_weights", lambda task, settings: nan)
+    with pytest.raises(training.TrialDivergedError, match=r"diverged: .* nan in epoch 1"):
+        train(make_task(images, tmp_path), keep_going)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": "sgd"}, {"optimizer": "rmsprop", "schedule": "linear"},
+        {"optimizer": "lion", "learning_rate": 1e-3}, {"weight_averaging": False},
+        {"imbalance": "class_weights"}, {"imbalance": "focal_loss", "schedule": "constant"},
+        {"mixup": 0.2, "cutmix": 0.5},
+    ],
+)  # fmt: skip
+def test_every_way_of_training_learns(
+    images: Images, tmp_path: Path, change: dict[str, ParamValue]
+) -> None:
+    result = train(make_task(images, tmp_path, params={**SMALL, **change}), keep_going)
+    assert max(score.val.accuracy or 0 for score in result.history) > 0.9
+
+
+@pytest.mark.slow
+def test_tiny_data_and_odd_batches_train(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, train_rows=np.arange(5), val_rows=np.arange(5, 8), epochs=1)
+    assert len(train(task, keep_going).history) == 1
+
+
+@pytest.mark.slow
+def test_bfloat16_trains_and_saves_float32(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, precision="mixed_bfloat16", epochs=2)
+    result = train(task, keep_going)
+    assert result.history[-1].val.accuracy is not None
+    model = keras.models.load_model(task.model_path)
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+
+
+def test_judging_predicts_and_measures(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, epochs=1)
+    train(task, keep_going)
+    where = tmp_path / "p.npy"
+    rows = np.arange(300, 320)
+    result = judge(JudgingTask(task.model_path, images, rows, where, 1, True), keep_going)
+    assert np.load(where).shape == (20, 2)
+    assert result.flops and result.latency_ms and result.num_weights
+    result = judge(JudgingTask(task.model_path, images, rows, where, 1, False), keep_going)
+    assert result.flops is None and result.latency_ms is None
+
+
+@pytest.mark.parametrize(("shape", "last"), [("cosine", 0.0), ("linear", 0.0), ("constant", 1.0)])
+def test_the_schedule_rises_and_falls(shape: str, last: float) -> None:
+    schedule = WarmUpAndDecay(1.0, warmup_steps=10, total_steps=100, shape=shape)
+    rates = [float(schedule(step)) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == pytest.approx(1.0)
+    assert max(rates) <= 1.0 + 1e-6
+    assert rates[100] == pytest.approx(last, abs=1e-6)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert WarmUpAndDecay(**schedule.get_config())(50) == schedule(50)
