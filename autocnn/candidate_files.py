@@ -25,7 +25,7 @@ def write_candidate_files(candidate: Candidate, dataset: Dataset, folder: StudyF
     matrix = confusion_matrix(labels, candidate.probabilities["test"], dataset.class_names)
     curves = roc_curves(labels, candidate.probabilities["test"], dataset.class_names)
     history = candidate.trial.history
-    what = f"Candidate {number} (trial {record.trial}), {record.test.num_images:,} test images"
+    what = f"candidate {number} (trial {record.trial}), {record.test.num_images:,} test images"
 
     columns = ["path", "label", "split", *(f"p.{name}" for name in dataset.class_names)]
     folder.write_candidate_table(number, "predictions", columns, _predictions(candidate, dataset))

@@ -140,6 +140,8 @@ def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> Stu
         message = str(first["msg"]).removeprefix("Value error, ")
         message = message.replace("Input should", "must").replace("String should", "must")
         remedy = ""
+        if first["type"] == "string_pattern_mismatch":
+            message = "must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first"
         if first["type"] == "extra_forbidden":
             message = "is no setting"
             close = difflib.get_close_matches(field, StudyConfig.model_fields, n=1)

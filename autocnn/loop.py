@@ -231,8 +231,8 @@ class _Search:
     def _check_failures(self) -> None:
         """End the study when its first trials all failed for one reason."""
         records = self._ended()
-        reasons = {record.reason for record in records}
-        all_failed = all(record.state == TrialState.FAILED for record in records)
+        reasons = {(record.state, record.reason) for record in records}
+        all_failed = all(record.objective is None for record in records)
         if all_failed and len(records) >= FAILURES_IN_A_ROW and len(reasons) == 1:
             raise self._nothing_finished(records)
 

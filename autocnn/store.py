@@ -325,7 +325,7 @@ class StudyFolder:
         self._write_text(name, text.getvalue())
 
     def _write_text(self, name: str, text: str) -> None:
-        replace_file(self.path / name, text.encode())
+        replace_file(self.path / name, text.encode("utf-8", "surrogateescape"))
 
 
 def open_study(study: str | None, results: Path) -> StudyFolder:
@@ -377,4 +377,4 @@ def _as_cell(value: Cell) -> str | int | float:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return round(value, 9) if isinstance(value, float) else value
+    return float(f"{value:.9g}") if isinstance(value, float) else value

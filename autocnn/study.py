@@ -54,6 +54,8 @@ def search(
     observer = observer or Observer()
     try:
         space = _narrow(load_space(config.space), config)
+        if config.weights is not None and not config.weights.is_file():
+            raise ConfigError(f"--weights must be a file, got {str(config.weights)!r}.")
         config = config.model_copy(update={"channels": config.channels or space.channels})
         folder = StudyFolder.create(config.results, config.name or _default_name(config.data))
         folder.lock()

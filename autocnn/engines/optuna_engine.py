@@ -125,10 +125,15 @@ class OptunaEngine:
         is_random = trial < len(self.space.start) + self.num_random
         if self.sampler == "random" or (self.sampler == "tpe" and is_random):
             return RandomSampler(seed=seed)
-        if self.sampler == "qmc":
-            return QMCSampler(seed=self.seed, scramble=True, warn_independent_sampling=False)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            if self.sampler == "qmc":
+                return QMCSampler(
+                    seed=self.seed,
+                    scramble=True,
+                    independent_sampler=RandomSampler(seed=seed),
+                    warn_independent_sampling=False,
+                )
             return TPESampler(
                 seed=seed, n_startup_trials=0, multivariate=True, group=True, constant_liar=True
             )
@@ -143,15 +148,15 @@ class OptunaEngine:
             for score in record.history
             if (value := self.goal.value_of(score.val)) is not None
         }
-        state = TrialState.FAIL
+        state, value = TrialState.FAIL, None
         if record.state == records.TrialState.COMPLETE and record.objective is not None:
-            state = TrialState.COMPLETE
+            state, value = TrialState.COMPLETE, record.objective
         elif record.state == records.TrialState.PRUNED and curve:
-            state = TrialState.PRUNED
+            state, value = TrialState.PRUNED, curve[max(curve)]  # as Optuna's tell takes it
         excess = self.goal.gap_excess(record)
         return create_trial(
             state=state,
-            value=record.objective if state == TrialState.COMPLETE else None,
+            value=value,
             params=dict(record.params),
             distributions=distributions,
             intermediate_values=curve,
