@@ -89,7 +89,8 @@ def test_a_config_cannot_be_changed() -> None:
          "--budget must be above 0 and read like 90s, 30m or 2h, got 'soon'."),
         ({"trial_timeout_s": 0.0}, "--trial-timeout must be greater than 0, got 0.0."),
         ({"name": "../up"},
-         "--name must be letters, digits, '.', '_' and '-' only, got '../up'."),
+         "--name must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first, "
+         "got '../up'."),
     ],
 )  # fmt: skip
 def test_a_bad_flag_is_named_with_its_rule_and_value(flags: dict[str, Any], message: str) -> None:

@@ -135,7 +135,8 @@ def test_bad_usage_exits_with_2_and_names_the_place(
         (["search", "--space", "none.yaml"],
          "Error: none.yaml: the space file must be readable, got: No such file or directory.\n"),
         (["search", "--name", "a/b"],
-         "Error: --name must be letters, digits, '.', '_' and '-' only, got 'a/b'.\n"),
+         "Error: --name must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first, "
+         "got 'a/b'.\n"),
         (["search", "--weights", "none.h5"],
          "Error: --weights must be a file, got 'none.h5'.\n"),
         (["search", "--config", "none.yaml"],
