@@ -48,7 +48,7 @@ def load_backbone(name: str, side: int, *, weights: str | None) -> keras.Model:
             model: keras.Model = build(
                 include_top=False, weights=weights, input_shape=(side, side, 3)
             )
-    except Exception as error:  # noqa: BLE001 - Keras raises a bare one when a download fails
+    except Exception as error:  # Keras raises a bare one when a download fails
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         if weights == "imagenet":
             raise ConfigError(
