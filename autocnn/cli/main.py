@@ -45,7 +45,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="autocnn")
 @click.option("--debug", is_flag=True, help="Show the traceback of every error.")
 def cli(debug: bool) -> None:
-    r"""Find the CNN that generalises on your own labelled images.
+    """Find the CNN that generalises on your own labelled images.
 
     \b
     autocnn search                     try it on the built-in digits
@@ -54,7 +54,7 @@ def cli(debug: bool) -> None:
 
     A study is one folder, results/NAME: leaderboard.csv, candidates/ with confusion
     matrices, ROC curves and models, and every trial.
-    """
+    """  # noqa: D301 - click wants the backspace character itself
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
 @click.option("--image-size", type=click.IntRange(8, 1024),
               help="Side of the square input in px.  [chosen from the data]")
 @click.option("--channels", type=click.Choice(["auto", "grey", "rgb"]),
-              help="auto: grey if all images are grey in content.  [auto]")
+              help="auto: grey if all images are grey in content.  [the space's]")
 @click.option("--val-fraction", type=_FRACTION, help="Size of a missing val split.  [0.15]")
 @click.option("--test-fraction", type=_FRACTION, help="Size of a missing test split.  [0.15]")
 @click.option("--max-unreadable", type=click.FloatRange(0, 1),
@@ -59,7 +59,7 @@ _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
               help="YAML file, or a study.json, with these settings; flags come first.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
 def command(data: str | None, config_file: Path | None, quiet: bool, **flags: Any) -> int:
-    r"""Search the CNN, augmentation and regularisation that generalise best on DATA.
+    """Search the CNN, augmentation and regularisation that generalise best on DATA.
 
     DATA is a folder of class folders, with or without train/val/test folders above them;
     a CSV of path,label[,split][,group]; an .npz (MedMNIST's keys, or x and y); or the
@@ -70,7 +70,7 @@ def command(data: str | None, config_file: Path | None, quiet: bool, **flags: An
     autocnn search images/ --trials 50 --budget 2h --name mine
     autocnn search brain/ --space mri --budget 30m
     autocnn search list.csv --objective macro_auc --max-gap 0.02
-    """
+    """  # noqa: D301 - click wants the backspace character itself
     from autocnn.cli.display import show_progress
     from autocnn.cli.tables import print_leaderboard, print_study_paths
     from autocnn.config import resolve_config

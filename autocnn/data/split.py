@@ -210,7 +210,8 @@ def _sentence(
         is_given = split in table.splits
         how = "the rest" if made and split == "train" else "as given"
         return f"{split}: {size:,} images, {how if is_given or made else 'all'}."
-    text = f"{split}: {size:,} of {len(pool):,} training images, stratified"
+    what = "training images" if set(table.splits) - {None} else "images"
+    text = f"{split}: {size:,} of {len(pool):,} {what}, stratified"
     shas = Counter(table.sha256[i] for i in pool if table.sha256[i])
     groups = [count for count in shas.values() if count > 1]
     if groups:

@@ -445,3 +445,12 @@ def test_python_m_autocnn_is_the_command() -> None:
         [sys.executable, "-m", "autocnn", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"autocnn, version {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["search", "--help"]])
+def test_help_shows_its_examples_line_by_line(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("  autocnn search images/ --trials 50") for line in lines)
