@@ -10,7 +10,7 @@ from autocnn.records import EpochScore, TrialRecord
 JUDGING_S = 8.0
 """Measured time to load, predict with and draw one finalist."""
 
-MOST_FOR_FINALISTS = 0.5
+MOST_FOR_FINALISTS = 0.4
 """Largest share of the budget that finalists take; fewer are refitted beyond it."""
 
 FEWEST_EPOCHS_SHARE = 3
@@ -46,18 +46,34 @@ class Budget:
         return self.clock() - self.started
 
     def num_finalists(self, best: Sequence[TrialRecord]) -> int:
-        """How many of the best trials there is time to refit; always at least one.
+        """How many of the best trials there is time to refit now; always at least one.
 
         Args:
             best: Trials, best first.
         """
-        wanted = min(self.finalists, len(best))
         if self.total_s is None:
-            return wanted
-        limit = max(MOST_FOR_FINALISTS * self.total_s, self.total_s - self.elapsed_s)
-        while wanted > 1 and self.finalists_s(best[:wanted]) > limit:
-            wanted -= 1
-        return wanted
+            return min(self.finalists, len(best))
+        left = self.total_s - self.elapsed_s
+        return self._num_affordable(best, max(MOST_FOR_FINALISTS * self.total_s, left))
+
+    def planned_s(self, best: Sequence[TrialRecord]) -> float:
+        """Seconds that the search must leave for the finalists, never more than their share.
+
+        A slow second-best would else take the time in which a better trial could be found.
+
+        Args:
+            best: Trials, best first.
+        """
+        if self.total_s is None or not best:
+            return self.finalists_s(best[: self.finalists]) if best else 0.0
+        num_planned = self._num_affordable(best, MOST_FOR_FINALISTS * self.total_s)
+        return self.finalists_s(best[:num_planned])
+
+    def _num_affordable(self, best: Sequence[TrialRecord], limit_s: float) -> int:
+        number = min(self.finalists, len(best))
+        while number > 1 and self.finalists_s(best[:number]) > limit_s:
+            number -= 1
+        return number
 
     def finalists_s(self, best: Sequence[TrialRecord]) -> float:
         """Seconds that refitting and judging these trials will take."""
@@ -70,8 +86,7 @@ class Budget:
         """Seconds until the finalists must begin; infinite without a budget."""
         if self.total_s is None:
             return float("inf")
-        planned = self.finalists_s(best[: self.num_finalists(best)]) if best else 0.0
-        return self.total_s - self.elapsed_s - planned
+        return self.total_s - self.elapsed_s - self.planned_s(best)
 
     def epochs_for_next(
         self, epochs: int, records: Sequence[TrialRecord], best: Sequence[TrialRecord]
@@ -126,8 +141,7 @@ class Budget:
         if not finished:
             return None if self.total_s is None else self.total_s - self.elapsed_s
         mean = sum(finished) / len(finished)
-        finalists = self.finalists_s(best[: self.num_finalists(best)]) if best else 0.0
-        estimate = mean * num_left / self.workers + finalists
+        estimate = mean * num_left / self.workers + self.planned_s(best)
         if self.total_s is None:
             return estimate
         return max(0.0, min(estimate, self.total_s - self.elapsed_s))

@@ -6,7 +6,6 @@ saved in `study.json`.
 
 import difflib
 import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from autocnn.durations import DURATION_RULE, parse_duration
 from autocnn.errors import ConfigError
 from autocnn.records import Channels
 
@@ -23,9 +23,6 @@ EngineName = Literal["optuna"]
 SamplerName = Literal["tpe", "random", "qmc"]
 PrunerName = Literal["asha", "median", "none"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
-
-DURATION_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-DURATION_RULE = "must be above 0 and read like 90s, 30m or 2h"
 
 
 class StudyConfig(BaseModel):
@@ -94,27 +91,6 @@ class StudyConfig(BaseModel):
             return parse_duration(value) if isinstance(value, str) else value
         except ConfigError as error:
             raise ValueError(DURATION_RULE) from error
-
-
-def parse_duration(text: str) -> float:
-    """Seconds in `90s`, `30m`, `2h`, `1h30m` or a plain number of seconds.
-
-    Raises:
-        ConfigError: When the text is none of these, or not above 0.
-
-    >>> parse_duration("1h30m")
-    5400.0
-    """
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
-    seconds = sum(float(number) * DURATION_UNITS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text.strip() or not parts:
-        try:
-            seconds = float(text)
-        except ValueError:
-            seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise ConfigError(f"A duration {DURATION_RULE}, got {text!r}.")
-    return seconds
 
 
 def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> StudyConfig:

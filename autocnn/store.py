@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 from filelock import FileLock, Timeout
-from ruamel.yaml import YAML
 
 from autocnn.atomic import replace_file, writing_error
 from autocnn.errors import (
@@ -128,6 +127,8 @@ class StudyFolder:
 
     def write_space(self, space: SearchSpace) -> None:
         """Write the space that was searched, as YAML that `--space` takes again."""
+        from ruamel.yaml import YAML  # slow to import, and readers do without
+
         text = io.StringIO()
         yaml = YAML()
         yaml.default_flow_style = None

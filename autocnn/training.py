@@ -27,8 +27,8 @@ from autocnn.tasks import TrainingResult, TrainingTask
 Report = Callable[[EpochScore], bool]
 """Takes an epoch's scores, answers whether to stop."""
 
-TRAIN_SAMPLE = 512
-"""Train images scored after each epoch: enough for the gap, 1/10 of a pass over thousands."""
+FEWEST_SCORED, MOST_SCORED = 128, 512
+"""A tenth of the train images is scored after each epoch, within these bounds."""
 
 MOST_STEPS_PER_EXECUTION = 16
 
@@ -118,7 +118,8 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
         self.best_epoch = 0
         self.best_weights: list[NDArray[Any]] = []
         rng = np.random.default_rng(task.seed)
-        self.train_sample = np.sort(rng.permutation(task.train_rows)[:TRAIN_SAMPLE])
+        num_scored = min(max(len(task.train_rows) // 10, FEWEST_SCORED), MOST_SCORED)
+        self.train_sample = np.sort(rng.permutation(task.train_rows)[:num_scored])
         self.started = 0.0
         self.predict: Callable[[Any], Any] | None = None
 

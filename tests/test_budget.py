@@ -89,7 +89,7 @@ def test_the_search_ends_in_time_for_the_finalists() -> None:
     ("total_s", "now", "expected"),
     [
         (1000.0, 0.0, 3),
-        (70.0, 60.0, 2),  # half of 70 s is room for two of 16 s each
+        (80.0, 70.0, 2),  # their share of 80 s is room for two of 16 s each
         (40.0, 39.0, 1),
         (1.0, 5.0, 1),  # even when all time is gone
         (70.0, 0.0, 3),  # nothing of it used yet
@@ -157,3 +157,11 @@ def test_failed_trials_do_not_spoil_the_time_left() -> None:
     best = [trial()]
     with_failure = budget(None).left_s(4, [trial(), failed()], best)
     assert with_failure == budget(None).left_s(4, [trial()], best)
+
+
+def test_a_slow_second_best_does_not_starve_the_search() -> None:
+    plan = budget(1000.0, now=100.0, finalists=2)
+    best = [trial(), trial(epoch_s=100.0)]
+    assert plan.planned_s(best) == plan.finalists_s(best[:1])
+    assert plan.num_finalists(best) == 2  # when the trials are all done, there is time for both
+    assert budget(1000.0, now=700.0, finalists=2).num_finalists(best) == 1

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from autocnn.config import StudyConfig, parse_duration, resolve_config
+from autocnn.config import StudyConfig, resolve_config
+from autocnn.durations import parse_duration
 from autocnn.errors import ConfigError
 
 

@@ -23,7 +23,7 @@ PACKAGE = ROOT / "autocnn"
 
 FLOORS = {
     "errors": 0,
-    "records": 1, "atomic": 1, "machine": 1,
+    "records": 1, "atomic": 1, "machine": 1, "durations": 1,
     "knobs": 2, "events": 2, "config": 2,
     "space": 3, "objective": 3,
     "space_files": 4, "tasks": 4, "store": 4,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from autocnn.config import parse_duration
+from autocnn.durations import parse_duration
 from autocnn.errors import ConfigError
 
 

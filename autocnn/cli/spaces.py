@@ -1,6 +1,14 @@
 """`autocnn spaces`."""
 
+from collections.abc import Sequence
+
 import click
+from rich.table import Table
+
+from autocnn.cli.tables import make_console
+from autocnn.knobs import KNOBS
+from autocnn.space import SearchSpace, format_value
+from autocnn.space_files import load_space, shipped_names
 
 
 @click.command("spaces")
@@ -11,11 +19,47 @@ def command(name: str | None) -> int:
     NAME may be a YAML file of your own; it works wherever a name does:
     `autocnn search --space mine.yaml`.
     """
-    from autocnn.cli.tables import print_space, print_spaces
-    from autocnn.space_files import load_space, shipped_names
-
     if name is None:
         print_spaces([load_space(shipped) for shipped in shipped_names()])
     else:
         print_space(load_space(name))
     return 0
+
+
+def print_spaces(spaces: Sequence[SearchSpace]) -> None:
+    """One line per space."""
+    table = Table(title="Search spaces", title_justify="left")
+    for title in ("name", "parameters", "epochs", "what it is for"):
+        table.add_column(title, justify="right" if title in ("parameters", "epochs") else "left")
+    for space in spaces:
+        row = (space.name, str(len(space.parameters)), str(space.epochs), space.description)
+        table.add_row(*row)
+    make_console().print(table)
+
+
+def print_space(space: SearchSpace) -> None:
+    """Every parameter of a space: values, condition, start, meaning."""
+    console = make_console()
+    console.print(f"{space.name}: {space.description}", markup=False, highlight=False)
+    table = Table(caption=f"At most {space.epochs} epochs per trial.", caption_justify="left")
+    for title in ("group", "parameter", "values", "only when", "start", "meaning"):
+        table.add_column(title, overflow="fold")
+    group = ""
+    for parameter in space.parameters:
+        conditions = [
+            f"{c.parent}: {', '.join(format_value(value) for value in c.values)}"
+            for c in parameter.when
+        ]
+        starts = [
+            format_value(point[parameter.name]) for point in space.start if parameter.name in point
+        ]
+        table.add_row(
+            "" if parameter.group == group else parameter.group,
+            parameter.name,
+            str(parameter),
+            "\n".join(conditions),
+            ", ".join(dict.fromkeys(starts)),
+            KNOBS[parameter.name].meaning,
+        )
+        group = parameter.group
+    console.print(table)

@@ -1,13 +1,9 @@
 """Tables on stdout, drawn with rich."""
 
-from collections.abc import Sequence
-
 from rich.console import Console
 from rich.table import Table
 
-from autocnn.knobs import KNOBS
 from autocnn.leaderboard import from_csv, summary_rows
-from autocnn.space import SearchSpace, format_value
 from autocnn.store import StudyFolder
 
 NARROWEST_FILE = 200
@@ -23,7 +19,7 @@ def print_leaderboard(folder: StudyFolder) -> None:
         table.add_column(title, justify="left" if is_text else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    _console().print(table)
+    make_console().print(table)
 
 
 def print_study_paths(folder: StudyFolder) -> None:
@@ -41,45 +37,7 @@ def print_study_paths(folder: StudyFolder) -> None:
         print(f"{name + ':':<18}{path}")
 
 
-def print_spaces(spaces: Sequence[SearchSpace]) -> None:
-    """One line per space."""
-    table = Table(title="Search spaces", title_justify="left")
-    for title in ("name", "parameters", "epochs", "what it is for"):
-        table.add_column(title, justify="right" if title in ("parameters", "epochs") else "left")
-    for space in spaces:
-        row = (space.name, str(len(space.parameters)), str(space.epochs), space.description)
-        table.add_row(*row)
-    _console().print(table)
-
-
-def print_space(space: SearchSpace) -> None:
-    """Every parameter of a space: values, condition, start, meaning."""
-    console = _console()
-    console.print(f"{space.name}: {space.description}", markup=False, highlight=False)
-    table = Table(caption=f"At most {space.epochs} epochs per trial.", caption_justify="left")
-    for title in ("group", "parameter", "values", "only when", "start", "meaning"):
-        table.add_column(title, overflow="fold")
-    group = ""
-    for parameter in space.parameters:
-        conditions = [
-            f"{c.parent}: {', '.join(format_value(value) for value in c.values)}"
-            for c in parameter.when
-        ]
-        starts = [
-            format_value(point[parameter.name]) for point in space.start if parameter.name in point
-        ]
-        table.add_row(
-            "" if parameter.group == group else parameter.group,
-            parameter.name,
-            str(parameter),
-            "\n".join(conditions),
-            ", ".join(dict.fromkeys(starts)),
-            KNOBS[parameter.name].meaning,
-        )
-        group = parameter.group
-    console.print(table)
-
-
-def _console() -> Console:
+def make_console() -> Console:
+    """A console on stdout; wide where it is no terminal."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=NARROWEST_FILE)

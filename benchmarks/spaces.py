@@ -1,0 +1,34 @@
+"""Search spaces of a single point, so that every trial has the same work."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from autocnn.knobs import KNOBS
+from autocnn.records import Params
+from autocnn.space import Categorical, SearchSpace
+from autocnn.space_files import load_space
+
+TINY: dict[str, int | str] = {
+    "family": "plain",
+    "num_stages": 2,
+    "width": 8,
+    "batch_size": 64,
+}
+"""A network of two stages that trains an epoch of the overhead's images in a moment."""
+
+
+def default_point() -> dict[str, bool | int | float | str]:
+    """The start point of the default space, with contrast too among its augmentations."""
+    return {**load_space("default").start[0], "contrast": 0.1}
+
+
+def write_point(path: Path, params: Params) -> Path:
+    """Write a space that holds nothing but `params`."""
+    parameters = tuple(Categorical(name, (), choices=(value,)) for name, value in params.items())
+    unknown = [name for name in params if name not in KNOBS]
+    assert not unknown, unknown
+    space = SearchSpace("point", "One point", 1, "auto", parameters, (params,))
+    YAML().dump(replace(space, name=path.stem).to_yaml_data(), path)
+    return path
