@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from autocnn.errors import StudyError
+from autocnn.knobs import KNOBS
 from autocnn.records import CandidateRecord
 
 Cell = str | int | float | bool | None
@@ -153,7 +154,7 @@ def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
     train_accuracy = record.train.scores.accuracy
     val_accuracy = record.val.scores.accuracy
     interval = record.test.intervals.get("accuracy")
-    family = record.params.get("family")
+    family = record.params.get("family", KNOBS["family"].default)
     cells: tuple[Cell, ...] = (
         record.rank,
         record.candidate,

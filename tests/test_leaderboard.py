@@ -115,10 +115,11 @@ def test_what_was_not_measured_is_empty() -> None:
     row = cells(build_leaderboard([empty]))
     absent = {name for name, cell in row.items() if cell is None}
     assert absent == {
-        "family", "cv_mean", "cv_sd", "val_accuracy", "gap_train_val", "flops", "latency_ms",
+        "cv_mean", "cv_sd", "val_accuracy", "gap_train_val", "flops", "latency_ms",
         "gap_val_test", *(name for name in COLUMNS if name.startswith("test_")),
     }  # fmt: skip
     assert row["train_accuracy"] == 0.97
+    assert row["family"] == "resnet"  # what a space leaves out has the knob's default
 
 
 def test_gap_of_equal_scores_is_plain_zero() -> None:
@@ -229,7 +230,7 @@ def test_summary_is_short_and_formatted() -> None:
                 "0.9900", "-0.0100", "0.31M", "12",
             ),
             (
-                "2", "7", "-", "0.9300", "0.9700", "0.9400", "-",
+                "2", "7", "resnet", "0.9300", "0.9700", "0.9400", "-",
                 "-", "+0.0300", "950", "12",
             ),
         ),
