@@ -28,6 +28,8 @@ from autocnn.records import (
 )
 from autocnn.store import StudyFolder
 from autocnn.tasks import (
+    JUDGE,
+    TRAIN,
     Images,
     JudgingResult,
     JudgingTask,
@@ -35,9 +37,6 @@ from autocnn.tasks import (
     TrainingResult,
     TrainingTask,
 )
-
-TRAIN = "autocnn.training:train"
-JUDGE = "autocnn.judging:judge"
 
 REFIT = 1
 """Third part of a refit's seed, which keeps it apart from its trial's."""

@@ -14,9 +14,7 @@ from autocnn.executors.base import EndEvent, EpochEvent, Executor, Outcome
 from autocnn.objective import Goal
 from autocnn.records import EpochScore, ParamValue, TrialRecord, TrialState
 from autocnn.store import StudyFolder
-from autocnn.tasks import TrainingResult, TrainingTask
-
-TRAIN = "autocnn.training:train"
+from autocnn.tasks import TRAIN, TrainingResult, TrainingTask
 
 FAILURES_IN_A_ROW = 3
 """A study whose first trials all fail for the same reason ends there."""

@@ -20,7 +20,7 @@ from autocnn.records import ParamValue, TrialState
 from autocnn.space import SearchSpace
 from autocnn.space_files import load_space
 from autocnn.store import StudyFolder
-from autocnn.tasks import TrainingTask, WeightsResult, WeightsTask
+from autocnn.tasks import FIND_WEIGHTS, TrainingTask, WeightsResult, WeightsTask
 
 VERSIONS_OF = ("autocnn", "tensorflow", "keras", "optuna", "scikit-learn", "numpy", "pillow")
 
@@ -233,7 +233,7 @@ class _Study:
         side = self.dataset.images(_image_sizes(self.space)[0]).image_shape[0]
         self.observer.stage("load pretrained weights")
         task = WeightsTask(tuple(str(name) for name in names), side, self.weights)
-        executor.submit(0, "autocnn.judging:find_weights", task,
+        executor.submit(0, FIND_WEIGHTS, task,
                         log_path=self.folder.path / "weights.txt", timeout_s=None)  # fmt: skip
         events: list[Event] = []
         while not events:

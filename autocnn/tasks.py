@@ -11,6 +11,11 @@ from autocnn.records import EpochScore, ParamValue
 
 IntArray = NDArray[np.integer]
 
+TRAIN = "autocnn.training:train"
+JUDGE = "autocnn.judging:judge"
+FIND_WEIGHTS = "autocnn.judging:find_weights"
+"""The functions that workers call; named, since the parent never imports them."""
+
 
 @dataclass(frozen=True)
 class Images:
