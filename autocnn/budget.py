@@ -75,6 +75,27 @@ class Budget:
             number -= 1
         return number
 
+    def refit_epochs(self, best: Sequence[TrialRecord]) -> list[int]:
+        """Epochs for which to refit these trials now: their best ones, or fewer if time is short.
+
+        A shorter schedule that ends beats a longer one that is cut.
+
+        Args:
+            best: Trials, best first.
+        """
+        wanted = [record.best_epoch or 1 for record in best]
+        if self.total_s is None:
+            return wanted
+        left = self.total_s - self.elapsed_s
+        share = min(1.0, max(0.0, left / self.finalists_s(best)))
+        return [max(1, int(epochs * share)) for epochs in wanted]
+
+    def is_time_to_judge(self, num_finalists: int) -> bool:
+        """Whether refits must end now for the judging to fit."""
+        if self.total_s is None:
+            return False
+        return self.elapsed_s + JUDGING_S * num_finalists >= self.total_s
+
     def finalists_s(self, best: Sequence[TrialRecord]) -> float:
         """Seconds that refitting and judging these trials will take."""
         loads = [0.0] * self.workers

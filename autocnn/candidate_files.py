@@ -9,7 +9,8 @@ from autocnn.records import SPLITS, ConfusionMatrix, RocCurve
 from autocnn.report.plots import draw_confusion_matrix, draw_learning_curves, draw_roc
 from autocnn.report.style import save_png
 from autocnn.report.summary import row_shares
-from autocnn.store import Cell, StudyFolder
+from autocnn.store import StudyFolder
+from autocnn.tables import Cell
 
 
 def write_candidate_files(candidate: Candidate, dataset: Dataset, folder: StudyFolder) -> None:

@@ -10,19 +10,42 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from autocnn.durations import DURATION_RULE, parse_duration
 from autocnn.errors import ConfigError
+from autocnn.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
 from autocnn.records import Channels
 
+BUILT_IN = ("digits",)
+"""Names of data that need no file."""
+
 Objective = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "log_loss"]
-EngineName = Literal["optuna"]
-SamplerName = Literal["tpe", "random", "qmc"]
+EngineName = Literal["optuna", "keras-tuner"]
+SamplerName = Literal["tpe", "random", "qmc", "bayesian", "hyperband", "grid"]
 PrunerName = Literal["asha", "median", "none"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+SAMPLERS: dict[str, tuple[SamplerName, ...]] = {
+    "optuna": ("tpe", "random", "qmc"),
+    "keras-tuner": ("bayesian", "random", "hyperband", "grid"),
+}
+"""The samplers of each engine, its default first."""
+
+PRUNERS: dict[str, tuple[PrunerName, ...]] = {
+    "optuna": ("asha", "median", "none"),
+    "keras-tuner": ("none",),
+}
+"""The pruners of each engine, its default first; KerasTuner's oracles never stop a trial."""
 
 
 class StudyConfig(BaseModel):
@@ -39,7 +62,8 @@ class StudyConfig(BaseModel):
         trial_timeout_s: Seconds that one trial may take; None: no limit.
         objective: What the search improves, measured on val.
         max_gap: Largest train - val gap of the objective that counts as feasible.
-        engine, sampler, pruner: What proposes params and stops hopeless trials.
+        engine, sampler, pruner: What proposes params and stops hopeless trials; None: the
+            engine's default.
         finalists: Top trials that are retrained and judged on test.
         seed: Seed of everything random.
         image_size: Side of the square input in px; None: from the data.
@@ -53,6 +77,10 @@ class StudyConfig(BaseModel):
         workers: Trials at once; None: chosen for the machine.
         threads: Threads per trial; None: chosen for the machine.
         precision: Arithmetic of the models; auto: chosen for the machine.
+        deterministic: One trial at a time on one thread with reproducible operations.
+        memory_limit_gb: Memory of one trial's process, GB; None: its share of the machine's.
+        disk_limit_gb: Size that the study's folder may reach, GB.
+        fork: Study whose still-valid trials are taken over, a name or a path.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,8 +96,8 @@ class StudyConfig(BaseModel):
     objective: Objective = "balanced_accuracy"
     max_gap: float | None = Field(default=None, ge=0)
     engine: EngineName = "optuna"
-    sampler: SamplerName = "tpe"
-    pruner: PrunerName = "asha"
+    sampler: SamplerName | None = None
+    pruner: PrunerName | None = None
     finalists: int = Field(default=3, ge=1)
     seed: int = Field(default=0, ge=0, lt=2**31)
     image_size: int | None = Field(default=None, ge=8, le=1024)
@@ -80,9 +108,13 @@ class StudyConfig(BaseModel):
     cache_dir: Path | None = None
     cache_limit_gb: float = Field(default=10.0, gt=0)
     weights: Path | None = None
+    deterministic: bool = False
     workers: int | None = Field(default=None, ge=1)
     threads: int | None = Field(default=None, ge=1)
     precision: Precision = "auto"
+    memory_limit_gb: float | None = Field(default=None, gt=0)
+    disk_limit_gb: float = Field(default=50.0, gt=0)
+    fork: str | None = None
 
     @field_validator("budget_s", "trial_timeout_s", mode="before")
     @classmethod
@@ -92,26 +124,82 @@ class StudyConfig(BaseModel):
         except ConfigError as error:
             raise ValueError(DURATION_RULE) from error
 
+    @field_validator("cache_limit_gb", "memory_limit_gb", "disk_limit_gb", mode="before")
+    @classmethod
+    def _read_size(cls, value: object) -> object:
+        try:
+            return parse_size(value) if isinstance(value, str) else value
+        except ConfigError as error:
+            raise ValueError(SIZE_RULE) from error
+
+    @model_validator(mode="before")
+    @classmethod
+    def _choose_by_engine(cls, values: Any) -> Any:
+        """Take the engine's own sampler and pruner where none is named."""
+        engine = values.get("engine") or "optuna" if isinstance(values, Mapping) else None
+        if not isinstance(engine, str):
+            return values
+        for name, choices in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
+            if engine in choices and values.get(name) is None:
+                values = {**values, name: choices[engine][0]}
+        return values
+
+    @field_validator("sampler", "pruner")
+    @classmethod
+    def _belongs_to_engine(cls, value: str, info: ValidationInfo) -> str:
+        engine = info.data.get("engine", "optuna")
+        choices = (SAMPLERS if info.field_name == "sampler" else PRUNERS)[engine]
+        if value not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)} with --engine {engine}")
+        return value
+
+    @field_validator("fork")
+    @classmethod
+    def _can_be_fed(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("sampler") in ("hyperband", "grid"):
+            raise ValueError("must go with a sampler whose trials do not follow from each other")
+        return value
+
+    @field_validator("workers", "threads")
+    @classmethod
+    def _is_one_when_deterministic(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if info.data.get("deterministic") and value not in (None, 1):
+            raise ValueError("must be 1 with --deterministic")
+        return value
+
 
 def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> StudyConfig:
     """The config from defaults, then `file`, then `flags` (entries of None are no flags).
 
     Args:
         flags: Field name -> value as given on the command line.
-        file: YAML or JSON with the same names; a `study.json` counts by its `config`.
+        file: YAML or JSON with the same names. A `study.json` repeats its study: its `config`
+            counts, with the space that stands beside it and without its name.
 
     Raises:
         ConfigError: When the file cannot be read, or a value breaks its rule.
     """
-    values = _read_file(file) if file is not None else {}
+    return _check(_read_file(file) if file is not None else {}, flags, file=file)
+
+
+def change_config(config: StudyConfig, flags: Mapping[str, Any]) -> StudyConfig:
+    """The config with `flags` in the place of what it says (entries of None are no flags).
+
+    Raises:
+        ConfigError: When a value breaks its rule, by itself or beside the others.
+    """
+    return _check(config.model_dump(), flags, file=None)
+
+
+def _check(values: dict[str, Any], flags: Mapping[str, Any], *, file: Path | None) -> StudyConfig:
     flags = {key: value for key, value in flags.items() if value is not None}
-    values |= flags
     try:
-        return StudyConfig(**values)
+        return StudyConfig.model_validate({**values, **flags})
     except ValidationError as error:
         first = error.errors()[0]
         field = str(first["loc"][0]) if first["loc"] else "config"
-        where = f"--{field.removesuffix('_s').replace('_', '-')}" if field in flags else field
+        flag = field.removesuffix("_s").removesuffix("_gb").replace("_", "-")
+        where = f"--{flag}" if field in flags else field
         where = f"{file}: {where}" if file is not None and field not in flags else where
         message = str(first["msg"]).removeprefix("Value error, ")
         message = message.replace("Input should", "must").replace("String should", "must")
@@ -137,6 +225,10 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file}: must be YAML or JSON, got: {error}.") from error
     if isinstance(data, dict) and "config" in data:
         data = data["config"]
+        if isinstance(data, dict):
+            space = file.with_name("space.yaml")
+            data = {**data, "name": None, "fork": None}
+            data |= {"space": str(space)} if space.exists() else {}
     if not isinstance(data, dict):
         raise ConfigError(f"{file}: must map settings to values, got {data!r}.")
     return dict(data)

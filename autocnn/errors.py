@@ -8,7 +8,9 @@
     ├── StudyError                4   the study folder
     │   ├── StudyNotFoundError    4
     │   ├── StudyExistsError      4
-    │   └── StudyLockedError      4
+    │   ├── StudyLockedError      4
+    │   ├── StudyChangedError     4   its data or its space are others than they were
+    │   └── DiskFullError         4   resumable as soon as there is room
     ├── SearchError               5   the search ended with nothing to show
     ├── ExportError               6
     ├── MissingExtraError         7   an optional package is not installed
@@ -75,6 +77,14 @@ class StudyExistsError(StudyError):
 
 class StudyLockedError(StudyError):
     """Another process writes this study."""
+
+
+class StudyChangedError(StudyError):
+    """The data or the space are not those that the study began with."""
+
+
+class DiskFullError(StudyError):
+    """The disk, or the part of it that the study may use, is full."""
 
 
 class SearchError(AutocnnError):

@@ -1,26 +1,32 @@
 """The end of a study: the top trials retrained on train + val, then judged on test, once.
 
+Each retrained model is kept with a record as soon as it is whole, and each epoch of the
+others with a checkpoint, so a study that was stopped here goes on model by model.
+
 Each finalist is refitted with its params for the number of epochs that its search found
 best, its learning rate annealed over just those (docs/decisions/0004). Train and val are
 scored with the model of the search, which has not seen val; test with the refit.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.budget import Budget
 from autocnn.data import Dataset
-from autocnn.errors import SearchError
+from autocnn.errors import SearchError, StudyError
 from autocnn.evaluation.metrics import score_split
-from autocnn.events import Observer
-from autocnn.executors.base import EpochEvent, Executor, Outcome
+from autocnn.events import Interruption, Observer
+from autocnn.executors.base import EndEvent, Executor, Outcome
 from autocnn.objective import Goal
 from autocnn.records import (
     SPLITS,
     CandidateRecord,
+    RefitRecord,
     SplitName,
     SplitScores,
     TrialRecord,
@@ -60,6 +66,19 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Finalist:
+    """A trial that is retrained.
+
+    Attributes:
+        trial: The trial.
+        epochs: Epochs of the refit; its best epoch, or fewer when time is short.
+    """
+
+    trial: TrialRecord
+    epochs: int
+
+
+@dataclass(frozen=True)
 class FinalistsPlan:
     """How finalists are retrained and judged.
 
@@ -71,6 +90,10 @@ class FinalistsPlan:
         threads: Threads per model.
         precision: Keras dtype policy of the refits.
         weights: Pretrained weights, for that family.
+        deterministic: Whether only operations with reproducible results may be used.
+        budget: The time that there is; a refit is cut at its end.
+        interruption: Looked at after every epoch.
+        save_progress: Called often, to note how far the study is.
     """
 
     dataset: Dataset
@@ -80,6 +103,10 @@ class FinalistsPlan:
     threads: int
     precision: str
     weights: str
+    deterministic: bool
+    budget: Budget
+    interruption: Interruption
+    save_progress: Callable[[], None] = lambda: None
 
     def images_of(self, trial: TrialRecord) -> Images:
         """The images at the size of a trial's params."""
@@ -94,7 +121,7 @@ def study_images(dataset: Dataset, image_size: int) -> Images:
 
 def judge_finalists(
     plan: FinalistsPlan,
-    finalists: Sequence[TrialRecord],
+    finalists: Sequence[Finalist],
     executor: Executor,
     folder: StudyFolder,
     observer: Observer,
@@ -113,60 +140,97 @@ def judge_finalists(
 
     Raises:
         SearchError: When none could.
+        KeyboardInterrupt: When stopping was asked for; what was made is kept.
     """
-    refits = _refit(plan, finalists, executor, folder, observer)
-    if not refits:
-        raise SearchError(
-            f"{folder.path}: no finalist could be retrained; see candidates/*/log.txt"
-        )
-    return _judge(plan, refits, executor, folder, observer)
+    with plan.interruption.graceful():
+        refits = _refit(plan, finalists, executor, folder, observer)
+        if not refits:
+            raise SearchError(
+                f"{folder.path}: no finalist could be retrained; see candidates/*/log.txt"
+            )
+        return _judge(plan, refits, executor, folder, observer)
 
 
 @dataclass(frozen=True)
 class _Refit:
     trial: TrialRecord
     candidate: int
-    result: TrainingResult
-    seconds: float
+    record: RefitRecord
 
 
 def _refit(
     plan: FinalistsPlan,
-    finalists: Sequence[TrialRecord],
+    finalists: Sequence[Finalist],
     executor: Executor,
     folder: StudyFolder,
     observer: Observer,
 ) -> list[_Refit]:
-    """Retrain each finalist on train + val."""
-    dataset = plan.dataset
-    rows = np.sort(np.concatenate([dataset.indices("train"), dataset.indices("val")]))
-    total = sum(trial.best_epoch or 1 for trial in finalists)
-    observer.stage("retrain the finalists", total=total, unit="epochs")
-    jobs = []
-    for number, trial in enumerate(finalists, start=1):
-        task = TrainingTask(
-            images=plan.images_of(trial),
-            train_rows=rows,
-            val_rows=rows[:0],
-            params=dict(trial.params),
-            epochs=trial.best_epoch or 1,
-            seed=(plan.seed, trial.trial, REFIT),
-            goal=plan.goal,
-            model_path=folder.candidate_model_path(number),
-            threads=plan.threads,
-            precision=plan.precision,
-            weights=plan.weights,
-        )
-        jobs.append(_Job(TRAIN, task, folder.candidate_log_path(number)))
-    refits = []
-    outcomes = _run_all(jobs, executor, observer, workers=plan.workers)
-    for number, (trial, outcome) in enumerate(zip(finalists, outcomes, strict=True), start=1):
-        if isinstance(outcome.result, TrainingResult):
-            refits.append(_Refit(trial, number, outcome.result, outcome.seconds))
+    """Retrain each finalist on train + val, but those that were before."""
+    observer.stage("retrain the finalists", total=sum(f.epochs for f in finalists), unit="epochs")
+    for sentence in folder.recover_candidates():
+        observer.warn(sentence)
+    made = {number: folder.read_refit(number) for number in range(1, 1 + len(finalists))}
+    jobs = {}
+    for number, finalist in enumerate(finalists, start=1):
+        if made[number] is None:
+            task = _refit_task(plan, finalist, number, folder)
+            jobs[number] = _Job(TRAIN, task, folder.candidate_log_path(number))
         else:
-            reason = f"{outcome.state}: {outcome.reason}"
-            observer.warn(f"Trial {trial.trial} could not be retrained and is left out: {reason}")
+            observer.advance(finalist.epochs)
+
+    def keep(number: int, outcome: Outcome) -> None:
+        trial = finalists[number - 1].trial.trial
+        if isinstance(outcome.result, TrainingResult):
+            record = RefitRecord(
+                trial=trial,
+                num_weights=outcome.result.num_weights,
+                seconds=outcome.seconds,
+                history=outcome.result.history,
+            )
+            folder.write_refit(number, record)
+            made[number] = record
+            return
+        if isinstance(outcome.error, StudyError):
+            raise outcome.error
+        reason = f"{outcome.state}: {outcome.reason}"
+        observer.warn(f"Trial {trial} could not be retrained and is left out: {reason}")
+
+    _run_all(plan, jobs, executor, observer, keep)
+    refits = []
+    for number, finalist in enumerate(finalists, start=1):
+        record = made[number]
+        if record is None:
+            continue
+        if len(record.history) < finalist.epochs:
+            observer.warn(
+                f"The budget cut the retraining of trial {finalist.trial.trial} after "
+                f"{len(record.history)} of {finalist.epochs} epochs."
+            )
+        refits.append(_Refit(finalist.trial, number, record))
     return refits
+
+
+def _refit_task(
+    plan: FinalistsPlan, finalist: Finalist, number: int, folder: StudyFolder
+) -> TrainingTask:
+    dataset, trial = plan.dataset, finalist.trial
+    rows = np.sort(np.concatenate([dataset.indices("train"), dataset.indices("val")]))
+    return TrainingTask(
+        images=plan.images_of(trial),
+        train_rows=rows,
+        val_rows=rows[:0],
+        params=dict(trial.params),
+        epochs=finalist.epochs,
+        seed=(plan.seed, trial.trial, REFIT),
+        goal=plan.goal,
+        model_path=folder.candidate_model_path(number),
+        threads=plan.threads,
+        precision=plan.precision,
+        weights=plan.weights,
+        checkpoint_path=folder.candidate_checkpoint_path(number),
+        half_batch=trial.half_batch,
+        deterministic=plan.deterministic,
+    )
 
 
 def _judge(
@@ -180,7 +244,7 @@ def _judge(
     observer.stage("judge the finalists on test", total=2 * len(refits), unit="models")
     dataset = plan.dataset
     seen = np.concatenate([dataset.indices("train"), dataset.indices("val")])
-    jobs = []
+    jobs: list[_Job] = []
     for refit in refits:
         for model_path, rows in (
             (folder.trial_model_path(refit.trial.trial), seen),
@@ -197,7 +261,7 @@ def _judge(
                 is_measured=is_refit,
             )
             jobs.append(_Job(JUDGE, task, folder.candidate_log_path(refit.candidate)))
-    outcomes = _run_all(jobs, executor, observer, workers=plan.workers)
+    outcomes = _run_all(plan, dict(enumerate(jobs)), executor, observer)
     candidates = []
     for index, refit in enumerate(refits):
         by_trial, by_refit = outcomes[2 * index], outcomes[2 * index + 1]
@@ -250,14 +314,14 @@ def _record(
         train=scores["train"],
         val=scores["val"],
         test=scores["test"],
-        num_weights=cost.num_weights,
+        num_weights=refit.record.num_weights,
         flops=cost.flops,
         latency_ms=cost.latency_ms,
         size_mb=folder.candidate_model_path(refit.candidate).stat().st_size / 1e6,
-        epochs=len(refit.result.history),
-        train_seconds=refit.seconds,
+        epochs=len(refit.record.history),
+        train_seconds=refit.record.seconds,
         seed=plan.seed,
-        history=refit.result.history,
+        history=refit.record.history,
     )
 
 
@@ -269,28 +333,42 @@ class _Job:
 
 
 def _run_all(
-    jobs: Sequence[_Job], executor: Executor, observer: Observer, *, workers: int
-) -> list[Outcome]:
-    """Run jobs, some at a time; their outcomes in the order of the jobs."""
+    plan: FinalistsPlan,
+    jobs: Mapping[int, _Job],
+    executor: Executor,
+    observer: Observer,
+    keep: Callable[[int, Outcome], None] = lambda key, outcome: None,
+) -> dict[int, Outcome]:
+    """Run jobs, some at a time; each outcome is given to `keep` as soon as it is there."""
     outcomes: dict[int, Outcome] = {}
-    started = 0
+    waiting = deque(jobs)
+    running: set[int] = set()
     try:
-        while len(outcomes) < len(jobs):
-            while started < len(jobs) and executor.num_running < workers:
-                job = jobs[started]
-                executor.submit(
-                    started, job.function, job.task, log_path=job.log_path, timeout_s=None
-                )
-                started += 1
+        while waiting or running:
+            if plan.interruption.is_wished and not running:
+                raise KeyboardInterrupt
+            while waiting and len(running) < plan.workers and not plan.interruption.is_wished:
+                key = waiting.popleft()
+                job = jobs[key]
+                executor.submit(key, job.function, job.task, log_path=job.log_path, timeout_s=None)
+                running.add(key)
             for event in executor.poll(POLL_S):
-                if isinstance(event, EpochEvent):
-                    executor.answer(event.key, stop=False)
-                    observer.advance()
-                else:
+                if isinstance(event, EndEvent):
+                    running.discard(event.key)
                     outcomes[event.key] = event.outcome
+                    keep(event.key, event.outcome)
                     if not isinstance(jobs[event.key].task, TrainingTask):
                         observer.advance()
+                    continue
+                observer.advance()
+                if plan.interruption.is_wished:
+                    executor.cancel(event.key)
+                    running.discard(event.key)
+                    waiting.append(event.key)
+                else:
+                    executor.answer(event.key, stop=plan.budget.is_time_to_judge(len(jobs)))
+            plan.save_progress()
     except BaseException:
         executor.close()
         raise
-    return [outcomes[index] for index in range(len(jobs))]
+    return outcomes

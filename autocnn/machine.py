@@ -14,6 +14,9 @@ import psutil
 MEMORY_PER_WORKER_GB = 1.5
 """Measured: a worker with a 0.7 M-weight CNN at 64 px holds 0.9 GB, most of it TensorFlow."""
 
+MEMORY_FOR_TRIALS = 0.85
+"""Share of the memory that all trials together may take."""
+
 MAX_WORKERS = 8
 """More trials at once teach the sampler too little about each other."""
 
@@ -24,7 +27,7 @@ class Machine:
 
     Attributes:
         num_cpus: Processors that this process may use.
-        memory_gb: Memory in all, 10^9 bytes.
+        memory_gb: Memory that this process may use in all, 10^9 bytes.
         num_gpus: NVIDIA GPUs.
         has_bfloat16: Whether the processor multiplies bfloat16 natively.
         cpu: Its name.
@@ -46,7 +49,7 @@ class Machine:
                  if line.startswith("model name")]  # fmt: skip
         return cls(
             num_cpus=_usable_cpus(),
-            memory_gb=round(psutil.virtual_memory().total / 1e9, 1),
+            memory_gb=round(_usable_memory() / 1e9, 1),
             num_gpus=_num_gpus(),
             has_bfloat16="avx512_bf16" in cpuinfo or "amx_bf16" in cpuinfo,
             cpu=names[0] if names else platform.processor() or platform.machine(),
@@ -66,10 +69,12 @@ class Resources:
         workers: Trials at once.
         threads: Threads per trial.
         precision: Keras dtype policy of the models.
+        memory_limit_gb: Memory above which a trial is ended, 10^9 bytes.
     """
 
     workers: int
     threads: int
+    memory_limit_gb: float
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
     def to_json(self) -> dict[str, Any]:
@@ -78,7 +83,13 @@ class Resources:
 
 
 def share_machine(
-    machine: Machine, *, trials: int, workers: int | None, threads: int | None, precision: str
+    machine: Machine,
+    *,
+    trials: int,
+    workers: int | None,
+    threads: int | None,
+    precision: str,
+    memory_limit_gb: float | None = None,
 ) -> Resources:
     """Decide workers, threads and precision where they were left open.
 
@@ -91,6 +102,7 @@ def share_machine(
         workers: As asked for, or None.
         threads: As asked for, or None.
         precision: As asked for, or `auto`.
+        memory_limit_gb: As asked for, or None for an equal share of what may be used.
     """
     if workers is None:
         by_memory = int(machine.memory_gb / MEMORY_PER_WORKER_GB)
@@ -100,7 +112,24 @@ def share_machine(
     if precision == "auto":
         precision = "bfloat16" if machine.has_bfloat16 or machine.num_gpus else "float32"
     policy = "float32" if precision == "float32" else f"mixed_{precision}"
-    return Resources(workers, threads, policy)  # type: ignore[arg-type]
+    if memory_limit_gb is None:
+        memory_limit_gb = round(MEMORY_FOR_TRIALS * machine.memory_gb / workers, 2)
+    return Resources(workers, threads, memory_limit_gb, policy)  # type: ignore[arg-type]
+
+
+def count_memory_kills() -> int:
+    """Processes that the kernel has ended for want of memory since it started; 0 if unknown."""
+    for line in _read("/proc/vmstat").splitlines():
+        if line.startswith("oom_kill "):
+            return int(line.split()[1])
+    return 0
+
+
+def _usable_memory() -> float:
+    """Bytes of the machine, or of the control group that holds this process."""
+    total = float(psutil.virtual_memory().total)
+    limit = _read("/sys/fs/cgroup/memory.max").strip()
+    return min(total, float(limit)) if limit.isdigit() else total
 
 
 def _usable_cpus() -> int:

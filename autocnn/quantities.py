@@ -1,4 +1,4 @@
-"""Durations as people write them: 90s, 30m, 2h, 1h30m."""
+"""Durations and sizes as people write them: 90s, 30m, 1h30m; 500MB, 2GB."""
 
 import re
 
@@ -28,3 +28,24 @@ def parse_duration(text: str) -> float:
     if not 0 < seconds < float("inf"):
         raise ConfigError(f"A duration {DURATION_RULE}, got {text!r}.")
     return seconds
+
+
+SIZE_RULE = "must be above 0 and read like 500MB or 2GB"
+
+SIZE_UNITS = {"MB": 1e-3, "GB": 1.0, "TB": 1e3}
+
+
+def parse_size(text: str) -> float:
+    """GB (10^9 bytes) in `500MB`, `2GB`, `1TB` or a plain number of GB.
+
+    Raises:
+        ConfigError: When the text is none of these, or not above 0.
+
+    >>> parse_size("500MB")
+    0.5
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MGT]B)?", text.strip(), re.IGNORECASE)
+    size = float(match[1]) * SIZE_UNITS[(match[2] or "GB").upper()] if match else 0.0
+    if not 0 < size < float("inf"):
+        raise ConfigError(f"A size {SIZE_RULE}, got {text!r}.")
+    return size

@@ -96,6 +96,14 @@ class TrialRecord(Record):
         peak_memory_mb: Largest resident memory of its process.
         from_start: True when the params are a start point of the space.
         traceback: Of the error, for failed trials.
+        epochs: Epochs that its schedule spans; the trial may end before.
+        parent: Trial whose weights it began with, or None.
+        first_epoch: The epoch that it began with; above 1 only with a parent.
+        half_batch: True when it ran out of memory and was repeated with half its batch.
+        num_ended_before: Trials that had ended when it started.
+        end_order: Its place among the trials in the order of their ends, 0 for the first;
+            None before its end. With `num_ended_before` the order of all events is known,
+            which an engine needs to be rebuilt.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -111,11 +119,39 @@ class TrialRecord(Record):
     peak_memory_mb: float | None = None
     from_start: bool = False
     traceback: str = ""
+    epochs: int | None = None
+    parent: int | None = None
+    first_epoch: int = 1
+    half_batch: bool = False
+    num_ended_before: int = 0
+    end_order: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a resumed study goes on with it."""
+        return self.state in (TrialState.RUNNING, TrialState.INTERRUPTED)
 
     @property
     def best(self) -> EpochScore | None:
         """The epoch with the best objective, or None when no epoch ended."""
         return next((score for score in self.history if score.epoch == self.best_epoch), None)
+
+
+class RefitRecord(Record):
+    """A finalist that was retrained, and waits to be judged.
+
+    Attributes:
+        trial: Number of the trial whose params it has.
+        num_weights: Weights of the model.
+        seconds: Wall time of its process.
+        history: One score per epoch.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    trial: int
+    num_weights: int
+    seconds: float
+    history: tuple[EpochScore, ...]
 
 
 class Interval(Record):

@@ -56,6 +56,11 @@ class Int(Parameter):
             return False
         return self.low <= value <= self.high and (value - self.low) % self.step == 0
 
+    @property
+    def values(self) -> tuple[ParamValue, ...]:
+        """All values."""
+        return tuple(range(self.low, self.high + 1, self.step))
+
     def __str__(self) -> str:
         step = f", step {self.step}" if self.step != 1 else ""
         return f"{self.low} .. {self.high}{step}{', log' if self.log else ''}"
@@ -75,6 +80,11 @@ class Float(Parameter):
             return False
         return self.low <= value <= self.high
 
+    @property
+    def values(self) -> tuple[ParamValue, ...] | None:
+        """The only value, or None when there is no end of them."""
+        return (self.low,) if self.low == self.high else None
+
     def __str__(self) -> str:
         return f"{self.low:g} .. {self.high:g}{', log' if self.log else ''}"
 
@@ -88,6 +98,11 @@ class Categorical(Parameter):
     def contains(self, value: object) -> bool:
         """Whether `value` may be picked (1 is not True, 1.0 is not 1)."""
         return any(type(value) is type(choice) and value == choice for choice in self.choices)
+
+    @property
+    def values(self) -> tuple[ParamValue, ...]:
+        """All values."""
+        return self.choices
 
     def __str__(self) -> str:
         return ", ".join(format_value(choice) for choice in self.choices)
@@ -149,12 +164,26 @@ class SearchSpace:
         The knob's default alone when the space leaves the parameter out.
         """
         parameter = next((p for p in self.parameters if p.name == name), None)
-        match parameter:
-            case Categorical():
-                return parameter.choices
-            case Int():
-                return tuple(range(parameter.low, parameter.high + 1, parameter.step))
+        if isinstance(parameter, (Categorical, Int)):
+            return parameter.values
         return (KNOBS[name].default,)
+
+    def points(self, most: int) -> list[dict[str, ParamValue]] | None:
+        """Every point of the space, or None when there are more than `most`."""
+        points: list[dict[str, ParamValue]] = [{}]
+        for parameter in self.parameters:
+            grown: list[dict[str, ParamValue]] = []
+            for point in points:
+                if not parameter.is_active(point):
+                    grown.append(point)
+                    continue
+                if parameter.values is None:
+                    return None
+                grown += [{**point, parameter.name: value} for value in parameter.values]
+                if len(grown) > most:
+                    return None
+            points = grown
+        return points
 
     def narrow(self, name: str, values: Sequence[ParamValue]) -> "SearchSpace":
         """The same space with one parameter held to `values`; unchanged when it has none.

@@ -26,6 +26,11 @@ def shipped_names() -> list[str]:
     return sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if _is_yaml(f.name))
 
 
+def is_path(name: str) -> bool:
+    """Whether a space is named by its file, not by a shipped name."""
+    return _is_yaml(name) or "/" in name or "\\" in name
+
+
 def load_space(name: str) -> SearchSpace:
     """The space of that name, or in the file at that path.
 
@@ -35,7 +40,7 @@ def load_space(name: str) -> SearchSpace:
     Raises:
         SpaceError: When there is none, or the file breaks a rule of the format.
     """
-    if not (_is_yaml(name) or "/" in name or "\\" in name):
+    if not is_path(name):
         names = shipped_names()
         if name not in names:
             remedy = _nearest(name, names) or f"Choose one of {', '.join(names)}, or give a path."

@@ -53,6 +53,11 @@ class TrainingTask:
         threads: Threads of TensorFlow.
         precision: Keras dtype policy.
         weights: Pretrained weights, for that family.
+        checkpoint_path: Where the last whole epoch is kept, and where training goes on from.
+        start_path: Model whose weights the training begins with; None: it begins anew.
+        first_epoch: The epoch it begins with; the schedule counts those before.
+        half_batch: Whether batches are half as large as the params say.
+        deterministic: Whether only operations with reproducible results may be used.
     """
 
     images: Images
@@ -66,6 +71,11 @@ class TrainingTask:
     threads: int
     precision: str
     weights: str
+    checkpoint_path: Path
+    start_path: Path | None = None
+    first_epoch: int = 1
+    half_batch: bool = False
+    deterministic: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
-"""One training, start to end, inside a worker process.
+"""One training, start to end or from its last whole epoch on, inside a worker process.
 
 The forkserver imports this module, and with it TensorFlow and Keras, once; a forked
 worker then starts at once. Nothing here runs a TensorFlow operation at import.
 """
 
 import math
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +14,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from autocnn.atomic import replacing, writing_error
+from autocnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from autocnn.errors import AutocnnError
 from autocnn.evaluation.metrics import score
 from autocnn.knobs import Settings
@@ -48,9 +49,13 @@ class TrialDivergedError(AutocnnError):
 def train(task: TrainingTask, report: Report) -> TrainingResult:
     """Train a network and save the weights of its best epoch.
 
+    With a checkpoint, the epochs that it holds are reported again, and training goes on
+    with the numbers that it would have had.
+
     Args:
         task: What to train on which images.
-        report: Called after each epoch; training stops when it answers True.
+        report: Called after each epoch; training stops when it answers True after the
+            latest one.
 
     Returns:
         The scores of all epochs, and which was best; in a refit, which has no val
@@ -58,15 +63,17 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
 
     Raises:
         TrialDivergedError: When the loss becomes NaN or infinite.
+        DiskFullError: When there is no room for a checkpoint or the model.
     """
-    configure_tensorflow(threads=task.threads)
+    configure_tensorflow(threads=task.threads, deterministic=task.deterministic)
     keras.config.set_dtype_policy(task.precision)
     keras.utils.set_random_seed(_number_from(*task.seed))
     settings = Settings(task.params)
     images = task.images.open()
     shape = images.shape[1], images.shape[2], images.shape[3]
     model = build_model(task.params, shape, task.images.num_classes, weights=task.weights)
-    batch_size = min(settings.integer("batch_size"), len(task.train_rows))
+    batch_size = settings.integer("batch_size") // (2 if task.half_batch else 1)
+    batch_size = min(max(1, batch_size), len(task.train_rows))
     steps = max(1, len(task.train_rows) // batch_size)
     momentum = max(0.5, 1 - 1 / (AVERAGED_EPOCHS * steps))
     _set_batch_norm_momentum(model, momentum)
@@ -79,32 +86,69 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
         jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
+    if task.start_path is not None:
+        model.set_weights(keras.models.load_model(task.start_path, compile=False).get_weights())
+        model.optimizer.iterations.assign((task.first_epoch - 1) * steps)
     scorer = _Scorer(task, images, report, patience=settings.integer("early_stopping_patience"))
-    callbacks: list[keras.callbacks.Callback] = [scorer]
-    if settings.flag("weight_averaging"):
-        callbacks.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
-    model.fit(
-        _training_batches(task, images, settings, batch_size=batch_size, steps=steps),
-        epochs=task.epochs,
-        steps_per_epoch=steps,
-        callbacks=callbacks,
-        shuffle=False,
-        verbose=0,
-    )
+    averaging = _Averaging() if settings.flag("weight_averaging") else None
+    checkpoint = read_checkpoint(task.checkpoint_path)
+    if checkpoint is not None:
+        _restore(model, checkpoint)
+        if averaging is not None:
+            averaging.is_in_model = True
+    if checkpoint is None or not scorer.replay(checkpoint):
+        done = task.first_epoch - 1 + len(scorer.history)
+        model.fit(
+            _training_batches(
+                task, images, settings, batch_size=batch_size, steps=steps, done=done
+            ),
+            initial_epoch=done,
+            epochs=task.epochs,
+            steps_per_epoch=steps,
+            callbacks=[scorer] if averaging is None else [averaging, scorer],
+            shuffle=False,
+            verbose=0,
+        )
     _save_model(task, shape, scorer.best_weights)
     return TrainingResult(tuple(scorer.history), scorer.best_epoch, model.count_params())
 
 
-def configure_tensorflow(*, threads: int) -> None:
+def configure_tensorflow(*, threads: int, deterministic: bool = False) -> None:
     """Set threads, and let GPUs grow their memory; before the first operation."""
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
+def _restore(model: keras.Model, checkpoint: Checkpoint) -> None:
+    """Put the weights and the optimiser back as they were at the end of an epoch."""
+    model.set_weights(checkpoint.weights)
+    variables = model.optimizer.variables
+    for variable, value in zip(variables, checkpoint.optimizer, strict=True):
+        variable.assign(value)
+
+
+class _Averaging(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
+    """Averaged weights at the end of each epoch, the trained ones again at the next start."""
+
+    def __init__(self) -> None:
+        super().__init__(swap_on_epoch=True)
+
+    @property
+    def is_in_model(self) -> bool:
+        """Whether the model holds the averages, and the optimiser the trained weights."""
+        return bool(self._ema_weights_in_model)
+
+    @is_in_model.setter
+    def is_in_model(self, value: bool) -> None:
+        self._ema_weights_in_model = value
+
+
 class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
-    """Scores each epoch, reports it, and remembers the best weights."""
+    """Scores each epoch, saves it, reports it, and remembers the best weights."""
 
     def __init__(
         self, task: TrainingTask, images: NDArray[np.uint8], report: Report, *, patience: int
@@ -130,7 +174,7 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {})["loss"])
         if not math.isfinite(loss):
-            epoch = len(self.history) + 1
+            epoch = self.task.first_epoch + len(self.history)
             raise TrialDivergedError(f"diverged: the loss became {loss} in epoch {epoch}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -149,9 +193,34 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
         if best is None or best.epoch == epoch + 1:
             self.best_epoch = epoch + 1
             self.best_weights = self.model.get_weights()
-        is_stale = 0 < self.patience <= epoch + 1 - self.best_epoch
-        if self.report(self.history[-1]) or is_stale:
+        self._save()
+        if self._should_stop():
             self.model.stop_training = True
+
+    def replay(self, checkpoint: Checkpoint) -> bool:
+        """Take over and report the epochs of a checkpoint; whether training ends there."""
+        self.history = list(checkpoint.history)
+        self.best_epoch = checkpoint.best_epoch
+        self.best_weights = checkpoint.best_weights
+        for earlier in self.history[:-1]:
+            self.report(earlier)  # it went on after these
+        return self._should_stop()
+
+    def _should_stop(self) -> bool:
+        latest = self.history[-1]
+        is_stale = 0 < self.patience <= latest.epoch - self.best_epoch
+        return self.report(latest) or is_stale
+
+    def _save(self) -> None:
+        optimizer = [variable.numpy() for variable in self.model.optimizer.variables]
+        checkpoint = Checkpoint(
+            tuple(self.history),
+            self.best_epoch,
+            self.model.get_weights(),
+            optimizer,
+            self.best_weights,
+        )
+        write_checkpoint(self.task.checkpoint_path, checkpoint)
 
     def _score(self, rows: NDArray[np.integer]) -> Scores:
         self.predict = self.predict or compile_prediction(self.model)
@@ -165,8 +234,9 @@ def _training_batches(
     *,
     batch_size: int,
     steps: int,
+    done: int,
 ) -> tf.data.Dataset:
-    """All batches of all epochs, in one dataset: images, labels, weights.
+    """All batches of all epochs after those done, in one dataset: images, labels, weights.
 
     The order of an epoch and the augmentation of a batch derive from the seed and the
     step alone. One iterator serves the whole training and nothing is tuned at run time:
@@ -197,7 +267,7 @@ def _training_batches(
     options = tf.data.Options()
     options.autotune.enabled = False
     options.threading.private_threadpool_size = 1
-    batches = tf.data.Dataset.range(task.epochs * steps)
+    batches = tf.data.Dataset.range(done * steps, task.epochs * steps)
     return batches.map(make_batch).prefetch(2).with_options(options)
 
 
@@ -298,10 +368,14 @@ def _save_model(
     model = build_model(task.params, shape, task.images.num_classes, weights=None)
     model.set_weights(weights)
     temporary = task.model_path.with_name(f".{task.model_path.name}.keras")
-    model.save(temporary)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(task.model_path)
+    try:
+        model.save(temporary)
+        with replacing(task.model_path) as file:
+            file.write(temporary.read_bytes())
+    except OSError as error:
+        raise writing_error(error, task.model_path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _seed_layers(model: keras.Model, seed: tuple[int, ...]) -> None:

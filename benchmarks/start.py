@@ -50,8 +50,8 @@ def measure(options: Options) -> list[Figure]:
 
 def write_study(results: Path) -> StudyFolder:
     """A small finished study, written with autocnn's own functions."""
-    folder = StudyFolder.create(results, "made-by-hand")
-    folder.write_study({"schema_version": 1, "name": folder.name, "status": "done"})
+    facts = {"schema_version": 1, "name": "made-by-hand", "status": "done"}
+    folder = StudyFolder.create(results, "made-by-hand", facts)
     candidates = [_make_candidate(number) for number in range(1, NUM_CANDIDATES + 1)]
     for candidate in candidates:
         folder.candidate_dir(candidate.candidate)

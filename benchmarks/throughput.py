@@ -16,7 +16,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -203,7 +203,7 @@ def _alternatives(options: Options, chosen: Resources) -> list[Resources]:
     if options.is_quick:
         policies = (chosen.precision,)  # an emulated one takes minutes
     ways = [
-        Resources(workers, threads, policy)
+        replace(chosen, workers=workers, threads=threads, precision=policy)
         for (workers, threads), policy in itertools.product(sorted(shares), policies)
     ]
     return [way for way in ways if way != chosen]

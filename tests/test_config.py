@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from autocnn.config import StudyConfig, resolve_config
-from autocnn.durations import parse_duration
+from autocnn.config import PRUNERS, SAMPLERS, StudyConfig, resolve_config
 from autocnn.errors import ConfigError
 
 
@@ -38,6 +37,10 @@ def test_nothing_asked_gives_the_documented_defaults() -> None:
     )  # fmt: skip
     assert config.max_unreadable == 0.05
     assert config.budget_s is None
+    assert (config.memory_limit_gb, config.disk_limit_gb, config.cache_limit_gb) == (
+        None, 50.0, 10.0,
+    )  # fmt: skip
+    assert config.fork is None
 
 
 def test_the_file_beats_the_defaults_and_flags_beat_the_file(tmp_path: Path) -> None:
@@ -52,14 +55,6 @@ def test_a_flag_mends_a_bad_value_of_the_file(tmp_path: Path) -> None:
     assert resolve_config({"trials": 2}, file=file).trials == 2
 
 
-def test_the_config_of_a_study_json_can_be_used_again(tmp_path: Path) -> None:
-    first = resolve_config({"data": "images", "budget_s": "2h", "results": Path("r"), "seed": 5})
-    facts = {"schema_version": 1, "name": "x", "config": first.model_dump(mode="json")}
-    file = write(tmp_path / "study.json", json.dumps(facts))
-    assert resolve_config({}, file=file) == first
-    assert resolve_config({"seed": 6}, file=file) == first.model_copy(update={"seed": 6})
-
-
 def test_the_file_is_yaml_1_2(tmp_path: Path) -> None:
     file = write(tmp_path / "mine.yaml", "max_gap: 1e-2\nname: on\nbudget_s: 30m\n")
     config = resolve_config({}, file=file)
@@ -69,6 +64,132 @@ def test_the_file_is_yaml_1_2(tmp_path: Path) -> None:
 def test_a_config_cannot_be_changed() -> None:
     with pytest.raises(ValidationError, match="frozen"):
         StudyConfig().trials = 3
+
+
+# -- a study again -------------------------------------------------------------------------
+
+
+def write_study(folder: Path, **asked: Any) -> tuple[Path, StudyConfig]:
+    """The study.json of a study, and its config."""
+    config = resolve_config({"name": "mine", "data": "images", "budget_s": "2h", **asked})
+    facts = {"schema_version": 1, "name": "mine", "config": config.model_dump(mode="json")}
+    return write(folder / "study.json", json.dumps(facts)), config
+
+
+def test_a_study_json_repeats_its_study_under_a_new_name(tmp_path: Path) -> None:
+    file, config = write_study(tmp_path, seed=5, results=Path("r"), engine="keras-tuner")
+    again = config.model_copy(update={"name": None})
+    assert resolve_config({}, file=file) == again
+    assert resolve_config({"seed": 6, "name": "new"}, file=file) == again.model_copy(
+        update={"seed": 6, "name": "new"}
+    )
+
+
+def test_a_study_json_brings_the_space_that_stands_beside_it(tmp_path: Path) -> None:
+    file, _ = write_study(tmp_path, space="mri")
+    assert resolve_config({}, file=file).space == "mri"
+    beside = write(tmp_path / "space.yaml", "")
+    assert resolve_config({}, file=file).space == str(beside)
+    assert resolve_config({"space": "quick"}, file=file).space == "quick"
+
+
+def test_a_study_json_does_not_take_over_the_trials_of_another_study_again(tmp_path: Path) -> None:
+    file, config = write_study(tmp_path, fork="other")
+    assert config.fork == "other"
+    assert resolve_config({}, file=file).fork is None
+    assert resolve_config({"fork": "mine"}, file=file).fork == "mine"
+
+
+def test_a_file_of_settings_does_not_take_the_space_beside_it(tmp_path: Path) -> None:
+    write(tmp_path / "space.yaml", "")
+    file = write(tmp_path / "mine.json", '{"trials": 3, "name": "kept"}')
+    config = resolve_config({}, file=file)
+    assert (config.space, config.name, config.trials) == ("default", "kept", 3)
+
+
+# -- engines, samplers, pruners ------------------------------------------------------------
+
+
+def test_each_engine_has_its_own_sampler_and_pruner() -> None:
+    config = resolve_config({"engine": "keras-tuner"})
+    assert (config.sampler, config.pruner) == ("bayesian", "none")
+    config = resolve_config({"engine": "optuna"})
+    assert (config.sampler, config.pruner) == ("tpe", "asha")
+
+
+@pytest.mark.parametrize("engine", SAMPLERS)
+def test_every_sampler_and_pruner_of_an_engine_may_be_asked_for(engine: str) -> None:
+    for sampler in SAMPLERS[engine]:
+        for pruner in PRUNERS[engine]:
+            config = resolve_config({"engine": engine, "sampler": sampler, "pruner": pruner})
+            assert (config.sampler, config.pruner) == (sampler, pruner)
+
+
+def test_settings_of_a_file_without_a_sampler_get_that_of_their_engine(tmp_path: Path) -> None:
+    file = write(tmp_path / "mine.yaml", "engine: keras-tuner\nsampler:\n")
+    config = resolve_config({}, file=file)
+    assert (config.sampler, config.pruner) == ("bayesian", "none")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"sampler": "bayesian"},
+         "--sampler must be one of tpe, random, qmc with --engine optuna, got 'bayesian'."),
+        ({"engine": "keras-tuner", "sampler": "tpe"},
+         "--sampler must be one of bayesian, random, hyperband, grid with --engine keras-tuner, "
+         "got 'tpe'."),
+        ({"engine": "keras-tuner", "pruner": "asha"},
+         "--pruner must be one of none with --engine keras-tuner, got 'asha'."),
+        ({"sampler": "annealing"},
+         "--sampler must be 'tpe', 'random', 'qmc', 'bayesian', 'hyperband' or 'grid', "
+         "got 'annealing'."),
+    ],
+)  # fmt: skip
+def test_a_sampler_of_another_engine_is_refused(flags: dict[str, Any], message: str) -> None:
+    assert str(problem(flags)) == message
+
+
+def test_a_sampler_of_the_file_that_does_not_fit_the_engine_of_a_flag_is_told(
+    tmp_path: Path,
+) -> None:
+    file = write(tmp_path / "mine.yaml", "sampler: qmc\n")
+    assert str(problem({"engine": "keras-tuner"}, file)).startswith(
+        f"{file}: sampler must be one of bayesian, "
+    )
+
+
+# -- one at a time -------------------------------------------------------------------------
+
+
+def test_deterministic_studies_may_name_one_worker_and_one_thread() -> None:
+    config = resolve_config({"deterministic": True, "workers": 1, "threads": 1})
+    assert (config.deterministic, config.workers, config.threads) == (True, 1, 1)
+    config = resolve_config({"deterministic": True})
+    assert (config.workers, config.threads) == (None, None)
+    assert resolve_config({"deterministic": False, "workers": 4}).workers == 4
+
+
+@pytest.mark.parametrize("name", ["workers", "threads"])
+def test_deterministic_studies_have_no_more_than_one(tmp_path: Path, name: str) -> None:
+    asked = {"deterministic": True, name: 2}
+    assert str(problem(asked)) == f"--{name} must be 1 with --deterministic, got 2."
+    file = write(tmp_path / "mine.yaml", f"{name}: 2\n")
+    assert str(problem({"deterministic": True}, file)) == (
+        f"{file}: {name} must be 1 with --deterministic, got 2."
+    )
+
+
+# -- sizes ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["memory_limit_gb", "disk_limit_gb", "cache_limit_gb"])
+def test_sizes_are_read_as_people_write_them(tmp_path: Path, name: str) -> None:
+    for text, gb in (("500MB", 0.5), ("2GB", 2.0), ("1TB", 1000.0), ("3", 3.0)):
+        file = write(tmp_path / "mine.yaml", f"{name}: {text}\n")
+        assert getattr(resolve_config({}, file=file), name) == gb
+        assert getattr(resolve_config({name: text}), name) == gb
+    assert getattr(resolve_config({name: 0.25}), name) == 0.25
 
 
 # -- mistakes ------------------------------------------------------------------------------
@@ -85,9 +206,13 @@ def test_a_config_cannot_be_changed() -> None:
         ({"image_size": 4}, "--image-size must be greater than or equal to 8, got 4."),
         ({"objective": "loss"}, "--objective must be 'balanced_accuracy', 'accuracy', "
                                 "'macro_f1', 'macro_auc' or 'log_loss', got 'loss'."),
-        ({"engine": "hyperband"}, "--engine must be 'optuna', got 'hyperband'."),
+        ({"engine": "hyperband"}, "--engine must be 'optuna' or 'keras-tuner', "
+                                   "got 'hyperband'."),
         ({"budget_s": "soon"},
          "--budget must be above 0 and read like 90s, 30m or 2h, got 'soon'."),
+        ({"memory_limit_gb": "lots"},
+         "--memory-limit must be above 0 and read like 500MB or 2GB, got 'lots'."),
+        ({"disk_limit_gb": 0.0}, "--disk-limit must be greater than 0, got 0.0."),
         ({"trial_timeout_s": 0.0}, "--trial-timeout must be greater than 0, got 0.0."),
         ({"name": "../up"},
          "--name must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first, "
@@ -145,7 +270,9 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         ("a.yaml", b"\xff\xfe\x00", "must be YAML or JSON, got: "),
         ("a.yaml", b"", "must map settings to values, got None."),
         ("a.yaml", b"- trials", "must map settings to values, got ['trials']."),
-        ("study.json", b'{"config": 3}', "must map settings to values, got 3."),
+        pytest.param("study.json", b'{"config": 3}', "must map settings to values, got 3."),
+        pytest.param("a.yaml", b"3: 4", "3 "),
+        pytest.param("a.yaml", b"engine: [optuna]", "engine must be 'optuna' or 'keras-tuner'"),
     ],
 )
 def test_a_file_that_holds_no_settings_is_told(
@@ -154,26 +281,3 @@ def test_a_file_that_holds_no_settings_is_told(
     file = tmp_path / name
     file.write_bytes(content)
     assert str(problem({}, file)).startswith(f"{file}: {message}")
-
-
-# -- durations -----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90s", 90), ("30m", 1800), ("2h", 7200), ("1d", 86400), ("1h30m", 5400), ("0.5h", 1800),
-     ("45", 45), ("1.5", 1.5), (" 10s ", 10)],
-)  # fmt: skip
-def test_durations(text: str, seconds: float) -> None:
-    assert parse_duration(text) == seconds
-
-
-@pytest.mark.parametrize(
-    "text", ["", "soon", "0", "0s", "-5m", "5 m", "5min", "2hh", "inf", "nan", "1e999", "m"]
-)
-def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        parse_duration(text)
-    assert str(caught.value) == (
-        f"A duration must be above 0 and read like 90s, 30m or 2h, got {text!r}."
-    )

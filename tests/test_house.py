@@ -23,17 +23,18 @@ PACKAGE = ROOT / "autocnn"
 
 FLOORS = {
     "errors": 0,
-    "records": 1, "atomic": 1, "machine": 1, "durations": 1,
-    "knobs": 2, "events": 2, "config": 2,
-    "space": 3, "objective": 3,
+    "records": 1, "atomic": 1, "machine": 1, "quantities": 1, "drift": 1,
+    "knobs": 2, "events": 2, "config": 2, "tables": 2, "lock": 2, "checkpoint": 2,
+    "space": 3, "objective": 3, "status": 3,
     "space_files": 4, "tasks": 4, "store": 4,
     "data": 5, "models": 5, "engines": 5, "executors": 5, "evaluation": 5,
-    "leaderboard": 5, "report": 5, "budget": 5,
+    "leaderboard": 5, "report": 5, "budget": 5, "disk": 5, "fork": 5,
     "training": 6, "loop": 6, "finalists": 6,
     "judging": 7, "candidate_files": 7,
-    "study": 8,
-    "cli": 9,
-    "__main__": 10,
+    "stages": 8,
+    "study": 9,
+    "cli": 10,
+    "__main__": 11,
 }  # fmt: skip
 """A module imports only from lower floors; a folder's modules share one."""
 

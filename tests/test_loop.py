@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from autocnn.budget import Budget
-from autocnn.engines.base import Proposal
-from autocnn.errors import SearchError
-from autocnn.events import Observer
+from autocnn.disk import DiskGuard
+from autocnn.engines.base import NoProposal, Proposal, restore
+from autocnn.errors import DiskFullError, SearchError
+from autocnn.events import Interruption, Observer
 from autocnn.executors.base import EndEvent, EpochEvent, Event, Outcome
-from autocnn.loop import OUT_OF_TIME, TOO_SLOW, SearchPlan, rank_trials, run_search
+from autocnn.loop import HALF_BATCH, OUT_OF_TIME, TOO_SLOW, SearchPlan, rank_trials, run_search
 from autocnn.objective import Goal
-from autocnn.records import EpochScore, Params, ParamValue, Scores, TrialRecord, TrialState
+from autocnn.records import EpochScore, Params, Scores, TrialRecord, TrialState
 from autocnn.store import StudyFolder
 from autocnn.tasks import Images, Task, TrainingResult, TrainingTask
 
@@ -65,14 +66,18 @@ class FakeExecutor:
         clock: Moved on by the seconds of each epoch.
         epoch_s: Trial -> seconds of its epochs, where they are not one.
         ends: Trial -> how it ends instead of training.
-        interrupt_after: Polls after which Ctrl-C is pressed.
+        interrupt_after: Polls after which Ctrl-C ends everything at once.
+        press_after: Polls after which Ctrl-C is pressed once.
     """
 
     clock: Clock = field(default_factory=Clock)
     epoch_s: dict[int, float] = field(default_factory=dict)
     ends: dict[int, Outcome] = field(default_factory=dict)
     interrupt_after: int | None = None
+    press_after: int | None = None
+    interruption: Interruption = field(default_factory=Interruption)
     running: dict[int, FakeTrial] = field(default_factory=dict)
+    tasks: list[TrainingTask] = field(default_factory=list)
     functions: list[str] = field(default_factory=list)
     most_at_once: int = 0
     num_polls: int = 0
@@ -89,6 +94,7 @@ class FakeExecutor:
         assert log_path.parent.is_dir()
         assert key not in self.running
         self.functions.append(function)
+        self.tasks.append(task)
         self.running[key] = FakeTrial(task, timeout_s)
         self.most_at_once = max(self.most_at_once, len(self.running))
 
@@ -96,18 +102,23 @@ class FakeExecutor:
         self.num_polls += 1
         if self.interrupt_after is not None and self.num_polls > self.interrupt_after:
             raise KeyboardInterrupt
+        if self.num_polls == self.press_after:
+            self.interruption.press()
         return [self._step(key, trial) for key, trial in list(self.running.items())]
 
     def answer(self, key: int, *, stop: bool) -> None:
         self.running[key].is_waiting = False
         self.running[key].is_stopped = stop
 
+    def cancel(self, key: int) -> None:
+        del self.running[key]
+
     def close(self) -> None:
         self.is_closed = True
 
     def _step(self, key: int, trial: FakeTrial) -> Event:
         assert not trial.is_waiting, "every epoch is answered"
-        if key in self.ends:
+        if key in self.ends and not trial.task.half_batch:
             del self.running[key]
             return EndEvent(key, self.ends[key])
         if trial.is_stopped or trial.epoch == trial.task.epochs:
@@ -131,17 +142,29 @@ class FakeEngine:
     Attributes:
         widths: Of trials 0, 1, 2, ...; the last one is repeated.
         hopeless: Trials to prune after their second epoch.
+        num_points: Points of the space; None: no end of them.
+        waits: Trials that are not proposed while others run.
     """
 
     widths: Sequence[int] = (8,)
     hopeless: Sequence[int] = ()
+    num_points: int | None = None
+    waits: Sequence[int] = ()
+    opened: list[int] = field(default_factory=list)
     asked: list[int] = field(default_factory=list)
     told: list[TrialRecord] = field(default_factory=list)
 
-    def restore(self, records: Sequence[TrialRecord]) -> None:
-        raise AssertionError("nothing to restore in a new study")
+    def reopen(self, record: TrialRecord) -> None:
+        self.opened.append(record.trial)
 
-    def ask(self, trial: int) -> Proposal:
+    def needed_models(self) -> set[int]:
+        return set()
+
+    def ask(self, trial: int) -> Proposal | NoProposal:
+        if len(self.asked) == self.num_points:
+            return NoProposal.EXHAUSTED
+        if trial in self.waits and len(self.told) < len(self.asked):
+            return NoProposal.WAIT
         self.asked.append(trial)
         width = self.widths[min(trial, len(self.widths) - 1)]
         return Proposal({"width": width}, from_start=trial == 0)
@@ -172,7 +195,10 @@ class Recorder(Observer):
     def trial_ended(self, record: TrialRecord, *, best: TrialRecord | None) -> None:
         self.said.append(f"end {record.trial} best {best.trial if best else None}")
 
-    def time_left(self, seconds: float | None) -> None:
+    def note(self, text: str) -> None:
+        self.said.append(f"note {text}")
+
+    def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
         self.left.append(seconds)
 
 
@@ -187,10 +213,13 @@ class Study:
     plan: SearchPlan
     budget: Budget
 
-    def run(self) -> list[TrialRecord]:
+    def run(
+        self, earlier: Sequence[TrialRecord] = (), disk: DiskGuard | None = None
+    ) -> list[TrialRecord]:
         return run_search(
-            self.plan, self.engine, self.executor, self.folder, self.budget, self.observer
-        )
+            self.plan, self.engine, self.executor, self.folder, self.budget, self.observer,
+            earlier=earlier, interruption=self.executor.interruption, disk=disk,
+        )  # fmt: skip
 
     def kept_models(self) -> list[int]:
         trials = self.folder.path / "trials"
@@ -213,15 +242,21 @@ def make_study(tmp_path: Path) -> StudyMaker:
         budget_s: float | None = None,
         finalists: int = 1,
     ) -> Study:
-        folder = StudyFolder.create(tmp_path, "study")
+        if (tmp_path / "study").exists():
+            folder = StudyFolder(tmp_path / "study")
+        else:
+            folder = StudyFolder.create(tmp_path, "study", {})
         executor = executor or FakeExecutor()
 
-        def make_task(trial: int, params: dict[str, ParamValue], epochs: int) -> TrainingTask:
+        def make_task(record: TrialRecord) -> TrainingTask:
             images = Images(Path("images.npy"), np.zeros(0, np.int64), 2)
             rows = np.zeros(0, np.int64)
-            model_path = folder.trial_model_path(trial)
-            return TrainingTask(images, rows, rows, params, epochs, (0, trial), GOAL, model_path,
-                                1, "float32", "")  # fmt: skip
+            trial = record.trial
+            return TrainingTask(
+                images, rows, rows, dict(record.params), record.epochs or 1, (0, trial), GOAL,
+                folder.trial_model_path(trial), 1, "float32", "",
+                folder.trial_checkpoint_path(trial), half_batch=record.half_batch,
+            )  # fmt: skip
 
         plan = SearchPlan(
             goal=GOAL,
@@ -274,6 +309,8 @@ def test_a_record_holds_what_its_trial_did(make_study: StudyMaker) -> None:
         seconds=10.0,
         peak_memory_mb=500.0,
         from_start=True,
+        epochs=5,
+        end_order=0,
     )
 
 
@@ -341,9 +378,7 @@ def test_a_hopeless_trial_is_pruned(make_study: StudyMaker) -> None:
     assert [record.trial for record in rank_trials(GOAL, records)] == [0, 2]
 
 
-@pytest.mark.parametrize(
-    "state", [TrialState.FAILED, TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT]
-)
+@pytest.mark.parametrize("state", [TrialState.FAILED, TrialState.TIMED_OUT])
 def test_a_trial_that_does_not_finish_is_recorded_and_the_study_goes_on(
     make_study: StudyMaker, state: TrialState
 ) -> None:
@@ -363,8 +398,8 @@ def test_three_failures_alike_at_the_start_end_the_study(make_study: StudyMaker)
         study.run()
     trial = study.folder.path / "trials" / "0002" / "trial.json"
     assert str(caught.value) == (
-        f"{study.folder.path}: at least one trial must finish, but all 3 trials ended without a "
-        "score; the last was failed: ValueError: bad images. "
+        f"{study.folder.path}: at least one trial must finish, but none of 3 trials did; "
+        "the last was failed: ValueError: bad images. "
         f"See {trial} and log.txt beside it."
     )
     assert caught.value.exit_code == 5
@@ -373,7 +408,7 @@ def test_three_failures_alike_at_the_start_end_the_study(make_study: StudyMaker)
 
 
 def test_three_different_failures_do_not_end_the_study(make_study: StudyMaker) -> None:
-    executor = FakeExecutor(ends={n: failure(f"reason {n}") for n in range(3)})
+    executor = FakeExecutor(ends={n: failure(reason) for n, reason in enumerate("abc")})
     assert make_study(executor=executor, trials=4).run()[3].state == TrialState.COMPLETE
 
 
@@ -386,7 +421,9 @@ def test_failures_after_a_success_do_not_end_the_study(make_study: StudyMaker) -
 def test_a_study_in_which_nothing_finishes_ends_in_an_error(make_study: StudyMaker) -> None:
     executor = FakeExecutor(ends={0: failure("no luck")})
     study = make_study(executor=executor, trials=1)
-    with pytest.raises(SearchError, match="but the only trial ended without a score") as caught:
+    with pytest.raises(
+        SearchError, match="but the only one did not; the last was failed: no luck"
+    ) as caught:
         study.run()
     assert "failed: no luck. See " in str(caught.value)
 
@@ -464,7 +501,7 @@ def test_an_interrupt_keeps_what_ended_and_records_what_ran(make_study: StudyMak
     assert len(records[2].history) == 2
     assert records[2].seconds == 2.0
     assert executor.is_closed
-    assert [record.trial for record in study.engine.told] == [0, 1, 2, 3]
+    assert [record.trial for record in study.engine.told] == [0, 1], "the others will go on"
     text = (study.folder.path / "trials.csv").read_text("utf-8")
     assert [line.split(",")[1] for line in text.splitlines()[1:]] == [
         "complete", "complete", "interrupted", "interrupted",
@@ -488,6 +525,151 @@ def test_an_error_of_the_engine_closes_the_executor(make_study: StudyMaker) -> N
         study.run()
     assert study.executor.is_closed
     assert [record.state for record in study.folder.read_trials()] == ["interrupted"]
+
+
+# -- resuming ------------------------------------------------------------------------------
+
+
+def test_one_press_of_ctrl_c_finishes_the_epochs_and_leaves_the_trials_open(
+    make_study: StudyMaker,
+) -> None:
+    study = make_study(executor=FakeExecutor(press_after=6), trials=10, workers=2)
+    with pytest.raises(KeyboardInterrupt):
+        study.run()
+    records = study.folder.read_trials()
+    assert [(r.state, len(r.history)) for r in records] == [
+        ("complete", 3), ("complete", 3), ("interrupted", 2), ("interrupted", 2),
+    ]  # fmt: skip
+    assert any("Ctrl-C again stops at once" in line for line in study.observer.said)
+    assert study.folder.trial_checkpoint_path(2).parent.exists()
+
+
+def test_a_press_in_the_last_epoch_lets_the_trial_end(make_study: StudyMaker) -> None:
+    study = make_study(executor=FakeExecutor(press_after=3), trials=10)
+    with pytest.raises(KeyboardInterrupt):
+        study.run()
+    assert [r.state for r in study.folder.read_trials()] == ["complete"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_resumed_search_ends_like_one_that_was_not_stopped(
+    make_study: StudyMaker, workers: int
+) -> None:
+    widths = (8, 32, 16, 64, 8)
+    study = make_study(
+        engine=FakeEngine(widths), executor=FakeExecutor(interrupt_after=6), trials=5,
+        workers=workers,
+    )  # fmt: skip
+    with pytest.raises(KeyboardInterrupt):
+        study.run()
+    earlier = study.folder.read_trials()
+    open_trials = [record.trial for record in earlier if record.is_open]
+    assert open_trials
+
+    resumed = make_study(engine=FakeEngine(widths), trials=5, workers=workers)
+    restore(resumed.engine, earlier)
+    records = resumed.run(earlier)
+    assert [(r.trial, r.state, r.params["width"]) for r in records] == [
+        (trial, "complete", width) for trial, width in enumerate(widths)
+    ]
+    assert resumed.engine.opened == [record.trial for record in earlier]
+    assert resumed.engine.asked == list(range(len(earlier), 5))
+    assert sorted(r.end_order for r in records if r.end_order is not None) == list(range(5))
+    assert resumed.folder.read_trials() == records
+
+
+def test_open_trials_go_on_first_with_the_epochs_they_had(make_study: StudyMaker) -> None:
+    history = (formula({"width": 8}, 1), formula({"width": 8}, 2))
+    earlier = [
+        TrialRecord(trial=1, state=TrialState.INTERRUPTED, params={"width": 8}, epochs=7,
+                    half_batch=True, history=history),
+    ]  # fmt: skip
+    study = make_study(trials=2, epochs=3)
+    study.run(earlier)
+    first = study.executor.tasks[0]
+    assert (first.seed, first.epochs, first.half_batch) == ((0, 1), 7, True)
+    assert [task.seed for task in study.executor.tasks] == [(0, 1), (0, 0)]
+    assert "note trial 1 goes on after epoch 2" in study.observer.said
+    said = [line for line in study.observer.said if line.startswith("epoch 1")]
+    assert said == [f"epoch 1 {epoch}" for epoch in range(3, 8)], "restored ones are not told"
+
+
+def test_a_search_with_all_trials_ended_does_nothing_more(make_study: StudyMaker) -> None:
+    records = make_study(trials=3).run()
+    again = make_study(trials=3)
+    assert again.run(records) == records
+    assert again.executor.tasks == []
+
+
+def test_more_trials_are_counted_in_all(make_study: StudyMaker) -> None:
+    records = make_study(trials=3).run()
+    more = make_study(trials=5)
+    assert [record.trial for record in more.run(records)] == [0, 1, 2, 3, 4]
+    assert more.engine.asked == [3, 4]
+
+
+def test_a_number_whose_record_was_lost_is_asked_again(make_study: StudyMaker) -> None:
+    records = make_study(trials=4).run()
+    again = make_study(trials=4)
+    assert len(again.run([record for record in records if record.trial != 1])) == 4
+    assert again.engine.asked == [1]
+
+
+# -- faults --------------------------------------------------------------------------------
+
+
+def test_a_trial_out_of_memory_is_repeated_once_with_half_the_batch(
+    make_study: StudyMaker,
+) -> None:
+    outcome = Outcome(TrialState.OUT_OF_MEMORY, 2.5, "needed too much")
+    study = make_study(executor=FakeExecutor(ends={1: outcome}), trials=3)
+    records = study.run()
+    assert [record.state for record in records] == ["complete"] * 3
+    assert (records[1].half_batch, records[1].reason) == (True, HALF_BATCH)
+    assert [task.half_batch for task in study.executor.tasks] == [False, False, True, False]
+
+
+def test_out_of_memory_twice_is_an_end(make_study: StudyMaker) -> None:
+    class Hungry(FakeExecutor):
+        def _step(self, key: int, trial: FakeTrial) -> Event:
+            if key != 1:
+                return super()._step(key, trial)
+            del self.running[key]
+            return EndEvent(key, Outcome(TrialState.OUT_OF_MEMORY, 1.0, "needed too much"))
+
+    study = make_study(executor=Hungry(), trials=3)
+    records = study.run()
+    assert [record.state for record in records] == ["complete", "out-of-memory", "complete"]
+    assert records[1].reason == f"needed too much; {HALF_BATCH}"
+    assert len(study.executor.tasks) == 4
+
+
+def test_a_full_disk_stops_the_study_and_leaves_the_trial_open(make_study: StudyMaker) -> None:
+    full = Outcome(TrialState.FAILED, 1.0, "full", error=DiskFullError("full"))
+    study = make_study(executor=FakeExecutor(ends={1: full}), trials=3)
+    with pytest.raises(DiskFullError):
+        study.run()
+    assert [r.state for r in study.folder.read_trials()] == ["complete", "interrupted"]
+
+
+def test_the_disk_is_looked_at_between_epochs(make_study: StudyMaker) -> None:
+    study = make_study(trials=3)
+    guard = DiskGuard(study.folder, limit_gb=1e-9)
+    with pytest.raises(DiskFullError, match="--disk-limit"):
+        study.run(disk=guard)
+
+
+def test_an_exhausted_space_ends_the_search(make_study: StudyMaker) -> None:
+    study = make_study(engine=FakeEngine(num_points=3), trials=9, workers=2)
+    assert len(study.run()) == 3
+    assert len([line for line in study.observer.said if "exhausted" in line]) == 1
+
+
+def test_the_loop_waits_when_the_engine_does(make_study: StudyMaker) -> None:
+    study = make_study(engine=FakeEngine(waits=[1, 2]), trials=4, workers=2)
+    assert len(study.run()) == 4
+    starts = [line for line in study.observer.said if line.startswith(("start", "end"))]
+    assert starts[:4] == ["start 0 3", "end 0 best 0", "start 1 3", "end 1 best 0"]
 
 
 # -- with Optuna ---------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from autocnn import machine
-from autocnn.machine import Machine, Resources, share_machine
+from autocnn.machine import Machine, Resources, count_memory_kills, share_machine
 
 CPUINFO = """processor\t: 0
 model name\t: Fast CPU @ 2.00GHz
@@ -18,8 +20,11 @@ model name\t: Fast CPU @ 2.00GHz
 
 
 def have_files(monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
-    """Let the machine module read these texts: cpuinfo and cpu_max."""
-    paths = {"/proc/cpuinfo": "cpuinfo", "/sys/fs/cgroup/cpu.max": "cpu_max"}
+    """Let the machine module read these texts: cpuinfo, cpu_max, memory_max and vmstat."""
+    paths = {
+        "/proc/cpuinfo": "cpuinfo", "/sys/fs/cgroup/cpu.max": "cpu_max",
+        "/sys/fs/cgroup/memory.max": "memory_max", "/proc/vmstat": "vmstat",
+    }  # fmt: skip
     monkeypatch.setattr(machine, "_read", lambda path: files.get(paths[path], ""))
 
 
@@ -36,9 +41,15 @@ def share(
     workers: int | None = None,
     threads: int | None = None,
     precision: str = "auto",
+    memory_limit_gb: float | None = None,
 ) -> Resources:
     return share_machine(
-        there, trials=trials, workers=workers, threads=threads, precision=precision
+        there,
+        trials=trials,
+        workers=workers,
+        threads=threads,
+        precision=precision,
+        memory_limit_gb=memory_limit_gb,
     )
 
 
@@ -82,6 +93,31 @@ def test_processors_that_the_process_may_not_use_do_not_count(
     assert Machine.inspect().num_cpus == 1
 
 
+@pytest.mark.parametrize(
+    ("memory_max", "expected"),
+    [("4000000000\n", 4.0), ("512345678", 0.5), ("max\n", 16.0), ("", 16.0),
+     ("64000000000\n", 16.0)],
+)  # fmt: skip
+def test_the_memory_of_a_control_group_counts(
+    monkeypatch: pytest.MonkeyPatch, memory_max: str, expected: float
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=16_000_000_000))
+    have_files(monkeypatch, memory_max=memory_max)
+    assert Machine.inspect().memory_gb == expected
+
+
+@pytest.mark.parametrize(
+    ("vmstat", "expected"),
+    [("nr_free_pages 12\noom_kill 7\npgpgin 3\n", 7), ("oom_kill 0\n", 0),
+     ("oom_kill_other 3\nnr_free_pages 12\n", 0), ("", 0)],
+)  # fmt: skip
+def test_processes_ended_for_want_of_memory_are_counted(
+    monkeypatch: pytest.MonkeyPatch, vmstat: str, expected: int
+) -> None:
+    have_files(monkeypatch, vmstat=vmstat)
+    assert count_memory_kills() == expected
+
+
 @pytest.mark.parametrize(("visible", "expected"), [("", 0), ("-1", 0), ("0", 1), ("0,2", 2)])
 def test_visible_gpus_are_counted(
     monkeypatch: pytest.MonkeyPatch, visible: str, expected: int
@@ -118,9 +154,25 @@ def test_trials_at_once_fit_the_machine(
 
 
 def test_what_was_asked_for_is_taken() -> None:
-    assert share(of(4), workers=3, threads=2) == Resources(3, 2, "float32")
-    assert share(of(4), workers=2) == Resources(2, 2, "float32")
+    assert share(of(4), workers=3, threads=2, memory_limit_gb=1.5) == Resources(
+        workers=3, threads=2, memory_limit_gb=1.5, precision="float32"
+    )
+    resources = share(of(4), workers=2)
+    assert (resources.workers, resources.threads) == (2, 2)
     assert share(of(2), workers=8).threads == 1
+
+
+@pytest.mark.parametrize(
+    ("gb", "workers", "limit_gb"), [(64.0, 1, 54.4), (64.0, 4, 13.6), (7.5, 2, 3.19)]
+)
+def test_trials_share_the_memory_equally_and_leave_some(
+    gb: float, workers: int, limit_gb: float
+) -> None:
+    assert share(of(4, gb=gb), workers=workers).memory_limit_gb == limit_gb
+
+
+def test_a_memory_limit_that_was_asked_for_is_taken() -> None:
+    assert share(of(4, gb=8.0), workers=4, memory_limit_gb=6.0).memory_limit_gb == 6.0
 
 
 @pytest.mark.parametrize(
@@ -141,4 +193,6 @@ def test_precision(there: Machine, asked: str, policy: str) -> None:
 def test_both_are_written_to_study_json() -> None:
     facts = json.loads(json.dumps([of(2).to_json(), share(of(2)).to_json()]))
     assert facts[0]["num_cpus"] == 2
-    assert facts[1] == {"workers": 2, "threads": 1, "precision": "float32"}
+    assert facts[1] == {
+        "workers": 2, "threads": 1, "precision": "float32", "memory_limit_gb": 27.2,
+    }  # fmt: skip

@@ -13,6 +13,7 @@ from autocnn.records import (
     EpochScore,
     Interval,
     Record,
+    RefitRecord,
     Scores,
     SplitName,
     SplitScores,
@@ -64,7 +65,11 @@ def candidate() -> CandidateRecord:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("record", [trial(), candidate(), split("val"), epoch(1)])
+def refit() -> RefitRecord:
+    return RefitRecord(trial=3, num_weights=5, seconds=3.5, history=(epoch(1),))
+
+
+@pytest.mark.parametrize("record", [trial(), candidate(), refit(), split("val"), epoch(1)])
 def test_a_record_comes_back_from_json_exactly(record: Record) -> None:
     assert type(record).model_validate_json(record.model_dump_json()) == record
 
@@ -74,14 +79,18 @@ def test_types_of_params_survive_json() -> None:
     assert [type(value) for value in again.params.values()] == [bool, int, float, str]
 
 
-@pytest.mark.parametrize("record", [trial(), candidate(), split("val"), epoch(1), Scores()])
+@pytest.mark.parametrize(
+    "record", [trial(), candidate(), refit(), split("val"), epoch(1), Scores()]
+)
 def test_unknown_keys_are_refused(record: Record) -> None:
     data: dict[str, Any] = record.model_dump(mode="json")
     with pytest.raises(ValidationError, match="surprise"):
         type(record).model_validate(data | {"surprise": 1})
 
 
-@pytest.mark.parametrize("record", [trial(), candidate(), split("val"), epoch(1), Scores()])
+@pytest.mark.parametrize(
+    "record", [trial(), candidate(), refit(), split("val"), epoch(1), Scores()]
+)
 def test_records_cannot_be_changed(record: Record) -> None:
     field = next(iter(type(record).model_fields))
     with pytest.raises(ValidationError, match="frozen"):
@@ -103,6 +112,7 @@ def test_the_fields_of_trial_json_are_the_contract() -> None:
     assert list(TrialRecord.model_json_schema()["properties"]) == [
         "schema_version", "trial", "state", "reason", "params", "objective", "best_epoch",
         "history", "num_weights", "seconds", "peak_memory_mb", "from_start", "traceback",
+        "epochs", "parent", "first_epoch", "half_batch", "num_ended_before", "end_order",
     ]  # fmt: skip
 
 
@@ -111,6 +121,18 @@ def test_the_states_are_the_contract() -> None:
         "complete", "pruned", "failed", "out-of-memory", "timed-out", "interrupted", "running",
     ]  # fmt: skip
     assert SPLITS == ("train", "val", "test")
+
+
+def test_running_and_interrupted_trials_are_open() -> None:
+    states = {state for state in TrialState if trial().model_copy(update={"state": state}).is_open}
+    assert states == {TrialState.RUNNING, TrialState.INTERRUPTED}
+
+
+def test_a_record_from_before_trials_could_be_resumed_can_be_read() -> None:
+    data = trial().model_dump(mode="json")
+    for name in ("epochs", "parent", "first_epoch", "half_batch", "num_ended_before", "end_order"):
+        del data[name]
+    assert TrialRecord.model_validate(data) == trial()
 
 
 def test_best_is_the_epoch_of_the_best_objective() -> None:

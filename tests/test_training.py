@@ -1,3 +1,5 @@
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -6,11 +8,13 @@ import numpy as np
 import pytest
 
 from autocnn import training
+from autocnn.checkpoint import read_checkpoint
+from autocnn.errors import DiskFullError
 from autocnn.judging import judge
 from autocnn.objective import Goal
 from autocnn.records import EpochScore, ParamValue
-from autocnn.tasks import Images, JudgingTask, TrainingTask
-from autocnn.training import WarmUpAndDecay, train
+from autocnn.tasks import Images, JudgingTask, TrainingResult, TrainingTask
+from autocnn.training import Report, WarmUpAndDecay, train
 
 pytestmark = pytest.mark.usefixtures("tensorflow_session")
 
@@ -46,6 +50,7 @@ def make_task(images: Images, tmp_path: Path, **changes: Any) -> TrainingTask:
         "threads": 1,
         "precision": "float32",
         "weights": "imagenet",
+        "checkpoint_path": tmp_path / "epoch.npz",
     }
     return TrainingTask(**{**values, **changes})
 
@@ -77,11 +82,128 @@ def test_it_learns_and_saves_the_best_epoch(images: Images, tmp_path: Path) -> N
 
 def test_the_same_seed_gives_the_same_numbers(images: Images, tmp_path: Path) -> None:
     histories = []
-    for seed in ((0, 7), (0, 7), (0, 8)):
-        result = train(make_task(images, tmp_path, seed=seed, epochs=2), keep_going)
+    for number, seed in enumerate(((0, 7), (0, 7), (0, 8))):
+        path = tmp_path / f"{number}.npz"
+        task = make_task(images, tmp_path, seed=seed, epochs=2, checkpoint_path=path)
+        result = train(task, keep_going)
         histories.append([score.train_loss for score in result.history])
     assert histories[0] == histories[1]
     assert histories[0] != histories[2]
+
+
+class Stopped(BaseException):
+    """The process is gone."""
+
+
+def stop_after(end: int) -> Report:
+    def stop(score: EpochScore) -> bool:
+        if score.epoch == end:
+            raise Stopped
+        return False
+
+    return stop
+
+
+def train_in_pieces(task: TrainingTask, ends: list[int]) -> TrainingResult:
+    """Train, but be killed right after the epochs `ends` were saved."""
+    for end in ends:
+        with pytest.raises(Stopped):
+            train(task, stop_after(end))
+    return train(task, keep_going)
+
+
+def without_times(history: tuple[EpochScore, ...]) -> list[EpochScore]:
+    return [score.model_copy(update={"seconds": 0.0}) for score in history]
+
+
+@pytest.mark.parametrize(
+    ("change", "precision"),
+    [
+        ({}, "float32"),
+        pytest.param({"weight_averaging": False, "optimizer": "sgd"}, "float32",
+                     marks=pytest.mark.slow),
+        pytest.param({"optimizer": "lion", "learning_rate": 1e-3, "stochastic_depth": 0.2},
+                     "mixed_bfloat16", marks=pytest.mark.slow),
+        pytest.param({"mixup": 0.2, "erasing": 0.3, "rotation": 10.0}, "mixed_float16",
+                     marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
+def test_training_in_pieces_ends_with_the_same_numbers(
+    images: Images, tmp_path: Path, change: dict[str, ParamValue], precision: str
+) -> None:
+    params = {**SMALL, **change}
+    whole = make_task(images, tmp_path, params=params, precision=precision)
+    pieces = make_task(
+        images, tmp_path, params=params, precision=precision,
+        checkpoint_path=tmp_path / "pieces.npz", model_path=tmp_path / "pieces.keras",
+    )  # fmt: skip
+    expected, result = train(whole, keep_going), train_in_pieces(pieces, [1, 2, 3])
+    assert without_times(result.history) == without_times(expected.history)
+    assert result.best_epoch == expected.best_epoch
+    models = [keras.models.load_model(task.model_path) for task in (whole, pieces)]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_restored_training_reports_its_epochs_again(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, epochs=2)
+    first = train(task, keep_going)
+    seen: list[EpochScore] = []
+
+    def remember(score: EpochScore) -> bool:
+        seen.append(score)
+        return False
+
+    again = train(task, remember)
+    assert tuple(seen) == first.history == again.history, "not trained anew"
+
+
+def test_a_restored_training_ends_where_it_is_told(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, epochs=4)
+    with pytest.raises(Stopped):
+        train(task, stop_after(2))
+    assert len(train(task, lambda score: score.epoch == 2).history) == 2
+
+
+def test_a_training_may_begin_with_a_parent_s_weights(images: Images, tmp_path: Path) -> None:
+    parent = make_task(images, tmp_path, epochs=2)
+    train(parent, keep_going)
+    child = make_task(
+        images, tmp_path, epochs=4, start_path=parent.model_path, first_epoch=3,
+        model_path=tmp_path / "child.keras", checkpoint_path=tmp_path / "child.npz",
+    )  # fmt: skip
+    result = train(child, keep_going)
+    assert [score.epoch for score in result.history] == [3, 4]
+    assert (result.history[0].val.accuracy or 0) > 0.9, "it goes on, not over"
+    in_pieces = make_task(
+        images, tmp_path, epochs=4, start_path=parent.model_path, first_epoch=3,
+        model_path=tmp_path / "child.keras", checkpoint_path=tmp_path / "child2.npz",
+    )  # fmt: skip
+    again = train_in_pieces(in_pieces, [3])
+    assert without_times(again.history) == without_times(result.history)
+
+
+def test_half_the_batch_is_twice_the_steps(images: Images, tmp_path: Path) -> None:
+    rates = []
+    for half in (False, True):
+        path = tmp_path / f"{half}.npz"
+        task = make_task(images, tmp_path, epochs=1, half_batch=half, checkpoint_path=path)
+        train(task, keep_going)
+        checkpoint = read_checkpoint(path)
+        assert checkpoint is not None
+        rates.append(int(checkpoint.optimizer[0]))  # its step
+    assert rates[1] == 2 * rates[0]
+
+
+def test_a_full_disk_ends_the_training(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.raises(DiskFullError):
+        train(make_task(images, tmp_path), keep_going)
 
 
 def test_it_stops_when_told(images: Images, tmp_path: Path) -> None:

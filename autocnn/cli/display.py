@@ -42,6 +42,7 @@ class PlainDisplay(QuietDisplay):
         self.done = 0
         self.said = 0.0
         self.left: float | None = None
+        self.finalists_s = 0.0
 
     def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
         """One line per stage."""
@@ -73,12 +74,13 @@ class PlainDisplay(QuietDisplay):
         """A line with the objective, the best so far and the time left."""
         click.echo(f"{describe_end(record)}{_describe_best(best)}{self._time_left()}", err=True)
 
-    def time_left(self, seconds: float | None) -> None:
+    def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
         """Kept for the next line."""
-        self.left = seconds
+        self.left, self.finalists_s = seconds, finalists_s
 
     def _time_left(self) -> str:
-        return f"; about {describe_time(self.left)} left" if self.left is not None else ""
+        left = describe_left(self.left, self.finalists_s)
+        return f"; {left}" if left else ""
 
 
 class LiveDisplay(Observer):
@@ -135,11 +137,11 @@ class LiveDisplay(Observer):
         self.console.print(Text(describe_end(record), style=style))
         self.advance()
 
-    def time_left(self, seconds: float | None) -> None:
+    def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
         """Shown behind the bar."""
         if self.task is not None:
-            left = "" if seconds is None else f", about {describe_time(seconds)} left"
-            self.progress.update(self.task, left=left)
+            left = describe_left(seconds, finalists_s)
+            self.progress.update(self.task, left=f", {left}" if left else "")
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -186,6 +188,14 @@ def describe_end(record: TrialRecord) -> str:
         line += f", gap train-val {train - val:+.3f}"
     line += f", {record.seconds:.0f} s"
     return line + (f" ({record.reason})" if record.reason else "")
+
+
+def describe_left(seconds: float | None, finalists_s: float) -> str:
+    """`about 12 min left, 3 min of it for the finalists`; empty when not known."""
+    if seconds is None:
+        return ""
+    share = f", {describe_time(finalists_s)} of it for the finalists" if finalists_s else ""
+    return f"about {describe_time(seconds)} left{share}"
 
 
 def describe_time(seconds: float) -> str:

@@ -12,6 +12,7 @@ from autocnn.errors import AutocnnError
 
 COMMANDS = {
     "search": "Search, retrain the best, write the leaderboard.",
+    "resume": "Go on with a study that was stopped, or add trials.",
     "leaderboard": "Show the leaderboard of a study.",
     "spaces": "List the search spaces, or show one.",
 }
@@ -50,6 +51,7 @@ def cli(debug: bool) -> None:
     \b
     autocnn search                     try it on the built-in digits
     autocnn search images/ --trials 50 --budget 2h --name mine
+    autocnn resume mine                go on after Ctrl-C, a crash, a reboot
     autocnn leaderboard mine
 
     A study is one folder, results/NAME: leaderboard.csv, candidates/ with confusion

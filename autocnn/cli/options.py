@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from autocnn.durations import parse_duration
 from autocnn.errors import ConfigError
+from autocnn.quantities import parse_duration, parse_size
 
 
 class Duration(click.ParamType[float]):
@@ -19,6 +19,21 @@ class Duration(click.ParamType[float]):
         """Seconds in `value`."""
         try:
             return parse_duration(str(value))
+        except ConfigError as error:
+            self.fail(error.message, param, ctx)
+
+
+class Size(click.ParamType[float]):
+    """GB (10^9 bytes), written as 500MB or 2GB."""
+
+    name = "size"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """GB in `value`."""
+        try:
+            return parse_size(str(value))
         except ConfigError as error:
             self.fail(error.message, param, ctx)
 

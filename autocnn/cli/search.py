@@ -1,12 +1,11 @@
 """`autocnn search`."""
 
-import signal
 from pathlib import Path
 from typing import Any
 
 import click
 
-from autocnn.cli.options import Duration
+from autocnn.cli.options import Duration, Size
 
 _PATH = click.Path(path_type=Path)
 _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
@@ -31,11 +30,14 @@ _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
               help="Largest gap between train and val that is acceptable, e.g. 0.02.  [any]")
 @click.option("--trial-timeout", "trial_timeout_s", type=Duration(),
               help="Time for one trial.  [no limit]")
-@click.option("--engine", type=click.Choice(["optuna"]), help="What proposes params.  [optuna]")
-@click.option("--sampler", type=click.Choice(["tpe", "random", "qmc"]),
-              help="How it proposes them.  [tpe]")
+@click.option("--engine", type=click.Choice(["optuna", "keras-tuner"]),
+              help="What proposes params.  [optuna]")
+@click.option("--sampler",
+              type=click.Choice(["tpe", "random", "qmc", "bayesian", "hyperband", "grid"]),
+              help="How: Optuna's tpe, random, qmc; KerasTuner's bayesian, random, hyperband, "
+              "grid.  [tpe; bayesian]")
 @click.option("--pruner", type=click.Choice(["asha", "median", "none"]),
-              help="How hopeless trials are stopped.  [asha]")
+              help="How Optuna stops hopeless trials.  [asha]")
 @click.option("--image-size", type=click.IntRange(8, 1024),
               help="Side of the square input in px.  [chosen from the data]")
 @click.option("--channels", type=click.Choice(["auto", "grey", "rgb"]),
@@ -49,12 +51,20 @@ _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads per trial.  [processors/workers]")
 @click.option("--precision", type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
               help="Arithmetic; auto: bfloat16 where the machine has it.  [auto]")
+@click.option("--deterministic", is_flag=True, default=None,
+              help="One trial at a time on one thread, to the same numbers at any time.")
+@click.option("--memory-limit", "memory_limit_gb", type=Size(),
+              help="Memory of one trial: 500MB, 2GB.  [its share of the machine's]")
+@click.option("--disk-limit", "disk_limit_gb", type=Size(),
+              help="Size that the study's folder may reach.  [50GB]")
+@click.option("--fork", metavar="STUDY",
+              help="Begin with the trials of STUDY that are still valid.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of everything.  [0]")
 @click.option("--results", type=_PATH, help="Folder that holds the studies.  [results]")
 @click.option("--cache-dir", type=_PATH,
               help="Folder for decoded images.  [the platform's cache folder]")
-@click.option("--cache-limit-gb", type=click.FloatRange(0, min_open=True),
-              help="Size at which the oldest decoded images go.  [10]")
+@click.option("--cache-limit", "cache_limit_gb", type=Size(),
+              help="Size at which the oldest decoded images go.  [10GB]")
 @click.option("--config", "config_file", type=click.Path(path_type=Path),
               help="YAML file, or a study.json, with these settings; flags come first.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
@@ -72,13 +82,13 @@ def command(data: str | None, config_file: Path | None, quiet: bool, **flags: An
     autocnn search list.csv --objective macro_auc --max-gap 0.02
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.cli.display import show_progress
+    from autocnn.cli.interruption import handle_signals
     from autocnn.cli.tables import print_leaderboard, print_study_paths
     from autocnn.config import resolve_config
     from autocnn.study import search
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     config = resolve_config({"data": data, **flags}, file=config_file)
-    folder = search(config, show_progress(is_quiet=quiet))
+    folder = search(config, show_progress(is_quiet=quiet), interruption=handle_signals())
     print_leaderboard(folder)
     print_study_paths(folder)
     return 0

@@ -68,6 +68,16 @@ class Dataset:
         """
         return self.rows[self.positions(split)]
 
+    def table_rows(self) -> list[tuple[str, str, str, str, str]]:
+        """The rows of split.csv: path, label, group, split, sha256."""
+        table = self.table
+        return [
+            (path, table.class_names[label], group or "", split, sha256)
+            for path, label, group, split, sha256 in zip(
+                table.paths, table.labels, table.groups, self.split.names, table.sha256, strict=True
+            )
+        ]
+
     def images(self, size: int = 0) -> DecodedImages:
         """The decoded images of a requested side; 0 is the default one.
 

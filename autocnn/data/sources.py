@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autocnn.config import BUILT_IN
 from autocnn.data.csv_source import read_csv
 from autocnn.data.folder_source import LAYOUT, read_folder
 from autocnn.data.npz_source import read_digits, read_npz
@@ -15,7 +16,6 @@ from autocnn.data.table import FoundImages, ImageTable, Pixels, natural_key
 from autocnn.errors import DataError
 from autocnn.events import Observer
 
-BUILT_IN = ("digits",)
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 

@@ -6,23 +6,18 @@ a sampler seeded from (study seed, trial number).
 """
 
 import warnings
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import optuna
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
-from optuna.trial import Trial, TrialState, create_trial
+from optuna.storages import RDBStorage
+from optuna.trial import Trial, TrialState
 
 from autocnn import records
 from autocnn.config import PrunerName, SamplerName
-from autocnn.engines.base import Proposal
+from autocnn.engines.base import NoProposal, Proposal
 from autocnn.objective import Goal
 from autocnn.records import EpochScore, ParamValue, TrialRecord
 from autocnn.space import AnyParameter, Categorical, Float, Int, SearchSpace
@@ -32,6 +27,12 @@ RUNG_FACTOR = 3
 
 FIRST_RUNG_SHARE = 6
 """The first rung is at a sixth of the epochs: before, warm-up decides more than params."""
+
+MOST_ATTEMPTS = 10
+"""So often a sampler is asked for something new before chance decides."""
+
+MOST_POINTS = 10_000
+"""A space with no more points is known to be exhausted when all were tried."""
 
 
 class OptunaEngine:
@@ -69,38 +70,58 @@ class OptunaEngine:
         self.seed = seed
         self.num_random = max(3, min(10, num_trials // 5))
         self._open: dict[int, Trial] = {}
+        self._reported: dict[int, int] = {}
+        self._tried: list[dict[str, ParamValue]] = []
+        self._points = space.points(MOST_POINTS)
         self._study = optuna.create_study(
             study_name=name,
-            storage=storage,
+            storage=None if storage is None else _open_storage(storage),
             direction="maximize" if goal.maximize else "minimize",
             pruner=_build_pruner(pruner, epochs),
         )
 
-    def restore(self, records: Sequence[TrialRecord]) -> None:
-        """Learn from ended trials; see `base.Engine.restore`."""
-        for record in records:
-            self._study.add_trial(self._as_optuna_trial(record))
+    def ask(self, trial: int) -> Proposal | NoProposal:
+        """The params of a trial; see `base.Engine.ask`.
 
-    def ask(self, trial: int) -> Proposal:
-        """The params of a trial; see `base.Engine.ask`."""
-        is_start = trial < len(self.space.start)
-        if is_start:
-            self._study.enqueue_trial(dict(self.space.start[trial]))
-        self._study.sampler = self._build_sampler(trial)
-        opened = self._study.ask()
-        assert opened.number == trial, "trials are asked for in order"
-        self._open[trial] = opened
-        params = self.space.walk(lambda parameter: _suggest(opened, parameter))
-        return Proposal(params, from_start=is_start)
+        A start point that was not tried comes first. What was tried before is proposed
+        again only by a space that cannot be counted.
+        """
+        start = [dict(point) for point in self.space.start if dict(point) not in self._tried]
+        if start:
+            return self._open_trial(trial, fixed=start[0], from_start=True)
+        untried: list[dict[str, ParamValue]] = []
+        if self._points is not None:
+            untried = [point for point in self._points if point not in self._tried]
+            if not untried:
+                return NoProposal.EXHAUSTED
+        for attempt in range(MOST_ATTEMPTS):
+            self._study.sampler = self._build_sampler(trial, attempt)
+            proposal = self._open_trial(trial)
+            if proposal.params not in self._tried[:-1]:
+                return proposal
+            if not untried and attempt == MOST_ATTEMPTS - 1:
+                return proposal
+            self._drop(trial)
+        rng = np.random.default_rng((self.seed, trial))
+        return self._open_trial(trial, fixed=untried[rng.integers(len(untried))])
+
+    def reopen(self, record: TrialRecord) -> None:
+        """Take a trial as asked for; see `base.Engine.reopen`."""
+        self._open_trial(record.trial, fixed=dict(record.params), from_start=record.from_start)
 
     def report(self, trial: int, score: EpochScore) -> bool:
         """Whether to stop a trial after this epoch; see `base.Engine.report`."""
         value = self.goal.value_of(score.val)
-        if value is None:
+        if value is None or score.epoch <= self._reported.get(trial, 0):
             return False
+        self._reported[trial] = score.epoch
         opened = self._open[trial]
         opened.report(value, step=score.epoch)
-        return trial >= len(self.space.start) and opened.should_prune()
+        return not opened.user_attrs["from_start"] and opened.should_prune()
+
+    def needed_models(self) -> set[int]:
+        """None: every trial begins anew; see `base.Engine.needed_models`."""
+        return set()
 
     def tell(self, record: TrialRecord) -> None:
         """Take the end of a trial; see `base.Engine.tell`."""
@@ -119,11 +140,37 @@ class OptunaEngine:
             else:
                 self._study.tell(opened, state=TrialState.FAIL)
 
-    def _build_sampler(self, trial: int) -> BaseSampler:
+    def _open_trial(
+        self,
+        trial: int,
+        *,
+        fixed: dict[str, ParamValue] | None = None,
+        from_start: bool = False,
+    ) -> Proposal:
+        if fixed is not None:
+            self._study.enqueue_trial(fixed)
+            self._study.sampler = self._build_sampler(trial, 0)
+        opened = self._study.ask()
+        params = self.space.walk(lambda parameter: _suggest(opened, parameter))
+        opened.set_user_attr("trial", trial)
+        opened.set_user_attr("from_start", from_start)
+        self._open[trial] = opened
+        self._tried.append(params)
+        return Proposal(params, from_start=from_start)
+
+    def _drop(self, trial: int) -> None:
+        """Give up a proposal that was tried before."""
+        opened = self._open.pop(trial)
+        opened.set_user_attr("reason", "proposed before")
+        self._study.tell(opened, state=TrialState.FAIL)
+        self._tried.pop()
+
+    def _build_sampler(self, trial: int, attempt: int) -> BaseSampler:
         """A sampler seeded for this trial, so that a resumed study goes on, not over."""
-        seed = int(np.random.SeedSequence((self.seed, trial)).generate_state(1)[0])
+        entropy = (self.seed, trial, attempt) if attempt else (self.seed, trial)
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
         is_random = trial < len(self.space.start) + self.num_random
-        if self.sampler == "random" or (self.sampler == "tpe" and is_random):
+        if attempt or self.sampler == "random" or (self.sampler == "tpe" and is_random):
             return RandomSampler(seed=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -138,31 +185,19 @@ class OptunaEngine:
                 seed=seed, n_startup_trials=0, multivariate=True, group=True, constant_liar=True
             )
 
-    def _as_optuna_trial(self, record: TrialRecord) -> optuna.trial.FrozenTrial:
-        """An ended trial in Optuna's terms."""
-        distributions = {
-            p.name: _distribution_of(p) for p in self.space.parameters if p.name in record.params
-        }
-        curve = {
-            score.epoch: value
-            for score in record.history
-            if (value := self.goal.value_of(score.val)) is not None
-        }
-        state, value = TrialState.FAIL, None
-        if record.state == records.TrialState.COMPLETE and record.objective is not None:
-            state, value = TrialState.COMPLETE, record.objective
-        elif record.state == records.TrialState.PRUNED and curve:
-            state, value = TrialState.PRUNED, curve[max(curve)]  # as Optuna's tell takes it
-        excess = self.goal.gap_excess(record)
-        return create_trial(
-            state=state,
-            value=value,
-            params=dict(record.params),
-            distributions=distributions,
-            intermediate_values=curve,
-            user_attrs=_facts_of(record),
-            system_attrs={} if excess is None else {"constraints:max_gap": excess},
-        )
+
+def _open_storage(url: str) -> RDBStorage:
+    """The database, without waiting for the disk: it is a view, made anew at resume."""
+    from sqlalchemy import event
+
+    storage = RDBStorage(url)
+
+    def hurry(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(storage.engine, "connect", hurry)
+    storage.engine.dispose()  # connections from now on hurry
+    return storage
 
 
 def _suggest(trial: Trial, parameter: AnyParameter) -> ParamValue:
@@ -180,18 +215,6 @@ def _suggest(trial: Trial, parameter: AnyParameter) -> ParamValue:
                 parameter.name, parameter.low, parameter.high, log=parameter.log
             )
     return value
-
-
-def _distribution_of(parameter: AnyParameter) -> BaseDistribution:
-    match parameter:
-        case Categorical():
-            return CategoricalDistribution(parameter.choices)
-        case Int():
-            return IntDistribution(
-                parameter.low, parameter.high, step=parameter.step, log=parameter.log
-            )
-        case Float():
-            return FloatDistribution(parameter.low, parameter.high, log=parameter.log)
 
 
 def _facts_of(record: TrialRecord) -> dict[str, str | int | float]:

@@ -52,7 +52,10 @@ Event = EpochEvent | EndEvent
 
 
 class Executor(Protocol):
-    """Runs tasks apart from this process; every task gets exactly one EndEvent."""
+    """Runs tasks apart from this process.
+
+    Every task gets exactly one EndEvent, unless it is cancelled.
+    """
 
     @property
     def num_running(self) -> int:
@@ -79,6 +82,10 @@ class Executor(Protocol):
 
     def answer(self, key: int, *, stop: bool) -> None:
         """Reply to an EpochEvent: go on, or end after this epoch."""
+        ...
+
+    def cancel(self, key: int) -> None:
+        """Stop one task at once; it gets no EndEvent."""
         ...
 
     def close(self) -> None:

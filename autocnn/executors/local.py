@@ -11,15 +11,18 @@ import signal
 import sys
 import time
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, forkserver
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from autocnn.executors.base import EndEvent, EpochEvent, Event, Outcome
 from autocnn.executors.worker import run_task
+from autocnn.machine import count_memory_kills
 from autocnn.records import TrialState
 from autocnn.tasks import Task
 
@@ -37,15 +40,18 @@ _ENVIRONMENT = {
 
 _KILL_GRACE_S = 5.0
 
+_LOST_EXIT_CODE = 255
+"""What multiprocessing says of a child whose forkserver died."""
 
-def start_forkserver() -> None:
+
+def start_forkserver(preload: Sequence[str] = PRELOAD) -> None:
     """Begin to import TensorFlow in the server, while this process goes on.
 
     Its environment is the caller's, with quiet logs unless the user set them.
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    multiprocessing.get_context("forkserver").set_forkserver_preload(list(PRELOAD))
+    multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
     with _hidden_main(), _silent_stderr():
         forkserver.ensure_running()
 
@@ -58,21 +64,31 @@ class _Running:
     connection: connection.Connection
     started: float
     deadline: float
+    num_memory_kills: int
     ending: tuple[Any, ...] | None = None
 
 
 class LocalExecutor:
-    """Runs each task in its own process; see `base.Executor`."""
+    """Runs each task in its own process; see `base.Executor`.
 
-    def __init__(self) -> None:
-        start_forkserver()
+    Args:
+        memory_limit_gb: Memory of one process above which it is ended, GB; None: no limit.
+        preload: Modules that the server imports once for all processes.
+    """
+
+    def __init__(
+        self, *, memory_limit_gb: float | None = None, preload: Sequence[str] = PRELOAD
+    ) -> None:
+        start_forkserver(preload)
+        self.memory_limit_gb = memory_limit_gb
         self._context = multiprocessing.get_context("forkserver")
         self._running: dict[int, _Running] = {}
+        self._unstarted: list[EndEvent] = []
 
     @property
     def num_running(self) -> int:
         """Tasks submitted and not ended."""
-        return len(self._running)
+        return len(self._running) + len(self._unstarted)
 
     def submit(
         self, key: int, function: str, task: Task, *, log_path: Path, timeout_s: float | None
@@ -82,15 +98,27 @@ class LocalExecutor:
         process = self._context.Process(
             target=run_task, args=(theirs, function, task, log_path), daemon=True
         )
-        with _hidden_main():
-            process.start()
-        theirs.close()
+        try:
+            with _hidden_main():
+                with _silent_stderr():
+                    forkserver.ensure_running()  # again, if it was ended
+                process.start()
+        except (OSError, EOFError) as error:
+            ours.close()
+            reason = f"its process could not start: {str(error) or type(error).__name__}"
+            self._unstarted.append(EndEvent(key, Outcome(TrialState.FAILED, 0.0, reason)))
+            return
+        finally:
+            theirs.close()
         now = time.monotonic()
         deadline = now + timeout_s if timeout_s is not None else float("inf")
-        self._running[key] = _Running(process, ours, now, deadline)
+        self._running[key] = _Running(process, ours, now, deadline, count_memory_kills())
 
     def poll(self, timeout_s: float) -> list[Event]:
         """What happened; see `base.Executor.poll`."""
+        if self._unstarted:
+            unstarted, self._unstarted = self._unstarted, []
+            return list(unstarted)
         now = time.monotonic()
         soonest = min((r.deadline for r in self._running.values()), default=float("inf"))
         timeout_s = max(0.0, min(timeout_s, soonest - now))
@@ -109,6 +137,11 @@ class LocalExecutor:
                 limit = running.deadline - running.started
                 reason = f"ran longer than its {limit:.0f} s"
                 events.append(self._end(key, Outcome(TrialState.TIMED_OUT, seconds, reason)))
+            elif self._memory_gb(running) > (self.memory_limit_gb or float("inf")):
+                self._kill(running)
+                seconds = time.monotonic() - running.started
+                reason = f"needed more than its {self.memory_limit_gb:g} GB of memory"
+                events.append(self._end(key, Outcome(TrialState.OUT_OF_MEMORY, seconds, reason)))
         return events
 
     def answer(self, key: int, *, stop: bool) -> None:
@@ -117,6 +150,14 @@ class LocalExecutor:
         if running is not None:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 running.connection.send(stop)
+
+    def cancel(self, key: int) -> None:
+        """Stop one task at once; see `base.Executor.cancel`."""
+        running = self._running.pop(key, None)
+        if running is not None:
+            self._kill(running)
+            running.connection.close()
+            running.process.close()
 
     def close(self) -> None:
         """Stop all tasks at once."""
@@ -150,10 +191,16 @@ class LocalExecutor:
             case ("failed", state, reason, error, trace, peak):
                 return Outcome(state, seconds, reason, None, error, trace, peak)
         code = running.process.exitcode or 0
+        if code == -signal.SIGKILL and count_memory_kills() > running.num_memory_kills:
+            reason = "the kernel ended its process for want of memory"
+            return Outcome(TrialState.OUT_OF_MEMORY, seconds, reason)
         if code < 0:
             name = signal.Signals(-code).name
-            hint = " (often the kernel's, for want of memory)" if name == "SIGKILL" else ""
-            return Outcome(TrialState.FAILED, seconds, f"its process was ended by {name}{hint}")
+            return Outcome(TrialState.FAILED, seconds, f"its process was ended by {name}")
+        if code == _LOST_EXIT_CODE:
+            _kill_orphan(running.process.pid)
+            reason = "the server of the trials' processes was ended"
+            return Outcome(TrialState.FAILED, seconds, reason)
         return Outcome(TrialState.FAILED, seconds, f"its process ended with exit code {code}")
 
     def _end(self, key: int, outcome: Outcome) -> EndEvent:
@@ -162,9 +209,25 @@ class LocalExecutor:
         running.process.close()
         return EndEvent(key, outcome)
 
+    def _memory_gb(self, running: _Running) -> float:
+        """Memory of a process that is its own: mapped images are the page cache's."""
+        try:
+            memory = psutil.Process(running.process.pid).memory_info()
+        except psutil.Error:
+            return 0.0
+        return float(memory.rss - getattr(memory, "shared", 0)) / 1e9
+
     def _kill(self, running: _Running) -> None:
         running.process.kill()
         running.process.join(_KILL_GRACE_S)
+
+
+def _kill_orphan(pid: int | None) -> None:
+    """End a worker that lives on without its server, and nobody who got its number since."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if any("multiprocessing.forkserver" in word for word in process.cmdline()):
+            process.kill()
 
 
 @contextlib.contextmanager

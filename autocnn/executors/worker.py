@@ -1,18 +1,22 @@
 """The inside of a worker process: run one task's function, report, and say how it ended."""
 
 import importlib
+import multiprocessing
 import os
 import resource
 import signal
 import sys
+import threading
 import traceback
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from autocnn.errors import AutocnnError
 from autocnn.records import EpochScore, TrialState
-from autocnn.tasks import Task
+from autocnn.tasks import Task, TrainingTask
 
 
 def run_task(connection: Connection, function: str, task: Task, log_path: Path) -> None:
@@ -22,7 +26,9 @@ def run_task(connection: Connection, function: str, task: Task, log_path: Path) 
     ("done", result, peak_mb) and ("failed", state, reason, error or None, traceback, peak_mb).
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
     _send_output_to(log_path)
+    lock = _own_checkpoint(task)
 
     def report(score: EpochScore) -> bool:
         connection.send(("epoch", score))
@@ -39,6 +45,32 @@ def run_task(connection: Connection, function: str, task: Task, log_path: Path) 
         connection.send(message)
     except Exception as error:  # noqa: BLE001 - the one boundary: any failure becomes a state
         connection.send(("failed", *_describe(error), _peak_memory_mb()))
+    finally:
+        if lock is not None:
+            lock.release()
+
+
+def _end_with_parent() -> None:
+    """Die at once when the parent does: its successor may take up the same trial."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    sentinel = parent.sentinel
+
+    def watch() -> None:
+        wait([sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _own_checkpoint(task: Task) -> FileLock | None:
+    """Wait until no dying process of an earlier session can write the checkpoint any more."""
+    if not isinstance(task, TrainingTask):
+        return None
+    lock = FileLock(task.checkpoint_path.with_name(".lock"))
+    lock.acquire()
+    return lock
 
 
 def _describe(error: Exception) -> tuple[TrialState, str, None, str]:

@@ -1,46 +1,27 @@
-"""The study folder: the only module that knows a path inside a study.
+"""A study as a folder: made, locked, described, found again."""
 
-Every file is written whole: to a temporary name in the same folder, fsync, rename.
-A reader therefore sees the old file or the new one, never half of one.
-
-    results/<study>/
-      study.json  space.yaml  split.csv  audit.json  trials.csv  optuna.db
-      trials/0007/       trial.json  epochs.csv  log.txt  model.keras
-      leaderboard.csv
-      candidates/01/     candidate.json  metrics.json  model.keras  predictions.csv
-                         confusion_matrix.csv/.png  roc.csv/.png  learning_curves.csv/.png
-"""
-
+import contextlib
 import csv
+import errno
 import io
 import json
+import os
+import secrets
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
+from typing import Any
 
-from filelock import FileLock, Timeout
-
-from autocnn.atomic import replace_file, writing_error
-from autocnn.errors import (
-    StudyError,
-    StudyExistsError,
-    StudyLockedError,
-    StudyNotFoundError,
-)
-from autocnn.records import CandidateRecord, EpochScore, ParamValue, TrialRecord
+from autocnn.atomic import writing_error
+from autocnn.errors import StudyError, StudyExistsError, StudyNotFoundError
+from autocnn.lock import Owner, StudyLock
 from autocnn.space import SearchSpace
-
-Cell = ParamValue | None
-T = TypeVar("T")
-
-TRIAL_COLUMNS = (
-    "trial", "state", "reason", "objective", "epochs", "best_epoch", "seconds",
-    "num_weights", "train_accuracy", "val_accuracy", "peak_memory_mb",
-)  # fmt: skip
+from autocnn.store.candidates import CandidateFiles
+from autocnn.store.trials import TrialFiles
+from autocnn.tables import SPLIT_COLUMNS, to_csv
 
 
-class StudyFolder:
+class StudyFolder(TrialFiles, CandidateFiles):
     """One study on disk.
 
     Args:
@@ -48,8 +29,8 @@ class StudyFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock: FileLock | None = None
+        super().__init__(path)
+        self._lock: StudyLock | None = None
 
     @property
     def name(self) -> str:
@@ -59,8 +40,13 @@ class StudyFolder:
     # -- the life of a folder ---------------------------------------------------------
 
     @classmethod
-    def create(cls, results: Path, name: str) -> "StudyFolder":
-        """Make the folder of a new study.
+    def create(cls, results: Path, name: str, facts: dict[str, Any]) -> "StudyFolder":
+        """Make the folder of a new study, whole at once: it is resumable from its first instant.
+
+        Args:
+            results: Folder of all studies.
+            name: The study's.
+            facts: What study.json holds.
 
         Raises:
             StudyExistsError: When a study of that name is there.
@@ -71,44 +57,65 @@ class StudyFolder:
             raise StudyError(f"{path}: a study must be a folder, got a file.",
                              remedy="Choose another --name.")  # fmt: skip
         if path.exists() and any(path.iterdir()):
-            raise StudyExistsError(
-                f"{path}: a new study must not exist yet, got one that does.",
-                remedy=f"See it with `autocnn leaderboard {name}`, or choose another --name.",
-            )
+            raise _exists(path)
+        partial = results / f".{name}.{secrets.token_hex(4)}"
         try:
-            (path / "trials").mkdir(parents=True)
-            (path / "candidates").mkdir()
+            for stale in results.glob(f".{name}.????????"):  # of a process that was killed
+                shutil.rmtree(stale, ignore_errors=True)
+            (partial / "trials").mkdir(parents=True)
+            (partial / "candidates").mkdir()
+            cls(partial).write_study(facts)
+            partial.rename(path)
         except OSError as error:
-            shutil.rmtree(path, ignore_errors=True)
+            shutil.rmtree(partial, ignore_errors=True)
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise _exists(path) from error  # another process made it just now
             raise writing_error(error, path) from error
+        except StudyError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
         return cls(path)
 
-    def lock(self) -> None:
-        """Become the only writer, until the process ends.
+    def lock(self, *, force: bool = False) -> Owner | None:
+        """Become the only writer, until `unlock` or the end of the process.
+
+        Args:
+            force: Take the study from an owner on another host.
+
+        Returns:
+            The owner before, who died without letting go, or None.
 
         Raises:
-            StudyLockedError: When another process is.
+            StudyLockedError: When another process writes it.
+            StudyError: When the folder cannot be written.
         """
-        self._lock = FileLock(self.path / ".lock")
         try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise StudyLockedError(
-                f"{self.path}: only one process may write a study, another one does.",
-                remedy="Wait for it, or stop it.",
-            ) from error
+            lock = StudyLock(self.path)
+            owner = lock.acquire(force=force)
+        except OSError as error:
+            raise writing_error(error, self.path) from error
+        self._lock = lock
+        return owner
 
     def unlock(self) -> None:
         """Let others write."""
         if self._lock is not None:
-            # In this order: a process that opened the file meanwhile sees that it is gone.
-            (self.path / ".lock").unlink(missing_ok=True)
             self._lock.release()
+            self._lock = None
 
     def remove(self) -> None:
         """Delete the folder: for a study that failed before its first trial."""
         self.unlock()
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def size_gb(self) -> float:
+        """Size of all files, in GB (10^9 bytes)."""
+        size = 0
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                with contextlib.suppress(OSError):  # a temporary file may be gone by now
+                    size += Path(folder, name).lstat().st_size
+        return size / 1e9
 
     # -- the study as a whole ---------------------------------------------------------
 
@@ -135,9 +142,21 @@ class StudyFolder:
         yaml.dump(space.to_yaml_data(), text)
         self._write_text("space.yaml", text.getvalue())
 
+    @property
+    def space_path(self) -> Path:
+        """Where the space that is searched stands."""
+        return self.path / "space.yaml"
+
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
         """Write split.csv from rows of (path, label, group, split, sha256)."""
-        self._write_csv("split.csv", ("path", "label", "group", "split", "sha256"), rows)
+        self._write_text("split.csv", to_csv(SPLIT_COLUMNS, rows))
+
+    def read_split(self) -> list[tuple[str, ...]]:
+        """The rows that `write_split` wrote; empty when there is no split yet."""
+        if not (self.path / "split.csv").exists():
+            return []
+        rows = list(csv.reader(io.StringIO(self._read("split.csv"), newline="")))
+        return [tuple(row) for row in rows[1:]]
 
     def write_audit(self, audit_json: str) -> None:
         """Write audit.json."""
@@ -148,185 +167,23 @@ class StudyFolder:
         """Address of the study's SQLite file for Optuna."""
         return f"sqlite:///{(self.path / 'optuna.db').resolve()}"
 
-    # -- trials -----------------------------------------------------------------------
-
-    def trial_dir(self, trial: int) -> Path:
-        """Folder of a trial, made if need be."""
-        path = self.path / "trials" / f"{trial:04d}"
-        path.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def trial_log_path(self, trial: int) -> Path:
-        """Where a trial's process writes what it prints."""
-        return self.trial_dir(trial) / "log.txt"
-
-    def trial_model_path(self, trial: int) -> Path:
-        """Where a trial's best weights stand, as a whole model."""
-        return self.trial_dir(trial) / "model.keras"
-
-    def write_trial(self, record: TrialRecord) -> None:
-        """Write trial.json and epochs.csv of an ended trial."""
-        folder = f"trials/{record.trial:04d}"
-        self.trial_dir(record.trial)
-        columns, rows = _epoch_table([("search", record.history)])
-        self._write_csv(f"{folder}/epochs.csv", columns, rows)
-        self._write_text(f"{folder}/trial.json", record.model_dump_json(indent=1))
-
-    def read_trials(self) -> list[TrialRecord]:
-        """All ended trials, by number.
-
-        Raises:
-            StudyError: When a record cannot be read.
-        """
-        records = []
-        for path in sorted((self.path / "trials").glob("*/trial.json")):
-            records.append(self._parse(path, TrialRecord.model_validate_json))
-        return records
-
-    def write_trials_table(self, records: Sequence[TrialRecord]) -> None:
-        """Write trials.csv: a row per trial, whatever its end."""
-        names = list(dict.fromkeys(name for record in records for name in record.params))
-        rows = []
-        for record in records:
-            best = record.best
-            row: list[Cell] = [
-                record.trial, str(record.state), record.reason, record.objective,
-                len(record.history), record.best_epoch, round(record.seconds, 3),
-                record.num_weights,
-                best.train.accuracy if best else None,
-                best.val.accuracy if best else None,
-                record.peak_memory_mb,
-            ]  # fmt: skip
-            rows.append(row + [record.params.get(name) for name in names])
-        self._write_csv("trials.csv", [*TRIAL_COLUMNS, *(f"param.{n}" for n in names)], rows)
-
-    def keep_models(self, trials: Iterable[int]) -> None:
-        """Delete the model of every trial but these."""
-        keep = set(trials)
-        for path in (self.path / "trials").glob("*/model.keras"):
-            if int(path.parent.name) not in keep:
-                path.unlink(missing_ok=True)
-
-    # -- candidates -------------------------------------------------------------------
-
-    def candidate_dir(self, candidate: int) -> Path:
-        """Folder of a candidate, made if need be."""
-        path = self.path / "candidates" / f"{candidate:02d}"
-        path.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def candidate_model_path(self, candidate: int) -> Path:
-        """Where a candidate's model stands."""
-        return self.candidate_dir(candidate) / "model.keras"
-
-    def candidate_log_path(self, candidate: int) -> Path:
-        """Where the process that refits a candidate writes what it prints."""
-        return self.candidate_dir(candidate) / "log.txt"
-
-    def predictions_dir(self) -> Path:
-        """Folder for raw predictions on their way from the judging process; emptied later."""
-        path = self.path / "candidates" / ".predictions"
-        path.mkdir(parents=True, exist_ok=True)
-        return path
-
-    def remove_predictions(self) -> None:
-        """Empty `predictions_dir`: predictions.csv holds them now."""
-        shutil.rmtree(self.path / "candidates" / ".predictions", ignore_errors=True)
-
-    def write_candidate(self, record: CandidateRecord) -> None:
-        """Write candidate.json (all of it) and metrics.json (the scores by split)."""
-        folder = f"candidates/{record.candidate:02d}"
-        self.candidate_dir(record.candidate)
-        scores: dict[str, Any] = {
-            split.split: split.model_dump(mode="json")
-            for split in (record.train, record.val, record.test)
-        }
-        self._write_json(f"{folder}/metrics.json", scores)
-        self._write_text(f"{folder}/candidate.json", record.model_dump_json(indent=1))
-
-    def read_candidates(self) -> list[CandidateRecord]:
-        """All candidates, by number.
-
-        Raises:
-            StudyError: When a record cannot be read.
-        """
-        paths = sorted((self.path / "candidates").glob("*/candidate.json"))
-        return [self._parse(path, CandidateRecord.model_validate_json) for path in paths]
-
-    def write_candidate_table(
-        self, candidate: int, name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]
-    ) -> None:
-        """Write one CSV of a candidate, e.g. `roc` -> candidates/01/roc.csv."""
-        self.candidate_dir(candidate)
-        self._write_csv(f"candidates/{candidate:02d}/{name}.csv", columns, rows)
-
-    def write_learning_curves(
-        self, candidate: int, search: Sequence[EpochScore], refit: Sequence[EpochScore]
-    ) -> None:
-        """Write learning_curves.csv: the trial's epochs, then the refit's."""
-        columns, rows = _epoch_table([("search", search), ("refit", refit)])
-        self.write_candidate_table(candidate, "learning_curves", columns, rows)
-
-    def write_candidate_picture(
-        self, candidate: int, name: str, write: Callable[[BinaryIO], None]
-    ) -> None:
-        """Write one picture of a candidate; `write` puts the PNG into the open file."""
-        path = self.candidate_dir(candidate) / f"{name}.png"
-        buffer = io.BytesIO()
-        write(buffer)
-        replace_file(path, buffer.getvalue())
-
-    # -- the leaderboard --------------------------------------------------------------
-
     @property
-    def leaderboard_path(self) -> Path:
-        """Where leaderboard.csv stands."""
-        return self.path / "leaderboard.csv"
+    def keras_tuner_dir(self) -> Path:
+        """Where KerasTuner's oracle keeps its JSON."""
+        return self.path / "keras_tuner"
 
-    def write_leaderboard(self, text: str) -> None:
-        """Write leaderboard.csv."""
-        self._write_text("leaderboard.csv", text)
+    def remove_engine_files(self) -> None:
+        """Delete what the engines wrote: views of the records, made anew at resume."""
+        for path in self.path.glob("optuna.db*"):
+            path.unlink()
+        shutil.rmtree(self.keras_tuner_dir, ignore_errors=True)
 
-    def read_leaderboard(self) -> str:
-        """The text of leaderboard.csv.
 
-        Raises:
-            StudyError: While there is none.
-        """
-        if not self.leaderboard_path.exists():
-            raise StudyError(
-                f"{self.path}: has no leaderboard yet: it is not finished.",
-                remedy=f"Its trials so far are in {self.path / 'trials.csv'}.",
-            )
-        return self._read("leaderboard.csv")
-
-    # -- plumbing ---------------------------------------------------------------------
-
-    def _read(self, name: str) -> str:
-        try:
-            return (self.path / name).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise StudyError(f"{self.path / name}: must be readable, got: {error}.") from error
-
-    def _parse(self, path: Path, parse: Callable[[str], T]) -> T:
-        try:
-            return parse(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise StudyError(f"{path}: must be a whole record, got: {reason}.") from error
-
-    def _write_json(self, name: str, data: dict[str, Any]) -> None:
-        self._write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
-
-    def _write_csv(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([_as_cell(value) for value in row] for row in rows)
-        self._write_text(name, text.getvalue())
-
-    def _write_text(self, name: str, text: str) -> None:
-        replace_file(self.path / name, text.encode("utf-8", "surrogateescape"))
+def _exists(path: Path) -> StudyExistsError:
+    return StudyExistsError(
+        f"{path}: a new study must not exist yet, got one that does.",
+        remedy=f"Go on with it: `autocnn resume {path}`; or choose another --name.",
+    )
 
 
 def open_study(study: str | None, results: Path) -> StudyFolder:
@@ -335,7 +192,7 @@ def open_study(study: str | None, results: Path) -> StudyFolder:
     Raises:
         StudyNotFoundError: When there is none; the message lists those there are.
     """
-    there = sorted(results.glob("*/study.json"), key=lambda p: p.stat().st_mtime, reverse=True)
+    there = sorted(results.glob("[!.]*/study.json"), key=lambda p: p.stat().st_mtime, reverse=True)
     names = [path.parent.name for path in there]
     if study is None:
         if not there:
@@ -353,29 +210,3 @@ def open_study(study: str | None, results: Path) -> StudyFolder:
         if names
         else "Start one with `autocnn search`.",
     )
-
-
-def _epoch_table(
-    phases: Sequence[tuple[str, Sequence[EpochScore]]],
-) -> tuple[list[str], list[list[Cell]]]:
-    """Epochs as a table: one row each, a column per score of train and val."""
-    columns = ["phase", "epoch", "train_loss", "learning_rate", "seconds"]
-    metrics = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "log_loss")
-    columns += [f"{split}_{metric}" for split in ("train", "val") for metric in metrics]
-    rows: list[list[Cell]] = []
-    for phase, history in phases:
-        for score in history:
-            row: list[Cell] = [phase, score.epoch, score.train_loss, score.learning_rate]
-            row.append(round(score.seconds, 3))
-            for scores in (score.train, score.val):
-                row += [getattr(scores, metric) for metric in metrics]
-            rows.append(row)
-    return columns, rows
-
-
-def _as_cell(value: Cell) -> str | int | float:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return float(f"{value:.9g}") if isinstance(value, float) else value

@@ -13,6 +13,7 @@ from autocnn.cli.display import (
     QuietDisplay,
     describe_end,
     describe_epoch,
+    describe_left,
     describe_params,
     describe_time,
     show_progress,
@@ -69,6 +70,7 @@ def tell_a_story(observer: Observer) -> None:
     observer.advance()
     observer.time_left(None)
     observer.stage("search", total=2, unit="trials")
+    observer.time_left(500.0, finalists_s=100.0)
     observer.trial_started(0, {"family": "resnet", "width": 8}, epochs=3)
     observer.trial_started(1, {}, epochs=3)
     observer.trial_epoch(0, epoch())
@@ -90,6 +92,23 @@ def tell_a_story(observer: Observer) -> None:
 )  # fmt: skip
 def test_times_read_well(seconds: float, text: str) -> None:
     assert describe_time(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "finalists_s", "text"),
+    [
+        (None, 0.0, ""),
+        (None, 60.0, ""),
+        (720.0, 0.0, "about 12 min left"),
+        (720.0, 180.0, "about 12 min left, 3 min of it for the finalists"),
+        (45.0, 45.0, "about 45 s left, 45 s of it for the finalists"),
+        (0.0, 0.0, "about 0 s left"),
+    ],
+)
+def test_the_time_left_is_told_with_the_finalists_share(
+    seconds: float | None, finalists_s: float, text: str
+) -> None:
+    assert describe_left(seconds, finalists_s) == text
 
 
 def test_params_are_written_as_in_yaml_and_short() -> None:
@@ -132,7 +151,8 @@ def test_plain_lines_tell_the_story(capsys: pytest.CaptureFixture[str]) -> None:
         "trial 0 starts: family=resnet width=8",
         "trial 1 starts: ",
         "trial 0 epoch 1: loss 0.512, train 0.900, val 0.800, 2.0 s",
-        "trial 1 failed, 3 s (ValueError: [bad] input)",
+        "trial 1 failed, 3 s (ValueError: [bad] input); about 8 min left, 2 min of it for the "
+        "finalists",
         "trial 0 complete: 0.8125 at epoch 1, gap train-val +0.100, 61 s; "
         "best so far: 0.8125 (trial 0); about 5 min left",
         "== retrain: 1 finalists",
@@ -191,13 +211,18 @@ def test_running_trials_have_a_line_each() -> None:
     shown.trial_started(3, {"family": "separable"}, epochs=9)
     shown.trial_started(4, {}, epochs=9)
     shown.trial_epoch(3, epoch(2))
-    shown.time_left(120.0)
+    shown.time_left(120.0, finalists_s=60.0)
     shown.live.refresh()
     text = screen.getvalue()
+    shown.time_left(None)
+    shown.live.refresh()
+    later = screen.getvalue()[len(text) :]
     shown.close()
     assert "trial 3  epoch 2/9  loss 0.512, train 0.900, val 0.800, 2.0 s  separable" in text
     assert "trial 4  epoch 0/9  starting" in text
-    assert " trials, about 2 min left" in text
+    assert " trials, about 2 min left, 60 s of it for the finalists" in text
+    assert " trials" in later
+    assert "left" not in later
 
 
 def test_closing_twice_is_harmless() -> None:

@@ -4,10 +4,8 @@ import csv
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,56 +15,12 @@ from autocnn import __version__, space_files, study
 from autocnn.cli import display
 from autocnn.cli.main import COMMANDS, run
 from autocnn.errors import AutocnnError, SearchInterrupted
-from autocnn.leaderboard import COLUMNS, build_leaderboard, to_csv
-from autocnn.records import CandidateRecord, Interval, Scores, SplitName, SplitScores
+from autocnn.events import Interruption
+from autocnn.leaderboard import COLUMNS
 from autocnn.store import StudyFolder
+from tests.cli.studies import Closing, make_study
 
 Output = pytest.CaptureFixture[str]
-
-
-@pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working folder, where no process can be started."""
-
-    def refuse() -> NoReturn:
-        raise AssertionError("the executor must not be started")
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(study, "LocalExecutor", refuse)
-    handler = signal.getsignal(signal.SIGTERM)
-    yield tmp_path
-    signal.signal(signal.SIGTERM, handler)
-
-
-def split(name: SplitName, accuracy: float) -> SplitScores:
-    return SplitScores(
-        split=name,
-        num_images=100,
-        scores=Scores(accuracy=accuracy, macro_auc=0.99),
-        intervals={"accuracy": Interval(value=accuracy, low=accuracy - 0.02, high=1.0)},
-        classes=(),
-    )
-
-
-def candidate(rank: int) -> CandidateRecord:
-    return CandidateRecord(
-        candidate=rank, rank=rank, kind="refit", trial=10 + rank,
-        params={"family": "resnet", "width": 8}, objective=0.95 - rank / 100,
-        train=split("train", 0.97), val=split("val", 0.94), test=split("test", 0.9312),
-        num_weights=312_345, flops=None, latency_ms=1.5, size_mb=1.25, epochs=12,
-        train_seconds=61.5, seed=3,
-    )  # fmt: skip
-
-
-def make_study(name: str = "mine") -> StudyFolder:
-    """A finished study under results/, written by hand."""
-    folder = StudyFolder.create(Path("results"), name)
-    folder.write_study({"name": name})
-    records = [candidate(1), candidate(2)]
-    for record in records:
-        folder.write_candidate(record)
-    folder.write_leaderboard(to_csv(build_leaderboard(records)))
-    return folder
 
 
 # -- help and usage ------------------------------------------------------------------------
@@ -80,6 +34,10 @@ def test_help_lists_the_commands(capsys: Output, flag: str) -> None:
     for name, meaning in COMMANDS.items():
         assert name in out
         assert meaning in out
+
+
+def test_the_commands_are_the_contract() -> None:
+    assert list(COMMANDS) == ["search", "resume", "leaderboard", "spaces"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -111,7 +69,15 @@ def test_no_command_shows_the_help(capsys: Output) -> None:
         (["search", "--objective", "f1"], ["--objective", "'f1' is not one of", "macro_f1"]),
         (["search", "--val-fraction", "0.5"], ["--val-fraction", "0<x<0.5"]),
         (["search", "--max-gap", "-1"], ["--max-gap", "x>=0"]),
+        (["search", "--engine", "keras"], ["--engine", "'keras' is not one of", "keras-tuner"]),
+        (["search", "--memory-limit", "lots"], ["--memory-limit", "like 500MB or 2GB"]),
+        (["search", "--disk-limit", "0GB"], ["--disk-limit", "above 0", "got '0GB'"]),
         (["search", "a", "b"], ["unexpected extra argument"]),
+        (["resume", "--trials", "0"], ["--trials", "0 is not in the range x>=1"]),
+        (["resume", "--budget", "soon"], ["--budget", "like 90s, 30m or 2h, got 'soon'"]),
+        (["resume", "--memory-limit", "1KB"], ["--memory-limit", "like 500MB or 2GB"]),
+        (["resume", "--seed", "1"], ["No such option", "--seed"]),
+        (["resume", "a", "b"], ["unexpected extra argument"]),
         (["leaderboard", "--csv", "--json"], ["--csv and --json cannot be given together."]),
     ],
 )
@@ -139,6 +105,11 @@ def test_bad_usage_exits_with_2_and_names_the_place(
          "got 'a/b'.\n"),
         (["search", "--weights", "none.h5"],
          "Error: --weights must be a file, got 'none.h5'.\n"),
+        (["search", "--sampler", "hyperband"],
+         "Error: --sampler must be one of tpe, random, qmc with --engine optuna, "
+         "got 'hyperband'.\n"),
+        (["search", "--deterministic", "--workers", "2"],
+         "Error: --workers must be 1 with --deterministic, got 2.\n"),
         (["search", "--config", "none.yaml"],
          "Error: none.yaml: must be readable, got: No such file or directory.\n"),
         (["spaces", "mir"],
@@ -224,13 +195,14 @@ def test_a_read_only_disk_exits_with_4(capsys: Output, monkeypatch: pytest.Monke
     )
 
 
-class Closing(display.QuietDisplay):
-    """Counts how often it was closed."""
-
-    num_closed = 0
-
-    def close(self) -> None:
-        self.num_closed += 1
+def test_a_fork_of_a_study_that_is_not_there_exits_with_4(capsys: Output) -> None:
+    make_study("old")
+    assert run(["search", "digits", "--name", "mine", "--fork", "olf"]) == 4
+    assert capsys.readouterr().err == (
+        "Error: olf: must be a study under results or a path to one, got neither.\n"
+        "There are: old.\n"
+    )
+    assert not Path("results/mine").exists()
 
 
 @pytest.mark.parametrize("arguments", [["--name", "mine"], ["--space", "zzz"]])
@@ -423,16 +395,22 @@ def test_flags_reach_the_search_as_a_config(
 ) -> None:
     asked: list[Any] = []
 
-    def take(config: Any, observer: Any) -> StudyFolder:
+    def take(config: Any, observer: Any, *, interruption: Interruption) -> StudyFolder:
         asked.append(config)
+        assert not interruption.is_wished
         return make_study("made")
 
     monkeypatch.setattr(study, "search", take)
     Path("mine.yaml").write_text("seed: 4\nfinalists: 2\n")
-    arguments = "search images --trials 7 --budget 1h30m --seed 5 --config mine.yaml --quiet"
+    arguments = (
+        "search images --trials 7 --budget 1h30m --seed 5 --config mine.yaml --quiet "
+        "--engine keras-tuner --memory-limit 1500MB --fork old"
+    )
     assert run(arguments.split()) == 0
     config = asked[0]
     assert (config.data, config.trials, config.budget_s) == ("images", 7, 5400.0)
+    assert (config.engine, config.sampler, config.fork) == ("keras-tuner", "bayesian", "old")
+    assert (config.memory_limit_gb, config.deterministic) == (1.5, False)
     assert (config.seed, config.finalists, config.space) == (5, 2, "default")
     out = capsys.readouterr().out
     assert "Leaderboard of made" in out

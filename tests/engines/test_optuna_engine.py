@@ -7,10 +7,12 @@ import pytest
 from optuna.trial import TrialState as OptunaState
 
 from autocnn.config import PrunerName, SamplerName
+from autocnn.engines.base import NoProposal, restore
 from autocnn.engines.optuna_engine import OptunaEngine
 from autocnn.objective import Goal
-from autocnn.records import EpochScore, Params, Scores, TrialRecord, TrialState
+from autocnn.records import Params, TrialRecord, TrialState
 from autocnn.space import Categorical, Condition, Float, Int, SearchSpace
+from tests.engines.trials import FOUR_POINTS, GOAL, propose, score
 
 SPACE = SearchSpace(
     name="s",
@@ -33,19 +35,6 @@ SPACE = SearchSpace(
     ),
 )  # fmt: skip
 
-GOAL = Goal("accuracy")
-
-
-def score(epoch: int, val: float | None, train: float | None = None) -> EpochScore:
-    return EpochScore(
-        epoch=epoch,
-        train_loss=1.0,
-        train=Scores(accuracy=train, log_loss=train),
-        val=Scores(accuracy=val, log_loss=val),
-        learning_rate=1e-3,
-        seconds=1.0,
-    )
-
 
 def record(
     trial: int,
@@ -55,7 +44,9 @@ def record(
     train: float | None = None,
     state: TrialState = TrialState.COMPLETE,
     reason: str = "",
+    from_start: bool = False,
 ) -> TrialRecord:
+    """The record of a trial that ran alone."""
     history = () if val is None else (score(1, val, train),)
     return TrialRecord(
         trial=trial,
@@ -65,6 +56,9 @@ def record(
         objective=val,
         best_epoch=None if val is None else 1,
         history=history,
+        from_start=from_start,
+        num_ended_before=trial,
+        end_order=trial if state != TrialState.RUNNING else None,
     )
 
 
@@ -72,10 +66,10 @@ def run(engine: OptunaEngine, trials: range) -> list[TrialRecord]:
     """Let an engine run trials whose accuracy is a formula of the params."""
     records = []
     for trial in trials:
-        params = engine.ask(trial).params
-        value = int(params["width"]) / 256
+        proposal = propose(engine, trial)
+        value = int(proposal.params["width"]) / 256
         engine.report(trial, score(1, value))
-        records.append(record(trial, params, val=value))
+        records.append(record(trial, proposal.params, val=value, from_start=proposal.from_start))
         engine.tell(records[-1])
     return records
 
@@ -99,7 +93,7 @@ def optuna_trials(engine: OptunaEngine) -> list[optuna.trial.FrozenTrial]:
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
 def test_the_start_points_come_first(sampler: SamplerName) -> None:
     engine = OptunaEngine(SPACE, GOAL, sampler=sampler)
-    proposals = [engine.ask(trial) for trial in range(3)]
+    proposals = [propose(engine, trial) for trial in range(3)]
     assert [proposal.params for proposal in proposals[:2]] == [dict(p) for p in SPACE.start]
     assert [proposal.from_start for proposal in proposals] == [True, True, False]
 
@@ -167,42 +161,79 @@ def test_tpe_learns_where_the_good_values_are() -> None:
 def test_a_restored_engine_goes_on_as_if_it_had_never_stopped(sampler: SamplerName) -> None:
     whole = run(OptunaEngine(SPACE, GOAL, sampler=sampler, seed=3, num_trials=14), range(14))
     again = OptunaEngine(SPACE, GOAL, sampler=sampler, seed=3, num_trials=14)
-    again.restore(whole[:10])
+    restore(again, whole[:10])
     assert params_of(run(again, range(10, 14))) == params_of(whole[10:])
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
 def test_a_restored_engine_repeats_no_start_point(sampler: SamplerName) -> None:
     engine = OptunaEngine(SPACE, GOAL, sampler=sampler)
-    engine.restore([record(0, SPACE.start[0]), record(1, SPACE.start[1])])
-    proposal = engine.ask(2)
+    restore(engine, [record(0, SPACE.start[0]), record(1, SPACE.start[1])])
+    proposal = propose(engine, 2)
     assert not proposal.from_start
     assert proposal.params not in [dict(point) for point in SPACE.start]
 
 
 def test_every_state_is_restored_as_it_was_told() -> None:
-    ends = [
-        record(0, SPACE.start[0], val=0.6, train=0.9),
-        record(1, SPACE.start[1], val=0.4, state=TrialState.PRUNED, reason="behind"),
-        record(2, SPACE.start[0], val=None, state=TrialState.FAILED, reason="ValueError"),
-        record(3, SPACE.start[1], val=0.3, state=TrialState.INTERRUPTED),
-    ]
     told, restored = (OptunaEngine(SPACE, Goal("accuracy", 0.1)) for _ in range(2))
-    for end in ends:
-        told.ask(end.trial)
-        for epoch in end.history:
-            told.report(end.trial, epoch)
-        told.tell(end)
-    restored.restore(ends)
+    records = []
+    for trial, (val, state, reason) in enumerate([
+        (0.6, TrialState.COMPLETE, ""),
+        (0.4, TrialState.PRUNED, "behind"),
+        (None, TrialState.FAILED, "ValueError"),
+        (0.3, TrialState.TIMED_OUT, "too long"),
+        (None, TrialState.RUNNING, ""),
+    ]):  # fmt: skip
+        proposal = propose(told, trial)
+        records.append(
+            record(trial, proposal.params, val=val, train=0.9, state=state, reason=reason,
+                   from_start=proposal.from_start)
+        )  # fmt: skip
+        for epoch in records[-1].history:
+            told.report(trial, epoch)
+        if state != TrialState.RUNNING:
+            told.tell(records[-1])
+    restore(restored, records)
     facts = [
         [
-            (t.number, t.state, t.values, t.intermediate_values, t.user_attrs, t.constraints)
+            (t.number, t.state, t.params, t.values, t.intermediate_values, t.user_attrs,
+             t.constraints)
             for t in optuna_trials(engine)
         ]
         for engine in (told, restored)
-    ]
-    assert len(facts[0]) == 4
+    ]  # fmt: skip
+    assert len(facts[0]) == 5
     assert facts[0] == facts[1]
+
+
+def test_an_open_trial_reports_anew_what_it_reported_before() -> None:
+    engine = OptunaEngine(SPACE, GOAL)
+    restore(engine, [record(0, SPACE.start[0], val=0.25, state=TrialState.RUNNING)])
+    assert optuna_trials(engine)[0].intermediate_values == {}
+    for epoch, val in ((1, 0.25), (2, 0.5), (2, 0.75)):
+        engine.report(0, score(epoch, val))
+    assert optuna_trials(engine)[0].intermediate_values == {1: 0.25, 2: 0.5}
+
+
+def test_a_point_that_was_proposed_before_leaves_no_trial_after_a_restart() -> None:
+    engine = OptunaEngine(FOUR_POINTS, GOAL, sampler="random")
+    records = []
+    for trial in range(4):
+        proposal = propose(engine, trial)
+        records.append(record(trial, proposal.params, from_start=proposal.from_start))
+        engine.tell(records[-1])
+    failed = [t for t in optuna_trials(engine) if t.state == OptunaState.FAIL]
+    assert {t.user_attrs["reason"] for t in failed} == {"proposed before"}
+    again = OptunaEngine(FOUR_POINTS, GOAL, sampler="random")
+    restore(again, records)
+    assert [t.user_attrs["trial"] for t in optuna_trials(again)] == [0, 1, 2, 3]
+    assert again.ask(4) == engine.ask(4) == NoProposal.EXHAUSTED
+
+
+def test_no_model_is_needed() -> None:
+    engine = OptunaEngine(SPACE, GOAL)
+    run(engine, range(5))
+    assert engine.needed_models() == set()
 
 
 # -- pruning -------------------------------------------------------------------------------
@@ -210,7 +241,7 @@ def test_every_state_is_restored_as_it_was_told() -> None:
 
 def report_all(engine: OptunaEngine, trial: int, val: float, epochs: int = 18) -> int | None:
     """Ask a trial, report equal epochs; returns the epoch at which it was pruned."""
-    params = engine.ask(trial).params
+    params = propose(engine, trial).params
     for epoch in range(1, epochs + 1):
         if engine.report(trial, score(epoch, val)):
             engine.tell(record(trial, params, val=val, state=TrialState.PRUNED, reason="x"))
@@ -243,8 +274,8 @@ def test_no_pruner_prunes_nothing() -> None:
 @pytest.mark.parametrize("pruner", ["asha", "median"])
 def test_start_points_are_never_pruned(pruner: PrunerName) -> None:
     engine = OptunaEngine(SPACE, GOAL, pruner=pruner, epochs=18)
-    first, second = engine.ask(0), engine.ask(1)
-    others = [engine.ask(trial) for trial in range(2, 8)]
+    first, second = propose(engine, 0), propose(engine, 1)
+    others = [propose(engine, trial) for trial in range(2, 8)]
     for epoch in range(1, 19):
         for trial in range(2, 8):
             engine.report(trial, score(epoch, 0.9))
@@ -253,6 +284,15 @@ def test_start_points_are_never_pruned(pruner: PrunerName) -> None:
     assert first.from_start
     assert second.from_start
     assert not any(other.from_start for other in others)
+
+
+def test_a_start_point_is_not_pruned_after_a_restart_either() -> None:
+    engine = OptunaEngine(SPACE, GOAL, pruner="asha", epochs=18)
+    point = dict(SPACE.start[0])
+    restore(engine, [record(0, point, val=None, state=TrialState.RUNNING, from_start=True)])
+    for trial in range(1, 6):
+        report_all(engine, trial, val=0.9)
+    assert not any(engine.report(0, score(epoch, 0.01)) for epoch in range(1, 19))
 
 
 def test_log_loss_is_pruned_when_it_is_high() -> None:
@@ -267,7 +307,7 @@ def test_an_epoch_without_a_score_prunes_nothing() -> None:
     engine = OptunaEngine(SPACE, GOAL)
     for trial in range(5):
         report_all(engine, trial, val=0.9)
-    engine.ask(5)
+    propose(engine, 5)
     assert not any(engine.report(5, score(epoch, None)) for epoch in range(1, 19))
 
 
@@ -276,7 +316,7 @@ def test_an_epoch_without_a_score_prunes_nothing() -> None:
 
 def test_the_database_opens_with_optuna(tmp_path: Path) -> None:
     engine = OptunaEngine(SPACE, Goal("accuracy", 0.125), storage=database(tmp_path), name="mine")
-    engine.ask(0)
+    propose(engine, 0)
     engine.report(0, score(1, 24 / 256))
     engine.tell(record(0, SPACE.start[0], val=24 / 256, train=0.5))
     study = optuna.load_study(study_name="mine", storage=database(tmp_path))
@@ -285,7 +325,9 @@ def test_the_database_opens_with_optuna(tmp_path: Path) -> None:
     assert study.trials[0].params == SPACE.start[0]
     assert study.trials[0].value == 24 / 256
     assert study.trials[0].intermediate_values == {1: 24 / 256}
-    assert study.trials[0].user_attrs == {"state": "complete", "best_epoch": 1}
+    assert study.trials[0].user_attrs == {
+        "trial": 0, "from_start": True, "state": "complete", "best_epoch": 1,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -304,7 +346,7 @@ def test_the_direction_is_that_of_the_objective(
 def test_the_gap_beyond_its_limit_is_a_constraint_not_a_penalty() -> None:
     engine = OptunaEngine(SPACE, Goal("accuracy", max_gap=0.125))
     for trial, train in enumerate((0.75, 0.5)):
-        params = engine.ask(trial).params
+        params = propose(engine, trial).params
         engine.tell(record(trial, params, val=0.5, train=train))
     trials = optuna_trials(engine)
     assert [trial.constraints for trial in trials] == [
@@ -315,7 +357,7 @@ def test_the_gap_beyond_its_limit_is_a_constraint_not_a_penalty() -> None:
 
 def test_without_a_limit_there_is_no_constraint() -> None:
     engine = OptunaEngine(SPACE, GOAL)
-    engine.tell(record(0, engine.ask(0).params, val=0.5, train=1.0))
+    engine.tell(record(0, propose(engine, 0).params, val=0.5, train=1.0))
     assert optuna_trials(engine)[0].constraints == {}
 
 
@@ -332,7 +374,7 @@ def test_states_in_optuna_s_terms() -> None:
     ]
     engine = OptunaEngine(SPACE, GOAL)
     for trial, (state, val, _) in enumerate(ends):
-        params = engine.ask(trial).params
+        params = propose(engine, trial).params
         if val is not None:
             engine.report(trial, score(1, val))
         engine.tell(record(trial, params, val=val, state=state, reason="because"))
@@ -345,6 +387,6 @@ def test_states_in_optuna_s_terms() -> None:
 def test_failed_trials_do_not_stop_the_sampler() -> None:
     engine = OptunaEngine(SPACE, GOAL, num_trials=10)
     for trial in range(10):
-        params = engine.ask(trial).params
+        params = propose(engine, trial).params
         engine.tell(record(trial, params, val=None, state=TrialState.FAILED, reason="x"))
         assert SPACE.problems_of(params) == []

@@ -1,15 +1,18 @@
 """Real processes of the forkserver, with functions of this file in place of training."""
 
+import errno
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from autocnn.errors import ConfigError
+from autocnn.executors import local
 from autocnn.executors.base import EndEvent, EpochEvent, Event, Outcome
 from autocnn.executors.local import LocalExecutor
 from autocnn.records import EpochScore, Scores, TrialState
@@ -51,6 +54,11 @@ def crash(task: WeightsTask, report: Report) -> WeightsResult:
     raise AssertionError
 
 
+def kill_itself(task: WeightsTask, report: Report) -> WeightsResult:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
 def exit_at_once(task: WeightsTask, report: Report) -> WeightsResult:
     os._exit(3)
 
@@ -59,6 +67,12 @@ def hang(task: WeightsTask, report: Report) -> WeightsResult:
     report(epoch(1))
     time.sleep(600)
     raise AssertionError
+
+
+def take_memory(task: WeightsTask, report: Report) -> WeightsResult:
+    ballast = b"x" * 400_000_000
+    time.sleep(600)
+    raise AssertionError(len(ballast))
 
 
 def name_modules(task: WeightsTask, report: Report) -> WeightsResult:
@@ -162,6 +176,52 @@ def test_a_hung_task_times_out_and_its_process_is_gone(
     assert epochs == [1]
     assert outcome.state == TrialState.TIMED_OUT
     assert "3 s" in outcome.reason
+
+
+def test_a_task_over_its_memory_is_ended(executor: LocalExecutor, tmp_path: Path) -> None:
+    base = run(executor, "count_to_three", tmp_path)[1].peak_memory_mb or 0.0
+    executor.memory_limit_gb = base / 1e3 + 0.1
+    _, outcome = run(executor, "take_memory", tmp_path)
+    assert outcome.state == TrialState.OUT_OF_MEMORY
+    assert outcome.reason == f"needed more than its {executor.memory_limit_gb:g} GB of memory"
+
+
+def test_a_kill_by_the_kernel_for_want_of_memory_is_told_from_others(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, outcome = run(executor, "kill_itself", tmp_path)
+    assert (outcome.state, outcome.reason) == ("failed", "its process was ended by SIGKILL")
+    kills = iter([7, 8])
+    monkeypatch.setattr(local, "count_memory_kills", lambda: next(kills))
+    _, outcome = run(executor, "kill_itself", tmp_path)
+    assert outcome.state == TrialState.OUT_OF_MEMORY
+    assert outcome.reason == "the kernel ended its process for want of memory"
+
+
+def test_a_process_that_cannot_start_is_a_failed_task(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(process: ForkServerProcess) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ForkServerProcess, "start", refuse)
+        _, outcome = run(executor, "count_to_three", tmp_path)
+    assert outcome.state == TrialState.FAILED
+    assert outcome.reason.startswith("its process could not start: [Errno 11]")
+    assert run(executor, "count_to_three", tmp_path)[1].state == TrialState.COMPLETE
+
+
+def test_a_cancelled_task_is_gone_without_an_end(executor: LocalExecutor, tmp_path: Path) -> None:
+    log_path = tmp_path / "log.txt"
+    task = WeightsTask((), 32, "")
+    executor.submit(0, f"{HERE}:hang", task, log_path=log_path, timeout_s=None)
+    while not executor.poll(5.0):
+        pass
+    executor.cancel(0)
+    assert executor.num_running == 0
+    assert executor.poll(0.1) == []
+    executor.cancel(0)
 
 
 def test_tasks_run_side_by_side_and_close_stops_them(

@@ -1,0 +1,35 @@
+"""Builds the engine that a config names."""
+
+from autocnn.config import StudyConfig
+from autocnn.engines.base import Engine
+from autocnn.objective import Goal
+from autocnn.space import SearchSpace
+from autocnn.store import StudyFolder
+
+
+def build_engine(
+    config: StudyConfig, space: SearchSpace, goal: Goal, folder: StudyFolder, *, epochs: int
+) -> Engine:
+    """An engine that nothing was asked of yet.
+
+    Args:
+        config: Names the engine, its sampler and its pruner.
+        space: What it proposes points of.
+        goal: What it is to improve.
+        folder: Gets the engine's own files.
+        epochs: Most epochs per trial.
+    """
+    assert config.sampler is not None and config.pruner is not None, "chosen by the engine"
+    if config.engine == "keras-tuner":
+        from autocnn.engines.keras_tuner_engine import KerasTunerEngine
+
+        return KerasTunerEngine(
+            space, goal, sampler=config.sampler, seed=config.seed, epochs=epochs,
+            directory=folder.keras_tuner_dir,
+        )  # fmt: skip
+    from autocnn.engines.optuna_engine import OptunaEngine
+
+    return OptunaEngine(
+        space, goal, sampler=config.sampler, pruner=config.pruner, seed=config.seed,
+        epochs=epochs, num_trials=config.trials, storage=folder.optuna_url, name=folder.name,
+    )  # fmt: skip

@@ -1,0 +1,239 @@
+"""KerasTuner's oracles behind ask, report and tell.
+
+An oracle is a state machine without a public way to set its state, so a resumed study
+tells a new one the same events in the same order, with the params that the records hold.
+Like Optuna's samplers, it is seeded anew for each trial. Its JSON files are a view of the
+records. Three things are KerasTuner's own and stay in this module: the project folder is
+set through a private method, the seed and the random state are private, and a trial is
+never stopped early, only given fewer epochs by Hyperband.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autocnn.config import SamplerName
+from autocnn.engines.base import NoProposal, Proposal
+from autocnn.objective import Goal
+from autocnn.records import EpochScore, Params, ParamValue, TrialRecord, TrialState
+from autocnn.space import AnyParameter, Categorical, Int, SearchSpace, format_value
+
+OBJECTIVE = "objective"
+
+NEVER = 10**9
+"""Failures in a row after which an oracle would give up: the loop decides that here."""
+
+
+class KerasTunerEngine:
+    """KerasTuner's samplers on a SearchSpace; see `base.Engine`.
+
+    Args:
+        space: The space.
+        goal: Objective and direction. Oracles know no constraint: trials beyond its gap
+            only rank behind the others at the end.
+        sampler: bayesian, random, hyperband or grid.
+        seed: Study seed.
+        epochs: Most epochs per trial.
+        directory: Folder for the oracle's JSON.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        goal: Goal,
+        *,
+        sampler: SamplerName = "bayesian",
+        seed: int = 0,
+        epochs: int = 30,
+        directory: Path,
+    ) -> None:
+        self.space = space
+        self.goal = goal
+        self.sampler = sampler
+        self.seed = seed
+        self._open: dict[int, Any] = {}
+        self._reported: dict[int, int] = {}
+        self._number_of: dict[str, int] = {}
+        self._tried: list[dict[str, ParamValue]] = []
+        with _quiet():
+            self._oracle = _build_oracle(space, goal, sampler, seed=seed, epochs=epochs)
+            self._oracle._set_project_dir(str(directory.parent), directory.name)
+            self._oracle.verbose = 0
+
+    def ask(self, trial: int) -> Proposal | NoProposal:
+        """The params of a trial; see `base.Engine.ask`."""
+        start = [dict(point) for point in self.space.start if dict(point) not in self._tried]
+        return self._create(trial, start[0] if start else None)
+
+    def reopen(self, record: TrialRecord) -> None:
+        """Take a trial as asked for; see `base.Engine.reopen`."""
+        self._create(record.trial, dict(record.params))
+
+    def report(self, trial: int, score: EpochScore) -> bool:
+        """Tell the oracle, which never stops a trial; see `base.Engine.report`."""
+        value = self.goal.value_of(score.val)
+        if value is not None and score.epoch > self._reported.get(trial, 0):
+            self._reported[trial] = score.epoch
+            with _quiet():
+                self._oracle.update_trial(
+                    self._open[trial].trial_id, {OBJECTIVE: value}, step=score.epoch
+                )
+        return False
+
+    def tell(self, record: TrialRecord) -> None:
+        """Take the end of a trial; see `base.Engine.tell`."""
+        opened = self._open.pop(record.trial)
+        is_scored = record.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        opened.status = "COMPLETED" if is_scored and record.history else "FAILED"
+        opened.message = record.reason or None
+        with _quiet():
+            self._oracle.end_trial(opened)
+
+    def needed_models(self) -> set[int]:
+        """Trials of Hyperband's open brackets, whose best go on in the next round."""
+        brackets = getattr(self._oracle, "_brackets", [])
+        ids = [info["id"] for b in brackets for trials in b["rounds"] for info in trials]
+        return {self._number_of[i] for i in ids if i in self._number_of}
+
+    def _create(
+        self, trial: int, prescribed: dict[str, ParamValue] | None
+    ) -> Proposal | NoProposal:
+        oracle = self._oracle
+        entropy = np.random.SeedSequence((self.seed, trial)).generate_state(1)
+        oracle._seed_state = int(entropy[0] >> 1)
+        oracle._random_state = np.random.RandomState(oracle._seed_state)
+        oracle.prescribed = None if prescribed is None else _encode(self.space, prescribed)
+        with _quiet():
+            created = oracle.create_trial(str(trial))
+        if created.status == "IDLE":
+            return NoProposal.WAIT
+        if created.status != "RUNNING":
+            return NoProposal.EXHAUSTED
+        self._open[trial] = created
+        self._number_of[created.trial_id] = trial
+        values = created.hyperparameters.values
+        params = self.space.walk(lambda parameter: _decode(parameter, values[parameter.name]))
+        self._tried.append(params)
+        parent = self._number_of.get(values.get("tuner/trial_id", ""))
+        return Proposal(
+            params,
+            from_start=params == prescribed and params in [dict(p) for p in self.space.start],
+            epochs=values.get("tuner/epochs"),
+            parent=parent,
+            first_epoch=values.get("tuner/initial_epoch", 0) + 1 if parent is not None else 1,
+        )
+
+
+def _build_oracle(
+    space: SearchSpace, goal: Goal, sampler: SamplerName, *, seed: int, epochs: int
+) -> Any:
+    """The oracle of a sampler; importing KerasTuner imports Keras and TensorFlow."""
+    import keras_tuner
+    from keras_tuner import oracles
+
+    class RandomOracle(oracles.RandomSearchOracle):  # type: ignore[misc]
+        prescribed: dict[str, Any] | None = None
+
+        def populate_space(self, trial_id: str) -> Any:
+            """What is prescribed, else a random point."""
+            if self.prescribed is not None:
+                return {"status": "RUNNING", "values": self.prescribed}
+            return super().populate_space(trial_id)
+
+    class BayesianOracle(oracles.BayesianOptimizationOracle):  # type: ignore[misc]
+        prescribed: dict[str, Any] | None = None
+
+        def populate_space(self, trial_id: str) -> Any:
+            """What is prescribed, else the most promising point."""
+            if self.prescribed is not None:
+                return {"status": "RUNNING", "values": self.prescribed}
+            return super().populate_space(trial_id)
+
+    class HyperbandOracle(oracles.HyperbandOracle):  # type: ignore[misc]
+        prescribed: dict[str, Any] | None = None
+
+        def _random_values(self) -> Any:
+            """What is prescribed, in the place of a random point of a first round."""
+            return dict(self.prescribed) if self.prescribed else super()._random_values()
+
+    arguments: dict[str, Any] = {
+        "objective": keras_tuner.Objective(OBJECTIVE, "max" if goal.maximize else "min"),
+        "hyperparameters": _to_hyperparameters(space, keras_tuner.HyperParameters()),
+        "allow_new_entries": False,
+        "seed": seed + 1,  # 0 means random to KerasTuner
+        "max_consecutive_failed_trials": NEVER,
+    }
+    if sampler == "hyperband":
+        return HyperbandOracle(max_epochs=epochs, hyperband_iterations=None, **arguments)
+    if sampler == "bayesian":
+        return BayesianOracle(max_trials=None, **arguments)
+    if sampler == "grid":
+        return oracles.GridSearchOracle(max_trials=None, **arguments)
+    return RandomOracle(max_trials=None, **arguments)
+
+
+def _to_hyperparameters(space: SearchSpace, hp: Any) -> Any:
+    """The space in KerasTuner's terms; the first start point gives the defaults."""
+    defaults = space.start[0] if space.start else {}
+    for parameter in space.parameters:
+        with contextlib.ExitStack() as scopes:
+            for condition in parameter.when:
+                parent = next(p for p in space.parameters if p.name == condition.parent)
+                allowed = [_encode_value(parent, value) for value in condition.values]
+                scopes.enter_context(hp.conditional_scope(condition.parent, allowed))
+            default = defaults.get(parameter.name)
+            encoded = None if default is None else _encode_value(parameter, default)
+            _add(hp, parameter, encoded)
+    return hp
+
+
+def _add(hp: Any, parameter: AnyParameter, default: Any) -> None:
+    name = parameter.name
+    if parameter.values is not None and len(parameter.values) == 1:
+        hp.Fixed(name, _encode_value(parameter, parameter.values[0]))
+    elif isinstance(parameter, Categorical):
+        choices = [_encode_value(parameter, choice) for choice in parameter.choices]
+        hp.Choice(name, choices, ordered=False, default=default or choices[0])
+    elif isinstance(parameter, Int) and (parameter.step == 1 or not parameter.log):
+        step = None if parameter.log or parameter.step == 1 else parameter.step
+        hp.Int(name, parameter.low, parameter.high, step=step, default=default,
+               sampling="log" if parameter.log else "linear")  # fmt: skip
+    elif isinstance(parameter, Int):
+        hp.Choice(name, list(parameter.values), ordered=True, default=default)
+    else:
+        hp.Float(name, parameter.low, parameter.high, default=default,
+                 sampling="log" if parameter.log else "linear")  # fmt: skip
+
+
+def _encode(space: SearchSpace, params: Params) -> dict[str, Any]:
+    """Params in KerasTuner's terms."""
+    return {
+        parameter.name: _encode_value(parameter, params[parameter.name])
+        for parameter in space.parameters
+        if parameter.name in params
+    }
+
+
+def _encode_value(parameter: AnyParameter, value: ParamValue) -> ParamValue:
+    """A choice as a word: KerasTuner takes 1, 1.0 and True for the same."""
+    if isinstance(parameter, Categorical):
+        return format_value(value)
+    return value if isinstance(parameter, Int) else float(value)
+
+
+def _decode(parameter: AnyParameter, value: Any) -> ParamValue:
+    if isinstance(parameter, Categorical):
+        return next(choice for choice in parameter.choices if format_value(choice) == value)
+    return int(value) if isinstance(parameter, Int) else float(value)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """KerasTuner 1.4.8 calls functions that Python has deprecated."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

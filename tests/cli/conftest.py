@@ -1,0 +1,25 @@
+"""An empty working folder for the tests of the commands."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from autocnn import study
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working folder, where no process can be started; signals are handled as before."""
+
+    def refuse(**options: object) -> NoReturn:
+        raise AssertionError("the executor must not be started")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(study, "LocalExecutor", refuse)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield tmp_path
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -1,0 +1,132 @@
+"""`autocnn resume` from outside: what reaches the study, what is told, and its exit codes."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autocnn import study
+from autocnn.cli import display
+from autocnn.cli.main import run
+from autocnn.events import Interruption
+from autocnn.store import StudyFolder
+from tests.cli.studies import Closing, make_study
+from tests.samples import trial
+
+Output = pytest.CaptureFixture[str]
+
+
+def test_flags_reach_the_resumed_study_as_changes(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    def take(folder: StudyFolder, observer: Any, **options: Any) -> StudyFolder:
+        assert isinstance(options.pop("interruption"), Interruption)
+        asked.append((folder.path, type(observer), options))
+        return folder
+
+    monkeypatch.setattr(study, "resume", take)
+    make_study()
+    arguments = (
+        "resume mine --trials 80 --budget 3h --workers 2 --threads 1 --trial-timeout 90s "
+        "--memory-limit 2GB --disk-limit 1TB --cache-dir cache --force-unlock --quiet"
+    )
+    assert run(arguments.split()) == 0
+    changes = {
+        "trials": 80, "budget_s": 10800.0, "workers": 2, "threads": 1, "trial_timeout_s": 90.0,
+        "memory_limit_gb": 2.0, "disk_limit_gb": 1000.0, "cache_dir": Path("cache"),
+    }  # fmt: skip
+    assert asked == [
+        (Path("results/mine"), display.QuietDisplay, {"changes": changes, "force_unlock": True})
+    ]
+    out = capsys.readouterr().out
+    assert "Leaderboard of mine" in out
+    assert "results/mine/trials.csv" in out
+
+
+def test_without_flags_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def take(folder: StudyFolder, observer: Any, **options: Any) -> StudyFolder:
+        asked.append((folder.name, options["force_unlock"], set(options["changes"].values())))
+        return folder
+
+    monkeypatch.setattr(study, "resume", take)
+    for age, name in enumerate(("b", "c", "a")):
+        os.utime(make_study(name).path / "study.json", (1000 + age, 1000 + age))
+    assert run(["resume"]) == 0
+    assert asked == [("a", False, {None})], "the newest"
+
+
+def test_a_finished_study_says_how_to_get_more_trials(capsys: Output) -> None:
+    folder = make_study(trials=2)
+    for number in range(2):
+        folder.write_trial(trial(number))
+    assert run(["resume", "mine"]) == 0
+    out, err = capsys.readouterr()
+    assert err == (
+        "results/mine: is finished, with 2 trials. For more, say how many in all: "
+        "autocnn resume results/mine --trials 4\n"
+    )
+    assert "Leaderboard of mine" in out
+    assert not [path for path in folder.path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_study_that_is_not_there_cannot_be_resumed(capsys: Output) -> None:
+    assert run(["resume"]) == 4
+    assert "results: must hold a study, got none." in capsys.readouterr().err
+    make_study()
+    assert run(["resume", "mime"]) == 4
+    assert capsys.readouterr().err == (
+        "Error: mime: must be a study under results or a path to one, got neither.\n"
+        "There are: mine.\n"
+    )
+
+
+def test_a_study_that_another_host_writes_needs_force(capsys: Output) -> None:
+    folder = make_study()
+    owner = {"host": "far", "process": 4, "started": 0.0}
+    (folder.path / ".owner.json").write_text(json.dumps(owner))
+    assert run(["resume", "mine"]) == 4
+    err = capsys.readouterr().err
+    assert "process 4 on far" in err
+    assert err.endswith("take the study over with `autocnn resume results/mine --force-unlock`.\n")
+    assert run(["resume", "mine", "--force-unlock"]) == 0
+    assert capsys.readouterr().err.startswith("Taken over from process 4 on far, started ")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "mine"}', '{"surprise": 1}'])
+def test_a_broken_study_json_exits_with_4(capsys: Output, content: str) -> None:
+    (make_study().path / "study.json").write_text(content)
+    assert run(["resume", "mine"]) == 4
+    err = capsys.readouterr().err
+    assert err.startswith("Error: results/mine/study.json: ")
+    assert "Traceback" not in err
+
+
+def test_a_change_that_a_study_does_not_allow_exits_with_2(capsys: Output) -> None:
+    make_study(deterministic=True)
+    assert run(["resume", "mine", "--workers", "2"]) == 2
+    assert "must be 1 with --deterministic" in capsys.readouterr().err
+
+
+def test_a_study_that_cannot_go_on_is_let_go(capsys: Output) -> None:
+    folder = make_study(trials=2, space="gone")
+    folder.write_study(folder.read_study() | {"status": "interrupted"})
+    assert run(["resume", "mine"]) == 2
+    assert "--space must be a shipped name" in capsys.readouterr().err
+    assert not [path for path in folder.path.iterdir() if path.name.startswith(".")]
+
+
+def test_resume_closes_the_display_whatever_happens(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Closing()
+    monkeypatch.setattr(display, "show_progress", lambda *, is_quiet: shown)
+    make_study()
+    assert run(["resume", "mine"]) == 0
+    assert shown.num_closed == 1
+    (Path("results") / "mine" / "study.json").write_text("{")
+    assert run(["resume", "mine"]) == 4
+    assert shown.num_closed == 2

@@ -1,0 +1,85 @@
+"""A study that is killed at arbitrary instants ends as if it never had been.
+
+The whole process group is killed, at random within every stage, seeded; training is a
+formula with real checkpoints. The same with Keras is in `tests/test_resume.py`.
+"""
+
+import random
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.studies import Place, kill_when, read_table, trained_epochs
+
+pytestmark = pytest.mark.slow
+
+DELAY_S = 0.08
+"""Kills come up to this long after a stage is reached: some fall into the writing of a
+checkpoint, which takes about half of an epoch here.
+"""
+
+STAGES: dict[str, Callable[[Path], object]] = {
+    "created": lambda s: (s / "study.json").exists(),
+    "decoding": lambda s: [*s.parents[1].glob(f"cache/{s.name}/*.partial-*")],
+    "prepared": lambda s: (s / "split.csv").exists(),
+    "first trial": lambda s: (s / "trials/0000/trial.json").exists(),
+    "first checkpoint": lambda s: (s / "trials/0001/checkpoint/epoch.npz").exists(),
+    "trial end": lambda s: (s / "trials/0001/epochs.csv").exists(),
+    "search": lambda s: (s / "trials/0003/trial.json").exists(),
+    "second epoch": lambda s: (s / "trials/0003/trained.log").exists(),
+    "checkpoint": lambda s: (s / "trials/0004/checkpoint/epoch.npz").exists(),
+    "last trial": lambda s: (s / "trials/0007/trial.json").exists(),
+    "last trial's end": lambda s: (s / "trials/0007/epochs.csv").exists(),
+    "finalists": lambda s: (s / "candidates/01/checkpoint").exists(),
+    "refit checkpoint": lambda s: (s / "candidates/01/checkpoint/epoch.npz").exists(),
+    "first refit": lambda s: (s / "candidates/01/refit.json").exists(),
+    "judging": lambda s: (s / "candidates/.predictions").exists(),
+    "drawing": lambda s: (s / "candidates/01/predictions.csv").exists(),
+    "leaderboard": lambda s: (s / "leaderboard.csv").exists(),
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    env = {"EPOCH_S": "0.03", "CHECKPOINT_MB": "20"}
+    return Place(tmp_path_factory.mktemp("crash"), env)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "tpe", "pruner": "none"},
+        {"name": "asha", "epochs": 6},
+        {"name": "hyperband", "engine": "keras-tuner", "sampler": "hyperband"},
+    ],
+    ids=lambda changes: changes["name"],
+)
+def test_a_study_killed_in_every_stage_ends_like_one_that_was_not(
+    place: Place, changes: dict[str, Any]
+) -> None:
+    rng = random.Random(changes["name"])
+    changes = {"trials": 8, "deterministic": True, **changes}
+    reference, study = place.study(f"{changes['name']}-reference"), place.study(changes["name"])
+    code, stderr = place.search(**changes | {"name": reference.name}).wait()
+    assert code == 0, stderr
+
+    cache_dir = str(place.path / "cache" / study.name)
+    session = place.search(**changes, cache_dir=cache_dir)
+    killed = []
+    for stage, is_reached in STAGES.items():
+        if kill_when(session, partial(is_reached, study), rng, delay_s=DELAY_S):
+            killed.append(stage)
+        session = place.resume(study.name)
+    code, stderr = session.wait()
+    assert code == 0, stderr
+    assert len(killed) >= 10, killed
+    assert read_table(study / "trials.csv") == read_table(reference / "trials.csv")
+    assert read_table(study / "leaderboard.csv") == read_table(reference / "leaderboard.csv")
+    for trained in trained_epochs(study).values():
+        # An epoch in flight is trained again; one that was saved never is.
+        assert sorted(set(trained)) == list(range(min(trained), max(trained) + 1))
+        assert len(trained) <= len(set(trained)) + len(killed)
+    assert not [*study.rglob("checkpoint/*.npz")]

@@ -1,0 +1,67 @@
+"""A study with Keras that is killed and resumed, through the command line."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.studies import read_table
+
+NUM_KILLS = 3
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """One command in a process group of its own, its output in a file."""
+    log = (folder / "log.txt").open("a")
+    with log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "autocnn", *arguments], cwd=folder, text=True,
+            stdout=log, stderr=log, start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+
+
+def trained_epochs(folder: Path) -> int:
+    """Epochs that were told to be trained; those of a checkpoint are not told again."""
+    text = (folder / "log.txt").read_text()
+    return len(re.findall(r"^trial \d+ epoch \d+:", text, re.MULTILINE))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_digits_killed_three_times_end_as_if_never_killed(tmp_path: Path) -> None:
+    search = ["search", "--trials", "12", "--space", "quick", "--workers", "1",
+              "--deterministic", "--finalists", "2", "--epochs", "5"]  # fmt: skip
+    reference, killed = tmp_path / "reference", tmp_path / "killed"
+    for folder in (reference, killed):
+        folder.mkdir()
+    assert start(reference, *search, "--name", "s").wait(400) == 0
+
+    rng = random.Random(20)
+    process = start(killed, *search, "--name", "s")
+    for _ in range(NUM_KILLS):
+        # Somewhere in the next three trials, or soon after.
+        epochs = trained_epochs(killed) + rng.randint(2, 9)
+        deadline = time.monotonic() + 200
+        while trained_epochs(killed) < epochs and time.monotonic() < deadline:
+            assert process.poll() is None, (killed / "log.txt").read_text()
+            time.sleep(0.05)
+        time.sleep(rng.uniform(0, 3))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        process = start(killed, "resume", "s")
+    assert process.wait(400) == 0, (killed / "log.txt").read_text()
+
+    ours, theirs = killed / "results/s", reference / "results/s"
+    trials = read_table(ours / "trials.csv")
+    assert len(trials) == 12
+    assert trials == read_table(theirs / "trials.csv")
+    assert read_table(ours / "leaderboard.csv") == read_table(theirs / "leaderboard.csv")
+    # No epoch was trained twice but those in flight, which were not told before the kill.
+    assert trained_epochs(killed) == trained_epochs(reference)
