@@ -226,7 +226,7 @@ class _Search:
             state=TrialState.RUNNING,
             params=proposal.params,
             from_start=proposal.from_start,
-            epochs=min(epochs, proposal.epochs or epochs),
+            epochs=max(proposal.first_epoch, min(epochs, proposal.epochs or epochs)),
             parent=proposal.parent,
             first_epoch=proposal.first_epoch,
             num_ended_before=len(self.records),

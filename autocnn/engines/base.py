@@ -7,6 +7,9 @@ from typing import Protocol
 
 from autocnn.records import EpochScore, ParamValue, TrialRecord
 
+MOST_POINTS = 10_000
+"""A space with no more points is known to be exhausted when all were tried."""
+
 
 @dataclass(frozen=True)
 class Proposal:

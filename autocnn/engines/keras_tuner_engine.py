@@ -1,11 +1,12 @@
 """KerasTuner's oracles behind ask, report and tell.
 
-An oracle is a state machine without a public way to set its state, so a resumed study
-tells a new one the same events in the same order, with the params that the records hold.
-Like Optuna's samplers, it is seeded anew for each trial. Its JSON files are a view of the
-records. Three things are KerasTuner's own and stay in this module: the project folder is
-set through a private method, the seed and the random state are private, and a trial is
-never stopped early, only given fewer epochs by Hyperband.
+A resumed study tells a new oracle the same events in the same order, with the params that
+the records hold. Like Optuna's samplers, it is seeded anew for each trial. Its JSON files are
+a view of the records.
+
+What is private to KerasTuner and used all the same stays here and in `keras_tuner_oracles`:
+the project folder, the seed, the random state, conditions. An oracle never stops a trial;
+only Hyperband gives it fewer epochs.
 """
 
 import contextlib
@@ -14,10 +15,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import keras_tuner
 import numpy as np
+from keras_tuner.src.engine.conditions import Parent
 
 from autocnn.config import SamplerName
-from autocnn.engines.base import NoProposal, Proposal
+from autocnn.engines.base import MOST_POINTS, NoProposal, Proposal
+from autocnn.engines.keras_tuner_oracles import (
+    BayesianOracle,
+    GridOracle,
+    HyperbandOracle,
+    RandomOracle,
+)
 from autocnn.objective import Goal
 from autocnn.records import EpochScore, Params, ParamValue, TrialRecord, TrialState
 from autocnn.space import AnyParameter, Categorical, Int, SearchSpace, format_value
@@ -58,11 +67,15 @@ class KerasTunerEngine:
         self._open: dict[int, Any] = {}
         self._reported: dict[int, int] = {}
         self._number_of: dict[str, int] = {}
+        self._parent_of: dict[int, int] = {}
         self._tried: list[dict[str, ParamValue]] = []
+        self._points = space.points(MOST_POINTS)
+        self._asked = 0
         with _quiet():
             self._oracle = _build_oracle(space, goal, sampler, seed=seed, epochs=epochs)
             self._oracle._set_project_dir(str(directory.parent), directory.name)
             self._oracle.verbose = 0
+        self._oracle.find_untried = self._find_untried
 
     def ask(self, trial: int) -> Proposal | NoProposal:
         """The params of a trial; see `base.Engine.ask`."""
@@ -71,7 +84,11 @@ class KerasTunerEngine:
 
     def reopen(self, record: TrialRecord) -> None:
         """Take a trial as asked for; see `base.Engine.reopen`."""
-        self._create(record.trial, dict(record.params))
+        ids = {number: trial_id for trial_id, number in self._number_of.items()}
+        parent_id = None if record.parent is None else ids.get(record.parent)
+        self._create(record.trial, dict(record.params), reopened=(record, parent_id))
+        if record.parent is not None:
+            self._parent_of[record.trial] = record.parent
 
     def report(self, trial: int, score: EpochScore) -> bool:
         """Tell the oracle, which never stops a trial; see `base.Engine.report`."""
@@ -88,25 +105,39 @@ class KerasTunerEngine:
         """Take the end of a trial; see `base.Engine.tell`."""
         opened = self._open.pop(record.trial)
         is_scored = record.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        opened.status = "COMPLETED" if is_scored and record.history else "FAILED"
+        is_scored = is_scored and opened.metrics.exists(OBJECTIVE)
+        opened.status = "COMPLETED" if is_scored else "FAILED"
         opened.message = record.reason or None
         with _quiet():
             self._oracle.end_trial(opened)
 
     def needed_models(self) -> set[int]:
-        """Trials of Hyperband's open brackets, whose best go on in the next round."""
+        """Trials of Hyperband's open brackets, whose best go on, and parents of open trials."""
         brackets = getattr(self._oracle, "_brackets", [])
         ids = [info["id"] for b in brackets for trials in b["rounds"] for info in trials]
-        return {self._number_of[i] for i in ids if i in self._number_of}
+        parents = {self._parent_of[trial] for trial in self._open if trial in self._parent_of}
+        return parents | {self._number_of[i] for i in ids if i in self._number_of}
+
+    def _find_untried(self) -> dict[str, Any] | None:
+        """A point that was not tried, by chance; None in a space without end, or at its end."""
+        left = [point for point in self._points or [] if point not in self._tried]
+        rng = np.random.default_rng((self.seed, self._asked))
+        return _encode(self.space, left[rng.integers(len(left))]) if left else None
 
     def _create(
-        self, trial: int, prescribed: dict[str, ParamValue] | None
+        self,
+        trial: int,
+        prescribed: dict[str, ParamValue] | None,
+        *,
+        reopened: tuple[TrialRecord, str | None] | None = None,
     ) -> Proposal | NoProposal:
+        self._asked = trial
         oracle = self._oracle
         entropy = np.random.SeedSequence((self.seed, trial)).generate_state(1)
         oracle._seed_state = int(entropy[0] >> 1)
         oracle._random_state = np.random.RandomState(oracle._seed_state)
         oracle.prescribed = None if prescribed is None else _encode(self.space, prescribed)
+        oracle.reopened = reopened
         with _quiet():
             created = oracle.create_trial(str(trial))
         if created.status == "IDLE":
@@ -119,6 +150,8 @@ class KerasTunerEngine:
         params = self.space.walk(lambda parameter: _decode(parameter, values[parameter.name]))
         self._tried.append(params)
         parent = self._number_of.get(values.get("tuner/trial_id", ""))
+        if parent is not None:
+            self._parent_of[trial] = parent
         return Proposal(
             params,
             from_start=params == prescribed and params in [dict(p) for p in self.space.start],
@@ -131,35 +164,7 @@ class KerasTunerEngine:
 def _build_oracle(
     space: SearchSpace, goal: Goal, sampler: SamplerName, *, seed: int, epochs: int
 ) -> Any:
-    """The oracle of a sampler; importing KerasTuner imports Keras and TensorFlow."""
-    import keras_tuner
-    from keras_tuner import oracles
-
-    class RandomOracle(oracles.RandomSearchOracle):  # type: ignore[misc]
-        prescribed: dict[str, Any] | None = None
-
-        def populate_space(self, trial_id: str) -> Any:
-            """What is prescribed, else a random point."""
-            if self.prescribed is not None:
-                return {"status": "RUNNING", "values": self.prescribed}
-            return super().populate_space(trial_id)
-
-    class BayesianOracle(oracles.BayesianOptimizationOracle):  # type: ignore[misc]
-        prescribed: dict[str, Any] | None = None
-
-        def populate_space(self, trial_id: str) -> Any:
-            """What is prescribed, else the most promising point."""
-            if self.prescribed is not None:
-                return {"status": "RUNNING", "values": self.prescribed}
-            return super().populate_space(trial_id)
-
-    class HyperbandOracle(oracles.HyperbandOracle):  # type: ignore[misc]
-        prescribed: dict[str, Any] | None = None
-
-        def _random_values(self) -> Any:
-            """What is prescribed, in the place of a random point of a first round."""
-            return dict(self.prescribed) if self.prescribed else super()._random_values()
-
+    """The oracle of a sampler."""
     arguments: dict[str, Any] = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max" if goal.maximize else "min"),
         "hyperparameters": _to_hyperparameters(space, keras_tuner.HyperParameters()),
@@ -172,7 +177,7 @@ def _build_oracle(
     if sampler == "bayesian":
         return BayesianOracle(max_trials=None, **arguments)
     if sampler == "grid":
-        return oracles.GridSearchOracle(max_trials=None, **arguments)
+        return GridOracle(max_trials=None, **arguments)
     return RandomOracle(max_trials=None, **arguments)
 
 
@@ -180,14 +185,15 @@ def _to_hyperparameters(space: SearchSpace, hp: Any) -> Any:
     """The space in KerasTuner's terms; the first start point gives the defaults."""
     defaults = space.start[0] if space.start else {}
     for parameter in space.parameters:
-        with contextlib.ExitStack() as scopes:
-            for condition in parameter.when:
-                parent = next(p for p in space.parameters if p.name == condition.parent)
-                allowed = [_encode_value(parent, value) for value in condition.values]
-                scopes.enter_context(hp.conditional_scope(condition.parent, allowed))
-            default = defaults.get(parameter.name)
-            encoded = None if default is None else _encode_value(parameter, default)
-            _add(hp, parameter, encoded)
+        # `conditional_scope` refuses a parent that is conditional itself.
+        for condition in parameter.when:
+            parent = next(p for p in space.parameters if p.name == condition.parent)
+            allowed = [_encode_value(parent, value) for value in condition.values]
+            hp._conditions.append(Parent(condition.parent, allowed))
+        default = defaults.get(parameter.name)
+        encoded = None if default is None else _encode_value(parameter, default)
+        _add(hp, parameter, encoded)
+        hp._conditions.clear()
     return hp
 
 

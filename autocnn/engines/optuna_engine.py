@@ -17,7 +17,7 @@ from optuna.trial import Trial, TrialState
 
 from autocnn import records
 from autocnn.config import PrunerName, SamplerName
-from autocnn.engines.base import NoProposal, Proposal
+from autocnn.engines.base import MOST_POINTS, NoProposal, Proposal
 from autocnn.objective import Goal
 from autocnn.records import EpochScore, ParamValue, TrialRecord
 from autocnn.space import AnyParameter, Categorical, Float, Int, SearchSpace
@@ -30,9 +30,6 @@ FIRST_RUNG_SHARE = 6
 
 MOST_ATTEMPTS = 10
 """So often a sampler is asked for something new before chance decides."""
-
-MOST_POINTS = 10_000
-"""A space with no more points is known to be exhausted when all were tried."""
 
 
 class OptunaEngine:
@@ -151,6 +148,8 @@ class OptunaEngine:
             self._study.enqueue_trial(fixed)
             self._study.sampler = self._build_sampler(trial, 0)
         opened = self._study.ask()
+        if fixed is not None and self.sampler == "qmc" and not from_start:
+            _ = opened.relative_params  # takes its point off the sequence, as it first did
         params = self.space.walk(lambda parameter: _suggest(opened, parameter))
         opened.set_user_attr("trial", trial)
         opened.set_user_attr("from_start", from_start)

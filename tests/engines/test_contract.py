@@ -1,6 +1,6 @@
 """What the loop may rely on, whichever engine and sampler a study has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,22 +88,17 @@ KINDS = (
 )
 
 
-def each_kind(
-    *, without: tuple[str, ...] = (), broken: Mapping[str, str] | None = None
-) -> pytest.MarkDecorator:
+def each_kind(*, without: tuple[str, ...] = ()) -> pytest.MarkDecorator:
     """Run a test with every kind, except some.
 
     Args:
         without: Beginnings of names for which the test makes no sense.
-        broken: Beginning of a name -> the bug for which the test fails.
     """
     params = []
     for kind in KINDS:
         if kind.name.startswith(without):
             continue
-        reasons = [r for name, r in (broken or {}).items() if kind.name.startswith(name)]
-        marks = [pytest.mark.xfail(strict=True, reason=reason) for reason in reasons[:1]]
-        params.append(pytest.param(kind, id=kind.name, marks=marks))
+        params.append(pytest.param(kind, id=kind.name))
     return pytest.mark.parametrize("kind", params)
 
 
@@ -149,7 +144,7 @@ def test_values_have_the_types_of_the_space(kind: Kind, tmp_path: Path) -> None:
     assert found <= set(types.items())
 
 
-@each_kind(broken={"keras": "KerasTuner's conditional_scope does not find a conditional parent"})
+@each_kind()
 def test_a_parent_may_have_a_condition_itself(kind: Kind, tmp_path: Path) -> None:
     space = make_space(
         Categorical("family", choices=("plain", "resnet")),
@@ -164,7 +159,7 @@ def test_a_parent_may_have_a_condition_itself(kind: Kind, tmp_path: Path) -> Non
     assert len({point["kernel_size"] for point in session.points if "kernel_size" in point}) > 1
 
 
-@each_kind(broken={"keras": "KerasTuner's conditional_scope does not find the second parent"})
+@each_kind()
 def test_a_parameter_may_have_two_conditions(kind: Kind, tmp_path: Path) -> None:
     space = make_space(
         Categorical("family", choices=("plain", "resnet")),
@@ -215,7 +210,7 @@ def test_the_first_start_point_is_trial_0(kind: Kind, tmp_path: Path) -> None:
     assert not any(proposal.from_start for proposal in proposals[2:])
 
 
-@each_kind(broken={"keras-grid": "GridSearchOracle begins with one start point only"})
+@each_kind()
 def test_all_start_points_come_first(kind: Kind, tmp_path: Path) -> None:
     proposals = Session(kind.build(tmp_path)).run(range(3))
     assert [proposal.params for proposal in proposals[:2]] == list(SPACE.start)
@@ -253,7 +248,7 @@ def test_no_two_trials_are_the_same(kind: Kind, tmp_path: Path) -> None:
     assert repeated(session.points) == []
 
 
-@each_kind(broken={"keras-bayesian": REPEATS})
+@each_kind()
 def test_no_two_trials_are_the_same_once_the_sampler_learns(kind: Kind, tmp_path: Path) -> None:
     session = Session(kind.build(tmp_path, SMALL))
     assert session.run_out(kind.enough + 2) is None
@@ -291,7 +286,7 @@ def test_failed_trials_count_as_tried(kind: Kind, tmp_path: Path) -> None:
     assert repeated(session.points) == []
 
 
-@each_kind(broken={"keras-bayesian": REPEATS})
+@each_kind()
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_point_is_tried_twice(kind: Kind, tmp_path: Path, workers: int) -> None:
     session = Session(kind.build(tmp_path, NINE_POINTS))
@@ -300,8 +295,7 @@ def test_no_point_is_tried_twice(kind: Kind, tmp_path: Path, workers: int) -> No
     assert len(session.points) == 9
 
 
-@each_kind(broken={"keras-random": GIVES_UP, "keras-bayesian": GIVES_UP,
-                   "keras-hyperband": GIVES_UP})  # fmt: skip
+@each_kind()  # fmt: skip
 def test_nothing_is_exhausted_before_everything_was_tried(kind: Kind, tmp_path: Path) -> None:
     space = make_space(
         Categorical("head_units", choices=(0, 64)),
@@ -325,6 +319,14 @@ def test_trials_may_run_at_once_and_end_in_any_order(kind: Kind, tmp_path: Path)
     answer = session.run_out(NUM_TRIALS, workers=2)
     assert answer is None
     assert problems(SPACE, session) == []
+    assert repeated(session.points) == []
+
+
+@each_kind()
+def test_no_worker_is_idle(kind: Kind, tmp_path: Path) -> None:
+    session = Session(kind.build(tmp_path))
+    for trial in range(4):
+        session.open(trial)
     assert repeated(session.points) == []
 
 
@@ -361,7 +363,7 @@ def test_an_engine_waits_only_while_a_trial_runs(kind: Kind, tmp_path: Path) -> 
 # -- going on after a restart --------------------------------------------------------------
 
 
-@each_kind(broken={"optuna-qmc": QMC_RESTARTS})
+@each_kind()
 @pytest.mark.parametrize(("space", "num_before"), [(SPACE, 6), (SMALL, 7)], ids=["space", "small"])
 def test_a_restored_engine_goes_on_as_if_it_had_never_stopped(
     kind: Kind, tmp_path: Path, space: SearchSpace, num_before: int
@@ -394,23 +396,18 @@ def test_an_open_start_point_goes_on_after_a_restart(kind: Kind, tmp_path: Path)
     check_resume_of_an_open_trial(kind, tmp_path, 0)
 
 
-@each_kind(broken={"optuna-qmc": QMC_RESTARTS})
+@each_kind()
 @pytest.mark.parametrize("number", [1, 3])
 def test_an_open_trial_goes_on_after_a_restart(kind: Kind, tmp_path: Path, number: int) -> None:
     check_resume_of_an_open_trial(kind, tmp_path, number)
 
 
-@each_kind(
-    broken={
-        "optuna-qmc": QMC_RESTARTS,
-        "keras-bayesian": "what it supposes of an open trial depends on its model before",
-    }
-)
+@each_kind()
 def test_an_open_trial_goes_on_beside_a_sampler_that_learns(kind: Kind, tmp_path: Path) -> None:
     check_resume_of_an_open_trial(kind, tmp_path, 6)
 
 
-@each_kind(broken={"optuna-qmc": QMC_RESTARTS})
+@each_kind()
 def test_two_workers_go_on_after_a_restart(kind: Kind, tmp_path: Path) -> None:
     whole = Session(kind.build(tmp_path))
     whole.run_out(9, workers=2)
@@ -433,7 +430,9 @@ def test_a_lost_trial_is_asked_for_again(kind: Kind, tmp_path: Path, lost: int) 
     assert sorted(again.trials) == list(range(10))
 
 
-@each_kind(without=("keras-bayesian",), broken={"keras-grid": REOPENS_ANOTHER})
+@each_kind(
+    without=("keras-bayesian",),
+)
 @pytest.mark.parametrize("lost", [0, 3])
 def test_no_point_is_tried_twice_after_a_loss(kind: Kind, tmp_path: Path, lost: int) -> None:
     whole = Session(kind.build(tmp_path, NINE_POINTS))
@@ -447,7 +446,6 @@ def test_no_point_is_tried_twice_after_a_loss(kind: Kind, tmp_path: Path, lost: 
 
 @each_kind(
     without=("keras-hyperband",),  # a fork refuses it
-    broken={"keras-bayesian": REPEATS, "keras-grid": REOPENS_ANOTHER},
 )
 def test_trials_of_another_engine_may_be_taken_over(kind: Kind, tmp_path: Path) -> None:
     other = Session(OptunaEngine(NINE_POINTS, GOAL, sampler="random", seed=11))
@@ -487,7 +485,7 @@ def test_the_engine_goes_on_after_failures(kind: Kind, tmp_path: Path, state: Tr
     assert repeated(session.points) == []
 
 
-@each_kind(broken={"optuna-qmc": QMC_RESTARTS})
+@each_kind()
 def test_failures_are_restored_as_they_were_told(kind: Kind, tmp_path: Path) -> None:
     whole = Session(kind.build(tmp_path, SMALL))
     states = list(TrialState)[:5]
@@ -496,7 +494,7 @@ def test_failures_are_restored_as_they_were_told(kind: Kind, tmp_path: Path) -> 
         whole.train(trial, trial % 3)
         whole.end(trial, states[trial % 5] if trial % 3 else TrialState.FAILED)
     again = Session(kind.build(tmp_path, SMALL), whole.records)
-    later = range(7, kind.enough)
+    later = range(7, 11)
     assert again.run(later) == whole.run(later)
 
 
@@ -515,7 +513,7 @@ def test_an_epoch_that_was_reported_before_changes_nothing(kind: Kind, tmp_path:
     assert once.run(later) == twice.run(later)
 
 
-@each_kind(broken={"keras": "tell() asks KerasTuner for the best of no scores"})
+@each_kind()
 @pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.PRUNED])
 def test_the_objective_may_not_have_been_measured(
     kind: Kind, tmp_path: Path, state: TrialState
