@@ -27,6 +27,9 @@ from autocnn.errors import StudyError, StudyLockedError
 SAME_START_S = 1.0
 """Two processes with one number are the same when they started within this time."""
 
+DYING_S = 2.0
+"""A process that was just killed may hold its lock for so long."""
+
 
 @dataclass(frozen=True)
 class Owner:
@@ -86,7 +89,7 @@ class StudyLock:
             StudyLockedError: When another process holds it, or may hold it on another host.
         """
         try:
-            self._lock.acquire(timeout=0)
+            self._lock.acquire(timeout=DYING_S)
         except Timeout as error:
             raise self._held(self._owner()) from error
         owner, me = self._owner(), Owner.this()

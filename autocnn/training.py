@@ -22,6 +22,7 @@ from autocnn.knobs import Settings
 from autocnn.models import build_model
 from autocnn.models.augmentation import Augmenter
 from autocnn.models.inference import compile_prediction, predict_rows
+from autocnn.models.optimizer import build_loss, build_optimizer
 from autocnn.records import EpochScore, Scores
 from autocnn.tasks import TrainingResult, TrainingTask
 
@@ -78,17 +79,20 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
     momentum = max(0.5, 1 - 1 / (AVERAGED_EPOCHS * steps))
     _set_batch_norm_momentum(model, momentum)
     model.compile(
-        optimizer=_build_optimizer(
-            settings, steps=steps, epochs=task.epochs, average_momentum=momentum
+        optimizer=build_optimizer(
+            settings,
+            steps=steps,
+            epochs=task.epochs,
+            steps_before=(task.first_epoch - 1) * steps,
+            average_momentum=momentum,
         ),
-        loss=_build_loss(settings),
+        loss=build_loss(settings),
         steps_per_execution=_divisor_up_to(MOST_STEPS_PER_EXECUTION, steps),
         jit_compile=False,
     )
     model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
     if task.start_path is not None:
         model.set_weights(keras.models.load_model(task.start_path, compile=False).get_weights())
-        model.optimizer.iterations.assign((task.first_epoch - 1) * steps)
     scorer = _Scorer(task, images, report, patience=settings.integer("early_stopping_patience"))
     averaging = _Averaging() if settings.flag("weight_averaging") else None
     checkpoint = read_checkpoint(task.checkpoint_path)
@@ -280,84 +284,10 @@ def _class_weights(task: TrainingTask, settings: Settings) -> NDArray[np.float32
     return weights.astype(np.float32)
 
 
-def _build_loss(settings: Settings) -> keras.losses.Loss:
-    smoothing = settings.number("label_smoothing")
-    if settings.text("imbalance") == "focal_loss":
-        return keras.losses.CategoricalFocalCrossentropy(label_smoothing=smoothing)
-    return keras.losses.CategoricalCrossentropy(label_smoothing=smoothing)
-
-
 def _set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
-
-
-def _build_optimizer(
-    settings: Settings, *, steps: int, epochs: int, average_momentum: float
-) -> keras.optimizers.Optimizer:
-    """The optimiser with its schedule and weight averaging."""
-    schedule = WarmUpAndDecay(
-        settings.number("learning_rate"),
-        warmup_steps=settings.integer("warmup_epochs") * steps,
-        total_steps=epochs * steps,
-        shape=settings.text("schedule"),
-    )
-    arguments: dict[str, Any] = {
-        "learning_rate": schedule,
-        "weight_decay": settings.number("weight_decay"),
-        "use_ema": settings.flag("weight_averaging"),
-        "ema_momentum": average_momentum,
-        "clipnorm": 5.0,
-    }
-    name = settings.text("optimizer")
-    if name == "sgd":
-        optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **arguments)
-    elif name == "rmsprop":
-        optimizer = keras.optimizers.RMSprop(**arguments)
-    elif name == "lion":
-        optimizer = keras.optimizers.Lion(**arguments)
-    else:
-        optimizer = keras.optimizers.AdamW(**arguments)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
-
-
-class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
-    """A linear rise from 0, then a fall to 0 along a cosine or a line, or none.
-
-    Source: Loshchilov & Hutter 2017, arXiv:1608.03983 (cosine).
-
-    Args:
-        peak: Largest learning rate.
-        warmup_steps: Steps of the rise; at most half of all.
-        total_steps: Steps in all.
-        shape: `cosine`, `linear` or `constant`.
-    """
-
-    def __init__(self, peak: float, *, warmup_steps: int, total_steps: int, shape: str) -> None:
-        self.peak = peak
-        self.warmup_steps = min(warmup_steps, total_steps // 2)
-        self.total_steps = total_steps
-        self.shape = shape
-
-    def __call__(self, step: Any) -> Any:
-        """Learning rate of a step, 0 for the first."""
-        step = tf.cast(step, tf.float32)
-        rise = (step + 1.0) / max(1, self.warmup_steps)
-        share = (step - self.warmup_steps) / max(1, self.total_steps - self.warmup_steps)
-        share = tf.clip_by_value(share, 0.0, 1.0)
-        if self.shape == "cosine":
-            fall = 0.5 * (1.0 + tf.cos(math.pi * share))
-        elif self.shape == "linear":
-            fall = 1.0 - share
-        else:
-            fall = tf.ones_like(share)
-        return self.peak * tf.where(step < self.warmup_steps, rise, fall)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments."""
-        return dict(vars(self))
 
 
 def _save_model(

@@ -16,3 +16,9 @@ def tensorflow_session() -> None:
     from autocnn.training import configure_tensorflow
 
     configure_tensorflow(threads=1)
+
+
+@pytest.fixture(autouse=True)
+def impatient_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test waits for a process that may just be dying."""
+    monkeypatch.setattr("autocnn.lock.DYING_S", 0.0)

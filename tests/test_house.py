@@ -24,6 +24,7 @@ PACKAGE = ROOT / "autocnn"
 FLOORS = {
     "errors": 0,
     "records": 1, "atomic": 1, "machine": 1, "quantities": 1, "drift": 1,
+    "quiet": 1,
     "knobs": 2, "events": 2, "config": 2, "tables": 2, "lock": 2, "checkpoint": 2,
     "space": 3, "objective": 3, "status": 3,
     "space_files": 4, "tasks": 4, "store": 4,

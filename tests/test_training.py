@@ -14,7 +14,7 @@ from autocnn.judging import judge
 from autocnn.objective import Goal
 from autocnn.records import EpochScore, ParamValue
 from autocnn.tasks import Images, JudgingTask, TrainingResult, TrainingTask
-from autocnn.training import Report, WarmUpAndDecay, train
+from autocnn.training import Report, train
 
 pytestmark = pytest.mark.usefixtures("tensorflow_session")
 
@@ -174,7 +174,8 @@ def test_a_training_may_begin_with_a_parent_s_weights(images: Images, tmp_path: 
     )  # fmt: skip
     result = train(child, keep_going)
     assert [score.epoch for score in result.history] == [3, 4]
-    assert (result.history[0].val.accuracy or 0) > 0.9, "it goes on, not over"
+    assert result.history[0].train_loss < 0.3, "it goes on, not over"
+    assert (result.history[0].val.accuracy or 0) > 0.95, "with averages of its own weights"
     in_pieces = make_task(
         images, tmp_path, epochs=4, start_path=parent.model_path, first_epoch=3,
         model_path=tmp_path / "child.keras", checkpoint_path=tmp_path / "child2.npz",
@@ -276,15 +277,3 @@ def test_judging_predicts_and_measures(images: Images, tmp_path: Path) -> None:
     assert result.flops and result.latency_ms and result.num_weights
     result = judge(JudgingTask(task.model_path, images, rows, where, 1, False), keep_going)
     assert result.flops is None and result.latency_ms is None
-
-
-@pytest.mark.parametrize(("shape", "last"), [("cosine", 0.0), ("linear", 0.0), ("constant", 1.0)])
-def test_the_schedule_rises_and_falls(shape: str, last: float) -> None:
-    schedule = WarmUpAndDecay(1.0, warmup_steps=10, total_steps=100, shape=shape)
-    rates = [float(schedule(step)) for step in range(101)]
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[9] == pytest.approx(1.0)
-    assert max(rates) <= 1.0 + 1e-6
-    assert rates[100] == pytest.approx(last, abs=1e-6)
-    assert rates[10:] == sorted(rates[10:], reverse=True)
-    assert WarmUpAndDecay(**schedule.get_config())(50) == schedule(50)

@@ -3,6 +3,7 @@
 from autocnn.config import StudyConfig
 from autocnn.engines.base import Engine
 from autocnn.objective import Goal
+from autocnn.quiet import silent_stderr
 from autocnn.space import SearchSpace
 from autocnn.store import StudyFolder
 
@@ -21,7 +22,8 @@ def build_engine(
     """
     assert config.sampler is not None and config.pruner is not None, "chosen by the engine"
     if config.engine == "keras-tuner":
-        from autocnn.engines.keras_tuner_engine import KerasTunerEngine
+        with silent_stderr():  # TensorFlow greets when it is imported
+            from autocnn.engines.keras_tuner_engine import KerasTunerEngine
 
         return KerasTunerEngine(
             space, goal, sampler=config.sampler, seed=config.seed, epochs=epochs,

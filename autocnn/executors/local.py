@@ -23,6 +23,7 @@ import psutil
 from autocnn.executors.base import EndEvent, EpochEvent, Event, Outcome
 from autocnn.executors.worker import run_task
 from autocnn.machine import count_memory_kills
+from autocnn.quiet import silent_stderr
 from autocnn.records import TrialState
 from autocnn.tasks import Task
 
@@ -52,7 +53,7 @@ def start_forkserver(preload: Sequence[str] = PRELOAD) -> None:
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
-    with _hidden_main(), _silent_stderr():
+    with _hidden_main(), silent_stderr():
         forkserver.ensure_running()
 
 
@@ -100,7 +101,7 @@ class LocalExecutor:
         )
         try:
             with _hidden_main():
-                with _silent_stderr():
+                with silent_stderr():
                     forkserver.ensure_running()  # again, if it was ended
                 process.start()
         except (OSError, EOFError) as error:
@@ -228,20 +229,6 @@ def _kill_orphan(pid: int | None) -> None:
         process = psutil.Process(pid)
         if any("multiprocessing.forkserver" in word for word in process.cmdline()):
             process.kill()
-
-
-@contextlib.contextmanager
-def _silent_stderr() -> Iterator[None]:
-    """Give the server no stderr: TensorFlow greets there; workers write to their logs."""
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 @contextlib.contextmanager
