@@ -109,15 +109,18 @@ class Stages:
         self.trials, sentences = self.folder.recover_trials()
         for sentence in sentences:
             self.observer.warn(sentence)
+        ended = {trial.trial for trial in self.trials if not trial.is_open}
+        if not {finalist.trial for finalist in self.status.finalists or ()} <= ended:
+            self._update(finalists=None)  # the record of one was torn
         # It never shrinks below what has begun.
         total = max(self.config.trials, 1 + max((t.trial for t in self.trials), default=-1))
         self.config = self.config.model_copy(update={"trials": total})
-        resumed = (*self.status.resumed, timestamp()) if self.status.is_prepared else ()
+        if self.status.is_prepared:
+            self._update(resumed=(*self.status.resumed, timestamp()))
+        else:
+            self._update(versions=installed_versions(), machine=self.machine.to_json())
         self._update(
             config=self.config,
-            resumed=resumed,
-            versions=installed_versions(),
-            machine=self.machine.to_json(),
             resources=self.resources.to_json(),
             data=DataFacts(
                 fingerprint=self.dataset.fingerprint,

@@ -56,9 +56,9 @@ class StudyStatus(BaseModel):
         seconds: Time that it has taken, all sessions together.
         config: What was asked, resolved.
         epochs: Most epochs per trial.
-        versions: Package -> version, of the latest session.
-        machine: Facts about the machine, of the latest session.
-        resources: How trials share it.
+        versions: Package -> version, when it began.
+        machine: Facts about the machine that it began on.
+        resources: How trials share the machine, in the latest session.
         data: The images; None until they are prepared.
         space_fingerprint: Of the space that is searched; None until it is prepared.
         finalists: The trials that are retrained; None before they are chosen.

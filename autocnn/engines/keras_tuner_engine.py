@@ -19,6 +19,7 @@ import keras_tuner
 import numpy as np
 from keras_tuner.src.engine.conditions import Parent
 
+from autocnn.atomic import writing_error
 from autocnn.config import SamplerName
 from autocnn.engines.base import MOST_POINTS, NoProposal, Proposal
 from autocnn.engines.keras_tuner_oracles import (
@@ -64,6 +65,7 @@ class KerasTunerEngine:
         self.goal = goal
         self.sampler = sampler
         self.seed = seed
+        self.directory = directory
         self._open: dict[int, Any] = {}
         self._reported: dict[int, int] = {}
         self._number_of: dict[str, int] = {}
@@ -71,7 +73,7 @@ class KerasTunerEngine:
         self._tried: list[dict[str, ParamValue]] = []
         self._points = space.points(MOST_POINTS)
         self._asked = 0
-        with _quiet():
+        with _calling(self.directory):
             self._oracle = _build_oracle(space, goal, sampler, seed=seed, epochs=epochs)
             self._oracle._set_project_dir(str(directory.parent), directory.name)
             self._oracle.verbose = 0
@@ -95,7 +97,7 @@ class KerasTunerEngine:
         value = self.goal.value_of(score.val)
         if value is not None and score.epoch > self._reported.get(trial, 0):
             self._reported[trial] = score.epoch
-            with _quiet():
+            with _calling(self.directory):
                 self._oracle.update_trial(
                     self._open[trial].trial_id, {OBJECTIVE: value}, step=score.epoch
                 )
@@ -108,7 +110,7 @@ class KerasTunerEngine:
         is_scored = is_scored and opened.metrics.exists(OBJECTIVE)
         opened.status = "COMPLETED" if is_scored else "FAILED"
         opened.message = record.reason or None
-        with _quiet():
+        with _calling(self.directory):
             self._oracle.end_trial(opened)
 
     def needed_models(self) -> set[int]:
@@ -138,7 +140,7 @@ class KerasTunerEngine:
         oracle._random_state = np.random.RandomState(oracle._seed_state)
         oracle.prescribed = None if prescribed is None else _encode(self.space, prescribed)
         oracle.reopened = reopened
-        with _quiet():
+        with _calling(self.directory):
             created = oracle.create_trial(str(trial))
         if created.status == "IDLE":
             return NoProposal.WAIT
@@ -238,8 +240,17 @@ def _decode(parameter: AnyParameter, value: Any) -> ParamValue:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """KerasTuner 1.4.8 calls functions that Python has deprecated."""
+def _calling(directory: Path) -> Iterator[None]:
+    """Around a call of KerasTuner, which writes its JSON files at each.
+
+    KerasTuner 1.4.8 calls functions that Python has deprecated.
+
+    Raises:
+        StudyError: When the files cannot be written.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        try:
+            yield
+        except OSError as error:
+            raise writing_error(error, directory) from error

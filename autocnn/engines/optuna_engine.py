@@ -5,8 +5,10 @@ A sampler with a seed proposes the same start again after a resume, so each tria
 a sampler seeded from (study seed, trial number).
 """
 
+import functools
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import optuna
@@ -18,9 +20,13 @@ from optuna.trial import Trial, TrialState
 from autocnn import records
 from autocnn.config import PrunerName, SamplerName
 from autocnn.engines.base import MOST_POINTS, NoProposal, Proposal
+from autocnn.errors import DiskFullError
 from autocnn.objective import Goal
 from autocnn.records import EpochScore, ParamValue, TrialRecord
 from autocnn.space import AnyParameter, Categorical, Float, Int, SearchSpace
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 RUNG_FACTOR = 3
 """ASHA keeps the best third at each rung (Li et al. 2020, arXiv:1810.05934)."""
@@ -30,6 +36,23 @@ FIRST_RUNG_SHARE = 6
 
 MOST_ATTEMPTS = 10
 """So often a sampler is asked for something new before chance decides."""
+
+
+def _with_storage(method: Callable[P, R]) -> Callable[P, R]:
+    """A method that writes to the database, with an error that a user can mend."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except optuna.exceptions.StorageInternalError as error:
+            cause = str(error.__cause__ or error).splitlines()[0]
+            raise DiskFullError(
+                f"optuna.db: must be writable, got: {cause}.",
+                remedy="Free some space on the disk of the study, then resume it.",
+            ) from error
+
+    return call
 
 
 class OptunaEngine:
@@ -77,6 +100,7 @@ class OptunaEngine:
             pruner=_build_pruner(pruner, epochs),
         )
 
+    @_with_storage
     def ask(self, trial: int) -> Proposal | NoProposal:
         """The params of a trial; see `base.Engine.ask`.
 
@@ -102,10 +126,12 @@ class OptunaEngine:
         rng = np.random.default_rng((self.seed, trial))
         return self._open_trial(trial, fixed=untried[rng.integers(len(untried))])
 
+    @_with_storage
     def reopen(self, record: TrialRecord) -> None:
         """Take a trial as asked for; see `base.Engine.reopen`."""
         self._open_trial(record.trial, fixed=dict(record.params), from_start=record.from_start)
 
+    @_with_storage
     def report(self, trial: int, score: EpochScore) -> bool:
         """Whether to stop a trial after this epoch; see `base.Engine.report`."""
         value = self.goal.value_of(score.val)
@@ -120,6 +146,7 @@ class OptunaEngine:
         """None: every trial begins anew; see `base.Engine.needed_models`."""
         return set()
 
+    @_with_storage
     def tell(self, record: TrialRecord) -> None:
         """Take the end of a trial; see `base.Engine.tell`."""
         opened = self._open.pop(record.trial)

@@ -1,5 +1,6 @@
 """KerasTuner's oracles behind ask, report and tell: what the contract does not say."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from autocnn.config import SamplerName
 from autocnn.engines.base import NoProposal
 from autocnn.engines.keras_tuner_engine import KerasTunerEngine
+from autocnn.errors import DiskFullError
 from autocnn.objective import Goal
 from autocnn.records import Params, TrialState
 from autocnn.space import Float, SearchSpace
@@ -308,3 +310,15 @@ def test_it_prints_nothing(
     session.open(2)
     session.end(2, TrialState.FAILED)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_full_disk_is_told(make_engine: EngineMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = make_engine("random")
+    propose(engine, 0)
+
+    def no_room() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(engine._oracle, "save", no_room)
+    with pytest.raises(DiskFullError, match="keras_tuner: the disk must have room"):
+        engine.ask(1)

@@ -14,6 +14,11 @@ import numpy as np
 import psutil
 import pytest
 
+from autocnn.engines.base import Proposal
+from autocnn.engines.optuna_engine import OptunaEngine
+from autocnn.errors import DiskFullError
+from autocnn.objective import Goal
+from autocnn.space_files import parse_space
 from tests.faults.studies import SPACE, Place, read_record, read_table, trained_epochs
 
 pytestmark = pytest.mark.slow
@@ -136,6 +141,23 @@ def test_a_torn_record_is_set_aside_and_the_trial_repeated(place: Place, name: s
     assert states(place.study()) == ["complete"] * 6
     assert read_record(place.study(), 1)["params"] == before
     assert (path.parent / "trial.json.broken").exists()
+
+
+def test_a_torn_record_of_a_finalist_takes_the_study_back_to_its_search(place: Place) -> None:
+    place.env["EPOCH_S"] = "0.1"
+    session = place.search(pruner="none")
+    assert session.wait_until((place.study() / "candidates/01/refit.json").exists)
+    session.kill_all()
+    finalist = json.loads((place.study() / "study.json").read_text())["finalists"][1]["trial"]
+    path = place.study() / f"trials/{finalist:04d}/trial.json"
+    before = json.loads(path.read_text())["objective"]
+    path.write_text("{")
+    code, stderr = place.resume().wait()
+    assert code == 0, stderr
+    assert states(place.study()) == ["complete"] * 6
+    assert read_record(place.study(), finalist)["objective"] == before
+    assert len(read_table(place.study() / "leaderboard.csv")) == 2
+    assert trained_epochs(place.study())["candidates/01"].count(1) == 1, "its refit was kept"
 
 
 def test_two_resumes_at_once(place: Place) -> None:
@@ -283,6 +305,19 @@ def test_other_versions_and_another_machine_are_told_and_the_study_goes_on(place
     assert code == 0, stderr
     assert "Warning: Since this study began: keras was 3.0.0, is " in stderr
     assert "Another machine: num_cpus was 99, is " in stderr
+
+
+def test_a_full_disk_under_the_engine_s_database_is_told(small_disk: Path) -> None:
+    space = parse_space(SPACE, source="space.yaml", name="space")
+    engine = OptunaEngine(space, Goal("accuracy"), storage=f"sqlite:///{small_disk}/optuna.db")
+    assert isinstance(engine.ask(0), Proposal)
+    with (small_disk / "ballast").open("wb") as ballast, pytest.raises(OSError, match="No space"):
+        while True:
+            ballast.write(bytes(1_000_000))
+            ballast.flush()
+    with pytest.raises(DiskFullError, match=r"optuna\.db: must be writable, got: .*full"):
+        for trial in range(1, 100):
+            engine.ask(trial)
 
 
 def test_a_read_only_folder_is_told_and_left_alone(tmp_path: Path, small_disk: Path) -> None:
