@@ -260,17 +260,6 @@ def test_ctrl_c_keeps_what_ended(tmp_path: Path, space: Path, cache_dir: Path) -
 
 
 @pytest.mark.slow
-def test_the_default_search_finds_digits(tmp_path: Path, cache_dir: Path) -> None:
-    arguments = ["search", "--space", "quick", "--trials", "6", "--name", "digits"]
-    arguments += ["--results", str(tmp_path), "--cache-dir", str(cache_dir)]
-    assert run(arguments) == 0
-    board = read_csv(tmp_path / "digits" / "leaderboard.csv")
-    assert len(board) == 3
-    assert float(board[0]["test_accuracy"]) > 0.95
-    assert float(board[0]["test_macro_auc"]) > 0.99
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["default", "resnet", "mri"])
 def test_every_shipped_space_finishes_a_small_study(
     name: str, tmp_path: Path, cache_dir: Path
@@ -287,8 +276,8 @@ def test_every_shipped_space_finishes_a_small_study(
 def test_a_budget_is_kept(tmp_path: Path, space: Path, cache_dir: Path) -> None:
     data = write_folder(tmp_path / "images", splits=SPLIT_NAMES, per_split=300)
     started = time.monotonic()
-    folder = search(data, space, cache_dir, "--trials", "500", "--epochs", "40", "--budget", "90s")
-    assert time.monotonic() - started < 180
+    folder = search(data, space, cache_dir, "--trials", "500", "--epochs", "40", "--budget", "50s")
+    assert time.monotonic() - started < 80
     rows = read_csv(folder / "trials.csv")
     assert 0 < len(rows) < 500
     assert read_csv(folder / "leaderboard.csv")
