@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 
 from autocnn.knobs import KNOBS
 from autocnn.records import Params
-from autocnn.space import Categorical, SearchSpace
+from autocnn.space import Categorical, Float, SearchSpace
 from autocnn.space_files import load_space
 
 TINY: dict[str, int | str] = {
@@ -25,10 +25,20 @@ def default_point() -> dict[str, bool | int | float | str]:
 
 
 def write_point(path: Path, params: Params) -> Path:
-    """Write a space that holds nothing but `params`."""
-    parameters = tuple(Categorical(name, (), choices=(value,)) for name, value in params.items())
+    """Write a space that holds nothing but `params`, and weight decays too close to matter.
+
+    A single point would be exhausted by its first trial.
+    """
+    decay = float(params.get("weight_decay", KNOBS["weight_decay"].default))
+    params = {**params, "weight_decay": decay}
+    parameters = [
+        Float(name, (), low=decay, high=decay + 1e-9)
+        if name == "weight_decay"
+        else Categorical(name, (), choices=(value,))
+        for name, value in params.items()
+    ]
     unknown = [name for name in params if name not in KNOBS]
     assert not unknown, unknown
-    space = SearchSpace("point", "One point", 1, "auto", parameters, (params,))
+    space = SearchSpace("point", "One point", 1, "auto", tuple(parameters), (params,))
     YAML().dump(replace(space, name=path.stem).to_yaml_data(), path)
     return path
