@@ -222,10 +222,14 @@ class Stages:
                 make_task=self._make_task,
                 save_progress=self.save,
             )
-            records = run_search(
-                plan, self._build_engine(), self.executor, self.folder, budget, self.observer,
-                earlier=self.trials, interruption=self.interruption, disk=disk,
-            )  # fmt: skip
+            engine = self._build_engine()
+            try:
+                records = run_search(
+                    plan, engine, self.executor, self.folder, budget, self.observer,
+                    earlier=self.trials, interruption=self.interruption, disk=disk,
+                )  # fmt: skip
+            finally:
+                engine.close()
         else:
             self.folder.write_trials_table(records)
         ranked = rank_trials(self.goal, records)

@@ -5,9 +5,12 @@ import errno
 import io
 import os
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 from autocnn.checkpoint import Checkpoint
 from autocnn.records import (
@@ -95,3 +98,15 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 def have_no_room(*arguments: object) -> NoReturn:
     """In the place of os.fsync: the disk is full."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def read_optuna_trials(path: Path, name: str) -> "list[FrozenTrial]":
+    """The trials in a database, read with Optuna's own functions."""
+    import optuna
+
+    storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
+    try:
+        return optuna.load_study(study_name=name, storage=storage).trials
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()

@@ -160,6 +160,9 @@ class FakeEngine:
     def needed_models(self) -> set[int]:
         return set()
 
+    def close(self) -> None:
+        raise AssertionError("the loop did not open it")
+
     def ask(self, trial: int) -> Proposal | NoProposal:
         if len(self.asked) == self.num_points:
             return NoProposal.EXHAUSTED

@@ -17,6 +17,7 @@ from PIL import Image
 
 from autocnn.cli.main import run
 from autocnn.leaderboard import COLUMNS
+from tests.samples import read_optuna_trials
 
 TINY_SPACE = """
 description: "One small network"
@@ -197,14 +198,12 @@ def test_a_study_of_the_same_seed_proposes_the_same_params(
 
 @pytest.mark.slow
 def test_optuna_reads_its_database(tmp_path: Path, space: Path, cache_dir: Path) -> None:
-    import optuna
-
     data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
     folder = search(data, space, cache_dir)
-    study = optuna.load_study(study_name="s", storage=f"sqlite:///{folder / 'optuna.db'}")
+    trials = read_optuna_trials(folder / "optuna.db", "s")
     rows = read_csv(folder / "trials.csv")
-    assert [trial.number for trial in study.trials] == [int(row["trial"]) for row in rows]
-    assert study.trials[0].value == pytest.approx(float(rows[0]["objective"]), abs=1e-8)
+    assert [trial.number for trial in trials] == [int(row["trial"]) for row in rows]
+    assert trials[0].value == pytest.approx(float(rows[0]["objective"]), abs=1e-8)
 
 
 def test_bad_data_leaves_nothing_behind(

@@ -63,6 +63,10 @@ class Engine(Protocol):
         """Ended trials whose weights later trials may begin with."""
         ...
 
+    def close(self) -> None:
+        """Let go of its files; nothing is asked of it any more."""
+        ...
+
 
 def restore(engine: Engine, records: Sequence[TrialRecord]) -> None:
     """Bring a new engine to where it was: the same events in the same order.

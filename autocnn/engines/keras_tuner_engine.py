@@ -120,6 +120,9 @@ class KerasTunerEngine:
         parents = {self._parent_of[trial] for trial in self._open if trial in self._parent_of}
         return parents | {self._number_of[i] for i in ids if i in self._number_of}
 
+    def close(self) -> None:
+        """Nothing is open; see `base.Engine.close`."""
+
     def _find_untried(self) -> dict[str, Any] | None:
         """A point that was not tried, by chance; None in a space without end, or at its end."""
         left = [point for point in self._points or [] if point not in self._tried]

@@ -93,9 +93,10 @@ class OptunaEngine:
         self._reported: dict[int, int] = {}
         self._tried: list[dict[str, ParamValue]] = []
         self._points = space.points(MOST_POINTS)
+        self._storage = None if storage is None else _open_storage(storage)
         self._study = optuna.create_study(
             study_name=name,
-            storage=None if storage is None else _open_storage(storage),
+            storage=self._storage,
             direction="maximize" if goal.maximize else "minimize",
             pruner=_build_pruner(pruner, epochs),
         )
@@ -141,6 +142,12 @@ class OptunaEngine:
         opened = self._open[trial]
         opened.report(value, step=score.epoch)
         return not opened.user_attrs["from_start"] and opened.should_prune()
+
+    def close(self) -> None:
+        """Close the database; see `base.Engine.close`."""
+        if self._storage is not None:
+            self._storage.remove_session()
+            self._storage.engine.dispose()
 
     def needed_models(self) -> set[int]:
         """None: every trial begins anew; see `base.Engine.needed_models`."""

@@ -1,6 +1,8 @@
 """Each config gets the engine that it names."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,22 @@ from autocnn.engines.optuna_engine import OptunaEngine
 from autocnn.objective import Goal
 from autocnn.store import StudyFolder
 from tests.engines.trials import GOAL, SMALL, SPACE, Session, propose, score
+
+Build = Callable[..., Engine]
+
+
+@pytest.fixture
+def build() -> Iterator[Build]:
+    """`build_engine`; what it built is closed at the end."""
+    built: list[Engine] = []
+
+    def build_and_remember(*arguments: Any, **options: Any) -> Engine:
+        built.append(build_engine(*arguments, **options))
+        return built[-1]
+
+    yield build_and_remember
+    for engine in built:
+        engine.close()
 
 
 @pytest.fixture
@@ -32,10 +50,10 @@ def folder(tmp_path: Path) -> StudyFolder:
     ],
 )
 def test_a_config_names_its_engine(
-    folder: StudyFolder, engine: EngineName, sampler: SamplerName, kind: type[Engine]
+    build: Build, folder: StudyFolder, engine: EngineName, sampler: SamplerName, kind: type[Engine]
 ) -> None:
     config = StudyConfig(engine=engine, sampler=sampler)
-    built = build_engine(config, SMALL, GOAL, folder, epochs=9)
+    built = build(config, SMALL, GOAL, folder, epochs=9)
     assert type(built) is kind
     assert isinstance(built, OptunaEngine | KerasTunerEngine)
     assert built.sampler == sampler
@@ -44,9 +62,9 @@ def test_a_config_names_its_engine(
 
 @pytest.mark.parametrize(("engine", "sampler"), [("optuna", "tpe"), ("keras-tuner", "bayesian")])
 def test_an_engine_has_a_sampler_of_its_own(
-    folder: StudyFolder, engine: EngineName, sampler: SamplerName
+    build: Build, folder: StudyFolder, engine: EngineName, sampler: SamplerName
 ) -> None:
-    built = build_engine(StudyConfig(engine=engine), SMALL, GOAL, folder, epochs=9)
+    built = build(StudyConfig(engine=engine), SMALL, GOAL, folder, epochs=9)
     assert isinstance(built, OptunaEngine | KerasTunerEngine)
     assert built.sampler == sampler
 
@@ -56,10 +74,10 @@ def test_an_engine_has_a_sampler_of_its_own(
     [("optuna", ["optuna.db"]), ("keras-tuner", ["oracle.json", "trial_0000/trial.json"])],
 )
 def test_the_engine_s_files_lie_in_the_study_s_folder(
-    folder: StudyFolder, engine: EngineName, files: list[str]
+    build: Build, folder: StudyFolder, engine: EngineName, files: list[str]
 ) -> None:
     before = set(folder.path.rglob("*"))
-    propose(build_engine(StudyConfig(engine=engine), SMALL, GOAL, folder, epochs=9), 0)
+    propose(build(StudyConfig(engine=engine), SMALL, GOAL, folder, epochs=9), 0)
     place = folder.path if engine == "optuna" else folder.keras_tuner_dir
     new = {path for path in folder.path.rglob("*") if path.is_file()} - before
     assert new == {place / name for name in files}
@@ -68,20 +86,24 @@ def test_the_engine_s_files_lie_in_the_study_s_folder(
 
 
 @pytest.mark.parametrize(("engine", "sampler"), [("optuna", "random"), ("keras-tuner", "random")])
-def test_the_seed_is_passed_on(tmp_path: Path, engine: EngineName, sampler: SamplerName) -> None:
+def test_the_seed_is_passed_on(
+    build: Build, tmp_path: Path, engine: EngineName, sampler: SamplerName
+) -> None:
     points = []
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         config = StudyConfig(engine=engine, sampler=sampler, seed=seed)
         folder = StudyFolder.create(tmp_path, name, {})
-        built = build_engine(config, SPACE, GOAL, folder, epochs=9)
+        built = build(config, SPACE, GOAL, folder, epochs=9)
         points.append([propose(built, trial).params for trial in range(3)][2])
     assert points[0] == points[1] != points[2]
 
 
 @pytest.mark.parametrize(("pruner", "is_pruned"), [("asha", True), ("none", False)])
-def test_the_pruner_is_passed_on(folder: StudyFolder, pruner: PrunerName, is_pruned: bool) -> None:
+def test_the_pruner_is_passed_on(
+    build: Build, folder: StudyFolder, pruner: PrunerName, is_pruned: bool
+) -> None:
     config = StudyConfig(sampler="random", pruner=pruner)
-    engine = build_engine(config, SPACE, GOAL, folder, epochs=18)
+    engine = build(config, SPACE, GOAL, folder, epochs=18)
     for trial in range(6):
         propose(engine, trial)
     good = [engine.report(trial, score(3, 0.9)) for trial in range(5)]
@@ -89,9 +111,9 @@ def test_the_pruner_is_passed_on(folder: StudyFolder, pruner: PrunerName, is_pru
     assert engine.report(5, score(3, 0.1)) == is_pruned
 
 
-def test_the_goal_is_passed_on(folder: StudyFolder) -> None:
+def test_the_goal_is_passed_on(build: Build, folder: StudyFolder) -> None:
     config = StudyConfig(sampler="random", objective="log_loss")
-    engine = build_engine(config, SPACE, Goal("log_loss"), folder, epochs=18)
+    engine = build(config, SPACE, Goal("log_loss"), folder, epochs=18)
     for trial in range(6):
         propose(engine, trial)
     for trial in range(5):
@@ -100,26 +122,30 @@ def test_the_goal_is_passed_on(folder: StudyFolder) -> None:
 
 
 @pytest.mark.parametrize(("epochs", "first"), [(9, 1), (30, 2), (60, 3)])
-def test_the_epochs_are_passed_on(folder: StudyFolder, epochs: int, first: int) -> None:
+def test_the_epochs_are_passed_on(
+    build: Build, folder: StudyFolder, epochs: int, first: int
+) -> None:
     config = StudyConfig(engine="keras-tuner", sampler="hyperband")
-    engine = build_engine(config, SMALL, GOAL, folder, epochs=epochs)
+    engine = build(config, SMALL, GOAL, folder, epochs=epochs)
     assert propose(engine, 0).epochs == first
 
 
 @pytest.mark.parametrize(("trials", "num_random"), [(10, 3), (25, 5), (500, 10)])
 def test_the_number_of_trials_is_passed_on(
-    folder: StudyFolder, trials: int, num_random: int
+    build: Build, folder: StudyFolder, trials: int, num_random: int
 ) -> None:
-    engine = build_engine(StudyConfig(trials=trials), SMALL, GOAL, folder, epochs=9)
+    engine = build(StudyConfig(trials=trials), SMALL, GOAL, folder, epochs=9)
     assert isinstance(engine, OptunaEngine)
     assert engine.num_random == num_random
 
 
-def test_an_engine_is_restored_after_its_files_were_removed(folder: StudyFolder) -> None:
+def test_an_engine_is_restored_after_its_files_were_removed(
+    build: Build, folder: StudyFolder
+) -> None:
     config = StudyConfig(trials=8)
-    whole = Session(build_engine(config, SMALL, GOAL, folder, epochs=9))
+    whole = Session(build(config, SMALL, GOAL, folder, epochs=9))
     whole.run(range(4))
     records, expected = whole.records, whole.open(4)
     folder.remove_engine_files()
-    again = Session(build_engine(config, SMALL, GOAL, folder, epochs=9), records)
+    again = Session(build(config, SMALL, GOAL, folder, epochs=9), records)
     assert again.open(4) == expected

@@ -13,6 +13,7 @@ from autocnn.objective import Goal
 from autocnn.records import Params, TrialRecord, TrialState
 from autocnn.space import Categorical, Condition, Float, Int, SearchSpace
 from tests.engines.trials import FOUR_POINTS, GOAL, propose, score
+from tests.samples import read_optuna_trials
 
 SPACE = SearchSpace(
     name="s",
@@ -319,13 +320,14 @@ def test_the_database_opens_with_optuna(tmp_path: Path) -> None:
     propose(engine, 0)
     engine.report(0, score(1, 24 / 256))
     engine.tell(record(0, SPACE.start[0], val=24 / 256, train=0.5))
-    study = optuna.load_study(study_name="mine", storage=database(tmp_path))
-    assert [trial.state for trial in study.trials] == [OptunaState.COMPLETE]
-    assert study.trials[0].constraints == {"max_gap": 0.5 - 24 / 256 - 0.125}
-    assert study.trials[0].params == SPACE.start[0]
-    assert study.trials[0].value == 24 / 256
-    assert study.trials[0].intermediate_values == {1: 24 / 256}
-    assert study.trials[0].user_attrs == {
+    engine.close()
+    (trial,) = read_optuna_trials(tmp_path / "optuna.db", "mine")
+    assert trial.state == OptunaState.COMPLETE
+    assert trial.constraints == {"max_gap": 0.5 - 24 / 256 - 0.125}
+    assert trial.params == SPACE.start[0]
+    assert trial.value == 24 / 256
+    assert trial.intermediate_values == {1: 24 / 256}
+    assert trial.user_attrs == {
         "trial": 0, "from_start": True, "state": "complete", "best_epoch": 1,
     }  # fmt: skip
 

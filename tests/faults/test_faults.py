@@ -319,6 +319,7 @@ def test_a_full_disk_under_the_engine_s_database_is_told(small_disk: Path) -> No
     with pytest.raises(DiskFullError, match=r"optuna\.db: must be writable, got: .*full"):
         for trial in range(1, 100):
             engine.ask(trial)
+    engine.close()
 
 
 def test_a_read_only_folder_is_told_and_left_alone(tmp_path: Path, small_disk: Path) -> None:
