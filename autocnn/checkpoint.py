@@ -31,9 +31,11 @@ class Checkpoint:
     Attributes:
         history: Scores of the epochs so far.
         best_epoch: Epoch with the best objective.
-        weights: Of the model, as they stand.
-        optimizer: Variables of the optimiser, its step and its averages among them.
-        best_weights: Weights of `best_epoch`.
+        weights: Of the model as they stand: one array per variable, in its shape and dtype,
+            in the order of `model.get_weights()`.
+        optimizer: One array per variable of the optimiser, in the order of
+            `optimizer.variables`: its step, moments and averages.
+        best_weights: Weights of `best_epoch`, like `weights`.
     """
 
     history: tuple[EpochScore, ...]

@@ -136,7 +136,9 @@ class StudyConfig(BaseModel):
     @classmethod
     def _choose_by_engine(cls, values: Any) -> Any:
         """Take the engine's own sampler and pruner where none is named."""
-        engine = values.get("engine") or "optuna" if isinstance(values, Mapping) else None
+        if not isinstance(values, Mapping):
+            return values
+        engine = values.get("engine") or "optuna"
         if not isinstance(engine, str):
             return values
         for name, choices in (("sampler", SAMPLERS), ("pruner", PRUNERS)):

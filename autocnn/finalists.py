@@ -184,7 +184,8 @@ def _refit(
             record = RefitRecord(
                 trial=trial,
                 num_weights=outcome.result.num_weights,
-                seconds=outcome.seconds,
+                # A resumed one trained in earlier processes too.
+                seconds=max(outcome.seconds, sum(s.seconds for s in outcome.result.history)),
                 history=outcome.result.history,
             )
             folder.write_refit(number, record)

@@ -143,7 +143,7 @@ class RefitRecord(Record):
     Attributes:
         trial: Number of the trial whose params it has.
         num_weights: Weights of the model.
-        seconds: Wall time of its process.
+        seconds: Time that the training took, all sessions together.
         history: One score per epoch.
     """
 

@@ -41,7 +41,11 @@ class NoProposal(Enum):
 
 
 class Engine(Protocol):
-    """Proposes params and learns from how they did. It never trains anything."""
+    """Proposes params and learns from how they did. It never trains anything.
+
+    Each of its methods raises StudyError when the engine's own files cannot be written,
+    DiskFullError for want of room.
+    """
 
     def ask(self, trial: int) -> Proposal | NoProposal:
         """The params of trial number `trial`; a number is asked for once."""
