@@ -26,7 +26,7 @@ from autocnn.errors import ConfigError
 from autocnn.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
 from autocnn.records import Channels
 
-BUILT_IN = ("digits",)
+BUILT_IN = ("digits", "phantoms")
 """Names of data that need no file."""
 
 Objective = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "log_loss"]
@@ -64,7 +64,10 @@ class StudyConfig(BaseModel):
         max_gap: Largest train - val gap of the objective that counts as feasible.
         engine, sampler, pruner: What proposes params and stops hopeless trials; None: the
             engine's default.
-        finalists: Top trials that are retrained and judged on test.
+        finalists: Top trials that are retrained and judged on test, beside the default
+            configuration.
+        folds: Parts in which train + val is cut to judge the finalists; 0: val decides.
+        fold_repeats: Times that it is cut anew.
         seed: Seed of everything random.
         image_size: Side of the square input in px; None: from the data.
         channels: Grey or RGB; auto: by looking at the images; None: what the space says.
@@ -99,6 +102,8 @@ class StudyConfig(BaseModel):
     sampler: SamplerName | None = None
     pruner: PrunerName | None = None
     finalists: int = Field(default=3, ge=1)
+    folds: int = Field(default=3, ge=0, le=20)
+    fold_repeats: int = Field(default=1, ge=1, le=10)
     seed: int = Field(default=0, ge=0, lt=2**31)
     image_size: int | None = Field(default=None, ge=8, le=1024)
     channels: Channels | None = None
@@ -153,6 +158,13 @@ class StudyConfig(BaseModel):
         choices = (SAMPLERS if info.field_name == "sampler" else PRUNERS)[engine]
         if value not in choices:
             raise ValueError(f"must be one of {', '.join(choices)} with --engine {engine}")
+        return value
+
+    @field_validator("folds")
+    @classmethod
+    def _cuts_something(cls, value: int) -> int:
+        if value == 1:
+            raise ValueError("must be 0, for no folds, or at least 2")
         return value
 
     @field_validator("fork")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from autocnn.errors import StudyError
 from autocnn.knobs import KNOBS
-from autocnn.records import CandidateRecord
+from autocnn.records import CandidateRecord, Scores
 
 Cell = str | int | float | bool | None
 """A value of the leaderboard; None is an empty cell."""
@@ -26,7 +26,17 @@ COLUMNS: tuple[str, ...] = (
     "gap_val_test", "num_weights", "flops", "latency_ms", "size_mb", "epochs", "train_seconds",
     "seed",
 )  # fmt: skip
-"""Columns of every leaderboard, in order; `param.<name>` columns follow."""
+"""Columns of every leaderboard, in order; `param.<name>` columns follow, then `MORE_COLUMNS`."""
+
+MORE_COLUMNS: tuple[str, ...] = (
+    "num_test", "num_test_clean",
+    "test_clean_accuracy", "test_clean_accuracy_low", "test_clean_accuracy_high",
+    "test_clean_balanced_accuracy", "test_clean_macro_f1", "test_clean_macro_auc",
+    "test_clean_log_loss", "test_clean_ece",
+    "folds_accuracy", "gap_val_folds", "gap_folds_test_clean",
+    "temperature", "robustness_drop", "tied_with", "is_default",
+)  # fmt: skip
+"""Columns after those of the params."""
 
 PARAM_PREFIX = "param."
 
@@ -35,7 +45,18 @@ SIGNIFICANT_DIGITS = 6
 
 _TEXT_COLUMNS = frozenset({"kind", "family"})
 _INTEGER_COLUMNS = frozenset(
-    {"rank", "candidate", "trial", "num_weights", "flops", "epochs", "seed"}
+    {
+        "rank",
+        "candidate",
+        "trial",
+        "num_weights",
+        "flops",
+        "epochs",
+        "seed",
+        "num_test",
+        "num_test_clean",
+        "tied_with",
+    }
 )
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -46,7 +67,7 @@ class Leaderboard:
     """Candidates, best first.
 
     Attributes:
-        columns: `COLUMNS`, then any others, then `param.<name>`.
+        columns: `COLUMNS`, then `param.<name>`, then any others.
         rows: One per candidate, a cell per column.
     """
 
@@ -70,8 +91,8 @@ def build_leaderboard(candidates: Sequence[CandidateRecord]) -> Leaderboard:
     rows = []
     for record in ranked:
         params: list[Cell] = [record.params.get(name) for name in names]
-        rows.append((*_measured_cells(record), *params))
-    columns = (*COLUMNS, *(f"{PARAM_PREFIX}{name}" for name in names))
+        rows.append((*_measured_cells(record), *params, *_more_cells(record)))
+    columns = (*COLUMNS, *(f"{PARAM_PREFIX}{name}" for name in names), *MORE_COLUMNS)
     return Leaderboard(columns=columns, rows=tuple(rows))
 
 
@@ -187,6 +208,33 @@ def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
     return tuple(_round(cell) for cell in cells)
 
 
+def _more_cells(record: CandidateRecord) -> tuple[Cell, ...]:
+    clean = record.test_clean
+    scores = clean.scores if clean else Scores()
+    interval = clean.intervals.get("accuracy") if clean else None
+    folds = record.folds.scores.accuracy if record.folds else None
+    cells: tuple[Cell, ...] = (
+        record.test.num_images,
+        clean.num_images if clean else 0,
+        scores.accuracy,
+        interval.low if interval else None,
+        interval.high if interval else None,
+        scores.balanced_accuracy,
+        scores.macro_f1,
+        scores.macro_auc,
+        scores.log_loss,
+        scores.ece,
+        folds,
+        _difference(record.val.scores.accuracy, folds),
+        _difference(folds, scores.accuracy),
+        record.calibration.temperature if record.calibration else None,
+        record.robustness.mean_drop if record.robustness else None,
+        record.tied_with,
+        record.is_default,
+    )
+    return tuple(_round(cell) for cell in cells)
+
+
 def _difference(first: float | None, second: float | None) -> float | None:
     if first is None or second is None:
         return None
@@ -213,7 +261,7 @@ def _read_cell(column: str, text: str) -> Cell:
         return None
     if column in _TEXT_COLUMNS:
         return text
-    is_known = column in COLUMNS
+    is_known = column in COLUMNS or (column in MORE_COLUMNS and column != "is_default")
     if _INTEGER.fullmatch(text) and (not is_known or column in _INTEGER_COLUMNS):
         return int(text)
     if _NUMBER.fullmatch(text) and column not in _INTEGER_COLUMNS:
@@ -231,7 +279,7 @@ def _unreadable(problem: str) -> StudyError:
 
 def _show_text(column: str) -> Callable[[dict[str, Cell]], str]:
     def show(cells: dict[str, Cell]) -> str:
-        cell = cells[column]
+        cell = cells.get(column)
         return "-" if cell is None else str(cell)
 
     return show
@@ -239,18 +287,39 @@ def _show_text(column: str) -> Callable[[dict[str, Cell]], str]:
 
 def _show_score(column: str, *, sign: str = "") -> Callable[[dict[str, Cell]], str]:
     def show(cells: dict[str, Cell]) -> str:
-        cell = cells[column]
+        cell = cells.get(column)
         return format(cell, f"{sign}z.4f") if isinstance(cell, int | float) else "-"
 
     return show
 
 
-def _show_test(cells: dict[str, Cell]) -> str:
-    value, low, high = (
-        _show_score(column)(cells)
-        for column in ("test_accuracy", "test_accuracy_low", "test_accuracy_high")
-    )
-    return value if "-" in (low, high) else f"{value} [{low}, {high}]"
+def _show_rank(cells: dict[str, Cell]) -> str:
+    """The rank; with `=1` where test does not tell the candidate apart from the first."""
+    tied = cells.get("tied_with")
+    return str(cells["rank"]) if tied is None else f"{cells['rank']} ={tied}"
+
+
+def _show_kind(cells: dict[str, Cell]) -> str:
+    """`refit 22`, `folds 22`, `ensemble`; the default configuration is said."""
+    if cells["kind"] == "ensemble":
+        return "ensemble"
+    is_default = " (default)" if cells.get("is_default") else ""
+    return f"{cells['kind']} {cells['trial']}{is_default}"
+
+
+def _show_folds(cells: dict[str, Cell]) -> str:
+    mean, sd = _show_score("cv_mean")(cells), _show_score("cv_sd")(cells)
+    return mean if sd == "-" else f"{mean} ± {sd}"
+
+
+def _show_interval(column: str) -> Callable[[dict[str, Cell]], str]:
+    def show(cells: dict[str, Cell]) -> str:
+        value, low, high = (
+            _show_score(name)(cells) for name in (column, f"{column}_low", f"{column}_high")
+        )
+        return value if "-" in (low, high) else f"{value} [{low}, {high}]"
+
+    return show
 
 
 def _show_weights(cells: dict[str, Cell]) -> str:
@@ -261,15 +330,16 @@ def _show_weights(cells: dict[str, Cell]) -> str:
 
 
 _SUMMARY: tuple[tuple[str, Callable[[dict[str, Cell]], str]], ...] = (
-    ("rank", _show_text("rank")),
-    ("trial", _show_text("trial")),
+    ("rank", _show_rank),
+    ("candidate", _show_kind),
     ("family", _show_text("family")),
-    ("objective", _show_score("objective")),
+    ("folds", _show_folds),
     ("train", _show_score("train_accuracy")),
     ("val", _show_score("val_accuracy")),
-    ("test [95 %]", _show_test),
-    ("macro AUC", _show_score("test_macro_auc")),
-    ("gap train-val", _show_score("gap_train_val", sign="+")),
+    ("gap", _show_score("gap_train_val", sign="+")),
+    ("test [95 %]", _show_interval("test_accuracy")),
+    ("clean test [95 %]", _show_interval("test_clean_accuracy")),
+    ("AUC", _show_score("test_macro_auc")),
+    ("drop", _show_score("robustness_drop")),
     ("weights", _show_weights),
-    ("epochs", _show_text("epochs")),
 )

@@ -319,7 +319,8 @@ class _Search:
         self.folder.write_trials_table(self._ended())
         self.engine.tell(record)
         ranked = rank_trials(self.plan.goal, self._ended())
-        keep = {r.trial for r in ranked[: self.plan.keep]} | self.engine.needed_models()
+        # Trial 0, the default configuration, is always a finalist.
+        keep = {0, *(r.trial for r in ranked[: self.plan.keep])} | self.engine.needed_models()
         self.folder.keep_models(keep | set(self.running))
         self.observer.trial_ended(record, best=ranked[0] if ranked else None)
 

@@ -44,6 +44,38 @@ class FinalistFacts(BaseModel):
     epochs: int
 
 
+class TestLook(BaseModel):
+    """A time that the test split was opened.
+
+    Attributes:
+        at: When.
+        finalists: What was judged: it makes up all candidates.
+        is_over: Whether the candidates were judged; else a later session goes on with it.
+    """
+
+    __test__ = False  # not for pytest
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: str
+    finalists: tuple[FinalistFacts, ...]
+    is_over: bool = False
+
+
+class Choice(BaseModel):
+    """Which candidate is best, decided before the test split is opened.
+
+    Attributes:
+        candidate: Its number.
+        sentences: Why, and whether it beats the default configuration.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    candidate: int
+    sentences: tuple[str, ...]
+
+
 class StudyStatus(BaseModel):
     """The content of study.json.
 
@@ -62,6 +94,9 @@ class StudyStatus(BaseModel):
         data: The images; None until they are prepared.
         space_fingerprint: Of the space that is searched; None until it is prepared.
         finalists: The trials that are retrained; None before they are chosen.
+        num_folds: Folds on which they are compared; 0 where there is no time for any.
+        choice: The best candidate; None before.
+        test_looks: When the test split was opened, and for what.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -80,6 +115,9 @@ class StudyStatus(BaseModel):
     data: DataFacts | None = None
     space_fingerprint: str | None = None
     finalists: tuple[FinalistFacts, ...] | None = None
+    num_folds: int = 0
+    choice: Choice | None = None
+    test_looks: tuple[TestLook, ...] = ()
 
     @classmethod
     def new(cls, name: str, config: StudyConfig, *, epochs: int) -> "StudyStatus":

@@ -16,7 +16,7 @@ from autocnn.executors.local import LocalExecutor
 from autocnn.machine import Machine, Resources, share_machine
 from autocnn.space import SearchSpace
 from autocnn.space_files import is_path, load_space
-from autocnn.stages import Stages
+from autocnn.stages import Session, run_stages
 from autocnn.status import StudyStatus
 from autocnn.store import StudyFolder, open_study
 
@@ -157,29 +157,28 @@ class _Call:
         resources = _share(machine, config, status)
         make_executor = self.make_executor or _local_executor
         executor = make_executor(resources)  # imports TensorFlow while the data are decoded
-        stages = Stages(
+        session = Session(
             config, space, self.folder, status, executor, self.observer,
             machine=machine, resources=resources,
             interruption=self.interruption or Interruption(), clock=self.clock,
         )  # fmt: skip
         try:
-            stages.prepare()
-            stages.search_and_judge()
+            run_stages(session)
         except KeyboardInterrupt as error:
             with contextlib.suppress(StudyError):  # on a full disk the stage stays as it was
-                stages.save("interrupted")
+                session.save("interrupted")
             ended = sum(not record.is_open for record in self.folder.read_trials())
             raise SearchInterrupted(
                 f"{self.folder.path}: stopped with {ended} of {config.trials} trials ended.",
                 remedy=f"Go on with `autocnn resume {self.folder.path}`.",
             ) from error
         except AutocnnError as error:
-            if is_new and not stages.status.is_prepared and not isinstance(error, StudyError):
+            if is_new and not session.status.is_prepared and not isinstance(error, StudyError):
                 executor.close()
                 self.folder.remove()  # nothing was found out yet
             else:
                 with contextlib.suppress(StudyError):
-                    stages.save("failed")
+                    session.save("failed")
             raise
         finally:
             executor.close()

@@ -12,7 +12,8 @@ from autocnn.records import EpochScore, ParamValue
 IntArray = NDArray[np.integer]
 
 TRAIN = "autocnn.training:train"
-JUDGE = "autocnn.judging:judge"
+PREDICT = "autocnn.judging:predict"
+MAKE_CANDIDATE = "autocnn.judging:make_candidate"
 FIND_WEIGHTS = "autocnn.judging:find_weights"
 """The functions that workers call; named, since the parent never imports them."""
 
@@ -94,29 +95,91 @@ class TrainingResult:
 
 
 @dataclass(frozen=True)
-class JudgingTask:
-    """Predict with one model.
+class Prediction:
+    """One model and what it predicts.
 
     Attributes:
         model_path: A saved model.
-        images: Images at its size.
-        rows: Rows to predict.
+        rows: Rows of the images.
         probabilities_path: Where the float32 .npy of shape (rows, classes) goes.
-        threads: Threads of TensorFlow.
-        is_measured: Whether latency and operations are measured too.
     """
 
     model_path: Path
-    images: Images
     rows: IntArray
     probabilities_path: Path
-    threads: int
-    is_measured: bool
 
 
 @dataclass(frozen=True)
-class JudgingResult:
-    """Cost of one model; None where it was not measured.
+class PredictionTask:
+    """Predict with some models of one image size.
+
+    Attributes:
+        images: Images at that size.
+        predictions: Models and rows.
+        threads: Threads of TensorFlow.
+    """
+
+    images: Images
+    predictions: tuple[Prediction, ...]
+    threads: int
+
+
+@dataclass(frozen=True)
+class PredictionResult:
+    """All probabilities were written."""
+
+
+@dataclass(frozen=True)
+class MemberModel:
+    """A model that goes into a candidate.
+
+    Attributes:
+        path: A saved model.
+        weight: Its share of the average.
+        temperature: Its logits are divided by it.
+    """
+
+    path: Path
+    weight: float
+    temperature: float
+
+
+@dataclass(frozen=True)
+class CandidateTask:
+    """Make a candidate's model, and measure all that needs the model.
+
+    Attributes:
+        members: One model, or several that are averaged.
+        temperature: Of the average; 1 where the members have theirs alone.
+        has_temperature: Whether the average has one of its own, beside its members'.
+        model_path: Where the candidate's model goes.
+        images: Images at the size of the largest member.
+        test_rows: Rows of the test split.
+        disturbed: Positions in `test_rows` of the images for the robustness.
+        explained: Positions in `test_rows` of the images whose maps all candidates share.
+        per_class: Most wrong and most right images of each class that get a map besides.
+        results_path: Where the .npz goes, see `judging.make_candidate`.
+        threads: Threads of TensorFlow.
+        seed: Of the disturbances and of random weights.
+    """
+
+    members: tuple[MemberModel, ...]
+    temperature: float
+    has_temperature: bool
+    model_path: Path
+    images: Images
+    test_rows: IntArray
+    disturbed: IntArray
+    explained: IntArray
+    per_class: int
+    results_path: Path
+    threads: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """Cost of a candidate.
 
     Attributes:
         num_weights: Weights of the model.
@@ -151,5 +214,5 @@ class WeightsResult:
     backbones: tuple[str, ...] = field(default=())
 
 
-Task = TrainingTask | JudgingTask | WeightsTask
-Result = TrainingResult | JudgingResult | WeightsResult
+Task = TrainingTask | PredictionTask | CandidateTask | WeightsTask
+Result = TrainingResult | PredictionResult | CandidateResult | WeightsResult

@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from autocnn.atomic import replacing, writing_error
 from autocnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from autocnn.errors import AutocnnError
 from autocnn.evaluation.metrics import score
@@ -23,6 +22,7 @@ from autocnn.models import build_model
 from autocnn.models.augmentation import Augmenter
 from autocnn.models.inference import compile_prediction, predict_rows
 from autocnn.models.optimizer import build_loss, build_optimizer
+from autocnn.models.saving import save_model
 from autocnn.records import EpochScore, Scores
 from autocnn.tasks import TrainingResult, TrainingTask
 
@@ -297,15 +297,7 @@ def _save_model(
     keras.config.set_dtype_policy("float32")
     model = build_model(task.params, shape, task.images.num_classes, weights=None)
     model.set_weights(weights)
-    temporary = task.model_path.with_name(f".{task.model_path.name}.keras")
-    try:
-        model.save(temporary)
-        with replacing(task.model_path) as file:
-            file.write(temporary.read_bytes())
-    except OSError as error:
-        raise writing_error(error, task.model_path) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    save_model(model, task.model_path)
 
 
 def _seed_layers(model: keras.Model, seed: tuple[int, ...]) -> None:

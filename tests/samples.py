@@ -16,7 +16,7 @@ from autocnn.checkpoint import Checkpoint
 from autocnn.records import (
     CandidateRecord,
     EpochScore,
-    RefitRecord,
+    RetrainedRecord,
     Scores,
     SplitName,
     SplitScores,
@@ -85,9 +85,10 @@ def candidate(number: int) -> CandidateRecord:
     )  # fmt: skip
 
 
-def refit(trial: int) -> RefitRecord:
+def retrained(trial: int, fold: int = 0) -> RetrainedRecord:
     """A trial that was retrained for two epochs."""
-    return RefitRecord(trial=trial, num_weights=5, seconds=3.5, history=(epoch(1), epoch(2)))
+    return RetrainedRecord(trial=trial, fold=fold, epochs=2, num_weights=5, seconds=3.5,
+                           history=(epoch(1), epoch(2)))  # fmt: skip
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

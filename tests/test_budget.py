@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from autocnn.budget import JUDGING_S, Budget
+from autocnn.budget import FORWARD_SHARE, JUDGING_S, Budget
 from autocnn.records import EpochScore, TrialRecord, TrialState
 
 INFINITY = float("inf")
@@ -38,15 +38,26 @@ def trial(
     )
 
 
+def numbered(count: int, *, start: int = 0) -> list[TrialRecord]:
+    return [trial(start + number) for number in range(count)]
+
+
 def failed() -> TrialRecord:
     return TrialRecord(trial=9, state=TrialState.FAILED, params={}, seconds=500.0)
 
 
 def budget(
-    total_s: float | None, now: float = 0.0, *, workers: int = 1, finalists: int = 3
+    total_s: float | None,
+    now: float = 0.0,
+    *,
+    workers: int = 1,
+    finalists: int = 3,
+    num_folds: int = 0,
+    num_judged: int = 0,
 ) -> Budget:
-    return Budget(total_s, workers, finalists, refit_factor=1.2, clock=Clock(100.0 + now),
-                  started=100.0)  # fmt: skip
+    return Budget(total_s, workers, finalists, refit_factor=1.2, num_folds=num_folds,
+                  fold_size=2 / 3, num_train=100, num_judged=num_judged,
+                  clock=Clock(100.0 + now), started=100.0)  # fmt: skip
 
 
 REFIT_S = 2.0 + 5 * 1.2
@@ -58,22 +69,35 @@ def test_time_counts_from_the_start_of_the_study() -> None:
 
 
 def test_finalists_cost_their_refit_and_their_judging() -> None:
-    assert budget(None).finalists_s([]) == 0
-    assert budget(None).finalists_s([trial()]) == pytest.approx(REFIT_S + JUDGING_S)
-    assert budget(None).finalists_s([trial()] * 3) == pytest.approx(3 * REFIT_S + 3 * JUDGING_S)
+    assert budget(None).finalists_s([], 0) == 0
+    assert budget(None).finalists_s([trial()], 0) == pytest.approx(REFIT_S + JUDGING_S)
+    assert budget(None).finalists_s([trial()] * 3, 0) == pytest.approx(3 * (REFIT_S + JUDGING_S))
+
+
+def test_folds_cost_their_share_of_the_images_and_more_candidates() -> None:
+    fold_s = 2.0 + 5 * 1.2 * 2 / 3
+    one = budget(None).finalists_s([trial()], 3)
+    assert one == pytest.approx(REFIT_S + 3 * fold_s + 3 * JUDGING_S)  # refit, folds, ensemble
+
+
+def test_predicting_costs_half_of_what_training_on_as_many_images_does() -> None:
+    free, busy = budget(None), budget(None, num_judged=1000)
+    assert busy.finalists_s([trial()], 0) - free.finalists_s([trial()], 0) == pytest.approx(
+        FORWARD_SHARE * 1000 * 2 * 1.0 / 100
+    )
 
 
 def test_workers_share_the_refits() -> None:
     long = trial(best=10)
     two = budget(None, workers=2)
-    assert two.finalists_s([trial()] * 4) == pytest.approx(2 * REFIT_S + 4 * JUDGING_S)
-    assert two.finalists_s([trial(), long]) == pytest.approx(2 + 10 * 1.2 + 2 * JUDGING_S)
+    assert two.finalists_s([trial()] * 4, 0) == pytest.approx(2 * REFIT_S + 4 * JUDGING_S)
+    assert two.finalists_s([trial(), long], 0) == pytest.approx(2 + 10 * 1.2 + 2 * JUDGING_S)
 
 
 def test_without_a_budget_there_is_time_for_everything() -> None:
     free = budget(None, now=1e9)
     assert free.search_left_s([trial()] * 3) == INFINITY
-    assert free.num_finalists([trial()] * 5) == 3
+    assert free.finalists_now(numbered(5)) == (numbered(3), 0)
     assert free.epochs_for_next(30, [trial()], [trial()]) == 30
 
 
@@ -89,19 +113,43 @@ def test_the_search_ends_in_time_for_the_finalists() -> None:
     ("total_s", "now", "expected"),
     [
         (1000.0, 0.0, 3),
-        (80.0, 70.0, 2),  # their share of 80 s is room for two of 16 s each
-        (40.0, 39.0, 1),
+        (70.0, 60.0, 2),  # their share of 70 s is room for two of 16 s each
+        (32.0, 31.0, 1),
         (1.0, 5.0, 1),  # even when all time is gone
         (70.0, 0.0, 3),  # nothing of it used yet
     ],
 )
 def test_fewer_finalists_when_time_is_short(total_s: float, now: float, expected: int) -> None:
-    assert budget(total_s, now).num_finalists([trial()] * 5) == expected
+    best, _ = budget(total_s, now).finalists_now(numbered(5))
+    assert best == numbered(5)[:expected]
 
 
 def test_there_are_no_more_finalists_than_trials() -> None:
-    assert budget(1000.0).num_finalists([trial()]) == 1
-    assert budget(None, finalists=1).num_finalists([trial()] * 4) == 1
+    assert len(budget(1000.0).finalists_now([trial()])[0]) == 1
+    assert len(budget(None, finalists=1).finalists_now(numbered(4))[0]) == 1
+
+
+def test_the_default_configuration_is_always_a_finalist() -> None:
+    ranked = [*numbered(5, start=1), trial(0)]
+    best, _ = budget(None).finalists_now(ranked)
+    assert [record.trial for record in best] == [1, 2, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("total_s", "expected"),
+    [
+        (1e6, ([1, 2, 3, 0], 3)),
+        (330.0, ([1, 2, 0], 3)),
+        (200.0, ([1, 0], 3)),
+        (80.0, ([1, 0], 0)),  # no folds before no default
+        (40.0, ([1], 0)),
+        (1.0, ([1], 0)),
+    ],
+)
+def test_first_finalists_go_then_folds(total_s: float, expected: tuple[list[int], int]) -> None:
+    ranked = [*numbered(5, start=1), trial(0)]
+    best, folds = budget(total_s, now=total_s, num_folds=3).finalists_now(ranked)
+    assert ([record.trial for record in best], folds) == expected
 
 
 @pytest.mark.parametrize(
@@ -161,7 +209,8 @@ def test_failed_trials_do_not_spoil_the_time_left() -> None:
 
 def test_a_slow_second_best_does_not_starve_the_search() -> None:
     plan = budget(1000.0, now=100.0, finalists=2)
-    best = [trial(), trial(epoch_s=100.0)]
-    assert plan.planned_s(best) == plan.finalists_s(best[:1])
-    assert plan.num_finalists(best) == 2  # when the trials are all done, there is time for both
-    assert budget(1000.0, now=700.0, finalists=2).num_finalists(best) == 1
+    best = [*numbered(1), trial(1, epoch_s=100.0)]
+    assert plan.planned_s(best) == plan.finalists_s(best[:1], 0)
+    # When the trials are all done, there is time for both.
+    assert plan.finalists_now(best)[0] == best
+    assert budget(1000.0, now=700.0, finalists=2).finalists_now(best)[0] == best[:1]

@@ -31,7 +31,7 @@ FLOORS = {
     "data": 5, "models": 5, "engines": 5, "executors": 5, "evaluation": 5,
     "leaderboard": 5, "report": 5, "budget": 5, "disk": 5, "fork": 5,
     "training": 6, "loop": 6, "finalists": 6,
-    "judging": 7, "candidate_files": 7,
+    "judging": 7,
     "stages": 8,
     "study": 9,
     "cli": 10,

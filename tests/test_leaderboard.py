@@ -14,6 +14,7 @@ from autocnn import leaderboard
 from autocnn.errors import StudyError
 from autocnn.leaderboard import (
     COLUMNS,
+    MORE_COLUMNS,
     Leaderboard,
     build_leaderboard,
     from_csv,
@@ -21,7 +22,7 @@ from autocnn.leaderboard import (
     to_csv,
     to_json,
 )
-from autocnn.records import CandidateRecord, Interval, Scores, SplitScores
+from autocnn.records import CandidateRecord, Interval, Robustness, Scores, SplitScores
 
 
 def make_split(split: Any, **scores: float) -> SplitScores:
@@ -74,9 +75,14 @@ def test_columns_are_the_contract() -> None:
 
 
 def test_cells_come_from_the_record() -> None:
-    board = build_leaderboard([make_candidate()])
+    measured = make_candidate(
+        folds=make_split("folds", accuracy=0.935),
+        test_clean=make_split("test_clean", accuracy=0.92).model_copy(update={"num_images": 80}),
+        robustness=Robustness(num_images=9, accuracy=1.0, mean_drop=0.0125, corruptions=()),
+    )
+    board = build_leaderboard([measured])
     assert board.columns == (
-        *COLUMNS, "param.family", "param.learning_rate", "param.flip",
+        *COLUMNS, "param.family", "param.learning_rate", "param.flip", *MORE_COLUMNS,
     )  # fmt: skip
     assert cells(board) == {
         "rank": 1, "candidate": 1, "kind": "refit", "trial": 7, "family": "resnet",
@@ -89,6 +95,12 @@ def test_cells_come_from_the_record() -> None:
         "size_mb": 1.25, "epochs": 12, "train_seconds": 61.5, "seed": 3,
         "param.family": "resnet", "param.learning_rate": 0.00031622776601683794,
         "param.flip": True,
+        "num_test": 100, "num_test_clean": 80, "test_clean_accuracy": 0.92,
+        "test_clean_accuracy_low": 0.9, "test_clean_accuracy_high": 1.0,
+        "test_clean_balanced_accuracy": None, "test_clean_macro_f1": None,
+        "test_clean_macro_auc": None, "test_clean_log_loss": None, "test_clean_ece": None,
+        "folds_accuracy": 0.935, "gap_val_folds": 0.005, "gap_folds_test_clean": 0.015,
+        "temperature": None, "robustness_drop": 0.0125, "tied_with": None, "is_default": False,
     }  # fmt: skip
 
 
@@ -104,8 +116,9 @@ def test_params_are_the_union_in_order_of_first_appearance() -> None:
     first = make_candidate(1, params={"family": "plain", "depth": 3})
     second = make_candidate(2, params={"family": "resnet", "width": 8, "depth": 4})
     board = build_leaderboard([second, first])
-    assert board.columns[len(COLUMNS) :] == ("param.family", "param.depth", "param.width")
-    assert [row[len(COLUMNS) :] for row in board.rows] == [("plain", 3, None), ("resnet", 4, 8)]
+    params = slice(len(COLUMNS), -len(MORE_COLUMNS))
+    assert board.columns[params] == ("param.family", "param.depth", "param.width")
+    assert [row[params] for row in board.rows] == [("plain", 3, None), ("resnet", 4, 8)]
 
 
 def test_what_was_not_measured_is_empty() -> None:
@@ -117,7 +130,8 @@ def test_what_was_not_measured_is_empty() -> None:
     assert absent == {
         "cv_mean", "cv_sd", "val_accuracy", "gap_train_val", "flops", "latency_ms",
         "gap_val_test", *(name for name in COLUMNS if name.startswith("test_")),
-    }  # fmt: skip
+        *MORE_COLUMNS,
+    } - {"num_test", "num_test_clean", "is_default"}  # fmt: skip
     assert row["train_accuracy"] == 0.97
     assert row["family"] == "resnet"  # what a space leaves out has the knob's default
 
@@ -158,8 +172,10 @@ def test_csv_comes_back_as_it_was() -> None:
 def test_csv_reads_in_any_csv_reader() -> None:
     text = to_csv(build_leaderboard([make_candidate(params={"x": "a,b", "flip": True})]))
     header, row = csv.reader(io.StringIO(text))
-    assert header[-2:] == ["param.x", "param.flip"]
-    assert row[-2:] == ["a,b", "true"]
+    assert (
+        dict(zip(header, row, strict=True)).items()
+        >= {"param.x": "a,b", "param.flip": "true", "is_default": "false"}.items()
+    )
     assert row[header.index("cv_mean")] == ""
     assert row[header.index("gap_train_val")] == "0.03"
     assert from_csv(text.replace("\n", "\r\n")) == from_csv(text)
@@ -174,7 +190,7 @@ def test_columns_between_contract_and_params_are_kept() -> None:
 
 def test_empty_leaderboard() -> None:
     board = build_leaderboard([])
-    assert board == Leaderboard(columns=COLUMNS, rows=())
+    assert board == Leaderboard(columns=(*COLUMNS, *MORE_COLUMNS), rows=())
     assert from_csv(to_csv(board)) == board
     assert to_json(board) == "[]\n"
     assert summary_rows(board)[1] == ()
@@ -185,7 +201,7 @@ def test_empty_leaderboard() -> None:
     [
         (lambda _: "", "must have the column rank, got 0 columns"),
         (lambda text: text.replace("seed", "sead", 1), "must have the column seed"),
-        (lambda text: text + "1,2\n", "line 3 must have 30 cells, got 2"),
+        (lambda text: text + "1,2\n", "line 3 must have 47 cells, got 2"),
         (lambda text: text.replace("\n1,", "\none,"), "line 2: rank must be an integer, got 'one'"),
         (lambda text: text.replace("0.97", "high"), "train_accuracy must be a number, got 'high'"),
     ],
@@ -215,26 +231,31 @@ def test_json_is_the_same_from_records_and_from_csv() -> None:
 def test_summary_is_short_and_formatted() -> None:
     board = build_leaderboard(
         [
-            make_candidate(1, val=make_split("val", accuracy=0.98)),
-            make_candidate(2, params={}, test=make_split("test"), num_weights=950),
+            make_candidate(1, val=make_split("val", accuracy=0.98), is_default=True),
+            make_candidate(
+                2, kind="folds", params={}, test=make_split("test"), num_weights=950, tied_with=1,
+                cv_mean=0.95123, cv_sd=0.004,
+                test_clean=make_split("test_clean", accuracy=0.92),
+                robustness=Robustness(num_images=9, accuracy=1.0, mean_drop=0.0125,
+                                      corruptions=()),
+            ),
+            make_candidate(3, kind="ensemble"),
         ]
-    )
-    assert summary_rows(board) == (
-        (
-            "rank", "trial", "family", "objective", "train", "val", "test [95 %]", "macro AUC",
-            "gap train-val", "weights", "epochs",
-        ),
-        (
-            (
-                "1", "7", "resnet", "0.9300", "0.9700", "0.9800", "0.9312 [0.9112, 1.0000]",
-                "0.9900", "-0.0100", "0.31M", "12",
-            ),
-            (
-                "2", "7", "resnet", "0.9300", "0.9700", "0.9400", "-",
-                "-", "+0.0300", "950", "12",
-            ),
-        ),
     )  # fmt: skip
+    header, rows = summary_rows(board)
+    assert header == (
+        "rank", "candidate", "family", "folds", "train", "val", "gap", "test [95 %]",
+        "clean test [95 %]", "AUC", "drop", "weights",
+    )  # fmt: skip
+    assert rows[0] == (
+        "1", "refit 7 (default)", "resnet", "-", "0.9700", "0.9800", "-0.0100",
+        "0.9312 [0.9112, 1.0000]", "-", "0.9900", "-", "0.31M",
+    )  # fmt: skip
+    assert rows[1] == (
+        "2 =1", "folds 7", "resnet", "0.9512 ± 0.0040", "0.9700", "0.9400", "+0.0300", "-",
+        "0.9200 [0.9000, 1.0000]", "-", "0.0125", "950",
+    )  # fmt: skip
+    assert rows[2][1] == "ensemble"
 
 
 def test_nothing_slow_is_loaded() -> None:

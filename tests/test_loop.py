@@ -346,16 +346,16 @@ def test_every_record_is_in_the_folder_and_in_trials_csv(make_study: StudyMaker)
 def test_the_models_of_the_best_trials_are_kept(make_study: StudyMaker) -> None:
     study = make_study(engine=FakeEngine((8, 200, 16, 100, 4)), trials=5, keep=2, workers=2)
     study.run()
-    assert study.kept_models() == [1, 3]
+    assert study.kept_models() == [0, 1, 3]  # 0: the default configuration
 
 
 def test_the_observer_hears_the_whole_story(make_study: StudyMaker) -> None:
-    study = make_study(engine=FakeEngine((8, 16)), trials=2, epochs=1)
+    study = make_study(engine=FakeEngine((16, 8)), trials=2, epochs=1)
     study.run()
     assert study.observer.said == [
         "stage search 2 trials",
         "start 0 1", "epoch 0 1", "end 0 best 0",
-        "start 1 1", "epoch 1 1", "end 1 best 1",
+        "start 1 1", "epoch 1 1", "end 1 best 0",
     ]  # fmt: skip
     assert study.observer.left[0] is None
     left = [cast("float", seconds) for seconds in study.observer.left[1:]]
@@ -440,7 +440,7 @@ def test_the_budget_ends_the_search_and_leaves_time_for_the_finalist(
     study = make_study(trials=1000, epochs=3, budget_s=60.0)
     records = study.run()
     assert 3 < len(records) < 30
-    planned = study.budget.finalists_s(rank_trials(GOAL, records)[:1])
+    planned = study.budget.planned_s(rank_trials(GOAL, records))
     assert planned > 0
     assert study.executor.clock.now + planned <= 60.0 + 3.0, "at most a trial over"
     assert study.executor.num_running == 0

@@ -13,7 +13,7 @@ from autocnn.records import (
     EpochScore,
     Interval,
     Record,
-    RefitRecord,
+    RetrainedRecord,
     Scores,
     SplitName,
     SplitScores,
@@ -65,8 +65,8 @@ def candidate() -> CandidateRecord:
     )  # fmt: skip
 
 
-def refit() -> RefitRecord:
-    return RefitRecord(trial=3, num_weights=5, seconds=3.5, history=(epoch(1),))
+def refit() -> RetrainedRecord:
+    return RetrainedRecord(trial=3, epochs=1, num_weights=5, seconds=3.5, history=(epoch(1),))
 
 
 @pytest.mark.parametrize("record", [trial(), candidate(), refit(), split("val"), epoch(1)])

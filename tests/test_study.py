@@ -1,6 +1,7 @@
 """Whole studies: real processes, real training, through the command line."""
 
 import csv
+import html
 import io
 import json
 import os
@@ -88,20 +89,27 @@ def test_a_study_leaves_every_file_of_the_contract(
     output = capsys.readouterr()
     for name in ("study.json", "space.yaml", "split.csv", "audit.json", "trials.csv",
                  "leaderboard.csv", "optuna.db", "trials/0000/trial.json",
-                 "trials/0001/epochs.csv", "trials/0000/model.keras"):  # fmt: skip
+                 "trials/0001/epochs.csv", "trials/0000/model.keras", "report.html",
+                 "finalists/0000/refit/retrained.json",
+                 "finalists/0001/fold-3/model.keras"):  # fmt: skip
         assert (folder / name).is_file(), name
     for candidate in ("01", "02"):
         for name in ("model.keras", "metrics.json", "predictions.csv", "confusion_matrix.csv",
                      "confusion_matrix.png", "roc.csv", "roc.png", "learning_curves.csv",
-                     "learning_curves.png"):  # fmt: skip
+                     "learning_curves.png", "pr.csv", "pr.png", "reliability.csv",
+                     "reliability.png", "robustness.csv", "robustness.png", "gap.csv", "gap.png",
+                     "out_of_fold.csv", "classes.csv", "explained-01.jpg"):  # fmt: skip
             assert (folder / "candidates" / candidate / name).is_file(), name
     assert sorted(path.name for path in folder.glob(".*")) == []
 
     board = read_csv(folder / "leaderboard.csv")
     assert tuple(board[0])[: len(COLUMNS)] == COLUMNS
-    assert [row["rank"] for row in board] == ["1", "2"]
-    assert float(board[0]["objective"]) >= float(board[1]["objective"])
-    assert board[0]["cv_mean"] == ""
+    assert [int(row["rank"]) for row in board] == list(range(1, len(board) + 1))
+    kinds = sorted((row["kind"], row["trial"]) for row in board if row["kind"] != "ensemble")
+    assert kinds == [("folds", "0"), ("folds", "1"), ("refit", "0"), ("refit", "1")]
+    means = [float(row["cv_mean"]) for row in board]
+    assert means[1:] == sorted(means[1:], reverse=True), "the first is the simplest, not the best"
+    assert 0.6 < max(means) <= 1
     assert float(board[0]["test_accuracy"]) > 0.8
     low, high = float(board[0]["test_accuracy_low"]), float(board[0]["test_accuracy_high"])
     assert 0 <= low <= float(board[0]["test_accuracy"]) <= high <= 1
@@ -123,6 +131,15 @@ def test_a_study_leaves_every_file_of_the_contract(
     facts = json.loads((folder / "study.json").read_text())
     assert facts["status"] == "done"
     assert facts["config"]["trials"] == 2
+    assert facts["num_folds"] == 3
+    assert facts["choice"]["candidate"] == 1
+    assert [look["is_over"] for look in facts["test_looks"]] == [True]
+    for sentence in facts["choice"]["sentences"]:
+        assert sentence in output.err
+        assert sentence in html.unescape((folder / "report.html").read_text())
+    held_out = read_csv(folder / "candidates/01/out_of_fold.csv")
+    assert len({row["path"] for row in held_out}) == 120
+    assert {row["fold"] for row in held_out} == {"1", "2", "3"}
     assert facts["data"]["class_names"] == labels
     assert "test: 60 images, as given" in output.err
     assert "Leaderboard of s" in output.out

@@ -10,10 +10,9 @@ import pytest
 from autocnn import training
 from autocnn.checkpoint import read_checkpoint
 from autocnn.errors import DiskFullError
-from autocnn.judging import judge
 from autocnn.objective import Goal
 from autocnn.records import EpochScore, ParamValue
-from autocnn.tasks import Images, JudgingTask, TrainingResult, TrainingTask
+from autocnn.tasks import Images, TrainingResult, TrainingTask
 from autocnn.training import Report, train
 
 pytestmark = pytest.mark.usefixtures("tensorflow_session")
@@ -80,6 +79,7 @@ def test_it_learns_and_saves_the_best_epoch(images: Images, tmp_path: Path) -> N
     assert [path.name for path in tmp_path.glob("*.keras")] == ["model.keras"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(images: Images, tmp_path: Path) -> None:
     histories = []
     for number, seed in enumerate(((0, 7), (0, 7), (0, 8))):
@@ -165,6 +165,7 @@ def test_a_restored_training_ends_where_it_is_told(images: Images, tmp_path: Pat
     assert len(train(task, lambda score: score.epoch == 2).history) == 2
 
 
+@pytest.mark.slow
 def test_a_training_may_begin_with_a_parent_s_weights(images: Images, tmp_path: Path) -> None:
     parent = make_task(images, tmp_path, epochs=2)
     train(parent, keep_going)
@@ -265,15 +266,3 @@ def test_bfloat16_trains_and_saves_float32(images: Images, tmp_path: Path) -> No
     assert result.history[-1].val.accuracy is not None
     model = keras.models.load_model(task.model_path)
     assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
-
-
-def test_judging_predicts_and_measures(images: Images, tmp_path: Path) -> None:
-    task = make_task(images, tmp_path, epochs=1)
-    train(task, keep_going)
-    where = tmp_path / "p.npy"
-    rows = np.arange(300, 320)
-    result = judge(JudgingTask(task.model_path, images, rows, where, 1, True), keep_going)
-    assert np.load(where).shape == (20, 2)
-    assert result.flops and result.latency_ms and result.num_weights
-    result = judge(JudgingTask(task.model_path, images, rows, where, 1, False), keep_going)
-    assert result.flops is None and result.latency_ms is None

@@ -15,8 +15,10 @@ from autocnn.cli.options import results_option
 def command(study: str | None, as_csv: bool, as_json: bool, results: Path) -> int:
     """Show the leaderboard of STUDY: a name under --results, a path, or the newest.
 
-    Candidates are ranked by what was measured on val, never by test. Scores are
-    fractions; test has its 95 % interval beside it.
+    Candidates are ranked by folds (by val without folds), never by test; the first is the
+    simplest within one standard error of the best. Scores are fractions; test has its 95 %
+    interval beside it, and stands twice where some of its images have copies in train or
+    val. 2 =1: test does not tell candidate 2 apart from candidate 1.
     """
     from autocnn.cli.tables import print_leaderboard
     from autocnn.leaderboard import from_csv, to_json

@@ -13,7 +13,9 @@ from autocnn.errors import AutocnnError
 COMMANDS = {
     "search": "Search, retrain the best, write the leaderboard.",
     "resume": "Go on with a study that was stopped, or add trials.",
+    "audit": "Look for copies, leaks, wrong labels and shortcuts in the data.",
     "leaderboard": "Show the leaderboard of a study.",
+    "report": "Write everything about a study on one page, or a model card.",
     "spaces": "List the search spaces, or show one.",
 }
 """Commands in the order of --help; each is `autocnn.cli.<name>:command`."""

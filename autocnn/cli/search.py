@@ -22,7 +22,12 @@ _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
               "YAML file; see `autocnn spaces`.  [default]")
 @click.option("--epochs", type=click.IntRange(1), help="Most epochs per trial.  [the space's]")
 @click.option("--finalists", type=click.IntRange(1),
-              help="Best trials that are retrained and judged on test.  [3]")
+              help="Best trials that are retrained and judged on test, beside the default "
+              "configuration.  [3]")
+@click.option("--folds", type=click.IntRange(0, 20),
+              help="Folds of train + val on which finalists are compared; 0: val decides.  [3]")
+@click.option("--fold-repeats", type=click.IntRange(1, 10),
+              help="Times that the folds are cut anew.  [1]")
 @click.option("--objective", type=click.Choice(["balanced_accuracy", "accuracy", "macro_f1",
                                                 "macro_auc", "log_loss"]),
               help="What the search improves, measured on val.  [balanced_accuracy]")
@@ -73,8 +78,8 @@ def command(data: str | None, config_file: Path | None, quiet: bool, **flags: An
 
     DATA is a folder of class folders, with or without train/val/test folders above them;
     a CSV of path,label[,split][,group]; an .npz (MedMNIST's keys, or x and y); or the
-    built-in digits, the default. Splits that are missing are made, and identical images
-    never stand on both sides.
+    built-in digits, the default, or phantoms, drawn head slices. Splits that are missing
+    are made, and identical images never stand on both sides.
 
     \b
     autocnn search images/ --trials 50 --budget 2h --name mine

@@ -12,10 +12,14 @@ NARROWEST_FILE = 200
 
 def print_leaderboard(folder: StudyFolder) -> None:
     """The candidates of a study, best first."""
-    header, rows = summary_rows(from_csv(folder.read_leaderboard()))
-    table = Table(title=f"Leaderboard of {folder.name} (ranked on val)", title_justify="left")
+    leaderboard = from_csv(folder.read_leaderboard())
+    header, rows = summary_rows(leaderboard)
+    place = leaderboard.columns.index("cv_mean")
+    basis = "folds" if any(row[place] is not None for row in leaderboard.rows) else "val"
+    title = f"Leaderboard of {folder.name} (ranked on {basis})"
+    table = Table(title=title, title_justify="left")
     for title in header:
-        is_text = title in ("family", "objective")
+        is_text = title in ("candidate", "family")
         table.add_column(title, justify="left" if is_text else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
@@ -26,6 +30,7 @@ def print_study_paths(folder: StudyFolder) -> None:
     """Where the files of a finished study are."""
     best = folder.candidate_dir(1)
     rows = (
+        ("report", folder.report_path),
         ("leaderboard", folder.leaderboard_path),
         ("confusion matrix", best / "confusion_matrix.png"),
         ("ROC curves", best / "roc.png"),

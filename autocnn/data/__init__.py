@@ -1,31 +1,38 @@
 """Data: from a folder, CSV, .npz or built-in set to split, audited, decoded images.
 
 DATA -- sources --> ImageTable -- arrays --> DecodedImages, one per image size
+                               -- copies --> Copies, bundles
+                               -- facts, shortcuts
                                -- split ---> Split
                                -- audit ---> AuditReport      all of it: Dataset
 """
 
 from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
-from autocnn.data.audit import AuditReport, LabelConflict, UnreadableImage, audit
+from autocnn.data.copies import Copies, bundle_images, find_copies
+from autocnn.data.correction import CorrectedSplit, check_split_file, correct_split, write_split
 from autocnn.data.dataset import Dataset, prepare_data
 from autocnn.data.decode import decode_image
 from autocnn.data.sources import read_source
-from autocnn.data.split import Split, make_split
+from autocnn.data.split import Split, make_folds, make_split
 from autocnn.data.table import ImageTable
 
 __all__ = [
-    "AuditReport",
+    "Copies",
+    "CorrectedSplit",
     "Dataset",
     "DecodedImages",
     "ImageTable",
-    "LabelConflict",
     "Split",
-    "UnreadableImage",
-    "audit",
+    "bundle_images",
+    "check_split_file",
     "choose_image_size",
+    "correct_split",
     "decode_image",
     "decode_images",
+    "find_copies",
+    "make_folds",
     "make_split",
     "prepare_data",
     "read_source",
+    "write_split",
 ]

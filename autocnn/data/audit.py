@@ -1,79 +1,47 @@
-"""What is wrong with a data set, in numbers and in words."""
+"""What is wrong with a data set, in numbers; the words are in `audit_words`."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from autocnn.data.audit_words import warnings_of
+from autocnn.data.copies import Copies
+from autocnn.data.facts import ClassCounts
 from autocnn.data.split import Split
-from autocnn.data.table import ImageTable, first_few
-from autocnn.records import SCHEMA_VERSION, SPLITS, Record, SplitName
-
-FEW_COLOURED = 0.1
-"""Share of coloured images up to which they look like an accident, not like the data."""
-
-
-class UnreadableImage(Record):
-    """A file that was left out, and why."""
-
-    path: str
-    reason: str
-
-
-class LabelConflict(Record):
-    """Byte-identical images under different labels."""
-
-    sha256: str
-    paths: tuple[str, ...]
-    labels: tuple[str, ...]
+from autocnn.data.table import FileImages, ImageTable
+from autocnn.records import (
+    SPLITS,
+    AuditReport,
+    CopyCounts,
+    CopyGroup,
+    LabelConflict,
+    OddImage,
+    Shortcut,
+    SplitName,
+    UnreadableImage,
+)
 
 
-class AuditReport(Record):
-    """What the data look like, before anything is trained on them.
-
-    Exact copies are files with the same sha256. "Seen" images are those in train or val:
-    a final model is trained on both.
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What a look at the files and pixels of the readable images has found.
 
     Attributes:
-        source: DATA as it was given.
-        num_images: Readable images.
-        class_names: In label order.
-        counts: Split -> class -> images.
-        ignored: Kind of file or folder that was left out -> how many.
-        unreadable: Images that could not be decoded.
-        surplus_copies: Images less distinct images.
-        copy_groups: Sets of two or more identical images.
-        copy_groups_within_seen: Those that have two or more images in train and val together.
-        copy_groups_across_splits: Those with images both in test and in train or val.
-        test_images_in_train: Test images identical to an image of train or val.
-        test_images_in_train_by_class: The same per class, by the test image's label.
-        val_images_in_train: Val images identical to an image of train.
-        groups_across_splits: Named groups with images in more than one split.
-        coloured: Class -> images with colour, where `--channels auto` looked for them.
-        label_conflicts: Identical images under different labels.
-        notes: Choices made while reading and splitting, one sentence each.
-        warnings: What may spoil the result, one sentence each.
+        copies: Groups of images that show the same.
+        is_blank: (n,) Whether an image is of one colour.
+        odd: Images whose size or mode is not that of the others.
+        counts: Modes, sizes and file types of each class.
+        shortcuts: What file facts predict.
     """
 
-    schema_version: int = SCHEMA_VERSION
-    source: str
-    num_images: int
-    class_names: tuple[str, ...]
-    counts: dict[SplitName, dict[str, int]]
-    ignored: dict[str, int]
-    unreadable: tuple[UnreadableImage, ...]
-    surplus_copies: int
-    copy_groups: int
-    copy_groups_within_seen: int
-    copy_groups_across_splits: int
-    test_images_in_train: int
-    test_images_in_train_by_class: dict[str, int]
-    val_images_in_train: int
-    groups_across_splits: int
-    coloured: dict[str, int]
-    label_conflicts: tuple[LabelConflict, ...]
-    notes: tuple[str, ...]
-    warnings: tuple[str, ...]
+    copies: tuple[Copies, ...]
+    is_blank: NDArray[np.bool_]
+    odd: tuple[OddImage, ...]
+    counts: ClassCounts
+    shortcuts: tuple[Shortcut, ...]
 
 
 def audit(
@@ -82,22 +50,24 @@ def audit(
     table: ImageTable,
     split: Split,
     *,
+    findings: Findings,
     coloured: Sequence[int] = (),
 ) -> AuditReport:
-    """Look for what makes results dishonest: copies across splits, conflicts, lost files.
+    """Put together what makes results dishonest: copies across splits, conflicts, lost files.
 
     Args:
         table_before: All images that were found.
         unreadable: Index in `table_before` -> reason.
         table: The readable images.
         split: The split of each image of `table`.
+        findings: About the images of `table`.
         coloured: Indices in `table_before` of images with colour.
     """
-    copies = _copies(table)
-    across = [members for members in copies if _is_across(members, split.names)]
-    seen = [sum(split.names[i] != "test" for i in members) for members in copies]
-    leaked = [i for members in across for i in members if split.names[i] == "test"]
-    conflicts = tuple(_conflict(table, members) for members in copies if _differ(table, members))
+    by_bytes: dict[str, list[int]] = defaultdict(list)
+    for i, sha in enumerate(table.sha256):
+        if sha:
+            by_bytes[sha].append(i)
+    same_bytes = [members for members in by_bytes.values() if len(members) > 1]
     report = AuditReport(
         source=table.source,
         num_images=len(table),
@@ -108,42 +78,68 @@ def audit(
             UnreadableImage(path=table_before.paths[i], reason=reason)
             for i, reason in sorted(unreadable.items())
         ),
-        surplus_copies=sum(map(len, copies)) - len(copies),
-        copy_groups=len(copies),
-        copy_groups_within_seen=sum(count > 1 for count in seen),
-        copy_groups_across_splits=len(across),
-        test_images_in_train=len(leaked),
-        test_images_in_train_by_class=_per_class(table, leaked),
-        val_images_in_train=_num_val_in_train(copies, split.names),
-        groups_across_splits=_num_groups_across(table, split.names),
+        blank=tuple(table.paths[i] for i in np.flatnonzero(findings.is_blank)),
+        odd=findings.odd,
+        modes=findings.counts.modes,
+        sizes=findings.counts.sizes,
+        file_types=findings.counts.file_types,
         coloured=_per_class(table_before, coloured),
-        label_conflicts=conflicts,
+        byte_copies=_count_copies(same_bytes, table, split.names),
+        all_copies=_count_copies([c.members for c in findings.copies], table, split.names),
+        copies=tuple(_group(table, copies, split.names) for copies in findings.copies),
+        label_conflicts=tuple(
+            _conflict(table, copies.members)
+            for copies in findings.copies
+            if has_conflict(table, copies)
+        ),
+        groups_across_splits=_num_groups_across(table, split.names),
+        shortcuts=findings.shortcuts,
         notes=table_before.notes + split.sentences,
         warnings=(),
     )
-    return report.model_copy(update={"warnings": tuple(_warnings(report))})
+    warnings = warnings_of(report, has_files=isinstance(table.images, FileImages))
+    return report.model_copy(update={"warnings": warnings})
 
 
-def _copies(table: ImageTable) -> list[list[int]]:
-    """Sets of two or more images with the same bytes."""
-    by_sha: dict[str, list[int]] = defaultdict(list)
-    for i, sha in enumerate(table.sha256):
-        if sha:
-            by_sha[sha].append(i)
-    return [members for members in by_sha.values() if len(members) > 1]
+def has_conflict(table: ImageTable, copies: Copies) -> bool:
+    """Whether images that show the same carry different labels."""
+    return len({int(table.labels[i]) for i in copies.members}) > 1
 
 
-def _is_across(members: Sequence[int], names: Sequence[SplitName]) -> bool:
-    return len({names[i] == "test" for i in members}) == 2
+def _count_copies(
+    groups: Sequence[Sequence[int]], table: ImageTable, names: Sequence[SplitName]
+) -> CopyCounts:
+    splits = [[names[i] for i in members] for members in groups]
+    is_across = ["test" in found and set(found) != {"test"} for found in splits]
+    leaked = [
+        i
+        for members, across in zip(groups, is_across, strict=True)
+        for i in members
+        if across and names[i] == "test"
+    ]
+    return CopyCounts(
+        groups=len(groups),
+        surplus=sum(map(len, groups)) - len(groups),
+        groups_within_seen=sum(sum(name != "test" for name in found) > 1 for found in splits),
+        groups_across_splits=sum(is_across),
+        test_images_in_train=len(leaked),
+        test_images_in_train_by_class=_per_class(table, leaked),
+        val_images_in_train=sum(found.count("val") for found in splits if "train" in found),
+    )
 
 
-def _differ(table: ImageTable, members: Sequence[int]) -> bool:
-    return len({int(table.labels[i]) for i in members}) > 1
+def _group(table: ImageTable, copies: Copies, names: Sequence[SplitName]) -> CopyGroup:
+    return CopyGroup(
+        kind=copies.kind,
+        paths=tuple(table.paths[i] for i in copies.members),
+        labels=tuple(table.class_names[table.labels[i]] for i in copies.members),
+        splits=tuple(names[i] for i in copies.members),
+        turns=copies.turns,
+    )
 
 
 def _conflict(table: ImageTable, members: Sequence[int]) -> LabelConflict:
     return LabelConflict(
-        sha256=table.sha256[members[0]],
         paths=tuple(table.paths[i] for i in members),
         labels=tuple(table.class_names[table.labels[i]] for i in members),
     )
@@ -162,67 +158,9 @@ def _per_class(table: ImageTable, indices: Sequence[int]) -> dict[str, int]:
     return dict(zip(table.class_names, counts.tolist(), strict=True))
 
 
-def _num_val_in_train(copies: Sequence[Sequence[int]], names: Sequence[SplitName]) -> int:
-    splits = [[names[i] for i in members] for members in copies]
-    return sum(found.count("val") for found in splits if "train" in found)
-
-
 def _num_groups_across(table: ImageTable, names: Sequence[SplitName]) -> int:
     splits: dict[str, set[SplitName]] = defaultdict(set)
     for group, name in zip(table.groups, names, strict=True):
         if group is not None:
             splits[group].add(name)
     return sum(len(found) > 1 for found in splits.values())
-
-
-def _warnings(report: AuditReport) -> list[str]:
-    warnings = []
-    if report.unreadable:
-        shown = first_few([f"{image.path} {image.reason}" for image in report.unreadable])
-        are = (
-            "image cannot be read and is"
-            if len(report.unreadable) == 1
-            else ("images cannot be read and are")
-        )
-        warnings.append(f"{len(report.unreadable):,} {are} left out: {shown}.")
-    if report.test_images_in_train:
-        test = sum(report.counts["test"].values())
-        classes = _in_words(report.test_images_in_train_by_class)
-        verb = (
-            "is a byte-identical copy"
-            if report.test_images_in_train == 1
-            else ("are byte-identical copies")
-        )
-        warnings.append(
-            f"{report.test_images_in_train:,} of {test:,} test images {verb} of training "
-            f"images: {classes}. The test score is too good by what the model remembers of them."
-        )
-    if report.val_images_in_train:
-        val = sum(report.counts["val"].values())
-        warnings.append(
-            f"{report.val_images_in_train:,} of {val:,} val images are byte-identical copies of "
-            "training images: the search may choose models that memorise."
-        )
-    if report.groups_across_splits:
-        warnings.append(
-            f"{report.groups_across_splits:,} groups have images in more than one split, as given."
-        )
-    num_coloured = sum(report.coloured.values())
-    if 0 < num_coloured <= FEW_COLOURED * report.num_images:
-        have = "image has" if num_coloured == 1 else "images have"
-        warnings.append(
-            f"Only {num_coloured:,} of {report.num_images:,} {have} colour "
-            f"({_in_words(report.coloured)}), and all are read as RGB for it. "
-            "--channels grey reads them as grey."
-        )
-    if report.label_conflicts:
-        shown = first_few([" = ".join(conflict.paths) for conflict in report.label_conflicts])
-        warnings.append(
-            f"Identical images carry different labels ({len(report.label_conflicts):,} times): "
-            f"{shown}."
-        )
-    return warnings
-
-
-def _in_words(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{name}: {count:,}" for name, count in counts.items() if count)

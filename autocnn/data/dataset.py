@@ -1,6 +1,7 @@
 """From DATA to everything that training and reporting need of it."""
 
 import hashlib
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,13 +10,19 @@ from numpy.typing import NDArray
 
 from autocnn.config import StudyConfig
 from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
-from autocnn.data.audit import AuditReport, audit
+from autocnn.data.audit import Findings, audit
+from autocnn.data.copies import Copies, bundle_images, find_copies
+from autocnn.data.facts import blank_images, count_by_class, odd_images, read_facts
+from autocnn.data.shortcuts import find_shortcuts
 from autocnn.data.sources import read_source
 from autocnn.data.split import Split, make_split
 from autocnn.data.table import ImageTable, first_few
 from autocnn.errors import DataError
 from autocnn.events import Observer
-from autocnn.records import Channels, SplitName
+from autocnn.records import AuditReport, Channels, SplitName
+
+MOST_WARNINGS = 3
+"""Warnings of the audit that a search tells; `autocnn audit` has the rest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +36,9 @@ class Dataset:
         labels: (rows of the arrays,) int32, class of each row; -1 for an unreadable image.
         arrays: Requested side -> decoded images; 0 is `default_image_size`.
         default_image_size: Side in px for trials whose params do not name one.
+        copies: Groups of images that show the same.
+        bundles: (n,) int64, the same number for images that must stay on one side: copies of
+            every kind, and images of one named group.
         audit: What is wrong with the data.
         fingerprint: Changes with any path, label, split or content.
     """
@@ -39,6 +49,8 @@ class Dataset:
     labels: NDArray[np.int32]
     arrays: Mapping[int, DecodedImages]
     default_image_size: int
+    copies: tuple[Copies, ...]
+    bundles: NDArray[np.int64]
     audit: AuditReport
     fingerprint: str
 
@@ -56,6 +68,13 @@ class Dataset:
     def num_classes(self) -> int:
         """Number of classes, at least 2."""
         return len(self.table.class_names)
+
+    @property
+    def is_clean_test(self) -> NDArray[np.bool_]:
+        """(n,) Whether an image is in test, and no image of its bundle in train or val."""
+        is_test = np.array(self.split.names) == "test"
+        is_clean: NDArray[np.bool_] = is_test & ~np.isin(self.bundles, self.bundles[~is_test])
+        return is_clean
 
     def positions(self, split: SplitName) -> NDArray[np.int64]:
         """Indices into `table` of the images of a split, ascending."""
@@ -97,7 +116,8 @@ def prepare_data(config: StudyConfig, *, image_sizes: Sequence[int], observer: O
         config: Where the data are and how to treat them.
         image_sizes: Sides that the space may ask for, px; 0 is the default side:
             `config.image_size`, or what suits the images. The default is always prepared.
-        observer: Hears of the stages `read` and `decode`, and of what was found.
+        observer: Hears of the stages `read`, `decode`, `facts`, `compare` and `audit`, and of
+            what was found.
 
     Raises:
         DataError: When the data cannot be used; nothing half-written is left.
@@ -110,15 +130,32 @@ def prepare_data(config: StudyConfig, *, image_sizes: Sequence[int], observer: O
         unreadable |= decoded.unreadable
     _check_unreadable(found, unreadable, config.max_unreadable)
     rows = np.setdiff1d(np.arange(len(found)), list(unreadable)).astype(np.int64)
-    table = found.select(rows).without_pixels()
+    table, pixels = found.select(rows), arrays[default_size].open()
+    facts = read_facts(table, pixels, rows, observer=observer)
+    table = table.without_pixels()
+    copies = find_copies(table, pixels, rows=rows, observer=observer)
+    bundles = bundle_images(table, copies)
     split = make_split(
         table,
+        bundles,
+        copies=copies,
         val_fraction=config.val_fraction,
         test_fraction=config.test_fraction,
         seed=config.seed,
     )
+    observer.stage("audit")
+    is_test = np.array(split.names) == "test"
+    findings = Findings(
+        copies=copies,
+        is_blank=blank_images(facts),
+        odd=odd_images(facts, table),
+        counts=count_by_class(facts, table.labels, table.class_names),
+        shortcuts=find_shortcuts(
+            facts, table.labels, table.class_names, is_test, bundles, seed=config.seed
+        ),
+    )
     coloured = arrays[default_size].coloured
-    report = audit(found, unreadable, table, split, coloured=coloured)
+    report = audit(found, unreadable, table, split, findings=findings, coloured=coloured)
     labels = np.full(len(found), -1, np.int32)
     labels[rows] = table.labels
     dataset = Dataset(
@@ -128,6 +165,8 @@ def prepare_data(config: StudyConfig, *, image_sizes: Sequence[int], observer: O
         labels=labels,
         arrays={0: arrays[default_size]} | arrays,
         default_image_size=default_size,
+        copies=copies,
+        bundles=bundles,
         audit=report,
         fingerprint=_fingerprint(table, split),
     )
@@ -187,5 +226,12 @@ def _tell(dataset: Dataset, observer: Observer) -> None:
         observer.note(f"Ignored: {kinds}.")
     for note in dataset.audit.notes:
         observer.note(note)
-    for warning in dataset.audit.warnings:
+    warnings = dataset.audit.warnings
+    for warning in warnings[:MOST_WARNINGS]:
         observer.warn(warning)
+    if len(warnings) > MOST_WARNINGS:
+        source = shlex.quote(dataset.table.source)
+        more = len(warnings) - MOST_WARNINGS
+        observer.warn(
+            f"{more} more {'warning' if more == 1 else 'warnings'}: see `autocnn audit {source}`."
+        )

@@ -1,8 +1,8 @@
-"""Finds the images behind DATA: a folder, a CSV, an .npz or the built-in digits."""
+"""Finds the images behind DATA: a folder, a CSV, an .npz or a built-in set."""
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,10 +12,15 @@ from autocnn.config import BUILT_IN
 from autocnn.data.csv_source import read_csv
 from autocnn.data.folder_source import LAYOUT, read_folder
 from autocnn.data.npz_source import read_digits, read_npz
+from autocnn.data.phantoms import read_phantoms
 from autocnn.data.table import FoundImages, ImageTable, Pixels, natural_key
 from autocnn.errors import DataError
 from autocnn.events import Observer
 
+_BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
+    "digits": read_digits,
+    "phantoms": read_phantoms,
+}
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
@@ -24,7 +29,8 @@ def read_source(data: str, *, observer: Observer | None = None) -> ImageTable:
 
     Args:
         data: Path to a folder of class folders, a CSV of path,label[,split][,group] or an
-            .npz; or `digits`, the built-in set (a folder of that name is `./digits`).
+            .npz; or a built-in set, `digits` or `phantoms` (a folder of such a name is
+            `./digits`).
         observer: Hears of the stage `read`, in images.
 
     Raises:
@@ -62,11 +68,11 @@ def num_threads() -> int:
 
 def _find(data: str) -> FoundImages:
     if data in BUILT_IN:
-        return read_digits()
+        return _BUILT_IN_READERS[data]()
     path = Path(data).expanduser()
     suffix = path.suffix.lower()
     if not data or not path.exists():
-        rule = "DATA must be a folder, a .csv, an .npz or the built-in 'digits'"
+        rule = f"DATA must be a folder, a .csv, an .npz or built in ({', '.join(BUILT_IN)})"
         raise DataError(f"{data or repr(data)}: {rule}, got no such path.")
     if path.is_dir():
         return read_folder(path)

@@ -1,7 +1,8 @@
-"""Makes the splits that the data does not bring, without tearing copies apart.
+"""Makes the splits that the data does not bring, and folds, without tearing bundles apart.
 
-scikit-learn's StratifiedGroupKFold was not used: it gives 1/k only (0.15 would need 3 of
-20 folds), may leave a class out of a fold, and took 6.7 s for 5,500 groups (measured).
+A bundle is what must stay on one side: copies of every kind, and images of one named group.
+scikit-learn's StratifiedGroupKFold makes the folds, but not the splits: it gives 1/k only, and
+0.15 would need 3 of 20 folds.
 """
 
 from collections import Counter, defaultdict
@@ -11,9 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.data.copies import Copies
 from autocnn.data.table import ImageTable, first_few
 from autocnn.errors import DataError
 from autocnn.records import SPLITS, SplitName
+
+FOLD_ATTEMPTS = 10
+"""Shuffles that are tried until every class is in every fold; nearly always the first will do."""
 
 _MADE: tuple[SplitName, ...] = ("test", "val")
 
@@ -33,15 +38,25 @@ class Split:
     sentences: tuple[str, ...]
 
 
-def make_split(table: ImageTable, *, val_fraction: float, test_fraction: float, seed: int) -> Split:
+def make_split(
+    table: ImageTable,
+    bundles: NDArray[np.int64],
+    *,
+    copies: Sequence[Copies],
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+) -> Split:
     """Give every image a split.
 
     A given val or test stays as it is. A missing one is taken from the training images,
-    test first: the same fraction of each class, at least one image, never all. Images with
-    the same sha256 or the same group end on the same side.
+    test first: the same fraction of each class, at least one image, never all. Images of one
+    bundle end on the same side.
 
     Args:
         table: Readable images only.
+        bundles: (n,) Images of one number stay on one side, from `bundle_images`.
+        copies: The copies among them, for the words.
         val_fraction: Size of a missing val, as a fraction of the images that were not given
             to val or test.
         test_fraction: Size of a missing test, likewise.
@@ -52,13 +67,13 @@ def make_split(table: ImageTable, *, val_fraction: float, test_fraction: float, 
     """
     names: list[SplitName] = [split or "train" for split in table.splits]
     made = tuple(split for split in _MADE if split not in names)
-    _check_given(table, names, made)
+    _check_given(table, bundles, names, made)
     pool = [i for i, name in enumerate(names) if name == "train"]
     fractions = {"val": val_fraction, "test": test_fraction}
     for done, split in enumerate(made):
         rest = [i for i in pool if names[i] == "train"]
-        taken = _take(
-            tuple(_bundles(table, rest).values()),
+        taken = take_bundles(
+            tuple(gather_bundles(bundles, rest).values()),
             table.labels,
             targets=_targets(table.labels[pool], fractions[split], len(table.class_names)),
             keep=len(made) - done,
@@ -68,11 +83,59 @@ def make_split(table: ImageTable, *, val_fraction: float, test_fraction: float, 
             names[i] = split
         _check_classes(table, names, split, pool)
     _check_classes(table, names, "train", pool)
-    sentences = tuple(_sentence(table, names, split, made, pool) for split in SPLITS)
+    kept = _kept_in_words(table, copies, pool)
+    sentences = tuple(_sentence(table, names, split, made, len(pool), kept) for split in SPLITS)
     return Split(tuple(names), made, sentences)
 
 
-def _check_given(table: ImageTable, names: Sequence[SplitName], made: Sequence[SplitName]) -> None:
+def make_folds(
+    labels: NDArray[np.int32], bundles: NDArray[np.int64], *, num_folds: int, seed: int
+) -> NDArray[np.int64]:
+    """Divide images into folds of one size, with the same share of each class.
+
+    Args:
+        labels: (m,) Class of each image.
+        bundles: (m,) Images of one number stay in one fold.
+        num_folds: At least 2.
+        seed: The same seed gives the same folds.
+
+    Returns:
+        (m,) The fold of each image, 0 to `num_folds` - 1; each class is in every fold.
+
+    Raises:
+        DataError: When a class has fewer bundles than there are folds, or they are so tangled
+            that no division was found.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    fewest = min(len(np.unique(bundles[labels == c])) for c in np.unique(labels))
+    if fewest < num_folds:
+        raise DataError(
+            f"every class must have at least {num_folds} different images or groups for "
+            f"{num_folds} folds, got {fewest}.",
+            remedy=f"Use --folds {fewest}." if fewest > 1 else "Use no folds, or add images.",
+        )
+    folds = np.empty(len(labels), np.int64)
+    for attempt in range(FOLD_ATTEMPTS):
+        state = np.random.RandomState(np.random.PCG64((seed, attempt)))
+        splitter = StratifiedGroupKFold(num_folds, shuffle=True, random_state=state)
+        for fold, (_, members) in enumerate(splitter.split(labels, labels, bundles)):
+            folds[members] = fold
+        if all(len(np.unique(folds[labels == c])) == num_folds for c in np.unique(labels)):
+            return folds
+    raise DataError(
+        f"every class must have images in each of {num_folds} folds, but copies and groups "
+        "hold them together.",
+        remedy="Use fewer --folds, or smaller groups.",
+    )
+
+
+def _check_given(
+    table: ImageTable,
+    bundles: NDArray[np.int64],
+    names: Sequence[SplitName],
+    made: Sequence[SplitName],
+) -> None:
     """Every class is in every given split, and has enough images for those to be made."""
     for split in SPLITS:
         if split in made:
@@ -88,9 +151,9 @@ def _check_given(table: ImageTable, names: Sequence[SplitName], made: Sequence[S
             )
     needed = 1 + len(made)
     units: dict[int, set[int]] = defaultdict(set)
-    for members in _bundles(table, [i for i, name in enumerate(names) if name == "train"]).values():
-        for i in members:
-            units[int(table.labels[i])].add(members[0])
+    for i, side in enumerate(names):
+        if side == "train":
+            units[int(table.labels[i])].add(int(bundles[i]))
     counts = Counter(table.labels.tolist())
     for c, name in enumerate(table.class_names):
         num_units = len(units[c])
@@ -118,26 +181,12 @@ def _check_classes(
             )
 
 
-def _bundles(table: ImageTable, indices: Sequence[int]) -> dict[int, list[int]]:
-    """First image -> all images that must stay on one side with it, by copies and groups."""
-    parent = {i: i for i in indices}
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = i = parent[parent[i]]
-        return i
-
-    first: dict[tuple[str, str], int] = {}
+def gather_bundles(bundles: NDArray[np.int64], indices: Sequence[int]) -> dict[int, list[int]]:
+    """Bundle -> those of the images that are in it."""
+    members: dict[int, list[int]] = defaultdict(list)
     for i in indices:
-        group = table.groups[i]
-        for tie in (("sha256", table.sha256[i]), ("group", group or "")):
-            if tie[1]:
-                a, b = root(first.setdefault(tie, i)), root(i)
-                parent[max(a, b)] = min(a, b)
-    bundles: dict[int, list[int]] = defaultdict(list)
-    for i in indices:
-        bundles[root(i)].append(i)
-    return dict(bundles)
+        members[int(bundles[i])].append(i)
+    return dict(members)
 
 
 def _targets(labels: NDArray[np.int32], fraction: float, num_classes: int) -> NDArray[np.int64]:
@@ -151,7 +200,7 @@ def _targets(labels: NDArray[np.int32], fraction: float, num_classes: int) -> ND
     return targets
 
 
-def _take(
+def take_bundles(
     bundles: Sequence[Sequence[int]],
     labels: NDArray[np.int32],
     *,
@@ -163,10 +212,13 @@ def _take(
 
     Args:
         bundles: Images that stay together.
-        labels: Class of each image of the table.
-        targets: (classes,) images wanted.
+        labels: (n,) Class of each image of the table.
+        targets: (classes,) Images wanted.
         keep: Bundles of each class that must be left.
         rng: Decides which.
+
+    Returns:
+        Indices in the table; of a class with a target at least one image, where possible.
     """
     counts = [Counter(labels[list(members)].tolist()) for members in bundles]
     left = Counter(c for count in counts for c in count)
@@ -191,7 +243,7 @@ def _take(
         if not is_taken[b] and nearer > 0 and all(left[c] > keep for c in counts[b]):
             take(b)
     for c, target in enumerate(targets.tolist()):  # no class without an image
-        if wanted[c] == target:
+        if wanted[c] == target > 0:
             able = [b for b in order if c in counts[b] and all(left[k] > keep for k in counts[b])]
             if able:
                 take(min(able, key=lambda b: len(bundles[b])))
@@ -203,7 +255,8 @@ def _sentence(
     names: Sequence[SplitName],
     split: SplitName,
     made: Sequence[SplitName],
-    pool: Sequence[int],
+    num_pool: int,
+    kept: str,
 ) -> str:
     size = names.count(split)
     if split not in made:
@@ -211,17 +264,28 @@ def _sentence(
         how = "the rest" if made and split == "train" else "as given"
         return f"{split}: {size:,} images, {how if is_given or made else 'all'}."
     what = "training images" if set(table.splits) - {None} else "images"
-    text = f"{split}: {size:,} of {len(pool):,} {what}, stratified"
-    shas = Counter(table.sha256[i] for i in pool if table.sha256[i])
-    groups = [count for count in shas.values() if count > 1]
-    if groups:
-        surplus = sum(groups) - len(groups)
+    return f"{split}: {size:,} of {num_pool:,} {what}, stratified{kept}."
+
+
+def _kept_in_words(table: ImageTable, copies: Sequence[Copies], pool: Sequence[int]) -> str:
+    """Which copies and groups of the images are kept on one side."""
+    in_pool = set(pool)
+    groups = [[i for i in group.members if i in in_pool] for group in copies]
+    surplus = sum(len(members) - 1 for members in groups if members)
+    by_sha = Counter(table.sha256[i] for i in pool if table.sha256[i])
+    same_bytes = by_sha.total() - len(by_sha)
+    text = ""
+    if surplus:
+        num_groups = sum(len(members) > 1 for members in groups)
+        others = surplus - same_bytes
+        kinds = [f"{same_bytes:,} byte-identical"] if same_bytes else []
+        kinds += [f"{others:,} near"] if others else []
         text += (
-            f", copies kept on one side ({surplus:,} surplus byte-identical "
-            f"{'copy' if surplus == 1 else 'copies'} in {len(groups):,} "
-            f"{'group' if len(groups) == 1 else 'groups'})"
+            f", copies kept on one side ({' and '.join(kinds)} surplus "
+            f"{'copy' if surplus == 1 else 'copies'} in {num_groups:,} "
+            f"{'group' if num_groups == 1 else 'groups'})"
         )
     named = len({table.groups[i] for i in pool if table.groups[i]})
     if named:
-        text += f", {named:,} named groups kept whole"
-    return text + "."
+        text += f", {named:,} named {'group' if named == 1 else 'groups'} kept whole"
+    return text

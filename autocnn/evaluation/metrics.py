@@ -1,42 +1,44 @@
-"""Scores, intervals, confusion matrix and ROC curves of predicted probabilities.
+"""Scores, their intervals and the confusion matrix of predicted probabilities.
 
 Accuracy, balanced accuracy, macro F1, macro AUC and log loss agree with
-scikit-learn; scikit-learn itself is only loaded where curves are asked for, so that
-a trial process that scores an epoch does not pay for its import (2 s).
+scikit-learn, which is not loaded here, so that a trial process that scores an epoch
+does not pay for its import (2 s).
 """
 
-from collections.abc import Sequence
-from dataclasses import fields
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Self
 
 import numpy as np
 
+from autocnn.evaluation.intervals import effective_number, percentile_interval, share_interval
 from autocnn.evaluation.weighted import (
     DoubleArray,
     FloatArray,
     IntArray,
+    WeightedClassScores,
     WeightedMetrics,
     WeightedScores,
-    divide,
+    check_groups,
+    check_predictions,
 )
 from autocnn.records import (
     ClassScores,
     ConfusionMatrix,
     Interval,
-    RocCurve,
+    ScoredSet,
     Scores,
-    SplitName,
     SplitScores,
 )
 
 METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedScores))
 """Names of the metrics, in the order of `Scores`."""
 
-SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "macro_auc"})
-"""Metrics that are 1 when every image is right: at 0 and 1 a resample cannot differ."""
+CLASS_METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedClassScores))
+"""Names of the scores of one class against the rest."""
 
-Z_95 = 1.959963984540054
-"""The normal distribution's 97.5 % point: 95 % lie within this many standard deviations."""
+SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "macro_auc", *CLASS_METRICS})
+"""Metrics from 0 to 1 that are 1 when every image is right."""
 
 
 def score(labels: IntArray, probabilities: FloatArray) -> Scores:
@@ -63,73 +65,81 @@ def score(labels: IntArray, probabilities: FloatArray) -> Scores:
     >>> score(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]])).accuracy
     0.5
     """
-    _check(labels, probabilities)
-    return _point_scores(WeightedMetrics.prepare(labels, probabilities))
+    check_predictions(labels, probabilities)
+    return _scores(*_unweighted(WeightedMetrics.prepare(labels, probabilities)))
 
 
 def score_split(
-    split: SplitName,
+    scored: ScoredSet,
     labels: IntArray,
     probabilities: FloatArray,
     class_names: Sequence[str],
     *,
+    groups: IntArray | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> SplitScores:
-    """Everything measured on one split, with 95 % intervals and the scores per class.
+    """Everything measured on one set of images, over all and per class, with 95 % intervals.
 
-    The intervals are percentiles of bootstrap resamples of the images, with three
-    rules for what a percentile cannot say:
+    The intervals come from bootstrap resamples of the groups: images of one group
+    (copies, one patient) are drawn together, as they are right or wrong together and tell
+    less than as many independent ones. For shares (accuracy, balanced accuracy, macro F1,
+    macro AUC, and all that are given per class) it is the spread of the resamples on the
+    logit scale (`share_interval`), for the others their percentiles. Three rules:
 
-    - A share (accuracy, balanced accuracy, F1, AUC) of exactly 0 or 1 is the same in
-      every resample. It gets the Wilson interval: for accuracy of that share of n
-      images; for the class means of k^2 / sum(1 / n_c) images, the number of equally
-      informative images when class c has n_c of them.
-    - In a resample that lacks a class, class means are over the others.
+    - A share that is the same in every resample, as 0 and 1 are, gets the Wilson interval
+      of as many independent images as its groups are worth (`effective_number`): for
+      accuracy, recall, precision and specificity of those that it is a share of; for F1
+      the mean of those of the class and those predicted as it; for means over k classes
+      k^2 / sum(1 / n_c), the number of equally informative images when class c has n_c of
+      them; for the AUC of a class the same with the class and the rest for its two.
+    - In a resample that lacks a class, class means are over the others; a class's own
+      scores are resampled by the resamples that have them.
     - The calibration error of a resample is biased upwards, as it holds fewer
       different images, so an interval is stretched to hold the value itself.
 
     A metric that is None has no interval.
 
     Args:
-        split: The split that was predicted.
+        scored: What was predicted.
         labels: (n,) True classes, as for `score`.
         probabilities: (n, k) As for `score`.
         class_names: k names, in label order.
+        groups: (n,) The group of each image, any integers; None: every image its own.
         num_resamples: Resamples of the bootstrap, at least 1.
         seed: Seed of the resamples; the same seed gives the same intervals.
 
     Raises:
-        ValueError: As for `score`, and when there are not k names.
+        ValueError: As for `score`, when there are not k names, or not n groups.
 
-    Source: Efron & Tibshirani 1993, chapter 13; Wilson 1927, JASA 22:209-212.
+    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 12 and 13.
     """
-    _check(labels, probabilities, class_names)
+    check_predictions(labels, probabilities, class_names)
+    groups = check_groups(groups, len(labels))
     metrics = WeightedMetrics.prepare(labels, probabilities)
-    scores = _point_scores(metrics)
-    resampled = metrics.resample(num_resamples, seed=seed)
-    counts = np.bincount(labels, minlength=len(class_names))
-    intervals = {}
-    for name in METRICS:
-        value: float | None = getattr(scores, name)
-        if value is None:
-            continue
-        if name in SHARES and value in (0.0, 1.0):
-            num_images = float(len(labels))
-            if name != "accuracy":
-                num_images = np.count_nonzero(counts) ** 2 / (1 / counts[counts > 0]).sum()
-            intervals[name] = _wilson_interval(value, num_images)
-        else:
-            low, high = np.nanpercentile(getattr(resampled, name), [2.5, 97.5])
-            intervals[name] = Interval(
-                value=value, low=min(float(low), value), high=max(float(high), value)
-            )
+    scores, classes = _unweighted(metrics)
+    resampled, resampled_classes = metrics.resample(groups, num_resamples, seed=seed)
+    numbers = _Numbers.count(labels, probabilities.argmax(axis=1), groups, len(class_names))
+    points = _scores(scores, classes)
     return SplitScores(
-        split=split,
+        split=scored,
         num_images=len(labels),
-        scores=scores,
-        intervals=intervals,
-        classes=_class_scores(metrics, class_names),
+        scores=points,
+        intervals=_intervals(
+            {name: getattr(points, name) for name in METRICS},
+            {name: getattr(resampled, name) for name in METRICS},
+            numbers.of_all(),
+        ),
+        classes=tuple(
+            _class_scores(
+                name,
+                num_images=int((labels == index).sum()),
+                values={key: float(getattr(classes, key)[index, 0]) for key in CLASS_METRICS},
+                resampled={key: getattr(resampled_classes, key)[index] for key in CLASS_METRICS},
+                numbers=numbers.of_class(index),
+            )
+            for index, name in enumerate(class_names)
+        ),
     )
 
 
@@ -149,7 +159,7 @@ def confusion_matrix(
     >>> confusion_matrix(np.array([0, 1, 1]), np.eye(2)[[0, 0, 1]], ["cat", "dog"]).counts
     ((1, 0), (1, 1))
     """
-    _check(labels, probabilities, class_names)
+    check_predictions(labels, probabilities, class_names)
     size = len(class_names)
     cells = np.bincount(
         labels.astype(np.int64) * size + probabilities.argmax(axis=1), minlength=size**2
@@ -158,129 +168,94 @@ def confusion_matrix(
     return ConfusionMatrix(labels=tuple(class_names), counts=tuple(map(tuple, rows)))
 
 
-def roc_curves(
-    labels: IntArray, probabilities: FloatArray, class_names: Sequence[str]
-) -> tuple[RocCurve, ...]:
-    """The ROC curve of every class against the rest, then their macro and micro average.
+@dataclass(frozen=True)
+class _Numbers:
+    """How many independent images each share is a share of.
 
-    A class without images, or with all of them, has no curve; without any curve there
-    is no macro average either. The macro average is the mean true-positive rate of
-    the curves at every false-positive rate where one of them bends. There it takes the
-    mean on both sides of a vertical step, so its area is the mean of their areas
-    (scikit-learn's example keeps the upper side only, and its area is larger). The
-    micro average pools all (image, class) pairs.
-
-    Args:
-        labels: (n,) True classes, as for `score`.
-        probabilities: (n, k) As for `score`.
-        class_names: k names, in label order.
-
-    Raises:
-        ValueError: As for `score_split`.
-
-    Source: scikit-learn, "Multiclass Receiver Operating Characteristic", examples.
+    Attributes:
+        all: Of all images.
+        own: (k,) Of each class.
+        others: (k,) Of all others.
+        predicted: (k,) Predicted as each class.
     """
-    from sklearn.metrics import roc_curve  # 2 s, and no trial process needs it
 
-    _check(labels, probabilities, class_names)
-    truth = np.eye(len(class_names), dtype=bool)[labels]
-    counts = truth.sum(axis=0)
-    curves: list[tuple[str, DoubleArray, DoubleArray]] = []
-    for index, name in enumerate(class_names):
-        if 0 < counts[index] < len(labels):
-            false_rate, true_rate, _ = roc_curve(truth[:, index], probabilities[:, index])
-            curves.append((name, false_rate, true_rate))
-    records = [_roc_record("class", *curve) for curve in curves]
-    if curves:
-        grid = np.unique(np.concatenate([false_rate for _, false_rate, _ in curves]))
-        macro = np.zeros(2 * len(grid))
-        for _, false_rate, true_rate in curves:
-            # np.interp takes the last of equal abscissae: the top of a step, and
-            # mirrored its foot.
-            macro[0::2] += np.interp(-grid, -false_rate[::-1], true_rate[::-1])
-            macro[1::2] += np.interp(grid, false_rate, true_rate)
-        macro /= len(curves)
-        rates = np.repeat(grid, 2)
-        keep = np.append(True, (np.diff(rates) > 0) | (np.diff(macro) > 0))
-        records.append(_roc_record("macro", "macro average", rates[keep], macro[keep]))
-    false_rate, true_rate, _ = roc_curve(truth.ravel(), probabilities.ravel())
-    records.append(_roc_record("micro", "micro average", false_rate, true_rate))
-    return tuple(records)
+    all: float
+    own: DoubleArray
+    others: DoubleArray
+    predicted: DoubleArray
 
+    @classmethod
+    def count(
+        cls, labels: IntArray, predicted: IntArray, groups: IntArray, num_classes: int
+    ) -> Self:
+        """Count those of images with these labels, predictions and groups, each (n,)."""
+        classes = range(num_classes)
+        return cls(
+            all=effective_number(groups),
+            own=np.array([effective_number(groups[labels == c]) for c in classes]),
+            others=np.array([effective_number(groups[labels != c]) for c in classes]),
+            predicted=np.array([effective_number(groups[predicted == c]) for c in classes]),
+        )
 
-def _check(
-    labels: IntArray, probabilities: FloatArray, class_names: Sequence[str] | None = None
-) -> None:
-    if probabilities.ndim != 2 or probabilities.shape[0] < 1 or probabilities.shape[1] < 2:
-        rule = "must be (n, k) with n >= 1 and k >= 2"
-        raise ValueError(f"probabilities {rule}, got {probabilities.shape}.")
-    num_images, num_classes = probabilities.shape
-    if labels.shape != (num_images,):
-        raise ValueError(f"labels must be ({num_images},), got {labels.shape}.")
-    if labels.min() < 0 or labels.max() >= num_classes:
-        got = f"{labels.min()} to {labels.max()}"
-        raise ValueError(f"labels must be 0 to {num_classes - 1}, got {got}.")
-    # The comparison is false for NaN. A rounded sum may stand a little above 1.
-    if not (probabilities.min() >= 0 and probabilities.max() <= 1.001):
-        got = f"{probabilities.min()} to {probabilities.max()}"
-        raise ValueError(f"probabilities must be 0 to 1, got {got}.")
-    if class_names is not None and len(class_names) != num_classes:
-        raise ValueError(f"class_names must be {num_classes} names, got {len(class_names)}.")
+    def of_all(self) -> dict[str, float]:
+        """Metric -> number, for those over all images."""
+        own = self.own[self.own > 0]
+        means = dict.fromkeys(METRICS, _equally_informative(own))
+        return means | {"accuracy": self.all}
+
+    def of_class(self, index: int) -> dict[str, float]:
+        """Score -> number, for those of one class."""
+        own, others, predicted = self.own[index], self.others[index], self.predicted[index]
+        sides = np.array([own, others])
+        return {
+            "precision": predicted,
+            "recall": own,
+            "specificity": others,
+            "f1": (own + predicted) / 2,
+            "auc": _equally_informative(sides) if sides.all() else 0.0,
+        }
 
 
-def _point_scores(metrics: WeightedMetrics) -> Scores:
-    weights = np.ones((metrics.num_images, 1))
-    reduced = metrics.reduce(weights)
-    values = {name: float(getattr(reduced, name)[0]) for name in METRICS}
-    is_auc_defined = not np.isnan(metrics.class_auc(weights)).any()
+def _equally_informative(numbers: DoubleArray) -> float:
+    """Images that tell as much of a mean over classes as these numbers of each do."""
+    return float(len(numbers) ** 2 / (1 / numbers).sum())
+
+
+def _unweighted(metrics: WeightedMetrics) -> tuple[WeightedScores, WeightedClassScores]:
+    return metrics.reduce(np.ones((metrics.num_images, 1)))
+
+
+def _scores(scores: WeightedScores, classes: WeightedClassScores) -> Scores:
+    values = {name: float(getattr(scores, name)[0]) for name in METRICS}
+    is_auc_defined = not np.isnan(classes.auc).any()
     return Scores(**(values | ({} if is_auc_defined else {"macro_auc": None})))
 
 
-def _class_scores(metrics: WeightedMetrics, class_names: Sequence[str]) -> tuple[ClassScores, ...]:
-    weights = np.ones((metrics.num_images, 1))
-    support = (metrics.support @ weights)[:, 0]
-    predicted = (metrics.predicted @ weights)[:, 0]
-    hits = (metrics.hits @ weights)[:, 0]
-    columns = (
-        divide(hits, predicted),
-        divide(hits, support),
-        divide(2 * hits, support + predicted),
-        metrics.class_auc(weights)[:, 0],
-    )
-    classes = []
-    for index, name in enumerate(class_names):
-        values = [float(column[index]) for column in columns]
-        precision, recall, f1, auc = (None if np.isnan(value) else value for value in values)
-        classes.append(
-            ClassScores(
-                label=name,
-                num_images=int(support[index]),
-                precision=precision,
-                recall=recall,
-                f1=f1,
-                auc=auc,
-            )
-        )
-    return tuple(classes)
-
-
-def _wilson_interval(share: float, num_images: float) -> Interval:
-    """The Wilson interval of a share that is exactly 0 or 1."""
-    width = Z_95**2 / (num_images + Z_95**2)
-    low, high = (0.0, width) if share == 0.0 else (1.0 - width, 1.0)
-    return Interval(value=share, low=low, high=high)
-
-
-def _roc_record(
-    kind: Literal["class", "macro", "micro"],
+def _class_scores(
     name: str,
-    false_rate: DoubleArray,
-    true_rate: DoubleArray,
-) -> RocCurve:
-    return RocCurve(
-        name=name,
-        kind=kind,
-        false_positive_rate=tuple(false_rate.tolist()),
-        true_positive_rate=tuple(true_rate.tolist()),
-        auc=float(np.trapezoid(true_rate, false_rate)),
-    )
+    *,
+    num_images: int,
+    values: Mapping[str, float],
+    resampled: Mapping[str, DoubleArray],
+    numbers: Mapping[str, float],
+) -> ClassScores:
+    points = {key: None if np.isnan(value) else value for key, value in values.items()}
+    intervals = _intervals(points, resampled, numbers)
+    return ClassScores(label=name, num_images=num_images, intervals=intervals, **points)
+
+
+def _intervals(
+    points: Mapping[str, float | None],
+    resampled: Mapping[str, DoubleArray],
+    numbers: Mapping[str, float],
+) -> dict[str, Interval]:
+    """The interval of each metric that has a value."""
+    intervals = {}
+    for name, value in points.items():
+        if value is None:
+            continue
+        if name in SHARES:
+            intervals[name] = share_interval(value, resampled[name], numbers[name])
+        else:
+            intervals[name] = percentile_interval(value, resampled[name])
+    return intervals

@@ -1,15 +1,16 @@
-"""The six metrics of one set of predictions, under many weightings of its images at once.
+"""The metrics of one set of predictions, under many weightings of its images at once.
 
 A bootstrap resample is a set of images with weights (how often each was drawn), and
 the split itself is the resample in which every weight is 1. So there is one
 implementation of each metric, for point values and for intervals.
 
-Five steps, as in torchmetrics: check, bring to one form (`WeightedMetrics.prepare`),
-count (sparse sums of weights), reduce (`WeightedMetrics.reduce`).
+Five steps, as in torchmetrics: check (`check_predictions`), bring to one form
+(`WeightedMetrics.prepare`), count (sparse sums of weights), reduce
+(`WeightedMetrics.reduce`).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -32,7 +33,7 @@ CHUNK_ELEMENTS = 2**20
 
 @dataclass(frozen=True)
 class WeightedScores:
-    """The metrics of b weightings; NaN where one is not defined under a weighting.
+    """The metrics of b weightings, each (b,); NaN where one is not defined under a weighting.
 
     `macro_auc` is the mean over the classes for which it is defined.
     """
@@ -46,10 +47,29 @@ class WeightedScores:
 
 
 @dataclass(frozen=True)
+class WeightedClassScores:
+    """Each class against the rest under b weightings, each (k, b); NaN where not defined."""
+
+    precision: DoubleArray
+    recall: DoubleArray
+    specificity: DoubleArray
+    f1: DoubleArray
+    auc: DoubleArray
+
+    def means(self) -> dict[str, DoubleArray]:
+        """The three metrics that are means over the classes, each (b,)."""
+        return {
+            "balanced_accuracy": mean_defined(self.recall),
+            "macro_f1": mean_defined(self.f1),
+            "macro_auc": mean_defined(self.auc),
+        }
+
+
+@dataclass(frozen=True)
 class WeightedMetrics:
     """Predictions in the form in which any weighting of the images is a few sparse products.
 
-    Every matrix has a column per image, and sums the weights of a group of images.
+    Every matrix has a column per image, and sums the weights of a set of images.
 
     Attributes:
         num_images: n.
@@ -71,7 +91,7 @@ class WeightedMetrics:
 
     @classmethod
     def prepare(cls, labels: IntArray, probabilities: FloatArray) -> Self:
-        """Group the images of checked predictions.
+        """Bring checked predictions to this form.
 
         Args:
             labels: (n,) True classes, 0 to k - 1.
@@ -83,59 +103,71 @@ class WeightedMetrics:
         top = shares.argmax(axis=1)
         confidence = shares[images, top]
         correct = top == labels
-        bins = np.clip(np.ceil(confidence * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
+        bins = confidence_bins(confidence)
         truth = np.maximum(shares[images, labels], SMALLEST_PROBABILITY)
         ones = np.ones(num_images)
         return cls(
             num_images=num_images,
-            support=_group(labels, images, ones, (num_classes, num_images)),
-            predicted=_group(top, images, ones, (num_classes, num_images)),
-            hits=_group(labels, images, correct.astype(float), (num_classes, num_images)),
-            calibration=_group(bins, images, correct - confidence, (NUM_BINS, num_images)),
+            support=_sum_rows(labels, images, ones, (num_classes, num_images)),
+            predicted=_sum_rows(top, images, ones, (num_classes, num_images)),
+            hits=_sum_rows(labels, images, correct.astype(float), (num_classes, num_images)),
+            calibration=_sum_rows(bins, images, correct - confidence, (NUM_BINS, num_images)),
             cross_entropy=-np.log(np.minimum(truth, 1.0)),
             rankings=tuple(
                 Ranking.prepare(labels == index, shares[:, index]) for index in range(num_classes)
             ),
         )
 
-    def reduce(self, weights: DoubleArray) -> WeightedScores:
-        """The metrics under each of b weightings.
+    def reduce(self, weights: DoubleArray) -> tuple[WeightedScores, WeightedClassScores]:
+        """The metrics under each of b weightings, over all images and per class.
 
         Args:
-            weights: (n, b) How often each image counts; every column adds up to n.
+            weights: (n, b) How often each image counts; no column is all 0.
         """
         support, predicted = self.support @ weights, self.predicted @ weights
         hits = self.hits @ weights
-        return WeightedScores(
-            accuracy=hits.sum(axis=0) / self.num_images,
-            balanced_accuracy=mean_defined(divide(hits, support)),
-            macro_f1=mean_defined(divide(2 * hits, support + predicted)),
-            macro_auc=mean_defined(self.class_auc(weights)),
-            log_loss=self.cross_entropy @ weights / self.num_images,
-            ece=np.abs(self.calibration @ weights).sum(axis=0) / self.num_images,
+        total: DoubleArray = support.sum(axis=0)
+        classes = WeightedClassScores(
+            precision=divide(hits, predicted),
+            recall=divide(hits, support),
+            specificity=divide(total - support - predicted + hits, total - support),
+            f1=divide(2 * hits, support + predicted),
+            auc=np.stack([ranking.auc(weights) for ranking in self.rankings]),
         )
+        scores = WeightedScores(
+            accuracy=hits.sum(axis=0) / total,
+            log_loss=self.cross_entropy @ weights / total,
+            ece=np.abs(self.calibration @ weights).sum(axis=0) / total,
+            **classes.means(),
+        )
+        return scores, classes
 
-    def class_auc(self, weights: DoubleArray) -> DoubleArray:
-        """(k, b) Area under the ROC curve of each class against the rest, NaN if undefined."""
-        return np.stack([ranking.auc(weights) for ranking in self.rankings])
-
-    def resample(self, num_resamples: int, *, seed: int) -> WeightedScores:
-        """The metrics of bootstrap resamples of the images, each field (num_resamples,).
+    def resample(
+        self, groups: IntArray, num_resamples: int, *, seed: int
+    ) -> tuple[WeightedScores, WeightedClassScores]:
+        """The metrics of bootstrap resamples, over all images and per class.
 
         Memory does not grow with the number of resamples.
+
+        Args:
+            groups: (n,) As for `draw_weights`.
+            num_resamples: b, at least 1.
+            seed: Seed of the resamples.
 
         Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
         """
         chunks = [
-            self.reduce(weights)
-            for weights in draw_weights(self.num_images, num_resamples, seed=seed)
+            self.reduce(weights) for weights in draw_weights(groups, num_resamples, seed=seed)
         ]
-        return WeightedScores(
-            *(
-                np.concatenate([getattr(chunk, name) for chunk in chunks])
-                for name in WeightedScores.__dataclass_fields__
-            )
-        )
+        scores = {
+            field.name: np.concatenate([getattr(chunk, field.name) for chunk, _ in chunks])
+            for field in fields(WeightedScores)
+        }
+        classes = {
+            field.name: np.concatenate([getattr(chunk, field.name) for _, chunk in chunks], axis=1)
+            for field in fields(WeightedClassScores)
+        }
+        return WeightedScores(**scores), WeightedClassScores(**classes)
 
 
 @dataclass(frozen=True)
@@ -155,15 +187,15 @@ class Ranking:
 
     @classmethod
     def prepare(cls, is_own: NDArray[np.bool_], probability: DoubleArray) -> Self:
-        """Group the images of a class, `is_own` (n,), and all others by `probability` (n,)."""
+        """Order the images of a class, `is_own` (n,), and all others by `probability` (n,)."""
         own, others = np.flatnonzero(is_own), np.flatnonzero(~is_own)
-        values, groups = np.unique(probability[own], return_inverse=True)
+        values, levels = np.unique(probability[own], return_inverse=True)
         segments = values.searchsorted(probability[others], side="left")
         segments = segments + values.searchsorted(probability[others], side="right")
         shape = (2 * len(values) + 1, len(is_own))
         return cls(
-            own=_group(groups, own, np.ones(len(own)), (len(values), len(is_own))),
-            others=_group(segments, others, np.ones(len(others)), shape),
+            own=_sum_rows(levels, own, np.ones(len(own)), (len(values), len(is_own))),
+            others=_sum_rows(segments, others, np.ones(len(others)), shape),
         )
 
     def auc(self, weights: DoubleArray) -> DoubleArray:
@@ -179,16 +211,98 @@ class Ranking:
         return divide((own * below).sum(axis=0), pairs)
 
 
-def draw_weights(num_images: int, num_resamples: int, *, seed: int) -> Iterator[DoubleArray]:
-    """Chunks (n, b) of bootstrap weights: how often each resample drew each image."""
+def draw_weights(groups: IntArray, num_resamples: int, *, seed: int) -> Iterator[DoubleArray]:
+    """Chunks (n, b) of bootstrap weights: how often each resample drew each image.
+
+    A resample of m groups draws m of them, with replacement, and takes all images of a
+    group together. So where groups differ in size, so do resamples.
+
+    Args:
+        groups: (n,) The group of each image, any integers; n at least 1.
+        num_resamples: Columns of all chunks together, at least 1.
+        seed: Seed of the draws.
+
+    Source: Davison & Hinkley 1997, Bootstrap Methods and their Application, 3.8.
+    """
     generator = np.random.default_rng(seed)
-    step = max(1, CHUNK_ELEMENTS // num_images)
+    names, members = np.unique(groups, return_inverse=True)
+    num_groups = len(names)
+    step = max(1, CHUNK_ELEMENTS // len(groups))
     for start in range(0, num_resamples, step):
         size = min(step, num_resamples - start)
-        drawn = generator.integers(0, num_images, size=(size, num_images))
+        drawn = generator.integers(0, num_groups, size=(size, num_groups))
         drawn = drawn * size + np.arange(size)[:, np.newaxis]
-        counts = np.bincount(drawn.ravel(), minlength=num_images * size)
-        yield counts.reshape(num_images, size).astype(np.float64)
+        counts = np.bincount(drawn.ravel(), minlength=num_groups * size)
+        yield counts.reshape(num_groups, size)[members].astype(np.float64)
+
+
+def resample_mean(
+    values: FloatArray, groups: IntArray, *, num_resamples: int, seed: int
+) -> DoubleArray:
+    """(num_resamples,) Means of bootstrap resamples of the images, by group.
+
+    Args:
+        values: (n,) A number per image.
+        groups: (n,) As for `draw_weights`, and with it the same resamples.
+        num_resamples: At least 1.
+        seed: Seed of the resamples.
+    """
+    chunks = draw_weights(groups, num_resamples, seed=seed)
+    return np.concatenate([values @ weights / weights.sum(axis=0) for weights in chunks])
+
+
+def check_predictions(
+    labels: IntArray, probabilities: FloatArray, class_names: Sequence[str] | None = None
+) -> None:
+    """Check that predictions fit together.
+
+    Args:
+        labels: (n,) True classes, 0 to k - 1; n at least 1. A class may be missing.
+        probabilities: (n, k) 0 to 1; k at least 2.
+        class_names: k names, where there are any.
+
+    Raises:
+        ValueError: When shapes, labels or probabilities are outside these.
+    """
+    if probabilities.ndim != 2 or probabilities.shape[0] < 1 or probabilities.shape[1] < 2:
+        rule = "must be (n, k) with n >= 1 and k >= 2"
+        raise ValueError(f"probabilities {rule}, got {probabilities.shape}.")
+    num_images, num_classes = probabilities.shape
+    if labels.shape != (num_images,):
+        raise ValueError(f"labels must be ({num_images},), got {labels.shape}.")
+    if labels.min() < 0 or labels.max() >= num_classes:
+        got = f"{labels.min()} to {labels.max()}"
+        raise ValueError(f"labels must be 0 to {num_classes - 1}, got {got}.")
+    # The comparison is false for NaN. A rounded sum may stand a little above 1.
+    if not (probabilities.min() >= 0 and probabilities.max() <= 1.001):
+        got = f"{probabilities.min()} to {probabilities.max()}"
+        raise ValueError(f"probabilities must be 0 to 1, got {got}.")
+    if class_names is not None and len(class_names) != num_classes:
+        raise ValueError(f"class_names must be {num_classes} names, got {len(class_names)}.")
+
+
+def check_groups(groups: IntArray | None, num_images: int) -> IntArray:
+    """(num_images,) The groups; of None, every image its own.
+
+    Raises:
+        ValueError: When there is not one integer per image.
+    """
+    if groups is None:
+        return np.arange(num_images)
+    if groups.shape != (num_images,) or groups.dtype.kind not in "iu":
+        got = f"{groups.dtype} of {groups.shape}"
+        raise ValueError(f"groups must be integers of ({num_images},), got {got}.")
+    return groups
+
+
+def confidence_bins(confidence: DoubleArray) -> IntArray:
+    """(n,) Which of the 15 equal bins (low, high] a top probability (n,) falls in.
+
+    >>> confidence_bins(np.array([0.2, 0.21, 1.0])).tolist()
+    [2, 3, 14]
+    """
+    bins: IntArray = np.clip(np.ceil(confidence * NUM_BINS).astype(int) - 1, 0, NUM_BINS - 1)
+    return bins
 
 
 def divide(numerator: DoubleArray, denominator: DoubleArray) -> DoubleArray:
@@ -212,7 +326,8 @@ def mean_defined(values: DoubleArray) -> DoubleArray:
     return divide(np.where(defined, values, 0.0).sum(axis=0), defined.sum(axis=0).astype(float))
 
 
-def _group(
+def _sum_rows(
     rows: IntArray, images: IntArray, values: DoubleArray, shape: tuple[int, int]
 ) -> csr_array:
+    """The matrix whose products sum weights, each times its value, by row."""
     return csr_array((values, (rows, images)), shape=shape)

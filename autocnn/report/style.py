@@ -16,11 +16,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
 from matplotlib.ft2font import FT2Font
+from matplotlib.legend import Legend
 
 DOTS_PER_INCH = 150
 
 LETTERS_PER_INCH = 11
 """Letters of a title that fit an inch; most need less."""
+
+NAME_LENGTH = 26
+"""Letters of a class or param name that a legend or an axis has room for."""
+
+INCHES_PER_LETTER = 0.068
+"""Width of a letter of a tick label, about."""
 
 INK = "#222222"
 MUTED = "#767676"
@@ -33,9 +40,18 @@ COLOURS: tuple[str, ...] = (
 is left to the averages, its yellow is darkened."""
 
 DASHES: tuple[tuple[float, ...], ...] = (
-    (), (5, 1.5), (1.2, 1.2), (6, 1.5, 1.2, 1.5), (9, 2), (3, 1.5, 1.2, 1.5, 1.2, 1.5),
+    (), (5, 1.5), (1.1, 1.1), (7, 1.5, 1.1, 1.5), (12, 2), (2.5, 2.5),
+    (4, 1.2, 1.1, 1.2, 1.1, 1.2), (1.1, 3.2), (9, 1.2, 3, 1.2), (5, 5),
 )  # fmt: skip
-"""Dashes and gaps in line widths: with them lines are told apart in greyscale too."""
+"""Dashes and gaps in line widths: with them ten lines are told apart in greyscale too."""
+
+MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
+"""The markers of ten lines, where lines have few points."""
+
+BEST_MARKER: dict[str, Any] = {
+    "marker": "*", "color": COLOURS[5], "markersize": 15, "markeredgecolor": INK,
+}  # fmt: skip
+"""The star of the best trial."""
 
 SHARE_COLOURS = "Blues"
 """Colour map of fractions: white to dark blue, monotone in greyscale."""
@@ -49,6 +65,8 @@ FONTS: tuple[str, ...] = (
 """DejaVu Sans comes with matplotlib; the others are used where they are installed."""
 
 NO_GLYPH = "□"
+
+MINUS = "\N{MINUS SIGN}"
 
 
 @contextmanager
@@ -82,7 +100,7 @@ def house_style() -> Iterator[None]:
         "text.usetex": False,
         "legend.frameon": False,
         "legend.fontsize": 8.5,
-        "legend.handlelength": 2.8,
+        "legend.handlelength": 3.6,
         "figure.facecolor": "white",
         "figure.titlesize": 11.0,
         "figure.titleweight": "bold",
@@ -128,10 +146,51 @@ def set_title(figure: Figure, title: str) -> None:
     figure.suptitle("\n".join(lines), x=0.01, horizontalalignment="left", parse_math=False)
 
 
+def write_note(figure: Figure, note: str) -> None:
+    """Fill a figure without a drawing with the sentence that says why there is none."""
+    letters = int(figure.get_figwidth() * LETTERS_PER_INCH)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    text = "\n".join(textwrap.wrap(display_title(note), letters))
+    axes.text(0.0, 1.0, text, verticalalignment="top", linespacing=1.5, parse_math=False)
+
+
+def set_legend_texts(legend: Legend, texts: Sequence[str]) -> None:
+    """Write names as they are: given to a legend they would be read as mathematics."""
+    for text, name in zip(legend.get_texts(), texts, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
+
+
 def line_style(index: int) -> tuple[str, tuple[float, tuple[float, ...]] | str]:
-    """Colour and dashes of the line `index` of a picture; the first 24 all differ."""
+    """Colour and dashes of the line `index` of a picture; the first 40 all differ.
+
+    The first ten have dashes of their own.
+    """
     dashes = DASHES[index % len(DASHES)]
     return COLOURS[index % len(COLOURS)], (0.0, dashes) if dashes else "-"
+
+
+def signed(value: float, *, places: int = 4, plus: str = "+") -> str:
+    """A number with its sign, and none where it rounds to 0.
+
+    >>> signed(0.0123), signed(-0.00001), signed(-0.5, places=1).isascii()
+    ('+0.0123', '0.0000', False)
+    """
+    text = f"{abs(value):.{places}f}"
+    if float(text) == 0:
+        return text
+    return f"{plus if value > 0 else MINUS}{text}"
+
+
+def objective_label(objective: str) -> str:
+    """The name of a score on val, with its unit, as an axis has it.
+
+    >>> objective_label("macro_f1")
+    'macro f1 on val (fraction)'
+    """
+    unit = "nats" if objective == "log_loss" else "fraction"
+    return f"{objective.replace('_', ' ')} on val ({unit})"
 
 
 def display_names(names: Sequence[str], *, max_length: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The candidates of a study: refits, models, tables and pictures."""
+"""The candidates of a study: models, tables and pictures."""
 
 import io
 import shutil
@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 
 from autocnn.atomic import replace_file
 from autocnn.errors import StudyError
-from autocnn.records import CandidateRecord, EpochScore, RefitRecord
-from autocnn.store.files import CHECKPOINT, Files
+from autocnn.records import CandidateRecord, EpochScore
+from autocnn.store.files import Files
 from autocnn.tables import Cell, epoch_table, to_csv
 
 
@@ -27,55 +27,15 @@ class CandidateFiles(Files):
         return self.candidate_dir(candidate) / "model.keras"
 
     def candidate_log_path(self, candidate: int) -> Path:
-        """Where the process that refits a candidate writes what it prints."""
+        """Where the process that makes a candidate writes what it prints."""
         return self.candidate_dir(candidate) / "log.txt"
 
-    def candidate_checkpoint_path(self, candidate: int) -> Path:
-        """Where the refit of a candidate keeps its last whole epoch; the folder is made."""
-        path = self.candidate_dir(candidate) / CHECKPOINT
-        path.parent.mkdir(exist_ok=True)
-        return path
-
-    def write_refit(self, candidate: int, record: RefitRecord) -> None:
-        """Write refit.json: the candidate's model is whole, and need not be made again."""
-        folder = f"candidates/{candidate:02d}"
-        self._write_text(f"{folder}/refit.json", record.model_dump_json(indent=1))
-        shutil.rmtree(self.candidate_dir(candidate) / "checkpoint", ignore_errors=True)
-
-    def read_refit(self, candidate: int) -> RefitRecord | None:
-        """What `write_refit` wrote; None when the model has to be made."""
-        path = self.candidate_dir(candidate) / "refit.json"
-        if not path.exists() or not self.candidate_model_path(candidate).exists():
-            return None
-        try:
-            return self._parse(path, RefitRecord.model_validate_json)
-        except StudyError:
-            return None
-
-    def recover_candidates(self) -> list[str]:
-        """Set torn checkpoints of refits aside; a sentence for each."""
-        paths = sorted((self.path / "candidates").glob(f"*/{CHECKPOINT}"))
-        return [sentence for path in paths for sentence in self._recover_checkpoint(path)[1]]
-
-    def place_candidates(self, trials: Sequence[int]) -> None:
-        """Number the candidates' folders anew: 1 for the first of `trials`, and so on.
-
-        A finished refit of one of them keeps its files under its new number; what belongs
-        to no candidate any more, the old leaderboard too, is deleted.
-        """
+    def clear_candidates(self) -> None:
+        """Delete all candidates and the leaderboard: they are about to be made anew."""
         self.leaderboard_path.unlink(missing_ok=True)
-        folder = self.path / "candidates"
-        for old in sorted(folder.glob("[0-9]*")):
-            refit = self.read_refit(int(old.name))
-            if refit is not None:
-                old.rename(folder / f".refit-{refit.trial}")
-            else:
-                shutil.rmtree(old)
-        for number, trial in enumerate(trials, start=1):
-            if (folder / f".refit-{trial}").exists():
-                (folder / f".refit-{trial}").rename(folder / f"{number:02d}")
-        for unused in folder.glob(".refit-*"):
-            shutil.rmtree(unused)
+        self.remove_predictions()
+        for path in (self.path / "candidates").glob("[0-9]*"):
+            shutil.rmtree(path)
 
     def predictions_dir(self) -> Path:
         """Folder for raw predictions on their way from the judging process; emptied later."""
@@ -91,11 +51,12 @@ class CandidateFiles(Files):
         """Write candidate.json (all of it) and metrics.json (the scores by split)."""
         folder = f"candidates/{record.candidate:02d}"
         self.candidate_dir(record.candidate)
-        scores: dict[str, Any] = {
-            split.split: split.model_dump(mode="json")
-            for split in (record.train, record.val, record.test)
+        metrics: dict[str, Any] = {
+            scores.split: scores.model_dump(mode="json")
+            for scores in (record.train, record.val, record.folds, record.test, record.test_clean)
+            if scores is not None
         }
-        self._write_json(f"{folder}/metrics.json", scores)
+        self._write_json(f"{folder}/metrics.json", metrics)
         self._write_text(f"{folder}/candidate.json", record.model_dump_json(indent=1))
 
     def read_candidates(self) -> list[CandidateRecord]:
@@ -129,6 +90,10 @@ class CandidateFiles(Files):
         buffer = io.BytesIO()
         write(buffer)
         replace_file(path, buffer.getvalue())
+
+    def write_candidate_image(self, candidate: int, name: str, content: bytes) -> None:
+        """Write one image of a candidate that is encoded already."""
+        replace_file(self.candidate_dir(candidate) / name, content)
 
     @property
     def leaderboard_path(self) -> Path:

@@ -8,20 +8,22 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autocnn.atomic import writing_error
+from autocnn.atomic import replace_file, writing_error
 from autocnn.errors import StudyError, StudyExistsError, StudyNotFoundError
 from autocnn.lock import Owner, StudyLock
 from autocnn.space import SearchSpace
 from autocnn.store.candidates import CandidateFiles
+from autocnn.store.finalists import FinalistFiles
+from autocnn.store.report import ReportFiles
 from autocnn.store.trials import TrialFiles
 from autocnn.tables import SPLIT_COLUMNS, to_csv
 
 
-class StudyFolder(TrialFiles, CandidateFiles):
+class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles):
     """One study on disk.
 
     Args:
@@ -158,8 +160,12 @@ class StudyFolder(TrialFiles, CandidateFiles):
         rows = list(csv.reader(io.StringIO(self._read("split.csv"), newline="")))
         return [tuple(row) for row in rows[1:]]
 
-    def write_audit(self, audit_json: str) -> None:
-        """Write audit.json."""
+    def write_audit(self, audit_json: str, pictures: Mapping[str, bytes]) -> None:
+        """Write audit.json, and its thumbnails under audit/ by their names."""
+        for name, content in pictures.items():
+            path = self.path / "audit" / name
+            path.parent.mkdir(exist_ok=True)
+            replace_file(path, content)
         self._write_text("audit.json", audit_json)
 
     @property

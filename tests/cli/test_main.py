@@ -16,7 +16,7 @@ from autocnn.cli import display
 from autocnn.cli.main import COMMANDS, run
 from autocnn.errors import AutocnnError, SearchInterrupted
 from autocnn.events import Interruption
-from autocnn.leaderboard import COLUMNS
+from autocnn.leaderboard import COLUMNS, MORE_COLUMNS
 from autocnn.store import StudyFolder
 from tests.cli.studies import Closing, make_study
 
@@ -37,7 +37,7 @@ def test_help_lists_the_commands(capsys: Output, flag: str) -> None:
 
 
 def test_the_commands_are_the_contract() -> None:
-    assert list(COMMANDS) == ["search", "resume", "leaderboard", "spaces"]
+    assert list(COMMANDS) == ["search", "resume", "audit", "leaderboard", "report", "spaces"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -226,7 +226,7 @@ def test_the_leaderboard_is_a_table_on_stdout(capsys: Output) -> None:
     assert err == ""
     assert "Leaderboard of mine (ranked on val)" in out
     assert "0.9312 [0.9112, 1.0000]" in out
-    assert out.index("0.9400") < out.index("0.9300"), "best first"
+    assert out.index("refit 11") < out.index("refit 12"), "best first"
 
 
 def test_the_leaderboard_as_csv_is_the_file(capsys: Output) -> None:
@@ -235,7 +235,7 @@ def test_the_leaderboard_as_csv_is_the_file(capsys: Output) -> None:
     out = capsys.readouterr().out
     assert out == folder.leaderboard_path.read_text()
     header, first, _ = csv.reader(io.StringIO(out))
-    assert header == [*COLUMNS, "param.family", "param.width"]
+    assert header == [*COLUMNS, "param.family", "param.width", *MORE_COLUMNS]
     assert first[header.index("test_accuracy")] == "0.9312"
 
 

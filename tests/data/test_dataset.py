@@ -1,11 +1,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from autocnn.config import StudyConfig
 from autocnn.data import Dataset, prepare_data
@@ -45,7 +47,8 @@ def test_rows_and_labels_agree(class_folders: Any, tmp_path: Path, recorder: Any
             assert pixels[row].max() > 0
     with pytest.raises(DataError, match=r"prepared \(0, 12, 16\), got 24"):
         dataset.images(24)
-    assert [name for name, _ in recorder.stages] == ["read", "decode", "decode"]
+    stages = [name for name, _ in recorder.stages]
+    assert stages == ["read", "decode", "decode", "facts", "compare", "audit"]
     assert recorder.notes[0] == "39 images in 2 classes, read as grey, 12 x 12 px."
     assert recorder.warnings == [
         "1 image cannot be read and is left out: a/3.png is empty (0 bytes)."
@@ -77,8 +80,46 @@ def test_ignored_files_and_copies_are_told(
     dataset = prepare(tmp_path, root, recorder)
     assert "Ignored: .txt 1." in recorder.notes
     assert "val: 3 of 20 training images, stratified." in recorder.notes
-    assert dataset.audit.test_images_in_train == 1
+    assert dataset.audit.byte_copies.test_images_in_train == 1
     assert recorder.warnings == list(dataset.audit.warnings)
+
+
+def test_copies_make_bundles_and_the_rest_is_clean(
+    class_folders: Any, tmp_path: Path, grey_pixels: Any, save: Any
+) -> None:
+    root = class_folders({f"{s}/{c}": 12 for s in ("train", "test") for c in "ab"})
+    leaked = grey_pixels(0)  # of train/a/0.png
+    save(root / "test/a/mirrored.png", leaked[:, ::-1])
+    (root / "test/b/0.png").write_bytes((root / "test/b/1.png").read_bytes())
+    dataset = prepare(tmp_path, root)
+    index = {path: i for i, path in enumerate(dataset.table.paths)}
+    assert [group.kind for group in dataset.copies] == ["near", "bytes"]
+    assert dataset.bundles.shape == (49,)
+    assert dataset.bundles[index["test/a/mirrored.png"]] == dataset.bundles[index["train/a/0.png"]]
+    assert dataset.bundles[index["test/b/0.png"]] == dataset.bundles[index["test/b/1.png"]]
+    assert len(set(dataset.bundles.tolist())) == 47
+    clean = {dataset.table.paths[i] for i in np.flatnonzero(dataset.is_clean_test)}
+    assert clean == {path for path in dataset.table.paths if path.startswith("test/")} - {
+        "test/a/mirrored.png"
+    }
+
+
+def test_most_warnings_are_left_to_the_audit(
+    class_folders: Any, tmp_path: Path, recorder: Any
+) -> None:
+    root = class_folders({f"{s}/{c}": 20 for s in ("train", "test") for c in "ab"})
+    first = (root / "train/a/0.png").read_bytes()
+    (root / "test/a/0.png").write_bytes(first)
+    (root / "test/b/0.png").write_bytes(first)
+    (root / "train/b/9.png").write_bytes(b"")
+    for i in range(7):
+        (root / f"train/a/{i + 3}.png").write_bytes((root / "train/a/2.png").read_bytes())
+    dataset = prepare(tmp_path, root, recorder)
+    assert len(dataset.audit.warnings) == 4
+    assert recorder.warnings == [
+        *dataset.audit.warnings[:3],
+        f"1 more warning: see `autocnn audit {root}`.",
+    ]
 
 
 def test_fingerprint(class_folders: Any, tmp_path: Path, colour_pixels: Any, save: Any) -> None:
@@ -146,3 +187,46 @@ def test_pixels_are_let_go(tmp_path: Path) -> None:
     assert np.array_equal(dataset.images().open()[..., 0], x)
     with pytest.raises(DataError, match="without pixels"):
         dataset.table.open(0)
+
+
+def save_textures(root: Path, seed: int) -> None:
+    """20 train and 10 test JPEGs of 160 px per class, with the spectrum of natural images."""
+    rng = np.random.default_rng(seed)
+    frequency = np.hypot(np.fft.fftfreq(160)[:, None], np.fft.rfftfreq(160))
+    frequency[0, 0] = 1
+    for split, count in (("train", 20), ("test", 10)):
+        for name in "ab":
+            (root / split / name).mkdir(parents=True)
+            for i in range(count):
+                field = np.fft.irfft2(np.fft.rfft2(rng.normal(size=(160, 160))) / frequency)
+                pixels = np.clip(field / field.std() * 40 + 110, 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(root / f"{split}/{name}/{i}.jpg", quality=90)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_clean_files_raise_no_alarm_and_planted_ones_are_found(tmp_path: Path, seed: int) -> None:
+    root = tmp_path / "set"
+    save_textures(root, seed)
+    clean = prepare(tmp_path, root)
+    assert clean.audit.warnings == ()
+    assert clean.is_clean_test.sum() == 20
+    changes: tuple[Callable[[Image.Image], Image.Image], ...] = (
+        lambda image: image.transpose(Image.Transpose.ROTATE_90),
+        lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        lambda image: image.resize((100, 100)),
+        lambda image: image.point(lambda value: value * 0.9),
+    )
+    for i, change in enumerate(changes):
+        with Image.open(root / f"train/a/{i}.jpg") as image:
+            change(image).save(root / f"test/a/{i}.jpg", quality=60)
+    with Image.open(root / "train/a/9.jpg") as image:
+        image.save(root / "train/b/9.jpg", quality=40)  # a label conflict
+    dataset = prepare(tmp_path, root)
+    assert dataset.audit.byte_copies.groups == 0
+    assert dataset.audit.all_copies.groups == 5
+    assert dataset.audit.all_copies.test_images_in_train_by_class == {"a": 4, "b": 0}
+    assert [c.paths for c in dataset.audit.label_conflicts] == [("train/a/9.jpg", "train/b/9.jpg")]
+    assert dataset.is_clean_test.sum() == 16
+    assert dataset.audit.warnings[0].startswith(
+        "4 of 20 test images are near copies of training images (a 4 of 10). "
+    )

@@ -4,12 +4,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autocnn.data.split import make_split
+from autocnn.data.copies import Copies, bundle_images, find_byte_copies
+from autocnn.data.split import make_folds, make_split
 from autocnn.errors import DataError
 
 
-def split_of(table: Any, *, val: float = 0.15, test: float = 0.15, seed: int = 0) -> Any:
-    return make_split(table, val_fraction=val, test_fraction=test, seed=seed)
+def split_of(
+    table: Any,
+    *,
+    val: float = 0.15,
+    test: float = 0.15,
+    seed: int = 0,
+    copies: tuple[Copies, ...] | None = None,
+) -> Any:
+    copies = find_byte_copies(table) if copies is None else copies
+    bundles = bundle_images(table, copies)
+    return make_split(
+        table, bundles, copies=copies, val_fraction=val, test_fraction=test, seed=seed
+    )
 
 
 @pytest.mark.parametrize("fraction", [0.1, 0.15, 0.2, 0.33])
@@ -94,9 +106,26 @@ def test_only_what_is_missing_is_made_from_the_training_images(make_table: Any) 
     assert split.sentences == (
         "train: 68 images, the rest.",
         "val: 12 of 80 training images, stratified, copies kept on one side "
-        "(3 surplus byte-identical copies in 1 group).",
+        "(3 byte-identical surplus copies in 1 group).",
         "test: 20 images, as given.",
     )
+
+
+def test_near_copies_stay_on_one_side(make_table: Any) -> None:
+    sha256 = ["x", "x", *(f"s{i}" for i in range(2, 100))]
+    copies = tuple(Copies("near", (i, 99 - i), ("as is", "mirrored")) for i in range(2, 42))
+    copies += (Copies("bytes", (0, 1), ("as is", "as is")),)
+    for seed in range(5):
+        table = make_table([0] * 50 + [1] * 50, sha256=sha256)
+        split = split_of(table, copies=copies, seed=seed)
+        assert all(len({split.names[i] for i in group.members}) == 1 for group in copies)
+        assert Counter(split.names) == {"train": 70, "val": 15, "test": 15}
+    assert split.sentences[2] == (
+        "test: 15 of 100 images, stratified, copies kept on one side "
+        "(1 byte-identical and 40 near surplus copies in 41 groups)."
+    )
+    nearly = split_of(make_table([0, 1] * 6), copies=copies[-1:])
+    assert "(1 near surplus copy in 1 group)" in nearly.sentences[1]
 
 
 def test_empty_splits_of_a_csv_count_as_training(make_table: Any) -> None:
@@ -142,3 +171,48 @@ def test_groups_that_cannot_be_divided(make_table: Any) -> None:
     groups = ["g", "g", "g", "g", "h", "h"]
     with pytest.raises(DataError, match="at least 3 different images"):
         split_of(make_table([0, 1, 0, 1, 0, 1], groups=groups))
+
+
+@pytest.mark.parametrize("num_folds", [2, 3, 5])
+def test_folds_are_even_stratified_and_whole(num_folds: int) -> None:
+    rng = np.random.default_rng(3)
+    labels = np.sort(rng.choice(3, 900, p=[0.6, 0.3, 0.1])).astype(np.int32)
+    bundles = np.where(rng.random(900) < 0.5, np.arange(900), np.arange(900) // 4 * 4)
+    folds = make_folds(labels, bundles, num_folds=num_folds, seed=0)
+    assert folds.shape == (900,)
+    for c in range(3):
+        counts = np.bincount(folds[labels == c], minlength=num_folds)
+        assert len(counts) == num_folds
+        assert counts.max() - counts.min() <= 4
+    for bundle in np.unique(bundles):
+        assert len(set(folds[bundles == bundle])) == 1
+    assert np.array_equal(folds, make_folds(labels, bundles, num_folds=num_folds, seed=0))
+    assert not np.array_equal(folds, make_folds(labels, bundles, num_folds=num_folds, seed=1))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_every_class_is_in_every_fold(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels = np.array([0] * 40 + [1] * 3 + [2] * 9, np.int32)
+    bundles = np.concatenate((np.arange(40), [40, 41, 42], 50 + np.arange(9) // 3))
+    order = rng.permutation(len(labels))
+    folds = make_folds(labels[order], bundles[order], num_folds=3, seed=seed)
+    for c in range(3):
+        assert set(folds[labels[order] == c]) == {0, 1, 2}
+
+
+def test_too_few_bundles_for_the_folds() -> None:
+    labels, bundles = np.array([0, 0, 0, 1, 1, 1], np.int32), np.array([0, 1, 2, 3, 3, 4])
+    with pytest.raises(DataError, match=r"at least 3 different images .* got 2\. Use --folds 2\."):
+        make_folds(labels, bundles, num_folds=3, seed=0)
+    bundles = np.array([0, 1, 2, 3, 3, 3])
+    with pytest.raises(DataError, match=r"got 1\. Use no folds, or add images\."):
+        make_folds(labels, bundles, num_folds=3, seed=0)
+
+
+def test_bundles_too_tangled_for_the_folds() -> None:
+    # Class 0 puts 0, 1, 2 into three folds; class 1 puts 3 beside 2; class 2 needs them apart.
+    labels = np.array([0, 0, 0, 1, 1, 1, 2, 2, 2], np.int32)
+    bundles = np.array([0, 1, 2, 0, 1, 3, 2, 3, 4])
+    with pytest.raises(DataError, match="copies and groups hold them together"):
+        make_folds(labels, bundles, num_folds=3, seed=0)

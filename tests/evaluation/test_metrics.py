@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn, intervals against explicit resampling, edge cases."""
+"""Metrics against scikit-learn, intervals against scipy, edge cases."""
 
 import doctest
 import subprocess
@@ -11,33 +11,17 @@ from scipy.stats import binomtest
 from sklearn import metrics as reference
 
 from autocnn.evaluation import metrics, weighted
+from autocnn.evaluation.intervals import share_interval, wilson_interval
 from autocnn.evaluation.metrics import (
+    CLASS_METRICS,
     METRICS,
     confusion_matrix,
-    roc_curves,
     score,
     score_split,
 )
-from autocnn.evaluation.weighted import DoubleArray, FloatArray, IntArray, draw_weights
+from autocnn.evaluation.weighted import FloatArray, IntArray
 from autocnn.records import Scores
-
-NAMES = tuple("abcdefghijklmnopqrstuvwxyz")
-
-
-def make_predictions(
-    num_images: int, num_classes: int, *, seed: int = 0, decimals: int | None = None
-) -> tuple[IntArray, DoubleArray]:
-    """Labels and probabilities that are right more often than not; rounding makes ties."""
-    generator = np.random.default_rng(seed)
-    labels = generator.integers(0, num_classes, num_images)
-    labels[:num_classes] = np.arange(num_classes)
-    logits = generator.normal(size=(num_images, num_classes))
-    logits[np.arange(num_images), labels] += 1.5
-    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    if decimals is not None:
-        probabilities = np.round(probabilities, decimals)
-        probabilities[:, -1] = np.maximum(0, 1 - probabilities[:, :-1].sum(axis=1))
-    return labels, probabilities
+from tests.evaluation.predictions import NAMES, make_predictions
 
 
 def reference_auc(labels: IntArray, probabilities: FloatArray) -> float:
@@ -165,49 +149,12 @@ def test_bins_of_the_calibration_error_hold_their_upper_edge() -> None:
     assert score(np.array([0, 1]), probabilities).ece == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize(
-    ("labels", "probabilities", "match"),
-    [
-        ([0, 1], [[1.0], [1.0]], r"n >= 1 and k >= 2, got \(2, 1\)"),
-        ([], np.zeros((0, 2)), r"got \(0, 2\)"),
-        ([0], [[0.5, 0.5], [0.5, 0.5]], r"labels must be \(2,\), got \(1,\)"),
-        ([0, 2], [[0.5, 0.5], [0.5, 0.5]], "labels must be 0 to 1, got 0 to 2"),
-        ([0, -1], [[0.5, 0.5], [0.5, 0.5]], "labels must be 0 to 1, got -1 to 0"),
-        ([0, 1], [[0.5, 0.5], [np.nan, 0.5]], "probabilities must be 0 to 1, got nan"),
-        ([0, 1], [[3.0, -3.0], [0.5, 0.5]], "probabilities must be 0 to 1, got -3.0 to 3.0"),
-    ],
-)
-def test_predictions_that_cannot_be(labels: object, probabilities: object, match: str) -> None:
-    with pytest.raises(ValueError, match=match):
-        score(np.array(labels, dtype=int), np.array(probabilities))
-
-
 def test_names_must_be_one_per_class() -> None:
     labels, probabilities = make_predictions(20, 3)
-    for function in (confusion_matrix, roc_curves):
-        with pytest.raises(ValueError, match="class_names must be 3 names, got 2"):
-            function(labels, probabilities, ["a", "b"])
+    with pytest.raises(ValueError, match="class_names must be 3 names, got 2"):
+        confusion_matrix(labels, probabilities, ["a", "b"])
     with pytest.raises(ValueError, match="class_names must be 3 names, got 2"):
         score_split("val", labels, probabilities, ["a", "b"])
-
-
-def test_split_holds_the_point_scores_and_the_classes() -> None:
-    labels, probabilities = make_predictions(300, 4)
-    top = probabilities.argmax(axis=1)
-    precision, recall, f1, support = reference.precision_recall_fscore_support(labels, top)
-
-    split = score_split("test", labels, probabilities, NAMES[:4], num_resamples=50)
-
-    assert (split.split, split.num_images) == ("test", 300)
-    assert split.scores == score(labels, probabilities)
-    assert tuple(split.intervals) == METRICS
-    for index, scores in enumerate(split.classes):
-        assert (scores.label, scores.num_images) == (NAMES[index], support[index])
-        assert scores.precision == pytest.approx(precision[index], abs=1e-9)
-        assert scores.recall == pytest.approx(recall[index], abs=1e-9)
-        assert scores.f1 == pytest.approx(f1[index], abs=1e-9)
-        area = reference.roc_auc_score(labels == index, probabilities[:, index])
-        assert scores.auc == pytest.approx(area, abs=1e-9)
 
 
 def test_undefined_class_scores_are_none() -> None:
@@ -218,32 +165,6 @@ def test_undefined_class_scores_are_none() -> None:
     assert (classes[3].precision, classes[3].recall, classes[3].f1) == (None, None, None)
     assert classes[3].auc is None
     assert classes[3].num_images == 0
-
-
-@pytest.mark.parametrize("decimals", [None, 1])
-def test_every_resample_agrees_with_the_resampled_images(decimals: int | None) -> None:
-    labels, probabilities = make_predictions(80, 3, decimals=decimals)
-    resampled = weighted.WeightedMetrics.prepare(labels, probabilities).resample(20, seed=3)
-    (weights,) = draw_weights(80, 20, seed=3)
-    for index in range(20):
-        drawn = np.repeat(np.arange(80), weights[:, index].astype(int))
-        assert len(drawn) == 80
-        expected = score(labels[drawn], probabilities[drawn])
-        for name in METRICS:
-            value = getattr(resampled, name)[index]
-            assert value == pytest.approx(getattr(expected, name), abs=1e-9), name
-
-
-def test_intervals_are_percentiles_of_the_resamples() -> None:
-    labels, probabilities = make_predictions(200, 3)
-    split = score_split("val", labels, probabilities, NAMES[:3], num_resamples=400, seed=7)
-    resampled = weighted.WeightedMetrics.prepare(labels, probabilities).resample(400, seed=7)
-    for name in METRICS:
-        low, high = np.percentile(getattr(resampled, name), [2.5, 97.5])
-        interval = split.intervals[name]
-        assert interval.value == getattr(split.scores, name)
-        assert interval.low == min(low, interval.value)
-        assert interval.high == max(high, interval.value)
 
 
 def test_accuracy_interval_is_as_wide_as_the_binomial_one() -> None:
@@ -266,24 +187,6 @@ def test_intervals_follow_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     chunked = score_split("val", labels, probabilities, NAMES[:3], num_resamples=100, seed=1)
     for name in METRICS:
         assert chunked.intervals[name].low == pytest.approx(first.intervals[name].low, abs=1e-12)
-
-
-def test_resampling_holds_few_weights_at_a_time() -> None:
-    sizes = [chunk.size for chunk in draw_weights(20_000, 120, seed=0)]
-    assert max(sizes) <= weighted.CHUNK_ELEMENTS
-    assert sum(sizes) == 20_000 * 120
-
-
-@pytest.mark.parametrize("share", [0, 1])
-def test_a_share_of_0_or_1_has_the_wilson_interval(share: int) -> None:
-    labels = np.arange(40) % 2
-    predicted = labels if share else 1 - labels
-    intervals = score_split("val", labels, np.eye(2)[predicted], NAMES[:2]).intervals
-    wilson = binomtest(40 * share, 40).proportion_ci(method="wilson")
-    for name in ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc"):
-        assert intervals[name].value == share
-        assert intervals[name].low == pytest.approx(wilson.low, abs=1e-9)
-        assert intervals[name].high == pytest.approx(wilson.high, abs=1e-9)
 
 
 def test_a_rare_class_widens_the_wilson_interval_of_class_means() -> None:
@@ -309,8 +212,6 @@ def test_one_image() -> None:
     assert split.scores.accuracy == 1.0
     assert "macro_auc" not in split.intervals
     assert split.intervals["accuracy"].low == pytest.approx(0.2065, abs=1e-4)
-    names = [curve.name for curve in roc_curves(np.array([1]), np.array([[0.3, 0.7]]), "ab")]
-    assert names == ["micro average"]
 
 
 def test_confusion_matrix_agrees_with_scikit_learn() -> None:
@@ -324,60 +225,120 @@ def test_confusion_matrix_agrees_with_scikit_learn() -> None:
     assert sum(matrix.counts[3]) == 0
 
 
-@pytest.mark.parametrize("num_classes", [2, 4])
-@pytest.mark.parametrize("decimals", [None, 1])
-def test_roc_curves_agree_with_scikit_learn(num_classes: int, decimals: int | None) -> None:
-    labels, probabilities = make_predictions(200, num_classes, decimals=decimals)
-    truth = np.eye(num_classes)[labels]
+def test_split_holds_the_point_scores_and_the_classes() -> None:
+    labels, probabilities = make_predictions(300, 4)
+    top = probabilities.argmax(axis=1)
+    precision, recall, f1, support = reference.precision_recall_fscore_support(labels, top)
 
-    *classes, macro, micro = roc_curves(labels, probabilities, NAMES[:num_classes])
+    split = score_split("folds", labels, probabilities, NAMES[:4], num_resamples=50)
 
-    assert [curve.name for curve in classes] == list(NAMES[:num_classes])
-    assert [curve.kind for curve in (*classes, macro, micro)] == [
-        *["class"] * num_classes, "macro", "micro",
-    ]  # fmt: skip
-    for index, curve in enumerate(classes):
+    assert (split.split, split.num_images) == ("folds", 300)
+    assert split.scores == score(labels, probabilities)
+    assert tuple(split.intervals) == METRICS
+    for index, scores in enumerate(split.classes):
+        assert (scores.label, scores.num_images) == (NAMES[index], support[index])
+        assert scores.precision == pytest.approx(precision[index], abs=1e-9)
+        assert scores.recall == pytest.approx(recall[index], abs=1e-9)
+        specificity = reference.recall_score(labels != index, top != index)
+        assert scores.specificity == pytest.approx(specificity, abs=1e-9)
+        assert scores.f1 == pytest.approx(f1[index], abs=1e-9)
         area = reference.roc_auc_score(labels == index, probabilities[:, index])
-        assert curve.auc == pytest.approx(area, abs=1e-9)
-        expected, _, _ = reference.roc_curve(labels == index, probabilities[:, index])
-        assert curve.false_positive_rate == pytest.approx(expected, abs=1e-9)
-    assert macro.auc == pytest.approx(reference_auc(labels, probabilities), abs=1e-9)
-    area = reference.roc_auc_score(truth, probabilities, average="micro")
-    assert micro.auc == pytest.approx(area, abs=1e-9)
-    for curve in (*classes, macro, micro):
-        rates = np.array([curve.false_positive_rate, curve.true_positive_rate])
-        assert (np.diff(rates) >= 0).all()
-        assert rates[:, 0].tolist() == [0, 0]
-        assert rates[:, -1].tolist() == pytest.approx([1, 1])
+        assert scores.auc == pytest.approx(area, abs=1e-9)
+        assert tuple(scores.intervals) == CLASS_METRICS
+        for name, interval in scores.intervals.items():
+            assert interval.value == getattr(scores, name)
+            assert 0 <= interval.low < interval.value < interval.high <= 1
 
 
-def test_macro_average_is_the_mean_of_the_curves() -> None:
-    labels, probabilities = make_predictions(60, 3)
-    *classes, macro, _ = roc_curves(labels, probabilities, NAMES[:3])
-    between = np.linspace(0.001, 0.999, 333)  # off every step, where curves are single-valued
-    heights = [
-        np.interp(between, curve.false_positive_rate, curve.true_positive_rate) for curve in classes
-    ]
-    mean = np.interp(between, macro.false_positive_rate, macro.true_positive_rate)
-    assert mean == pytest.approx(np.mean(heights, axis=0), abs=1e-9)
+def test_undefined_class_scores_have_no_interval() -> None:
+    probabilities = np.array([[0.8, 0.1, 0.1, 0.0], [0.1, 0.1, 0.8, 0.0]])
+    classes = score_split("val", np.array([0, 1]), probabilities, NAMES[:4]).classes
+    assert tuple(classes[1].intervals) == ("recall", "specificity", "f1", "auc")
+    assert tuple(classes[2].intervals) == ("precision", "specificity", "f1")
+    assert tuple(classes[3].intervals) == ("specificity",)
+    for scores in classes:
+        assert scores.specificity is not None
 
 
-def test_curve_of_a_class_without_images_is_skipped() -> None:
-    labels, probabilities = make_predictions(100, 4)
-    labels[labels == 1] = 0
-    curves = roc_curves(labels, probabilities, NAMES[:4])
-    assert [curve.name for curve in curves] == ["a", "c", "d", "macro average", "micro average"]
-    assert curves[3].auc == pytest.approx(np.mean([curve.auc for curve in curves[:3]]))
+def test_intervals_come_from_the_resamples() -> None:
+    labels, probabilities = make_predictions(200, 3)
+    groups = np.arange(200) // 2
+    split = score_split(
+        "val", labels, probabilities, NAMES[:3], groups=groups, num_resamples=400, seed=7
+    )
+    prepared = weighted.WeightedMetrics.prepare(labels, probabilities)
+    resampled, classes = prepared.resample(groups, 400, seed=7)
+    for name in ("log_loss", "ece"):
+        low, high = np.percentile(getattr(resampled, name), [2.5, 97.5])
+        interval = split.intervals[name]
+        assert interval.value == getattr(split.scores, name)
+        assert (interval.low, interval.high) == (
+            min(low, interval.value), max(high, interval.value)
+        )  # fmt: skip
+    accuracy = split.intervals["accuracy"]
+    assert accuracy == share_interval(accuracy.value, resampled.accuracy, 100)
+    recall = split.classes[1].intervals["recall"]
+    assert recall == share_interval(recall.value, classes.recall[1], 30)
 
 
-def test_scoring_does_not_load_scikit_learn() -> None:
-    code = "import sys, autocnn.evaluation.metrics; print('sklearn' in sys.modules)"
+@pytest.mark.parametrize("share", [0, 1])
+@pytest.mark.parametrize("copies", [1, 4])
+def test_a_share_of_0_or_1_has_the_wilson_interval(share: int, copies: int) -> None:
+    truth = np.repeat(np.arange(40) % 2, copies)
+    groups = np.repeat(np.arange(40), copies)
+    probabilities = np.eye(2)[truth if share else 1 - truth]
+    split = score_split("val", truth, probabilities, NAMES[:2], groups=groups, num_resamples=20)
+    for intervals, number, names in (
+        (split.intervals, 40, ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")),
+        (split.classes[0].intervals, 20, ("precision", "recall", "specificity", "f1")),
+        (split.classes[0].intervals, 40, ("auc",)),
+    ):
+        wilson = binomtest(number * share, number).proportion_ci(method="wilson")
+        for name in names:
+            assert intervals[name].value == share
+            assert intervals[name].low == pytest.approx(wilson.low, abs=1e-9)
+            assert intervals[name].high == pytest.approx(wilson.high, abs=1e-9)
+
+
+def test_copies_in_groups_change_no_interval() -> None:
+    labels, probabilities = make_predictions(90, 3)
+    alone = score_split("test", labels, probabilities, NAMES[:3], num_resamples=200)
+    groups = np.tile(np.arange(90), 3)
+    copied = score_split(
+        "test", np.tile(labels, 3), np.tile(probabilities, (3, 1)), NAMES[:3],
+        groups=groups, num_resamples=200,
+    )  # fmt: skip
+    for name in METRICS:
+        assert copied.intervals[name].low == pytest.approx(alone.intervals[name].low, abs=1e-9)
+        assert copied.intervals[name].high == pytest.approx(alone.intervals[name].high, abs=1e-9)
+    recall = copied.classes[2].intervals["recall"]
+    assert recall.low == pytest.approx(alone.classes[2].intervals["recall"].low, abs=1e-9)
+
+
+def test_one_group_tells_as_little_as_one_image() -> None:
+    labels, probabilities = make_predictions(50, 2)
+    groups = np.zeros(50, dtype=int)
+    split = score_split("test", labels, probabilities, NAMES[:2], groups=groups, num_resamples=20)
+    accuracy = split.intervals["accuracy"]
+    assert accuracy == wilson_interval(accuracy.value, 1)
+    assert accuracy.high - accuracy.low > 0.7
+
+
+@pytest.mark.parametrize("groups", [np.arange(19), np.zeros(20), np.zeros((20, 1), dtype=int)])
+def test_groups_must_be_one_integer_per_image(groups: IntArray) -> None:
+    labels, probabilities = make_predictions(20, 3)
+    with pytest.raises(ValueError, match=r"groups must be integers of \(20,\), got"):
+        score_split("val", labels, probabilities, NAMES[:3], groups=groups)
+
+
+@pytest.mark.parametrize("name", ["sklearn", "scipy.stats", "scipy.optimize"])
+def test_scoring_does_not_load(name: str) -> None:
+    code = f"import sys, autocnn.evaluation.metrics; print({name!r} in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
 
-@pytest.mark.parametrize("module", [metrics, weighted])
-def test_examples_in_docstrings(module: object) -> None:
-    result = doctest.testmod(module)  # type: ignore[arg-type]
+def test_examples_in_docstrings() -> None:
+    result = doctest.testmod(metrics)
     assert result.attempted > 0
     assert result.failed == 0

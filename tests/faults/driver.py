@@ -17,9 +17,13 @@ from autocnn.executors.local import LocalExecutor
 from autocnn.machine import Resources
 from autocnn.store import StudyFolder
 from autocnn.study import resume, search
-from autocnn.tasks import JUDGE, TRAIN, Task
+from autocnn.tasks import MAKE_CANDIDATE, PREDICT, TRAIN, Task
 
-FUNCTIONS = {TRAIN: "tests.faults.trainer:train", JUDGE: "tests.faults.trainer:judge"}
+FUNCTIONS = {
+    TRAIN: "tests.faults.trainer:train",
+    PREDICT: "tests.faults.trainer:predict",
+    MAKE_CANDIDATE: "tests.faults.trainer:make_candidate",
+}
 
 
 class FormulaExecutor(LocalExecutor):

@@ -133,7 +133,7 @@ def read_record(study: Path, trial: int) -> dict[str, Any]:
 
 
 def trained_epochs(study: Path) -> dict[str, list[int]]:
-    """Epochs that were really trained, by trial and candidate, in their order."""
-    logs = sorted(study.glob("*/*/trained.log"))
+    """Epochs that were really trained, by trial and retrained model, in their order."""
+    logs = sorted(study.rglob("trained.log"))
     return {str(path.parent.relative_to(study)): [int(line) for line in path.read_text().split()]
             for path in logs}  # fmt: skip

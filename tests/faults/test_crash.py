@@ -4,6 +4,7 @@ The whole process group is killed, at random within every stage, seeded; trainin
 formula with real checkpoints. The same with Keras is in `tests/test_resume.py`.
 """
 
+import json
 import random
 from collections.abc import Callable
 from functools import partial
@@ -33,10 +34,13 @@ STAGES: dict[str, Callable[[Path], object]] = {
     "checkpoint": lambda s: (s / "trials/0004/checkpoint/epoch.npz").exists(),
     "last trial": lambda s: (s / "trials/0007/trial.json").exists(),
     "last trial's end": lambda s: (s / "trials/0007/epochs.csv").exists(),
-    "finalists": lambda s: (s / "candidates/01/checkpoint").exists(),
-    "refit checkpoint": lambda s: (s / "candidates/01/checkpoint/epoch.npz").exists(),
-    "first refit": lambda s: (s / "candidates/01/refit.json").exists(),
-    "judging": lambda s: (s / "candidates/.predictions").exists(),
+    "finalists": lambda s: [*s.glob("finalists/*/refit/checkpoint")],
+    "refit checkpoint": lambda s: [*s.glob("finalists/*/refit/checkpoint/epoch.npz")],
+    "first refit": lambda s: [*s.glob("finalists/*/refit/retrained.json")],
+    "first fold": lambda s: [*s.glob("finalists/*/fold-1/retrained.json")],
+    "comparing": lambda s: (s / "candidates/.predictions").exists(),
+    "test opened": lambda s: (s / "candidates/01").exists(),
+    "judging": lambda s: (s / "candidates/.predictions/candidate-1.npz").exists(),
     "drawing": lambda s: (s / "candidates/01/predictions.csv").exists(),
     "leaderboard": lambda s: (s / "leaderboard.csv").exists(),
 }
@@ -83,3 +87,5 @@ def test_a_study_killed_in_every_stage_ends_like_one_that_was_not(
         assert sorted(set(trained)) == list(range(min(trained), max(trained) + 1))
         assert len(trained) <= len(set(trained)) + len(killed)
     assert not [*study.rglob("checkpoint/*.npz")]
+    looks = [json.loads((s / "study.json").read_text())["test_looks"] for s in (study, reference)]
+    assert [len(found) for found in looks] == [1, 1], "a look that was cut off is the same look"

@@ -147,9 +147,10 @@ def test_a_torn_record_is_set_aside_and_the_trial_repeated(place: Place, name: s
 def test_a_torn_record_of_a_finalist_takes_the_study_back_to_its_search(place: Place) -> None:
     place.env["EPOCH_S"] = "0.1"
     session = place.search(pruner="none")
-    assert session.wait_until((place.study() / "candidates/01/refit.json").exists)
+    assert session.wait_until(lambda: [*place.study().glob("finalists/*/refit/retrained.json")])
     session.kill_all()
-    finalist = json.loads((place.study() / "study.json").read_text())["finalists"][1]["trial"]
+    chosen = json.loads((place.study() / "study.json").read_text())["finalists"]
+    first, finalist = chosen[0]["trial"], chosen[1]["trial"]
     path = place.study() / f"trials/{finalist:04d}/trial.json"
     before = json.loads(path.read_text())["objective"]
     path.write_text("{")
@@ -157,8 +158,24 @@ def test_a_torn_record_of_a_finalist_takes_the_study_back_to_its_search(place: P
     assert code == 0, stderr
     assert states(place.study()) == ["complete"] * 6
     assert read_record(place.study(), finalist)["objective"] == before
-    assert len(read_table(place.study() / "leaderboard.csv")) == 2
-    assert trained_epochs(place.study())["candidates/01"].count(1) == 1, "its refit was kept"
+    trials = {row["trial"] for row in read_table(place.study() / "leaderboard.csv")}
+    assert trials == {str(facts["trial"]) for facts in chosen}
+    kept = trained_epochs(place.study())[f"finalists/{first:04d}/refit"]
+    assert kept.count(1) == 1, "its refit was kept"
+
+
+def test_more_trials_after_the_end_are_a_second_look_at_test(place: Place) -> None:
+    code, stderr = place.search().wait()
+    assert (code, "look 2" in stderr) == (0, False), stderr
+    code, stderr = place.resume(trials=9).wait()
+    assert code == 0, stderr
+    assert "This is look 2 at the test split" in stderr
+    status = json.loads((place.study() / "study.json").read_text())
+    assert [look["is_over"] for look in status["test_looks"]] == [True, True]
+    chosen = {facts["trial"] for facts in status["finalists"]}
+    assert 0 in chosen, "the default configuration is always a finalist"
+    kept = {int(path.name) for path in (place.study() / "finalists").iterdir()}
+    assert kept == chosen
 
 
 def test_two_resumes_at_once(place: Place) -> None:

@@ -15,8 +15,16 @@ import numpy as np
 
 from autocnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from autocnn.errors import AutocnnError
+from autocnn.evaluation.robustness import CORRUPTIONS, STRENGTHS
 from autocnn.records import EpochScore, Scores
-from autocnn.tasks import JudgingResult, JudgingTask, TrainingResult, TrainingTask
+from autocnn.tasks import (
+    CandidateResult,
+    CandidateTask,
+    PredictionResult,
+    PredictionTask,
+    TrainingResult,
+    TrainingTask,
+)
 
 Report = Callable[[EpochScore], bool]
 
@@ -68,13 +76,39 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
     return TrainingResult(tuple(history), best_epoch, 4)
 
 
-def judge(task: JudgingTask, report: Report) -> JudgingResult:
+def predict(task: PredictionTask, report: Report) -> PredictionResult:
     """Probabilities that follow from the weights."""
-    weights = np.load(task.model_path)
+    for prediction in task.predictions:
+        weights = np.load(prediction.model_path)
+        found = _probabilities(weights, len(prediction.rows), task.images.num_classes)
+        np.save(prediction.probabilities_path, found)
+    return PredictionResult()
+
+
+def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
+    """The mean of the members' weights, and probabilities that follow from it."""
+    weights = np.sum([member.weight * np.load(member.path) for member in task.members], axis=0)
+    np.save(task.model_path.with_name(".model.npy"), weights)
+    task.model_path.with_name(".model.npy").replace(task.model_path)
+    num_classes = task.images.num_classes
+    test = _probabilities(weights, len(task.test_rows), num_classes)
+    _, height, width, _ = task.images.open().shape
+    maps = np.ones((len(task.explained), height, width), np.float32)
+    results = {"test": test, "test_before": test, "disturbed": task.disturbed,
+               "explained": task.explained, "maps": maps, "random_maps": maps,
+               "cost": np.array([4.0, 100.0, 1.0])}  # fmt: skip
+    disturbed = test[task.disturbed]
+    results |= {f"disturbed/{name}/{s}": disturbed for name in CORRUPTIONS for s in STRENGTHS}
+    temporary = task.results_path.with_name(".results.npz")
+    np.savez(temporary, allow_pickle=False, **results)
+    temporary.replace(task.results_path)
+    return CandidateResult(4, 100, 1.0)
+
+
+def _probabilities(weights: np.ndarray, number: int, num_classes: int) -> np.ndarray:
     rng = np.random.default_rng(int(weights.sum() * 1e6))
-    scores = rng.random((len(task.rows), task.images.num_classes)).astype(np.float32)
-    np.save(task.probabilities_path, scores / scores.sum(axis=1, keepdims=True))
-    return JudgingResult(4, 100, 1.0) if task.is_measured else JudgingResult(4)
+    scores = rng.random((number, num_classes)).astype(np.float32)
+    return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
 
 class DivergedError(AutocnnError):

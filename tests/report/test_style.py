@@ -9,6 +9,7 @@ from PIL import Image
 
 from autocnn.report import style
 from autocnn.report.style import (
+    DASHES,
     NO_GLYPH,
     display_names,
     display_title,
@@ -16,8 +17,10 @@ from autocnn.report.style import (
     house_style,
     line_style,
     new_figure,
+    objective_label,
     save_png,
     set_title,
+    write_note,
 )
 
 NO_FONT_HAS_IT = "\U000e0fff"  # unassigned
@@ -37,9 +40,34 @@ def test_style_does_not_depend_on_the_users_own() -> None:
 
 
 def test_lines_differ_by_colour_and_dashes() -> None:
-    styles = [line_style(index) for index in range(24)]
-    assert len({str(one) for one in styles}) == 24
-    assert all(styles[index][1] != styles[index + 1][1] for index in range(23))
+    styles = [line_style(index) for index in range(40)]
+    assert len({str(one) for one in styles}) == 40
+    assert all(styles[index][1] != styles[index + 1][1] for index in range(39))
+
+
+def test_ten_lines_differ_without_colour() -> None:
+    assert len({str(line_style(index)[1]) for index in range(10)}) == 10
+    assert len(set(style.MARKERS)) == 10
+
+
+def test_a_legend_shows_whole_dashes() -> None:
+    with house_style():
+        length = mpl.rcParams["legend.handlelength"] * mpl.rcParams["legend.fontsize"]
+        assert all(sum(dashes) * mpl.rcParams["lines.linewidth"] < length for dashes in DASHES)
+
+
+def test_a_note_fills_a_figure() -> None:
+    figure = new_figure(4, 1.5)
+    write_note(figure, "Nothing can be said of $x_1$ " * 5)
+    (text,) = figure.axes[0].texts
+    assert text.get_text().count("\n") > 1
+    assert not text.get_parse_math()
+    assert not figure.axes[0].axison
+
+
+def test_labels_have_units() -> None:
+    assert objective_label("log_loss") == "log loss on val (nats)"
+    assert objective_label("balanced_accuracy") == "balanced accuracy on val (fraction)"
 
 
 def test_colours_differ_in_hue() -> None:

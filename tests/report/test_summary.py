@@ -2,9 +2,18 @@
 
 import doctest
 
-from autocnn.records import ConfusionMatrix, RocCurve
+import pytest
+
+from autocnn.records import ConfusionMatrix, Corruption, PrCurve, Robustness, RocCurve
 from autocnn.report import summary
-from autocnn.report.summary import are_mirrored, lowest_curves, row_shares
+from autocnn.report.summary import (
+    are_mirrored,
+    corner_distance,
+    disturbances,
+    lowest_curves,
+    lowest_pr_curves,
+    row_shares,
+)
 
 
 def make_curve(*points: tuple[float, float], auc: float = 0.9, kind: str = "class") -> RocCurve:
@@ -36,6 +45,39 @@ def test_mirror_images_are_recognised() -> None:
     assert are_mirrored(first, mirrored)
     assert are_mirrored(mirrored, first)
     assert not are_mirrored(first, first)
+
+
+def test_lowest_pr_curves() -> None:
+    curves = [
+        PrCurve(name=name, recall=(0, 1), precision=(1, 1), average_precision=area, share=0.5)
+        for name, area in (("a", 0.9), ("b", 0.7), ("c", 0.8))
+    ]
+    assert [curve.name for curve in lowest_pr_curves(curves, 2)] == ["b", "c"]
+
+
+def test_distance_from_a_corner() -> None:
+    assert corner_distance((0, 0, 1), (0, 1, 1), corner=(0, 1)) == 0
+    assert corner_distance((0, 0.5, 1), (1, 0.75, 0), corner=(1, 1)) == 0.5
+
+
+def test_disturbances_are_lines_per_candidate() -> None:
+    def corruption(name: str, strength: int, drop: float) -> Corruption:
+        return Corruption(
+            name=name, strength=strength, setting=f"s{strength}", accuracy=1 - drop, drop=drop
+        )
+
+    both = (corruption("a", 1, 0.0), corruption("b", 2, 0.5), corruption("b", 1, 0.25))
+    one = (corruption("a", 1, 0.125),)
+    results = [
+        Robustness(num_images=4, accuracy=1.0, mean_drop=0.25, corruptions=both),
+        Robustness(num_images=4, accuracy=0.75, mean_drop=0.125, corruptions=one),
+    ]
+    worst, other = disturbances(results)
+    assert (worst.name, worst.setting, worst.strengths) == ("b", "s2", (0, 1, 2))
+    assert worst.accuracies == ((1.0, 0.75, 0.5), (None, None, None))
+    assert worst.mean_drop == pytest.approx(0.375)
+    assert other.accuracies == ((1.0, 1.0), (0.75, 0.875))
+    assert disturbances([]) == ()
 
 
 def test_examples_in_docstrings() -> None:

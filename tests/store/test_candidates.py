@@ -1,4 +1,4 @@
-"""Candidates on disk: refits that outlast a crash, their places, records, tables, pictures."""
+"""Candidates on disk: records, tables, pictures, the leaderboard."""
 
 import json
 from pathlib import Path
@@ -6,138 +6,23 @@ from typing import BinaryIO
 
 import pytest
 
-from autocnn.checkpoint import write_checkpoint
 from autocnn.errors import StudyError
 from autocnn.store import StudyFolder
-from tests.samples import candidate, checkpoint, epoch, read_rows, refit
-
-
-def make_refit(folder: StudyFolder, number: int, trial: int) -> None:
-    """A whole refit, with a model that tells which trial it is of."""
-    folder.candidate_model_path(number).write_text(f"model of {trial}")
-    folder.write_refit(number, refit(trial))
+from tests.samples import candidate, epoch, read_rows
 
 
 def names(path: Path) -> list[str]:
     return sorted(file.name for file in path.iterdir())
 
 
-# -- refits --------------------------------------------------------------------------------
-
-
-def test_a_refit_comes_back_and_needs_no_checkpoint(folder: StudyFolder) -> None:
-    write_checkpoint(folder.candidate_checkpoint_path(1), checkpoint())
-    assert names(folder.candidate_dir(1)) == ["checkpoint"]
-    make_refit(folder, 1, 7)
-    assert folder.read_refit(1) == refit(7)
-    assert names(folder.candidate_dir(1)) == ["model.keras", "refit.json"]
-
-
-def test_a_refit_without_its_record_or_its_model_has_to_be_made(folder: StudyFolder) -> None:
-    assert folder.read_refit(1) is None
-    folder.candidate_model_path(1).write_bytes(b"half")
-    assert folder.read_refit(1) is None
-    make_refit(folder, 1, 7)
-    folder.candidate_model_path(1).unlink()
-    assert folder.read_refit(1) is None
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b'{"trial": 3}'])
-def test_a_torn_refit_has_to_be_made(folder: StudyFolder, content: bytes) -> None:
-    make_refit(folder, 1, 7)
-    (folder.candidate_dir(1) / "refit.json").write_bytes(content)
-    assert folder.read_refit(1) is None
-
-
-def test_the_checkpoint_of_a_refit_has_its_folder(folder: StudyFolder) -> None:
-    path = folder.candidate_checkpoint_path(2)
-    assert path == folder.path / "candidates/02/checkpoint/epoch.npz"
-    assert path.parent.is_dir()
-    assert folder.candidate_log_path(2) == folder.path / "candidates/02/log.txt"
-
-
-def test_torn_checkpoints_of_refits_are_set_aside(folder: StudyFolder) -> None:
-    good, torn = folder.candidate_checkpoint_path(1), folder.candidate_checkpoint_path(2)
-    write_checkpoint(good, checkpoint())
-    torn.write_bytes(good.read_bytes()[:1000])
-    sentences = folder.recover_candidates()
-    assert len(sentences) == 1
-    assert sentences[0].startswith(f"{torn}: must be a whole checkpoint, got: ")
-    assert sentences[0].endswith(". Set aside; the training begins again.")
-    assert (names(good.parent), names(torn.parent)) == (["epoch.npz"], ["epoch.npz.broken"])
-    assert folder.recover_candidates() == []
-
-
-def test_a_study_without_candidates_has_nothing_to_recover(folder: StudyFolder) -> None:
-    assert folder.recover_candidates() == []
-    (folder.path / "candidates").rmdir()
-    assert folder.recover_candidates() == []
-
-
-# -- places --------------------------------------------------------------------------------
-
-
-def models(folder: StudyFolder) -> dict[str, str]:
-    """Candidate -> content of its model."""
-    paths = (folder.path / "candidates").glob("*/model.keras")
-    return {path.parent.name: path.read_text() for path in paths}
-
-
-@pytest.mark.parametrize(
-    ("trials", "expected"),
-    [
-        ([4, 9], {"01": "model of 4", "02": "model of 9"}),
-        ([9, 4], {"01": "model of 9", "02": "model of 4"}),
-        ([5, 9, 4], {"02": "model of 9", "03": "model of 4"}),
-        ([9], {"01": "model of 9"}),
-        ([5], {}),
-        ([], {}),
-    ],
-)
-def test_a_refit_follows_its_trial_to_its_new_place(
-    folder: StudyFolder, trials: list[int], expected: dict[str, str]
-) -> None:
-    make_refit(folder, 1, 4)
-    make_refit(folder, 2, 9)
-    folder.place_candidates(trials)
-    assert models(folder) == expected
-    assert names(folder.path / "candidates") == sorted(expected)
-    for number in expected:
-        assert folder.read_refit(int(number)) == refit(trials[int(number) - 1])
-
-
-def test_placing_twice_is_placing_once(folder: StudyFolder) -> None:
-    make_refit(folder, 1, 4)
-    make_refit(folder, 2, 9)
-    for _ in range(2):
-        folder.place_candidates([9, 4])
-        assert models(folder) == {"01": "model of 9", "02": "model of 4"}
-
-
-def test_unfinished_refits_and_the_old_leaderboard_go(folder: StudyFolder) -> None:
-    write_checkpoint(folder.candidate_checkpoint_path(1), checkpoint())
-    folder.candidate_model_path(2).write_text("half")
+def test_candidates_and_their_leaderboard_are_cleared(folder: StudyFolder) -> None:
+    folder.candidate_model_path(1).write_text("model")
     folder.write_leaderboard("rank\n")
-    folder.place_candidates([0, 1])
+    (folder.predictions_dir() / "candidate-1.npz").write_bytes(b"x")
+    folder.clear_candidates()
     assert names(folder.path / "candidates") == []
     assert not folder.leaderboard_path.exists()
-
-
-def test_a_refit_on_its_way_when_the_process_was_killed_finds_its_place(
-    folder: StudyFolder,
-) -> None:
-    make_refit(folder, 1, 4)
-    make_refit(folder, 2, 9)
-    folder.candidate_dir(1).rename(folder.path / "candidates" / ".refit-4")
-    folder.place_candidates([9, 4])
-    assert models(folder) == {"01": "model of 9", "02": "model of 4"}
-
-
-def test_raw_predictions_do_not_disturb_the_places(folder: StudyFolder) -> None:
-    make_refit(folder, 1, 4)
-    (folder.predictions_dir() / "1-trial.npy").write_bytes(b"x")
-    folder.place_candidates([4])
-    assert names(folder.path / "candidates") == [".predictions", "01"]
+    folder.clear_candidates()
 
 
 # -- records, tables, pictures -------------------------------------------------------------

@@ -58,7 +58,7 @@ def test_names_that_are_no_text_are_written_as_they_were(folder: StudyFolder) ->
 def test_nothing_but_the_file_is_left(tmp_path: Path, folder: StudyFolder) -> None:
     before = {path.name for path in folder.path.iterdir()}
     folder.write_leaderboard("rank\n")
-    folder.write_audit("{}")
+    folder.write_audit("{}", {})
     assert {path.name for path in folder.path.iterdir()} - before == {
         "leaderboard.csv", "audit.json",
     }  # fmt: skip

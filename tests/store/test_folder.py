@@ -282,8 +282,9 @@ def test_a_study_that_is_not_prepared_has_no_split(folder: StudyFolder) -> None:
 
 
 def test_audit_json_is_written_as_given(folder: StudyFolder) -> None:
-    folder.write_audit('{"images": 3}')
+    folder.write_audit('{"images": 3}', {"copy-1-1.jpg": b"x"})
     assert json.loads((folder.path / "audit.json").read_text()) == {"images": 3}
+    assert (folder.path / "audit" / "copy-1-1.jpg").read_bytes() == b"x"
 
 
 def test_the_database_has_an_absolute_address(

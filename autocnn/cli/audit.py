@@ -1,0 +1,76 @@
+"""`autocnn audit`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autocnn.cli.options import Size
+
+_FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
+
+
+# fmt: off
+@click.command("audit")
+@click.argument("data")
+@click.option("--split-out", metavar="FILE", type=click.Path(path_type=Path),
+              help="Write a split without leaks, a CSV to be given as DATA.  [none]")
+@click.option("--json", "as_json", is_flag=True, help="Print audit.json in place of the tables.")
+@click.option("--val-fraction", type=_FRACTION, help="Size of a missing val split.  [0.15]")
+@click.option("--test-fraction", type=_FRACTION, help="Size of a missing test split.  [0.15]")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of what is made.  [0]")
+@click.option("--image-size", type=click.IntRange(8, 1024),
+              help="Side in px at which images are compared.  [chosen from the data]")
+@click.option("--channels", type=click.Choice(["auto", "grey", "rgb"]),
+              help="auto: grey if all images are grey in content.  [auto]")
+@click.option("--max-unreadable", type=click.FloatRange(0, 1),
+              help="Fraction of unreadable files that is tolerated.  [0.05]")
+@click.option("--cache-dir", type=click.Path(path_type=Path),
+              help="Folder for decoded images.  [the platform's cache folder]")
+@click.option("--cache-limit", "cache_limit_gb", type=Size(),
+              help="Size at which the oldest decoded images go.  [10GB]")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+def command(
+    data: str, split_out: Path | None, as_json: bool, quiet: bool, **flags: Any
+) -> int:
+    """Look at DATA before anything is trained on it; a search does the same first.
+
+    Counts images per split and class; finds unreadable, blank and odd files, copies within and
+    across splits (equal files, equal pixels, and near copies: turned, mirrored, scaled or
+    compressed again), copies with different labels, and file facts that give the class away.
+    Says what is spoiled by it, and what to do.
+
+    \b
+    autocnn audit images/
+    autocnn audit images/ --split-out images/split.csv
+    autocnn search images/split.csv
+    """  # noqa: D301 - click wants the backspace character itself
+    from autocnn.cli.audit_table import ProgressOnly, print_audit
+    from autocnn.cli.display import show_progress
+    from autocnn.config import resolve_config
+    from autocnn.data import check_split_file, correct_split, prepare_data, read_source, write_split
+
+    config = resolve_config({"data": data, **flags})
+    display = show_progress(is_quiet=quiet)
+    try:
+        if split_out is not None:
+            check_split_file(split_out, read_source(data))
+        dataset = prepare_data(config, image_sizes=[0], observer=ProgressOnly(display))
+    finally:
+        display.close()
+    if as_json:
+        click.echo(dataset.audit.model_dump_json(indent=2))
+    else:
+        print_audit(dataset.audit)
+    if split_out is not None:
+        corrected = correct_split(
+            dataset,
+            val_fraction=config.val_fraction,
+            test_fraction=config.test_fraction,
+            seed=config.seed,
+        )
+        write_split(split_out, corrected)
+        for line in corrected.sentences:
+            click.echo(line, err=True)
+        click.echo(f"split: {split_out}", err=as_json)
+    return 0

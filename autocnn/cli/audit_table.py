@@ -1,0 +1,153 @@
+"""The audit of a data set on stdout, drawn with rich."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from autocnn.cli.tables import make_console
+from autocnn.events import Observer
+from autocnn.records import SPLITS, AuditReport, CopyCounts
+
+MOST_ROWS = 5
+"""Rows of a list of files; the rest is in `--json`."""
+
+
+class ProgressOnly(Observer):
+    """Passes on how far the work is; notes and warnings stand in the tables.
+
+    Args:
+        display: What to pass it on to.
+    """
+
+    def __init__(self, display: Observer) -> None:
+        self.display = display
+
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
+        """Passed on."""
+        self.display.stage(name, total=total, unit=unit)
+
+    def advance(self, steps: int = 1) -> None:
+        """Passed on."""
+        self.display.advance(steps)
+
+
+def print_audit(report: AuditReport) -> None:
+    """Tables of what was found, then the warnings in words."""
+    console = make_console()
+    for table in _tables(report):
+        console.print(table)
+    console.print()
+    for note in report.notes:
+        _print_text(console, note)
+    if not report.warnings:
+        _print_text(console, "No warnings.")
+    for number, warning in enumerate(report.warnings, start=1):
+        _print_text(console, f"Warning {number}: {warning}")
+
+
+def _print_text(console: Console, text: str) -> None:
+    for line in textwrap.wrap(text, min(console.width, 100), break_on_hyphens=False):
+        console.print(line, markup=False)
+
+
+def _tables(report: AuditReport) -> Iterator[Table]:
+    counts = [
+        (split, *map(_number, report.counts[split].values()),
+         _number(sum(report.counts[split].values())))
+        for split in SPLITS
+    ]  # fmt: skip
+    yield _table(f"Images of {report.source}", ("split", *report.class_names, "all"), counts)
+    files = list(_files(report))
+    if files:
+        yield _table("Files", ("what", "images", "which"), files, text=("what", "which"))
+    if report.all_copies.groups:
+        yield _copies(report)
+    if report.label_conflicts:
+        rows = [
+            (", ".join(dict.fromkeys(conflict.labels)), _few(conflict.paths))
+            for conflict in report.label_conflicts[:MOST_ROWS]
+        ]
+        title = f"Copies with different labels: {len(report.label_conflicts):,}"
+        yield _table(title, ("labels", "images"), rows, text=("labels", "images"))
+    if report.shortcuts:
+        shortcuts = [
+            (f"{s.predicts} {s.target}", f"{s.auc:.3f}", s.fact, f"{s.fact_auc:.3f}",
+             "yes" if s.is_warning else "")
+            for s in report.shortcuts
+        ]  # fmt: skip
+        header = ("predicted", "AUC", "telling fact", "its AUC", "warning")
+        title = "What facts about the files predict (AUC 0.5: nothing)"
+        yield _table(title, header, shortcuts, text=("predicted", "telling fact", "warning"))
+
+
+def _files(report: AuditReport) -> Iterator[tuple[str, str, str]]:
+    for kind, count in report.ignored.items():
+        yield f"ignored: {kind}", _number(count), ""
+    if report.unreadable:
+        found = [f"{image.path} {image.reason}" for image in report.unreadable]
+        yield "unreadable", _number(len(found)), _few(found)
+    if report.blank:
+        yield "of one colour", _number(len(report.blank)), _few(report.blank)
+    if report.odd:
+        odd = [f"{image.path} ({image.reason})" for image in report.odd]
+        yield "odd", _number(len(odd)), _few(odd)
+    for what, found_in in (
+        ("mode", report.modes), ("size", report.sizes), ("type", report.file_types)
+    ):  # fmt: skip
+        values = dict.fromkeys(value for counts in found_in.values() for value in counts)
+        for value in list(values)[:MOST_ROWS]:
+            per_class = {name: counts.get(value, 0) for name, counts in found_in.items()}
+            classes = ", ".join(f"{name} {n:,}" for name, n in per_class.items() if n)
+            yield f"{what} {value}", _number(sum(per_class.values())), classes
+
+
+def _copies(report: AuditReport) -> Table:
+    exact, every = report.byte_copies, report.all_copies
+
+    def row(name: str, field: str) -> tuple[str, str, str]:
+        return name, _number(getattr(exact, field)), _number(getattr(every, field))
+
+    rows = [
+        row("groups", "groups"),
+        row("surplus images", "surplus"),
+        row("groups within train and val", "groups_within_seen"),
+        row("groups across test and the rest", "groups_across_splits"),
+        row("test images with a copy in train or val", "test_images_in_train"),
+    ]
+    for name in report.class_names:
+        pair = [_of_class(report, counts, name) for counts in (exact, every)]
+        if any(counts.test_images_in_train_by_class[name] for counts in (exact, every)):
+            rows.append((f"  {name}", pair[0], pair[1]))
+    rows.append(row("val images with a copy in train", "val_images_in_train"))
+    header = ("copies", "equal files", "with equal pixels and near copies")
+    return _table("Copies", header, rows)
+
+
+def _of_class(report: AuditReport, counts: CopyCounts, name: str) -> str:
+    return f"{counts.test_images_in_train_by_class[name]:,} of {report.counts['test'][name]:,}"
+
+
+def _table(
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    text: Sequence[str] | None = None,
+) -> Table:
+    table = Table(title=title, title_justify="left")
+    left = header[:1] if text is None else text
+    for name in header:
+        table.add_column(name, justify="left" if name in left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(cell.replace("[", r"\[") for cell in row))
+    return table
+
+
+def _number(count: int) -> str:
+    return f"{count:,}"
+
+
+def _few(items: Sequence[str]) -> str:
+    return ", ".join(items[:3]) + (f", {len(items) - 3:,} more" if len(items) > 3 else "")

@@ -1,0 +1,66 @@
+"""A study folder becomes its report: read, drawn, rendered, written."""
+
+from pathlib import Path
+
+from autocnn.report.facts import read_facts
+from autocnn.report.model_card import render_model_card
+from autocnn.report.page import render_page
+from autocnn.report.search_pictures import draw_search
+from autocnn.store import StudyFolder
+
+
+def build_report(folder: StudyFolder, *, max_images: int | None = None) -> str:
+    """The report of a study as one HTML page. Nothing is written.
+
+    An unfinished study has a report of its search so far, which says so.
+
+    Args:
+        folder: Of the study.
+        max_images: Most images of the data in the page; None: all that the study keeps.
+
+    Raises:
+        StudyError: When study.json or a record cannot be read.
+    """
+    facts = read_facts(folder, max_images=max_images)
+    return render_page(facts, draw_search(facts))
+
+
+def write_report(folder: StudyFolder, *, max_images: int | None = None) -> Path:
+    """Write report.html into the study, and return where it stands.
+
+    What it says of the study's state is what study.json says now.
+
+    Args:
+        folder: Of the study.
+        max_images: As for `build_report`.
+
+    Raises:
+        StudyError: When the study cannot be read or written.
+    """
+    folder.write_report(build_report(folder, max_images=max_images))
+    return folder.report_path
+
+
+def build_model_card(folder: StudyFolder) -> str:
+    """The model card of a study's best candidate, as Markdown. Nothing is written.
+
+    Args:
+        folder: Of the study.
+
+    Raises:
+        StudyError: When the study has no candidate or cannot be read.
+    """
+    return render_model_card(read_facts(folder))
+
+
+def write_model_card(folder: StudyFolder) -> Path:
+    """Write model_card.md into the study, and return where it stands.
+
+    Args:
+        folder: Of the study.
+
+    Raises:
+        StudyError: When the study has no candidate, or cannot be read or written.
+    """
+    folder.write_model_card(build_model_card(folder))
+    return folder.model_card_path

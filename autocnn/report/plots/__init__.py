@@ -1,0 +1,27 @@
+"""The pictures of a study: of its search and of its candidates.
+
+Records in, a matplotlib figure out; no score is computed here, and nothing global is
+touched. `style.save_png` writes a figure.
+"""
+
+from autocnn.report.plots.calibration import draw_reliability
+from autocnn.report.plots.confusion import draw_confusion_matrix
+from autocnn.report.plots.curves import draw_pr, draw_roc
+from autocnn.report.plots.gap import draw_gap
+from autocnn.report.plots.learning import draw_learning_curves
+from autocnn.report.plots.parallel import draw_parallel
+from autocnn.report.plots.robustness import draw_robustness
+from autocnn.report.plots.search import draw_history, draw_importances
+
+__all__ = [
+    "draw_confusion_matrix",
+    "draw_gap",
+    "draw_history",
+    "draw_importances",
+    "draw_learning_curves",
+    "draw_parallel",
+    "draw_pr",
+    "draw_reliability",
+    "draw_robustness",
+    "draw_roc",
+]

@@ -1,0 +1,96 @@
+"""A study under way: what was asked, what it has, and what study.json says of it."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from autocnn.budget import Budget
+from autocnn.config import StudyConfig
+from autocnn.events import Interruption, Observer
+from autocnn.executors.base import Executor
+from autocnn.machine import Machine, Resources
+from autocnn.objective import Goal
+from autocnn.records import TrialRecord
+from autocnn.space import SearchSpace
+from autocnn.status import Stage, StudyStatus
+from autocnn.store import StudyFolder
+
+if TYPE_CHECKING:
+    from autocnn.data import Dataset
+    from autocnn.finalists.plan import Fold
+
+IMAGENET = "imagenet"
+
+SAVE_EVERY_S = 10.0
+
+
+class Session:
+    """One session of a study, in a locked folder.
+
+    Args:
+        config: What is asked, resolved.
+        space: The space as it is now.
+        folder: The study's.
+        status: What study.json says.
+        executor: Runs trials.
+        observer: Hears of progress.
+        machine: What there is.
+        resources: How trials share it.
+        interruption: Asks to stop.
+        clock: Seconds now.
+
+    Attributes:
+        dataset: The images; from `prepare` on.
+        folds: On which finalists are compared; from `prepare` on.
+        trials: Of earlier sessions; from `prepare` on.
+        budget: The time that there is; from `search_trials` on.
+    """
+
+    dataset: "Dataset"
+    folds: "tuple[Fold, ...]"
+    trials: Sequence[TrialRecord]
+    budget: Budget
+
+    def __init__(
+        self,
+        config: StudyConfig,
+        space: SearchSpace,
+        folder: StudyFolder,
+        status: StudyStatus,
+        executor: Executor,
+        observer: Observer,
+        *,
+        machine: Machine,
+        resources: Resources,
+        interruption: Interruption,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if config.image_size is not None:
+            space = space.narrow("image_size", [config.image_size])
+        self.config = config
+        self.space = space
+        self.folder = folder
+        self.status = status
+        self.executor = executor
+        self.observer = observer
+        self.machine = machine
+        self.resources = resources
+        self.interruption = interruption
+        self.clock = clock
+        self.started = clock() - status.seconds
+        self.saved = clock()
+        self.goal = Goal(config.objective, config.max_gap)
+        self.weights = str(config.weights) if config.weights else IMAGENET
+
+    def save(self, stage: Stage | None = None) -> None:
+        """Note the time that was taken, now and then; or at once, with a stage."""
+        if stage is None and self.clock() - self.saved < SAVE_EVERY_S:
+            return
+        self.saved = self.clock()
+        self.update(status=stage or self.status.status)
+
+    def update(self, **facts: object) -> None:
+        """Write study.json with some fields changed, and the time that was taken."""
+        seconds = round(self.clock() - self.started, 1)
+        self.status = self.status.model_copy(update={**facts, "seconds": seconds})
+        self.folder.write_study(self.status.to_json())

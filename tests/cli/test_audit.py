@@ -1,0 +1,131 @@
+"""`autocnn audit`: tables and warnings on stdout, JSON, and a corrected split."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from autocnn.cli.main import run
+from autocnn.records import AuditReport
+
+Output = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """20 train and 10 test images per class; test has a copy, and a mirrored one mislabelled."""
+    rng = np.random.default_rng(0)
+    for place in ("train/cat", "train/dog", "test/cat", "test/dog"):
+        (tmp_path / "pets" / place).mkdir(parents=True)
+        for i in range(20 if place.startswith("train") else 10):
+            pixels = rng.integers(0, 256, (16, 16), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "pets" / place / f"{i}.png")
+    pets = tmp_path / "pets"
+    (pets / "test/cat/3.png").write_bytes((pets / "train/cat/0.png").read_bytes())
+    with Image.open(pets / "train/dog/0.png") as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(pets / "test/cat/4.png")
+    return pets
+
+
+def audit(*arguments: str) -> int:
+    return run(["audit", *arguments, "--cache-dir", "cache"])
+
+
+def test_tables_and_warnings(folder: Path, capsys: Output) -> None:
+    assert audit("pets") == 0
+    out, err = capsys.readouterr()
+    assert "Warning" not in err
+    text = " ".join(out.split())
+    for words in (
+        "Images of pets",
+        "│ test │ 10 │ 10 │ 20 │",
+        "│ mode L │ 60 │ cat 30, dog 30 │",
+        "│ test images with a copy in train or val │ 1 │ 2 │",
+        "│ cat │ 1 of 10 │ 2 of 10 │",
+        "Copies with different labels: 1",
+        "val: 6 of 40 training images, stratified.",
+    ):
+        assert words in text
+    assert (
+        "Warning 1: 1 of 20 test images is a byte-identical copy of training images (cat 1 of 10); "
+        "with near copies 2 (cat 2 of 10). The test score is too good by what the model remembers "
+        "of them. `autocnn audit pets --split-out pets/split.csv` writes a split without."
+    ) in text
+    assert "Warning 2: 1 group of copies carries different labels (1 near): test/cat/4.png" in text
+    assert "Warning 3" not in text
+
+
+def test_quiet_says_nothing_on_stderr(folder: Path, capsys: Output) -> None:
+    assert audit("pets", "--quiet") == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_json_is_the_record(folder: Path, capsys: Output) -> None:
+    assert audit("pets", "--json", "--seed", "3", "--image-size", "8", "--channels", "rgb") == 0
+    report = AuditReport.model_validate(json.loads(capsys.readouterr().out))
+    assert report.num_images == 60
+    assert report.all_copies.test_images_in_train == 2
+    assert report.copies[1].turns == ("as is", "mirrored")
+
+
+def test_a_corrected_split_is_clean(folder: Path, capsys: Output) -> None:
+    assert audit("pets", "--split-out", "pets/split.csv") == 0
+    out, err = capsys.readouterr()
+    assert out.endswith("split: pets/split.csv\n")
+    assert "1 group of copies with different labels left out: 2 images." in err
+    assert audit("pets/split.csv", "--json", "--split-out", "pets/again.csv") == 0
+    report = AuditReport.model_validate(json.loads(capsys.readouterr().out))
+    assert report.num_images == 58
+    assert report.all_copies.groups == 1
+    assert report.all_copies.test_images_in_train == 0
+    assert report.warnings == ()
+    assert Path("pets/again.csv").read_text() == Path("pets/split.csv").read_text()
+
+
+def test_made_splits_follow_the_fractions(folder: Path, capsys: Output) -> None:
+    fractions = ("--val-fraction", "0.1", "--test-fraction", "0.3")
+    assert audit("pets/train", *fractions, "--json") == 0
+    counts = json.loads(capsys.readouterr().out)["counts"]
+    assert {split: sum(n.values()) for split, n in counts.items()} == {
+        "train": 24,
+        "val": 4,
+        "test": 12,
+    }
+
+
+def test_a_split_of_no_files_is_refused_before_the_work(capsys: Output) -> None:
+    assert audit("digits", "--split-out", "split.csv") == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "for image files only" in err
+    assert not Path("split.csv").exists()
+
+
+def test_a_split_elsewhere_is_refused(folder: Path, capsys: Output) -> None:
+    Path("other").mkdir()
+    assert audit("pets", "--split-out", "other/split.csv") == 3
+    assert "Use --split-out pets/split.csv." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("data", ["digits", "phantoms"])
+def test_built_in_data_raise_no_alarm(data: str, capsys: Output) -> None:
+    assert audit(data, "--quiet", "--cache-limit", "1GB") == 0
+    assert "No warnings." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), 2, "Missing argument 'DATA'"),
+        (("nowhere",), 3, "got no such path"),
+        (("pets", "--max-unreadable", "0"), 3, "at most 0% of the images may be unreadable"),
+    ],
+)
+def test_errors(
+    arguments: tuple[str, ...], code: int, words: str, folder: Path, capsys: Output
+) -> None:
+    (folder / "train/cat/1.png").write_bytes(b"")
+    assert audit(*arguments) == code
+    assert words in capsys.readouterr().err
