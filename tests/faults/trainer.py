@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autocnn.atomic import replacing
 from autocnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from autocnn.errors import AutocnnError
 from autocnn.evaluation.robustness import CORRUPTIONS, STRENGTHS
@@ -99,9 +100,8 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
                "cost": np.array([4.0, 100.0, 1.0])}  # fmt: skip
     disturbed = test[task.disturbed]
     results |= {f"disturbed/{name}/{s}": disturbed for name in CORRUPTIONS for s in STRENGTHS}
-    temporary = task.results_path.with_name(".results.npz")
-    np.savez(temporary, allow_pickle=False, **results)
-    temporary.replace(task.results_path)
+    with replacing(task.results_path) as file:
+        np.savez(file, allow_pickle=False, **results)
     return CandidateResult(4, 100, 1.0)
 
 
