@@ -180,4 +180,6 @@ def test_the_wheel_holds_every_space_and_module(tmp_path: Path) -> None:
     spaces = {f"autocnn/search_spaces/{path.name}" for path in (ROOT / "search_spaces").iterdir()
               if path.suffix in (".yaml", ".py")}  # fmt: skip
     sources = {str(path.relative_to(ROOT)) for path in PACKAGE.rglob("*.py")}
-    assert spaces | sources | {"autocnn/py.typed"} <= held
+    templates = {f"autocnn/report/templates/{path.name}"
+                 for path in (PACKAGE / "report" / "templates").iterdir()}  # fmt: skip
+    assert spaces | sources | templates | {"autocnn/py.typed"} <= held
