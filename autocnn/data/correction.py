@@ -16,7 +16,7 @@ from autocnn.data.audit_words import split_file_for
 from autocnn.data.dataset import Dataset
 from autocnn.data.split import Split, gather_bundles, make_split, take_bundles
 from autocnn.data.table import FileImages, ImageTable
-from autocnn.errors import DataError, StudyError
+from autocnn.errors import ConfigError, DataError, StudyError
 from autocnn.records import SPLITS, SplitName
 
 
@@ -136,6 +136,7 @@ def check_split_file(file: Path, table: ImageTable) -> None:
     Raises:
         DataError: When the images are no files, or not all below the file's folder, or the
             file is DATA itself.
+        ConfigError: When the file is no .csv.
     """
     if not isinstance(table.images, FileImages):
         raise DataError(
@@ -144,7 +145,7 @@ def check_split_file(file: Path, table: ImageTable) -> None:
         )
     source, better = Path(table.source), split_file_for(table.source)
     if file.suffix.lower() != ".csv":
-        raise DataError(f"{file}: --split-out must name a .csv file, got {file.suffix!r}.")
+        raise ConfigError(f"{file}: --split-out must name a .csv file, got {file.suffix!r}.")
     if source.exists() and file.exists() and source.samefile(file):
         raise DataError(
             f"{file}: must be another file than DATA, got the same.",

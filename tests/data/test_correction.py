@@ -8,7 +8,7 @@ import pytest
 from autocnn.config import StudyConfig
 from autocnn.data import Dataset, check_split_file, correct_split, prepare_data, write_split
 from autocnn.data.correction import CorrectedSplit
-from autocnn.errors import DataError
+from autocnn.errors import ConfigError, DataError
 from autocnn.events import Observer
 
 
@@ -118,10 +118,11 @@ def test_files_that_could_not_be_given_back(class_folders: Any, tmp_path: Path) 
     for file, message in (
         (tmp_path / "elsewhere/split.csv", "must be in a folder that holds all images"),
         (tmp_path / "none/split.csv", "must be a folder to write split.csv to, got none"),
-        (root / "split.txt", r"must name a .csv file, got '.txt'"),
     ):
         with pytest.raises(DataError, match=message):
             check_split_file(file, dataset.table)
+    with pytest.raises(ConfigError, match=r"must name a .csv file, got '.txt'"):
+        check_split_file(root / "split.txt", dataset.table)
     (root / "list.csv").write_text(
         "path,label\n" + "".join(f"{c}/{i}.png,{c}\n" for c in "ab" for i in range(4))
     )
