@@ -1,1 +1,1 @@
-"""What proposes params: Optuna now, KerasTuner later, behind one interface."""
+"""What proposes params: Optuna or KerasTuner, behind one interface."""
