@@ -15,7 +15,7 @@ from autocnn.engines.base import Engine, NoProposal, Proposal
 from autocnn.errors import SearchError, StudyError
 from autocnn.events import Interruption, Observer
 from autocnn.executors.base import EndEvent, EpochEvent, Executor, Outcome
-from autocnn.objective import Goal
+from autocnn.objective import Goal, distinct_trials
 from autocnn.records import EpochScore, TrialRecord, TrialState
 from autocnn.store import StudyFolder
 from autocnn.tasks import TRAIN, TrainingResult, TrainingTask
@@ -164,6 +164,7 @@ class _Search:
         self.observer.stage("search", total=self.plan.trials, unit="trials")
         self.observer.advance(len(self.records))
         self.folder.write_trials_table(self._ended())
+        self._keep_best_models(rank_trials(self.plan.goal, self._ended()))
         try:
             with interruption.graceful():
                 self._work()
@@ -319,10 +320,15 @@ class _Search:
         self.folder.write_trials_table(self._ended())
         self.engine.tell(record)
         ranked = rank_trials(self.plan.goal, self._ended())
-        # Trial 0, the default configuration, is always a finalist.
-        keep = {0, *(r.trial for r in ranked[: self.plan.keep])} | self.engine.needed_models()
-        self.folder.keep_models(keep | set(self.running))
+        self._keep_best_models(ranked)
         self.observer.trial_ended(record, best=ranked[0] if ranked else None)
+
+    def _keep_best_models(self, ranked: Sequence[TrialRecord]) -> None:
+        """Delete the models of all but the finalists so far and what the engine needs."""
+        finalists = distinct_trials(ranked)[: self.plan.keep]
+        # Trial 0, the default configuration, is always a finalist.
+        keep = {0, *(record.trial for record in finalists)} | self.engine.needed_models()
+        self.folder.keep_models(keep | set(self.running))
 
     def _record(
         self, running: _Running, state: TrialState, reason: str, outcome: Outcome | None

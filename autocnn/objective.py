@@ -72,3 +72,12 @@ class Goal:
             scored,
             key=lambda r: ((self.gap_excess(r) or 0.0) > 0, sign * (r.objective or 0.0), r.trial),
         )
+
+
+def distinct_trials(ranked: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Of trials with the same params only the first: Hyperband trains them for longer."""
+    distinct: list[TrialRecord] = []
+    for record in ranked:
+        if all(record.params != other.params for other in distinct):
+            distinct.append(record)
+    return distinct

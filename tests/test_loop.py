@@ -349,6 +349,23 @@ def test_the_models_of_the_best_trials_are_kept(make_study: StudyMaker) -> None:
     assert study.kept_models() == [0, 1, 3]  # 0: the default configuration
 
 
+def test_trials_with_the_same_params_do_not_push_the_next_best_out(
+    make_study: StudyMaker,
+) -> None:
+    study = make_study(engine=FakeEngine((8, 200, 200, 100, 4)), trials=5, keep=2, workers=1)
+    study.run()
+    assert study.kept_models() == [0, 1, 3]
+
+
+def test_what_a_kill_left_of_other_models_is_deleted_at_the_resume(make_study: StudyMaker) -> None:
+    study = make_study(engine=FakeEngine((8, 200, 16)), trials=3, keep=1)
+    records = study.run()
+    study.folder.trial_model_path(2).write_bytes(b"of an end that was cut off")
+    again = make_study(engine=FakeEngine((8, 200, 16)), trials=3, keep=1)
+    again.run(records)
+    assert again.kept_models() == [0, 1]
+
+
 def test_the_observer_hears_the_whole_story(make_study: StudyMaker) -> None:
     study = make_study(engine=FakeEngine((16, 8)), trials=2, epochs=1)
     study.run()

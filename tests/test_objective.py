@@ -3,7 +3,7 @@
 import pytest
 
 from autocnn.config import Objective
-from autocnn.objective import Goal
+from autocnn.objective import Goal, distinct_trials
 from autocnn.records import EpochScore, Scores, TrialRecord, TrialState
 
 
@@ -88,6 +88,14 @@ def test_trials_are_ranked_best_first_in_both_directions() -> None:
     records = [trial(0, 0.5), trial(1, 0.9), trial(2, None), trial(3, 0.7), trial(4, 0.9)]
     assert [r.trial for r in Goal("accuracy").rank(records)] == [1, 4, 3, 0]
     assert [r.trial for r in Goal("log_loss").rank(records)] == [0, 3, 1, 4]
+
+
+def test_of_trials_with_the_same_params_the_first_stands_for_all() -> None:
+    records = [trial(3, 0.9), trial(1, 0.8), trial(2, 0.7)]
+    first, other = records[0].params, {**records[0].params, "width": 99}
+    ranked = [r.model_copy(update={"params": p})
+              for r, p in zip(records, (first, other, first), strict=True)]  # fmt: skip
+    assert [record.trial for record in distinct_trials(ranked)] == [3, 1]
 
 
 def test_a_trial_beyond_the_gap_stands_after_every_feasible_one() -> None:

@@ -75,6 +75,7 @@ def retrain(
         trial = finalist.trial.trial
         record = folder.read_retrained(trial, fold)
         if record is not None and record.epochs == finalist.epochs:
+            folder.remove_retrained_checkpoint(trial, fold)  # a kill may have left it
             made[trial, fold] = record
             observer.advance(finalist.epochs)
         else:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from autocnn.objective import distinct_trials
 from autocnn.records import TrialRecord
 from autocnn.stages.session import Session
 from autocnn.status import Choice, FinalistFacts, TestLook, timestamp
@@ -80,12 +81,7 @@ def _plan(session: Session, ranked: Sequence[TrialRecord]) -> "FinalistsPlan":
 
 def _choose_finalists(session: Session, ranked: Sequence[TrialRecord]) -> None:
     """The best trials that there is time for: different params, and models that were kept."""
-    kept: list[TrialRecord] = []
-    for record in ranked:
-        has_model = session.folder.trial_model_path(record.trial).exists()
-        is_new = all(record.params != other.params for other in kept)
-        if has_model and is_new:  # Hyperband trains the same params for longer
-            kept.append(record)
+    kept = [r for r in distinct_trials(ranked) if session.folder.trial_model_path(r.trial).exists()]
     best, num_folds = session.budget.finalists_now(kept)
     wanted = len(kept[: session.config.finalists]) + any(
         record.trial == 0 for record in kept[session.config.finalists :]

@@ -39,7 +39,12 @@ class FinalistFiles(Files):
         self._write_text(
             str(folder.relative_to(self.path) / "retrained.json"), record.model_dump_json(indent=1)
         )
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        self.remove_retrained_checkpoint(record.trial, record.fold)
+
+    def remove_retrained_checkpoint(self, trial: int, fold: int) -> None:
+        """Delete the checkpoint of a model that is finished."""
+        folder = self.retrained_checkpoint_path(trial, fold).parent
+        shutil.rmtree(folder, ignore_errors=True)
 
     def read_retrained(self, trial: int, fold: int) -> RetrainedRecord | None:
         """What `write_retrained` wrote; None when the model has to be made."""
