@@ -94,7 +94,7 @@ class SearchError(AutocnnError):
 
 
 class ExportError(AutocnnError):
-    """A model that could not be exported, or a model file that cannot be loaded."""
+    """A model that could not be exported."""
 
     exit_code = 6
 

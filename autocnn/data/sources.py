@@ -24,9 +24,7 @@ _BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
-def read_source(
-    data: str, *, observer: Observer | None = None, fewest_classes: int = 2
-) -> ImageTable:
+def read_source(data: str, *, observer: Observer | None = None) -> ImageTable:
     """Find the images behind DATA and hash their content.
 
     Args:
@@ -34,15 +32,14 @@ def read_source(
             .npz; or a built-in set, `digits` or `phantoms` (a folder of such a name is
             `./digits`).
         observer: Hears of the stage `read`, in images.
-        fewest_classes: 1 where nothing has to be learned from the images.
 
     Raises:
-        DataError: When there is nothing there, it breaks a rule, or it has too few classes.
+        DataError: When there is nothing there, it breaks a rule, or it has one class.
     """
     observer = observer or Observer()
     found = _find(data)
     class_names = tuple(sorted(set(found.class_of), key=natural_key))
-    if len(class_names) < fewest_classes:
+    if len(class_names) < 2:
         raise DataError(
             f"{data}: must have at least two classes, got only {class_names[0]!r}.",
             remedy=LAYOUT if Path(data).expanduser().is_dir() else "Add images of another class.",

@@ -5,7 +5,6 @@ measured is None (an empty cell in CSV), never 0. Scores are fractions (0.9312),
 times are seconds, sizes are MB (10^6 bytes).
 """
 
-from autocnn.records.assessments import Assessment, FigureComparison
 from autocnn.records.audit import (
     AuditReport,
     CopyCounts,
@@ -68,7 +67,6 @@ from autocnn.records.trials import (
 __all__ = [
     "SCHEMA_VERSION",
     "SPLITS",
-    "Assessment",
     "AuditReport",
     "Calibration",
     "CalibrationScores",
@@ -86,7 +84,6 @@ __all__ = [
     "ExportFormat",
     "ExportMetadata",
     "Familiarity",
-    "FigureComparison",
     "Gap",
     "GapLoss",
     "GapStep",
