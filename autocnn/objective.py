@@ -75,7 +75,11 @@ class Goal:
 
 
 def distinct_trials(ranked: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Of trials with the same params only the first: Hyperband trains them for longer."""
+    """Of trials with the same params only the first: Hyperband trains them for longer.
+
+    Args:
+        ranked: Best first, as of `Goal.rank`.
+    """
     distinct: list[TrialRecord] = []
     for record in ranked:
         if all(record.params != other.params for other in distinct):

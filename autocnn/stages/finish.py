@@ -81,7 +81,8 @@ def _plan(session: Session, ranked: Sequence[TrialRecord]) -> "FinalistsPlan":
 
 def _choose_finalists(session: Session, ranked: Sequence[TrialRecord]) -> None:
     """The best trials that there is time for: different params, and models that were kept."""
-    kept = [r for r in distinct_trials(ranked) if session.folder.trial_model_path(r.trial).exists()]
+    has_model = [r for r in ranked if session.folder.trial_model_path(r.trial).exists()]
+    kept = distinct_trials(has_model)
     best, num_folds = session.budget.finalists_now(kept)
     wanted = len(kept[: session.config.finalists]) + any(
         record.trial == 0 for record in kept[session.config.finalists :]

@@ -42,9 +42,9 @@ class FinalistFiles(Files):
         self.remove_retrained_checkpoint(record.trial, record.fold)
 
     def remove_retrained_checkpoint(self, trial: int, fold: int) -> None:
-        """Delete the checkpoint of a model that is finished."""
-        folder = self.retrained_checkpoint_path(trial, fold).parent
-        shutil.rmtree(folder, ignore_errors=True)
+        """Delete the checkpoint of a model that is finished; none is no error."""
+        path = self.retrained_dir(trial, fold) / CHECKPOINT
+        shutil.rmtree(path.parent, ignore_errors=True)
 
     def read_retrained(self, trial: int, fold: int) -> RetrainedRecord | None:
         """What `write_retrained` wrote; None when the model has to be made."""

@@ -51,6 +51,14 @@ def test_a_torn_record_has_to_be_made(folder: StudyFolder, content: bytes) -> No
     assert folder.read_retrained(7, 0) is None
 
 
+def test_a_checkpoint_that_a_kill_left_is_deleted_and_the_model_stays(folder: StudyFolder) -> None:
+    make(folder, 7)
+    write_checkpoint(folder.retrained_checkpoint_path(7, 0), checkpoint())
+    for _ in range(2):  # without one it is no error
+        folder.remove_retrained_checkpoint(7, 0)
+        assert names(folder.retrained_dir(7, 0)) == ["model.keras", "retrained.json"]
+
+
 def test_torn_checkpoints_are_set_aside(folder: StudyFolder) -> None:
     good, torn = folder.retrained_checkpoint_path(1, 0), folder.retrained_checkpoint_path(1, 1)
     write_checkpoint(good, checkpoint())
