@@ -1,9 +1,11 @@
 """autocnn: find the CNN that generalises on your own labelled images.
 
-    from autocnn import StudyConfig, search
+    import autocnn
 
-    folder = search(StudyConfig(data="images/", trials=50, budget_s=7200))
-    print(folder.leaderboard_path.read_text())
+    study = autocnn.search("images/", trials=50, budget="2h", name="mine")
+    print(study.leaderboard[["rank", "kind", "cv_mean", "test_accuracy"]])
+    model = autocnn.load("mine")
+    print(model.predict(["new/1.png", "new/2.png"]))
 
 Names load when they are first used: importing autocnn imports nothing heavy.
 """
@@ -11,20 +13,41 @@ Names load when they are first used: importing autocnn imports nothing heavy.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autocnn.api import Candidate, Evaluation, Study, evaluate, load, open_study, search
+    from autocnn.classifier import AutoCNNClassifier
     from autocnn.config import StudyConfig
     from autocnn.errors import AutocnnError
     from autocnn.space_files import load_space
-    from autocnn.study import search
 
 __version__ = "0.1.0"
 
-__all__ = ["AutocnnError", "StudyConfig", "__version__", "load_space", "search"]
+__all__ = [
+    "AutoCNNClassifier",
+    "AutocnnError",
+    "Candidate",
+    "Evaluation",
+    "Study",
+    "StudyConfig",
+    "__version__",
+    "evaluate",
+    "load",
+    "load_space",
+    "open_study",
+    "search",
+]
 
 _HOMES = {
+    "AutoCNNClassifier": "autocnn.classifier",
     "AutocnnError": "autocnn.errors",
+    "Candidate": "autocnn.api",
+    "Evaluation": "autocnn.api",
+    "Study": "autocnn.api",
     "StudyConfig": "autocnn.config",
+    "evaluate": "autocnn.api",
+    "load": "autocnn.api",
     "load_space": "autocnn.space_files",
-    "search": "autocnn.study",
+    "open_study": "autocnn.api",
+    "search": "autocnn.api",
 }
 
 

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -41,6 +42,14 @@ SAMPLERS: dict[str, tuple[SamplerName, ...]] = {
 }
 """The samplers of each engine, its default first."""
 
+MLFLOW_DEFAULT = "default"
+"""Leaves the address to MLflow's own environment variables."""
+
+MLFLOW_RULE = (
+    "must be http://HOST:PORT, https://HOST or sqlite:///FILE; for anything else, and for "
+    "passwords, set MLFLOW_TRACKING_URI and leave it out"
+)
+
 PRUNERS: dict[str, tuple[PrunerName, ...]] = {
     "optuna": ("asha", "median", "none"),
     "keras-tuner": ("none",),
@@ -56,6 +65,8 @@ class StudyConfig(BaseModel):
         name: Name of the study; None: from the data and the time.
         results: Folder that holds the studies.
         space: Name or path of the search space.
+        model: A builder of the user's own, FILE:FUNCTION or MODULE:FUNCTION; None: autocnn's
+            networks.
         trials: Trials in the study.
         budget_s: Seconds for the whole study, finalists included; None: no limit.
         epochs: Most epochs per trial; None: what the space says.
@@ -84,6 +95,9 @@ class StudyConfig(BaseModel):
         memory_limit_gb: Memory of one trial's process, GB; None: its share of the machine's.
         disk_limit_gb: Size that the study's folder may reach, GB.
         fork: Study whose still-valid trials are taken over, a name or a path.
+        tensorboard: Write the curves of the trials as TensorBoard's event files too.
+        mlflow: Server or database that gets the trials as MLflow runs, a URI; default: what
+            MLFLOW_TRACKING_URI says; None: no.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,6 +106,7 @@ class StudyConfig(BaseModel):
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     results: Path = Path("results")
     space: str = "default"
+    model: str | None = None
     trials: int = Field(default=50, ge=1)
     budget_s: float | None = Field(default=None, gt=0)
     epochs: int | None = Field(default=None, ge=1)
@@ -120,6 +135,8 @@ class StudyConfig(BaseModel):
     memory_limit_gb: float | None = Field(default=None, gt=0)
     disk_limit_gb: float = Field(default=50.0, gt=0)
     fork: str | None = None
+    tensorboard: bool = False
+    mlflow: str | None = None
 
     @field_validator("budget_s", "trial_timeout_s", mode="before")
     @classmethod
@@ -172,6 +189,19 @@ class StudyConfig(BaseModel):
     def _can_be_fed(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and info.data.get("sampler") in ("hyperband", "grid"):
             raise ValueError("must go with a sampler whose trials do not follow from each other")
+        return value
+
+    @field_validator("mlflow")
+    @classmethod
+    def _is_an_address(cls, value: str | None) -> str | None:
+        """A URI that may stand in study.json, the same from every folder."""
+        if value is None or value == MLFLOW_DEFAULT:
+            return value
+        parts = urlsplit(value)
+        if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
+            return f"sqlite:///{Path(value.removeprefix('sqlite:///')).resolve()}"
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            raise ValueError(MLFLOW_RULE)
         return value
 
     @field_validator("workers", "threads")

@@ -94,7 +94,7 @@ class SearchError(AutocnnError):
 
 
 class ExportError(AutocnnError):
-    """A model that could not be exported."""
+    """A model that could not be exported, or a model file that cannot be loaded."""
 
     exit_code = 6
 

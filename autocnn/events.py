@@ -5,7 +5,7 @@ The library calls an `Observer`; what it looks like is the observer's business
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from autocnn.records import EpochScore, Params, TrialRecord
 
@@ -24,6 +24,9 @@ class Observer:
 
     def warn(self, text: str) -> None:
         """Something that may spoil the result."""
+
+    def trials_found(self, records: Sequence[TrialRecord]) -> None:
+        """The search begins, or goes on after these trials; open ones have their kept epochs."""
 
     def trial_started(self, trial: int, params: Params, *, epochs: int) -> None:
         """A trial was handed to a worker and will train at most `epochs`."""

@@ -1,6 +1,6 @@
 """A new study that begins with the trials of another one, as far as they are still valid."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from autocnn.config import StudyConfig
@@ -19,11 +19,13 @@ def adopt_trials(
     rows: Sequence[Sequence[str]],
     folder: StudyFolder,
     observer: Observer,
+    *,
+    model_files: Mapping[str, str] | None = None,
 ) -> int:
     """Copy the trials of `config.fork` whose scores and params still hold.
 
-    A score holds while images, split and objective are the same; params hold when they
-    are a point of the space.
+    A score holds while images, split, objective and a model of the user's own are the same;
+    params hold when they are a point of the space.
 
     Args:
         config: Of the new study.
@@ -32,6 +34,7 @@ def adopt_trials(
         rows: Its rows of split.csv.
         folder: Its folder, without trials.
         observer: Hears what was taken over, and why the rest was not.
+        model_files: Of a model of the user's own in the new study: path -> SHA-256.
 
     Returns:
         Number of trials that were taken over; they are numbered anew, in their order.
@@ -49,6 +52,8 @@ def adopt_trials(
         reason = f"their scores were measured on other images: {' '.join(changes)}"
     elif status.config.objective != config.objective:
         reason = f"they kept the weights that are best in {status.config.objective}."
+    elif (status.model_files, _function(status.config)) != (model_files, _function(config)):
+        reason = "their networks are those of another model."
     if reason:
         observer.warn(f"None of the {len(ended)} trials of {source.name} are valid: {reason}")
         return 0
@@ -71,3 +76,8 @@ def adopt_trials(
         observer.note(f"The others do not fit the space: {'; '.join(problems[:3])}"
                       + (" ..." if len(problems) > 3 else "."))  # fmt: skip
     return len(taken)
+
+
+def _function(config: StudyConfig) -> str:
+    """Name of the function that builds the networks; empty for autocnn's."""
+    return (config.model or "").rpartition(":")[2]

@@ -1,5 +1,6 @@
 """What a finished model predicts, costs and looks at, inside a worker process."""
 
+import sys
 from typing import Any
 
 import keras
@@ -7,9 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.atomic import replacing
+from autocnn.builders import new_files
 from autocnn.evaluation.explanation import choose_explained
+from autocnn.evaluation.familiarity import calibrate_familiarity
 from autocnn.evaluation.robustness import CORRUPTIONS, STRENGTHS, corrupt
 from autocnn.models.average import average_models, set_temperature
+from autocnn.models.builder import check_own
+from autocnn.models.features import feature_model
 from autocnn.models.grad_cam import grad_cam, randomize_weights
 from autocnn.models.inference import (
     compile_prediction,
@@ -20,6 +25,8 @@ from autocnn.models.inference import (
 from autocnn.models.pretrained import fitting_backbones
 from autocnn.models.saving import save_model
 from autocnn.tasks import (
+    BuilderResult,
+    BuilderTask,
     CandidateResult,
     CandidateTask,
     PredictionResult,
@@ -38,6 +45,8 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
         report: Not called: there are no epochs.
     """
     configure_tensorflow(threads=task.threads)
+    if task.builder is not None:
+        task.builder.register()
     images = task.images.open()
     for prediction in task.predictions:
         model = keras.models.load_model(prediction.model_path, compile=False)
@@ -54,7 +63,9 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     test split, and `disturbed/<name>/<strength>`
     (disturbed images, classes); `explained` (m,), positions in the test split; `maps` and
     `random_maps` (m, height, width), Grad-CAM of the predicted class with the model's weights
-    and with random ones; `cost`, three numbers.
+    and with random ones, absent where a model of the user's own cannot be opened;
+    `familiarity/<name>`, the arrays of familiarity.npz, absent where the model has no features
+    to be had; `cost`, three numbers.
 
     Args:
         task: Members, images, rows.
@@ -64,6 +75,8 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         DiskFullError: When there is no room for the model.
     """
     configure_tensorflow(threads=task.threads)
+    if task.builder is not None:
+        task.builder.register()
     images = task.images.open()
     before = _assemble(task, is_calibrated=False)
     results: dict[str, NDArray[Any]] = {
@@ -86,8 +99,8 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     explained = np.union1d(task.explained, own)
     shown, classes = images[task.test_rows[explained]], test[explained].argmax(axis=1)
     results["explained"] = explained
-    results["maps"] = grad_cam(model, shown, classes)
-    results["random_maps"] = grad_cam(randomize_weights(model, seed=task.seed), shown, classes)
+    results |= _maps(model, shown, classes, task)
+    results |= _familiarity(model, images, task)
     result = CandidateResult(
         model.count_params(),
         count_flops(model),
@@ -111,6 +124,53 @@ def find_weights(task: WeightsTask, report: Report) -> WeightsResult:
     """
     configure_tensorflow(threads=1)
     return WeightsResult(fitting_backbones(task.backbones, task.side, weights=task.weights))
+
+
+def check_builder(task: BuilderTask, report: Report) -> BuilderResult:
+    """Try a builder of the user's own before any training.
+
+    Args:
+        task: The builder, and the params of trial 0.
+        report: Not called.
+
+    Raises:
+        ConfigError: The rule that it breaks.
+    """
+    configure_tensorflow(threads=1)
+    keras.config.set_dtype_policy(task.precision)
+    before = list(sys.modules)
+    read, no_maps = check_own(task.builder, task.params, task.image_shape, task.num_classes)
+    return BuilderResult(new_files(task.builder, before), frozenset(read), no_maps)
+
+
+def _maps(
+    model: keras.Model, images: NDArray[np.uint8], classes: NDArray[Any], task: CandidateTask
+) -> dict[str, NDArray[Any]]:
+    """Where the model looks, and where with random weights."""
+    try:
+        return {
+            "maps": grad_cam(model, images, classes),
+            "random_maps": grad_cam(randomize_weights(model, seed=task.seed), images, classes),
+        }
+    except Exception:  # opening layers of a user's own may raise anything
+        if task.builder is None:
+            raise
+        return {}
+
+
+def _familiarity(
+    model: keras.Model, images: NDArray[np.uint8], task: CandidateTask
+) -> dict[str, NDArray[Any]]:
+    try:
+        predict_batch = compile_prediction(feature_model(model))
+    except ValueError:
+        return {}  # of a builder of somebody's own that ends otherwise
+    reference, val, test = (
+        predict_rows(predict_batch, images, rows)
+        for rows in (task.reference_rows, task.val_rows, task.test_rows)
+    )
+    found = calibrate_familiarity(reference, val, test, num_classes=task.images.num_classes)
+    return {f"familiarity/{name}": array for name, array in found.arrays().items()}
 
 
 def _assemble(task: CandidateTask, *, is_calibrated: bool) -> keras.Model:

@@ -175,7 +175,7 @@ def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
     train_accuracy = record.train.scores.accuracy
     val_accuracy = record.val.scores.accuracy
     interval = record.test.intervals.get("accuracy")
-    family = record.params.get("family", KNOBS["family"].default)
+    family = record.builder or record.params.get("family", KNOBS["family"].default)
     cells: tuple[Cell, ...] = (
         record.rank,
         record.candidate,

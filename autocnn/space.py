@@ -33,8 +33,12 @@ class Parameter:
 
     @property
     def group(self) -> Group:
-        """Architecture, augmentation, regularisation or optimisation."""
-        return KNOBS[self.name].group
+        """Architecture, augmentation, regularisation or optimisation.
+
+        A name that is no knob is read by a user's own model: architecture.
+        """
+        knob = KNOBS.get(self.name)
+        return "architecture" if knob is None else knob.group
 
     def is_active(self, params: Params) -> bool:
         """Whether every condition holds in the params chosen so far."""

@@ -5,6 +5,8 @@ description, epochs, channels, parameters and start; `search_spaces/README.md` s
 """
 
 import difflib
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -19,6 +21,13 @@ from autocnn.knobs import KNOBS
 from autocnn.records import Channels, ParamValue
 from autocnn.space import AnyParameter, Categorical, Condition, Float, Int, SearchSpace
 
+OWN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+"""What a parameter that a user's own model reads may be called."""
+
+OWN_NAME_REMEDY = (
+    "A name of your own needs a model of your own that reads it: --model FILE:FUNCTION."
+)
+
 
 def shipped_names() -> list[str]:
     """Names of the spaces that come with autocnn, sorted."""
@@ -31,11 +40,13 @@ def is_path(name: str) -> bool:
     return _is_yaml(name) or "/" in name or "\\" in name
 
 
-def load_space(name: str) -> SearchSpace:
+def load_space(name: str, *, own_names: bool = False) -> SearchSpace:
     """The space of that name, or in the file at that path.
 
     Args:
         name: A shipped name (`mri`), or a path that ends in .yaml or .yml.
+        own_names: Whether parameters may have names that are no knobs: a user's own model
+            reads them.
 
     Raises:
         SpaceError: When there is none, or the file breaks a rule of the format.
@@ -54,21 +65,22 @@ def load_space(name: str) -> SearchSpace:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no UTF-8 text"
         raise SpaceError(f"{path}: the space file must be readable, got: {reason}.") from error
-    return parse_space(text, source=str(path), name=path.stem)
+    return parse_space(text, source=str(path), name=path.stem, own_names=own_names)
 
 
-def parse_space(text: str, *, source: str, name: str) -> SearchSpace:
+def parse_space(text: str, *, source: str, name: str, own_names: bool = False) -> SearchSpace:
     """Read a space from YAML 1.2 text.
 
     Args:
         text: The file's content.
         source: Where it came from, for messages.
         name: Name of the space.
+        own_names: Whether parameters may have names that are no knobs.
 
     Raises:
         SpaceError: Where the text breaks a rule; the message says which.
     """
-    return _Reader(source).read(text, name)
+    return _Reader(source, own_names=own_names).read(text, name)
 
 
 def _is_yaml(name: str) -> bool:
@@ -86,8 +98,9 @@ _KEYS = {
 class _Reader:
     """Turns YAML into a SearchSpace, or says where it cannot be one."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, *, own_names: bool) -> None:
         self.source = source
+        self.own_names = own_names
 
     def fail(self, where: str, rule: str, remedy: str = "") -> NoReturn:
         raise SpaceError(f"{self.source}: {where} {rule}.", remedy=remedy)
@@ -143,9 +156,13 @@ class _Reader:
             self.fail(f"{where}.type", f"must be int, float or categorical, got {kind!r}", remedy)
         data = self.mapping(entry, where, _KEYS.get(str(kind), _KEYS["categorical"]))
         name = data.get("name")
-        if not isinstance(name, str) or name not in KNOBS:
-            remedy = _nearest(name, KNOBS)
+        if not isinstance(name, str) or (name not in KNOBS and not self.own_names):
+            is_own = isinstance(name, str) and OWN_NAME.fullmatch(name) is not None
+            remedy = _nearest(name, KNOBS) or (OWN_NAME_REMEDY if is_own else "")
             self.fail(f"{where}.name", f"must be a known parameter, got {name!r}", remedy)
+        if name not in KNOBS and not OWN_NAME.fullmatch(name):
+            rule = "must be letters, digits and underscores, a letter first"
+            self.fail(f"{where}.name", f"{rule}, got {name!r}")
         if any(other.name == name for other in before):
             self.fail(f"{where}.name", f"must be listed once, got {name!r} again")
         when = self.conditions(data.get("when"), f"{where}.when", before)
@@ -157,13 +174,16 @@ class _Reader:
         values = data.get("choices")
         if not isinstance(values, list) or not values:
             self.fail(f"{where}.choices", f"must be a list of at least one value, got {values!r}")
+        knob = KNOBS.get(name)
+        has_floats = any(type(value) is float for value in values)
+        is_number = isinstance(knob.default, float) if knob else has_floats
         for i, value in enumerate(values):
-            if isinstance(KNOBS[name].default, float) and type(value) is int:
+            if is_number and type(value) is int:
                 value = values[i] = float(value)
-            problem = KNOBS[name].problem_with(value)
+            problem = knob.problem_with(value) if knob else _problem_with_own(value, values[0])
             if problem is not None:
-                remedy = _nearest(value, [c for c in KNOBS[name].choices if isinstance(c, str)])
-                self.fail(f"{where}.choices[{i}]", f"({name}) {problem}", remedy)
+                words = [c for c in knob.choices if isinstance(c, str)] if knob else []
+                self.fail(f"{where}.choices[{i}]", f"({name}) {problem}", _nearest(value, words))
             if value in values[:i]:
                 self.fail(f"{where}.choices[{i}]", f"must be listed once, got {value!r} again")
         return tuple(values)
@@ -177,10 +197,10 @@ class _Reader:
         *,
         is_int: bool,
     ) -> Int | Float:
-        knob = KNOBS[name]
-        if knob.choices:
+        knob = KNOBS.get(name)
+        if knob and knob.choices:
             self.fail(f"{where}.type", f"must be categorical for {name}, got {data['type']!r}")
-        if isinstance(knob.default, int) != is_int:
+        if knob and isinstance(knob.default, int) != is_int:
             right = "int" if isinstance(knob.default, int) else "float"
             self.fail(f"{where}.type", f"must be {right} for {name}, got {data['type']!r}")
         for key in ("low", "high"):
@@ -190,7 +210,9 @@ class _Reader:
             if not is_right or isinstance(value, bool):
                 remedy = f"Write {'8' if is_int else '1e-4'}."
                 self.fail(f"{where}.{key}", f"must be {rule}, got {value!r}", remedy)
-            if not knob.low <= value <= knob.high:
+            if not knob and not math.isfinite(value):
+                self.fail(f"{where}.{key}", f"({name}) must be finite, got {value!r}")
+            if knob and not knob.low <= value <= knob.high:
                 bounds = f"[{knob.low:g}, {knob.high:g}]"
                 self.fail(f"{where}.{key}", f"({name}) must be in {bounds}, got {value!r}")
         low, high, log = data["low"], data["high"], data.get("log", False)
@@ -252,10 +274,20 @@ class _Reader:
 
 def _default_of(parameter: AnyParameter) -> ParamValue:
     """The knob's default where the parameter allows it, else its first or lowest value."""
-    default = KNOBS[parameter.name].default
-    if parameter.contains(default):
-        return default
+    knob = KNOBS.get(parameter.name)
+    if knob is not None and parameter.contains(knob.default):
+        return knob.default
     return parameter.choices[0] if isinstance(parameter, Categorical) else parameter.low
+
+
+def _problem_with_own(value: object, first: object) -> str | None:
+    """Why a choice of a parameter of the user's own cannot be used, or None when it can."""
+    if type(value) not in (str, int, float, bool):
+        return f"must be a word, a number, true or false, got {value!r}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"must be finite, got {value!r}"
+    # Engines tell choices apart by how they are written: true is not 'true'.
+    return None if type(value) is type(first) else f"must be of one kind, got {first!r}, {value!r}"
 
 
 def _nearest(word: object, words: Mapping[str, object] | Sequence[str]) -> str:

@@ -93,6 +93,7 @@ class StudyStatus(BaseModel):
         resources: How trials share the machine, in the latest session.
         data: The images; None until they are prepared.
         space_fingerprint: Of the space that is searched; None until it is prepared.
+        model_files: Files of the user's own model: path -> SHA-256; None: autocnn's networks.
         finalists: The trials that are retrained; None before they are chosen.
         num_folds: Folds on which they are compared; 0 where there is no time for any.
         choice: The best candidate; None before.
@@ -114,6 +115,7 @@ class StudyStatus(BaseModel):
     resources: dict[str, Any] | None = None
     data: DataFacts | None = None
     space_fingerprint: str | None = None
+    model_files: dict[str, str] | None = None
     finalists: tuple[FinalistFacts, ...] | None = None
     num_folds: int = 0
     choice: Choice | None = None

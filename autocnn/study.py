@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from autocnn.builders import find_builder
 from autocnn.config import BUILT_IN, StudyConfig, change_config
 from autocnn.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError
 from autocnn.events import Interruption, Observer
@@ -19,6 +20,7 @@ from autocnn.space_files import is_path, load_space
 from autocnn.stages import Session, run_stages
 from autocnn.status import StudyStatus
 from autocnn.store import StudyFolder, open_study
+from autocnn.trackers import check_extras, tracked
 
 MakeExecutor = Callable[[Resources], Executor]
 
@@ -47,14 +49,23 @@ def search(
         SpaceError: When the space breaks a rule; nothing was written.
         DataError: When the data cannot be used; nothing was written.
         StudyError: When the folder is there already or cannot be written.
+        MissingExtraError: When a setting needs a package that is not installed.
         SearchError: When no trial finished.
         SearchInterrupted: When it was stopped; `resume` goes on.
     """
     observer = observer or Observer()
     try:
-        space = load_space(config.space)
+        if config.model is not None and not is_path(config.space):
+            raise ConfigError(
+                f"--space must be a file with --model, got the shipped {config.space!r}, whose "
+                "parameters describe autocnn's networks.",
+                remedy="List what your model reads in a file: --space my_space.yaml; see "
+                "docs/your-model.md.",
+            )
+        space = load_space(config.space, own_names=config.model is not None)
         if config.weights is not None and not config.weights.is_file():
             raise ConfigError(f"--weights must be a file, got {str(config.weights)!r}.")
+        check_extras(config)
         if config.fork is not None:
             fork = open_study(config.fork, config.results).path.resolve()
             config = config.model_copy(update={"fork": str(fork)})
@@ -89,7 +100,8 @@ def resume(
         folder: The study.
         observer: Hears of progress.
         changes: Fields of the config with new values: `trials` and `budget_s`, both in
-            all and not in addition, and those that no result depends on.
+            all and not in addition, and those that no result depends on. `tensorboard` and
+            `mlflow` get the trials so far too, also of a finished study.
         force_unlock: Take the study from an owner on another host.
         interruption: Asks to stop.
         make_executor: What runs the trials; local processes when None.
@@ -101,6 +113,7 @@ def resume(
     Raises:
         StudyLockedError: When another process writes the study.
         StudyChangedError: When its data or its space are others than they were.
+        MissingExtraError: When a change needs a package that is not installed.
         SearchError: When no trial finished.
         SearchInterrupted: When it was stopped again.
     """
@@ -126,8 +139,14 @@ def _resume_locked(call: "_Call", changes: dict[str, object]) -> None:
     config = change_config(status.config, changes)
     # The folder may have been moved or renamed since.
     config = config.model_copy(update={"results": folder.path.resolve().parent})
+    is_tracked_now = any(changes.get(name) for name in ("tensorboard", "mlflow"))
+    if is_tracked_now:  # later, a package that is gone is no reason not to go on
+        check_extras(config)
     is_more = config.trials > status.config.trials or config.budget_s != status.config.budget_s
     if status.is_done and not is_more:
+        if is_tracked_now:
+            with tracked(config, folder, observer) as told:
+                told.trials_found(folder.read_trials())
         ended = len(folder.read_trials())
         observer.note(
             f"{folder.path}: is finished, with {ended} trials. For more, say how many in all: "
@@ -163,7 +182,8 @@ class _Call:
             interruption=self.interruption or Interruption(), clock=self.clock,
         )  # fmt: skip
         try:
-            run_stages(session)
+            with tracked(config, self.folder, self.observer) as session.observer:
+                run_stages(session)
         except KeyboardInterrupt as error:
             with contextlib.suppress(StudyError):  # on a full disk the stage stays as it was
                 session.save("interrupted")
@@ -208,8 +228,8 @@ def _space_now(config: StudyConfig, folder: StudyFolder, observer: Observer) -> 
     """The space that the study names; its own copy when that file is gone."""
     if is_path(config.space) and not Path(config.space).exists() and folder.space_path.exists():
         observer.warn(f"{config.space} is gone; the study's own copy of the space is used.")
-        return load_space(str(folder.space_path))
-    return load_space(config.space)
+        return load_space(str(folder.space_path), own_names=config.model is not None)
+    return load_space(config.space, own_names=config.model is not None)
 
 
 def _resolve(config: StudyConfig, space: SearchSpace, name: str) -> StudyConfig:
@@ -221,6 +241,7 @@ def _resolve(config: StudyConfig, space: SearchSpace, name: str) -> StudyConfig:
             "name": name,
             "data": str(Path(config.data).resolve()) if is_file else config.data,
             "space": str(Path(space_path).resolve()) if space_path else config.space,
+            "model": str(find_builder(config.model)) if config.model else None,
             "weights": config.weights.resolve() if config.weights else None,
             "channels": config.channels or space.channels,
         }

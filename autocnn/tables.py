@@ -55,9 +55,12 @@ def epoch_table(
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     """A table as CSV: nothing for None, `true` for True, nine digits of a number."""
-    lines = [_csv_line(columns)]
-    lines += [_csv_line([_as_cell(value) for value in row]) for row in rows]
-    return "".join(lines)
+    return csv_lines([columns]) + csv_lines(rows)
+
+
+def csv_lines(rows: Iterable[Sequence[Cell]]) -> str:
+    """The lines of some rows of a CSV file, as `to_csv` writes them."""
+    return "".join([_csv_line([_as_cell(value) for value in row]) for row in rows])
 
 
 def _csv_line(cells: Sequence[str | int | float]) -> str:

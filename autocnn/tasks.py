@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.builders import Builder
 from autocnn.objective import Goal
-from autocnn.records import EpochScore, ParamValue
+from autocnn.records import EpochScore, ExportFormat, ParamValue, Precision
 
 IntArray = NDArray[np.integer]
 
@@ -15,6 +16,8 @@ TRAIN = "autocnn.training:train"
 PREDICT = "autocnn.judging:predict"
 MAKE_CANDIDATE = "autocnn.judging:make_candidate"
 FIND_WEIGHTS = "autocnn.judging:find_weights"
+CHECK_BUILDER = "autocnn.judging:check_builder"
+EXPORT = "autocnn.export.conversion:convert"
 """The functions that workers call; named, since the parent never imports them."""
 
 
@@ -59,6 +62,7 @@ class TrainingTask:
         first_epoch: The epoch it begins with; the schedule counts those before.
         half_batch: Whether batches are half as large as the params say.
         deterministic: Whether only operations with reproducible results may be used.
+        builder: Of a network of the user's own; None: `build_model`.
     """
 
     images: Images
@@ -77,6 +81,7 @@ class TrainingTask:
     first_epoch: int = 1
     half_batch: bool = False
     deterministic: bool = False
+    builder: Builder | None = None
 
 
 @dataclass(frozen=True)
@@ -117,11 +122,13 @@ class PredictionTask:
         images: Images at that size.
         predictions: Models and rows.
         threads: Threads of TensorFlow.
+        builder: Of the models, where they are the user's own: it holds their layers.
     """
 
     images: Images
     predictions: tuple[Prediction, ...]
     threads: int
+    builder: Builder | None = None
 
 
 @dataclass(frozen=True)
@@ -155,12 +162,15 @@ class CandidateTask:
         model_path: Where the candidate's model goes.
         images: Images at the size of the largest member.
         test_rows: Rows of the test split.
+        val_rows: Rows of the val split, by which it is said what is familiar.
+        reference_rows: Rows of train that familiarity is measured to.
         disturbed: Positions in `test_rows` of the images for the robustness.
         explained: Positions in `test_rows` of the images whose maps all candidates share.
         per_class: Most wrong and most right images of each class that get a map besides.
         results_path: Where the .npz goes, see `judging.make_candidate`.
         threads: Threads of TensorFlow.
         seed: Of the disturbances and of random weights.
+        builder: Of the members, where they are the user's own: it holds their layers.
     """
 
     members: tuple[MemberModel, ...]
@@ -169,12 +179,15 @@ class CandidateTask:
     model_path: Path
     images: Images
     test_rows: IntArray
+    val_rows: IntArray
+    reference_rows: IntArray
     disturbed: IntArray
     explained: IntArray
     per_class: int
     results_path: Path
     threads: int
     seed: int
+    builder: Builder | None = None
 
 
 @dataclass(frozen=True)
@@ -214,5 +227,88 @@ class WeightsResult:
     backbones: tuple[str, ...] = field(default=())
 
 
-Task = TrainingTask | PredictionTask | CandidateTask | WeightsTask
-Result = TrainingResult | PredictionResult | CandidateResult | WeightsResult
+@dataclass(frozen=True)
+class BuilderTask:
+    """Try a builder of the user's own.
+
+    Attributes:
+        builder: Where it stands.
+        params: Of trial 0.
+        image_shape: Height, width, channels.
+        num_classes: At least 2.
+        precision: Keras dtype policy of the training.
+    """
+
+    builder: Builder
+    params: dict[str, ParamValue]
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class BuilderResult:
+    """What was found out about a builder that keeps all rules.
+
+    Attributes:
+        files: What it is made of: path relative to its root -> SHA-256.
+        read: Params that it looked at.
+        no_maps: Why Grad-CAM cannot open its model; empty when it can.
+    """
+
+    files: dict[str, str]
+    read: frozenset[str]
+    no_maps: str = ""
+
+
+@dataclass(frozen=True)
+class ExportTask:
+    """Write a candidate's model in another format, and predict what it is compared with.
+
+    Attributes:
+        format, precision: What to write.
+        activations: What it computes in between; int8 only in an int8 file.
+        model_path: The candidate's model.
+        familiarity_path: Reference features of train images, an .npz; None without them.
+        images_path: A .npy, uint8 (n, height, width, channels), as the network takes them: to
+            compare, and to set the ranges of int8 by.
+        target_path: File or folder to write.
+        reference_path: Where the .npy with the candidate's own probabilities goes.
+        threads: Threads of TensorFlow.
+        builder: Of the model, when it is the user's own.
+    """
+
+    format: ExportFormat
+    precision: Precision
+    activations: Precision
+    model_path: Path
+    familiarity_path: Path | None
+    images_path: Path
+    target_path: Path
+    reference_path: Path
+    threads: int
+    builder: Builder | None = None
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written.
+
+    Attributes:
+        outputs: Names of what the written model gives.
+        has_own_layers: Whether it loads only after its builder's files were imported.
+    """
+
+    outputs: tuple[str, ...]
+    has_own_layers: bool = False
+
+
+Task = TrainingTask | PredictionTask | CandidateTask | WeightsTask | BuilderTask | ExportTask
+Result = (
+    TrainingResult
+    | PredictionResult
+    | CandidateResult
+    | WeightsResult
+    | BuilderResult
+    | ExportResult
+)

@@ -19,9 +19,10 @@ from autocnn.errors import AutocnnError
 from autocnn.evaluation.metrics import score
 from autocnn.knobs import Settings
 from autocnn.models import build_model
-from autocnn.models.augmentation import Augmenter
+from autocnn.models.batches import number_from, steps_of, training_batches
+from autocnn.models.builder import build_own
+from autocnn.models.compiling import compile_model
 from autocnn.models.inference import compile_prediction, predict_rows
-from autocnn.models.optimizer import build_loss, build_optimizer
 from autocnn.models.saving import save_model
 from autocnn.records import EpochScore, Scores
 from autocnn.tasks import TrainingResult, TrainingTask
@@ -31,16 +32,6 @@ Report = Callable[[EpochScore], bool]
 
 FEWEST_SCORED, MOST_SCORED = 128, 512
 """A tenth of the train images is scored after each epoch, within these bounds."""
-
-MOST_STEPS_PER_EXECUTION = 16
-
-AVERAGED_EPOCHS = 0.5
-"""Time constant of the averages of the weights and of batch normalisation's statistics.
-
-They must be the same: averaged weights with statistics of the latest ones scored 0.03
-lower after three epochs (docs/performance.md). Half an epoch leaves the initial weights
-behind by the second.
-"""
 
 
 class TrialDivergedError(AutocnnError):
@@ -68,29 +59,21 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
     """
     configure_tensorflow(threads=task.threads, deterministic=task.deterministic)
     keras.config.set_dtype_policy(task.precision)
-    keras.utils.set_random_seed(_number_from(*task.seed))
+    keras.utils.set_random_seed(number_from(*task.seed))
     settings = Settings(task.params)
     images = task.images.open()
     shape = images.shape[1], images.shape[2], images.shape[3]
-    model = build_model(task.params, shape, task.images.num_classes, weights=task.weights)
+    model = _build(task, shape, weights=task.weights)
     batch_size = settings.integer("batch_size") // (2 if task.half_batch else 1)
     batch_size = min(max(1, batch_size), len(task.train_rows))
-    steps = max(1, len(task.train_rows) // batch_size)
-    momentum = max(0.5, 1 - 1 / (AVERAGED_EPOCHS * steps))
-    _set_batch_norm_momentum(model, momentum)
-    model.compile(
-        optimizer=build_optimizer(
-            settings,
-            steps=steps,
-            epochs=task.epochs,
-            steps_before=(task.first_epoch - 1) * steps,
-            average_momentum=momentum,
-        ),
-        loss=build_loss(settings),
-        steps_per_execution=_divisor_up_to(MOST_STEPS_PER_EXECUTION, steps),
-        jit_compile=False,
+    steps = steps_of(task.train_rows, batch_size)
+    compile_model(
+        model,
+        task.params,
+        steps_per_epoch=steps,
+        epochs=task.epochs,
+        first_epoch=task.first_epoch,
     )
-    model.optimizer.build(model.trainable_variables)  # else the first step is traced twice
     if task.start_path is not None:
         model.set_weights(keras.models.load_model(task.start_path, compile=False).get_weights())
     scorer = _Scorer(task, images, report, patience=settings.integer("early_stopping_patience"))
@@ -103,8 +86,16 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
     if checkpoint is None or not scorer.replay(checkpoint):
         done = task.first_epoch - 1 + len(scorer.history)
         model.fit(
-            _training_batches(
-                task, images, settings, batch_size=batch_size, steps=steps, done=done
+            training_batches(
+                images,
+                task.images.labels,
+                task.train_rows,
+                settings,
+                num_classes=task.images.num_classes,
+                batch_size=batch_size,
+                epochs=task.epochs,
+                done=done,
+                seed=task.seed,
             ),
             initial_epoch=done,
             epochs=task.epochs,
@@ -115,6 +106,13 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
         )
     _save_model(task, shape, scorer.best_weights)
     return TrainingResult(tuple(scorer.history), scorer.best_epoch, model.count_params())
+
+
+def _build(task: TrainingTask, shape: tuple[int, int, int], *, weights: str | None) -> keras.Model:
+    """The task's network, of autocnn's or of the user's own."""
+    if task.builder is not None:
+        return build_own(task.builder, task.params, shape, task.images.num_classes)
+    return build_model(task.params, shape, task.images.num_classes, weights=weights)
 
 
 def configure_tensorflow(*, threads: int, deterministic: bool = False) -> None:
@@ -231,71 +229,12 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
         return score(self.task.images.labels[rows], predict_rows(self.predict, self.images, rows))
 
 
-def _training_batches(
-    task: TrainingTask,
-    images: NDArray[np.uint8],
-    settings: Settings,
-    *,
-    batch_size: int,
-    steps: int,
-    done: int,
-) -> tf.data.Dataset:
-    """All batches of all epochs after those done, in one dataset: images, labels, weights.
-
-    The order of an epoch and the augmentation of a batch derive from the seed and the
-    step alone. One iterator serves the whole training and nothing is tuned at run time:
-    TensorFlow's autotuner holds up the end of every iterator (docs/performance.md).
-    """
-    one_hot = np.eye(task.images.num_classes, dtype=np.float32)
-    class_weights = _class_weights(task, settings)
-    augment = Augmenter(settings, tuple(images.shape[1:]))
-    seed = _number_from(*task.seed)
-    order: dict[int, NDArray[np.integer]] = {}
-
-    def gather(step: Any) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        epoch, position = divmod(int(step), steps)
-        if epoch not in order:
-            order.clear()
-            order[epoch] = np.random.default_rng((*task.seed, epoch)).permutation(task.train_rows)
-        rows = order[epoch][position * batch_size : (position + 1) * batch_size]
-        return images[rows], one_hot[task.images.labels[rows]]
-
-    @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
-    def make_batch(step: Any) -> tuple[Any, Any, Any]:
-        x, y = tf.numpy_function(gather, [step], [tf.uint8, tf.float32], stateful=False)
-        x.set_shape((batch_size, *images.shape[1:]))
-        y.set_shape((batch_size, task.images.num_classes))
-        x, y = augment(x, y, tf.stack([tf.constant(seed, tf.int32), tf.cast(step, tf.int32)]))
-        return x, y, tf.linalg.matvec(y, class_weights)
-
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    options.threading.private_threadpool_size = 1
-    batches = tf.data.Dataset.range(done * steps, task.epochs * steps)
-    return batches.map(make_batch).prefetch(2).with_options(options)
-
-
-def _class_weights(task: TrainingTask, settings: Settings) -> NDArray[np.float32]:
-    """Weight of each class in the loss: its rarity, or 1; the mean over the images is 1."""
-    counts = np.bincount(task.images.labels[task.train_rows], minlength=task.images.num_classes)
-    if settings.text("imbalance") != "class_weights":
-        return np.ones(len(counts), np.float32)
-    weights = len(task.train_rows) / (len(counts) * np.maximum(counts, 1))
-    return weights.astype(np.float32)
-
-
-def _set_batch_norm_momentum(model: keras.Model, momentum: float) -> None:
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = momentum
-
-
 def _save_model(
     task: TrainingTask, shape: tuple[int, int, int], weights: list[NDArray[Any]]
 ) -> None:
     """Save a float32 model without optimiser: one that loads anywhere without autocnn."""
     keras.config.set_dtype_policy("float32")
-    model = build_model(task.params, shape, task.images.num_classes, weights=None)
+    model = _build(task, shape, weights=None)
     model.set_weights(weights)
     save_model(model, task.model_path)
 
@@ -309,13 +248,4 @@ def _seed_layers(model: keras.Model, seed: tuple[int, ...]) -> None:
         if isinstance(value, keras.random.SeedGenerator)
     ]
     for index, generator in enumerate(generators):
-        generator.state.assign([_number_from(*seed, index), 0])
-
-
-def _number_from(*seed: int) -> int:
-    """One 31-bit number that a tuple of numbers always gives."""
-    return int(np.random.SeedSequence(seed).generate_state(1)[0] >> 1)
-
-
-def _divisor_up_to(most: int, number: int) -> int:
-    return next(d for d in range(min(most, number), 0, -1) if number % d == 0)
+        generator.state.assign([number_from(*seed, index), 0])

@@ -68,6 +68,7 @@ def test_an_observer_may_ignore_everything() -> None:
         "advance": lambda: observer.advance(2),
         "note": lambda: observer.note("text"),
         "warn": lambda: observer.warn("text"),
+        "trials_found": lambda: observer.trials_found([trial(0)]),
         "trial_started": lambda: observer.trial_started(0, {"width": 8}, epochs=3),
         "trial_epoch": lambda: observer.trial_epoch(0, epoch()),
         "trial_ended": lambda: observer.trial_ended(trial(0), best=None),

@@ -241,6 +241,31 @@ def test_the_same_files_read_otherwise_are_other_images(
     assert observer.warnings[0].endswith("on other images: The images are read differently.")
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "taken"),
+    [
+        (("m.py:build", {"m.py": "00"}), ("/moved/m.py:build", {"m.py": "00"}), 1),
+        (("m.py:build", {"m.py": "00"}), ("m.py:build", {"m.py": "11"}), 0),
+        (("m.py:build", {"m.py": "00"}), ("m.py:other", {"m.py": "00"}), 0),
+        (("m.py:build", {"m.py": "00"}), (None, None), 0),
+        ((None, None), ("m.py:build", {"m.py": "00"}), 0),
+    ],
+)
+def test_trials_of_another_model_are_refused(
+    source: StudyFolder, folder: StudyFolder, old: Any, new: Any, taken: int
+) -> None:
+    write_status(source, model=old[0])
+    source.write_study({**source.read_study(), "model_files": old[1]})
+    source.write_trial(ended(0))
+    config = resolve_config({"fork": str(source.path), "model": new[0]})
+    observer = Recorder()
+    got = adopt_trials(config, SPACE, "same", ROWS, folder, observer, model_files=new[1])
+    assert got == taken
+    assert observer.warnings == [
+        "None of the 1 trials of old are valid: their networks are those of another model."
+    ] * (1 - taken)
+
+
 def test_a_study_that_was_never_prepared_has_nothing_to_give(
     source: StudyFolder, folder: StudyFolder
 ) -> None:

@@ -9,9 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from autocnn.evaluation.calibration import apply_temperature
+from autocnn.evaluation.familiarity import neighbour_distances, read_reference
 from autocnn.evaluation.robustness import CORRUPTIONS, STRENGTHS
 from autocnn.judging import make_candidate, predict
 from autocnn.models import build_model
+from autocnn.models.features import feature_model
 from autocnn.records import EpochScore
 from autocnn.tasks import (
     CandidateTask,
@@ -59,6 +61,8 @@ def make(images: Images, tmp_path: Path, **changes: Any) -> dict[str, NDArray[np
         "model_path": tmp_path / "candidate.keras",
         "images": images,
         "test_rows": TEST_ROWS,
+        "val_rows": np.arange(10, 20),
+        "reference_rows": np.arange(10),
         "disturbed": np.arange(0, 20, 2),
         "explained": np.array([1, 5]),
         "per_class": 1,
@@ -133,3 +137,37 @@ def test_every_disturbance_is_predicted_and_some_images_explained(
     for name in ("maps", "random_maps"):
         assert results[name].shape == (len(explained), SIDE, SIDE)
         np.testing.assert_allclose(results[name].sum(axis=(1, 2)), 1, atol=1e-4)
+
+
+def test_familiarity_is_measured_with_the_candidate_s_own_features(
+    images: Images, model_paths: list[Path], tmp_path: Path
+) -> None:
+    results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
+    arrays = {name.removeprefix("familiarity/"): array for name, array in results.items()
+              if name.startswith("familiarity/")}  # fmt: skip
+    np.savez(tmp_path / "familiarity.npz", allow_pickle=False, **arrays)
+    found = read_reference(tmp_path / "familiarity.npz")
+    model = feature_model(keras.models.load_model(tmp_path / "candidate.keras"))
+    reference, val, test = (
+        np.asarray(model(images.open()[rows])) for rows in (range(10), range(10, 20), TEST_ROWS)
+    )
+    np.testing.assert_allclose(found.features, reference, atol=1e-5)
+    k = found.facts.neighbours
+    assert k == 2
+    distances = neighbour_distances(val, reference, k)
+    assert found.facts.threshold == pytest.approx(np.percentile(distances, 99), abs=1e-5)
+    assert found.facts.val_share == pytest.approx(0.1)
+    beyond = neighbour_distances(test, reference, k) > found.facts.threshold
+    assert found.facts.test_share == pytest.approx(beyond.mean(), abs=0.05)
+
+
+def test_a_model_without_features_is_judged_without_familiarity(
+    images: Images, model_paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(model: keras.Model) -> keras.Model:
+        raise ValueError("model must end in a Dense layer")
+
+    monkeypatch.setattr("autocnn.judging.feature_model", refuse)
+    results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 1.0),))
+    assert "test" in results
+    assert not [name for name in results if name.startswith("familiarity/")]

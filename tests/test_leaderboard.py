@@ -136,6 +136,11 @@ def test_what_was_not_measured_is_empty() -> None:
     assert row["family"] == "resnet"  # what a space leaves out has the knob's default
 
 
+def test_a_model_of_ones_own_is_its_own_family() -> None:
+    row = cells(build_leaderboard([make_candidate(params={}, builder="my_model:build")]))
+    assert row["family"] == "my_model:build"
+
+
 def test_gap_of_equal_scores_is_plain_zero() -> None:
     same = make_candidate(
         train=make_split("train", accuracy=0.3), val=make_split("val", accuracy=0.1 + 0.2)

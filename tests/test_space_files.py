@@ -385,3 +385,56 @@ def test_every_condition_of_a_shipped_space_can_hold_and_fail(name: str) -> None
 
 def test_heads_are_not_turned_upside_down() -> None:
     assert not {"vertical", "both"} & set(load_space("mri").values_of("flip"))
+
+
+OWN = """
+parameters:
+  - {name: filters, type: int, low: 8, high: 32, step: 8}
+  - {name: kind, type: categorical, choices: [conv, mlp]}
+  - {name: units, type: float, low: 1, high: 2, when: {kind: mlp}}
+  - {name: scale, type: categorical, choices: [1, 0.5]}
+  - {name: learning_rate, type: float, low: 1e-4, high: 1e-2, log: true}
+"""
+
+
+def parse_own(text: str) -> SearchSpace:
+    return parse_space(text, source="mine.yaml", name="mine", own_names=True)
+
+
+def test_a_model_of_ones_own_may_have_parameters_of_its_own() -> None:
+    space = parse_own(OWN)
+    assert [p.name for p in space.parameters] == [
+        "filters", "kind", "units", "scale", "learning_rate"
+    ]  # fmt: skip
+    assert space.start == ({"filters": 8, "kind": "conv", "scale": 1.0, "learning_rate": 2e-3},)
+    assert [p.group for p in space.parameters] == [*["architecture"] * 4, "optimisation"]
+    text = io.StringIO()
+    YAML().dump(space.to_yaml_data(), text)
+    assert replace(parse_own(text.getvalue()), name="mine") == space
+
+
+def test_without_a_model_names_of_ones_own_are_refused() -> None:
+    error = problem(OWN)
+    assert error.message == (
+        "mine.yaml: parameters[0].name must be a known parameter, got 'filters'."
+    )
+    assert "--model FILE:FUNCTION" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("name: a-b, type: int, low: 1, high: 2", "name must be letters, digits and underscores"),
+        ("name: 2nd, type: int, low: 1, high: 2", "name must be letters, digits and underscores"),
+        ("name: a, type: float, low: 0, high: .inf", "high (a) must be finite, got inf"),
+        ("name: a, type: categorical, choices: [1, x]", "choices[1] (a) must be of one kind"),
+        ("name: a, type: categorical, choices: ['true', true]", "choices[1] (a) must be of one"),
+        ("name: a, type: categorical, choices: [[1]]", "choices[0] (a) must be a word, a number"),
+        ("name: a, type: categorical, choices: [.nan]", "choices[0] (a) must be finite, got nan"),
+        ("name: width, type: int, low: 1, high: 8", "low (width) must be in [4, 256], got 1"),
+    ],
+)
+def test_mistakes_in_a_parameter_of_ones_own(entry: str, message: str) -> None:
+    with pytest.raises(SpaceError) as caught:
+        parse_own(f"parameters:\n  - {{{entry}}}\n")
+    assert message in caught.value.message

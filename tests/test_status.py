@@ -79,8 +79,8 @@ def test_a_study_with_data_is_prepared_and_only_a_finished_one_is_done() -> None
 def test_the_fields_of_study_json_are_the_contract() -> None:
     assert list(new().to_json()) == [
         "schema_version", "name", "created", "resumed", "status", "seconds", "config", "epochs",
-        "versions", "machine", "resources", "data", "space_fingerprint", "finalists",
-        "num_folds", "choice", "test_looks",
+        "versions", "machine", "resources", "data", "space_fingerprint", "model_files",
+        "finalists", "num_folds", "choice", "test_looks",
     ]  # fmt: skip
     assert list(new().to_json()["config"]) == list(StudyConfig.model_fields)
 

@@ -10,6 +10,7 @@ import pytest
 from autocnn import training
 from autocnn.checkpoint import read_checkpoint
 from autocnn.errors import DiskFullError
+from autocnn.models import batches
 from autocnn.objective import Goal
 from autocnn.records import EpochScore, ParamValue
 from autocnn.tasks import Images, TrainingResult, TrainingTask
@@ -231,7 +232,7 @@ def test_a_diverging_trial_says_so(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nan = np.full(2, np.nan, np.float32)
-    monkeypatch.setattr(training, "_class_weights", lambda task, settings: nan)
+    monkeypatch.setattr(batches, "class_weights", lambda labels, num_classes, settings: nan)
     with pytest.raises(training.TrialDivergedError, match=r"diverged: .* nan in epoch 1"):
         train(make_task(images, tmp_path), keep_going)
 

@@ -6,13 +6,14 @@ from typing import Any
 import click
 
 from autocnn.cli.options import Size
+from autocnn.cli.words import DataPlace
 
 _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
 
 
 # fmt: off
 @click.command("audit")
-@click.argument("data")
+@click.argument("data", type=DataPlace())
 @click.option("--split-out", metavar="FILE", type=click.Path(path_type=Path),
               help="Write a split without leaks, a CSV to be given as DATA.  [none]")
 @click.option("--json", "as_json", is_flag=True, help="Print audit.json in place of the tables.")
@@ -41,9 +42,10 @@ def command(
     Says what is spoiled by it, and what to do.
 
     \b
-    autocnn audit images/
-    autocnn audit images/ --split-out images/split.csv
-    autocnn search images/split.csv
+    Examples:
+      autocnn audit images/
+      autocnn audit images/ --split-out images/split.csv
+      autocnn search images/split.csv
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.cli.audit_table import ProgressOnly, print_audit
     from autocnn.cli.display import show_progress

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from autocnn.cli.options import results_option
+from autocnn.cli.words import StudyName
 
 
 @click.command("leaderboard")
-@click.argument("study", required=False)
+@click.argument("study", required=False, type=StudyName())
 @click.option("--csv", "as_csv", is_flag=True, help="Print leaderboard.csv.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
 @results_option
@@ -19,7 +20,13 @@ def command(study: str | None, as_csv: bool, as_json: bool, results: Path) -> in
     simplest within one standard error of the best. Scores are fractions; test has its 95 %
     interval beside it, and stands twice where some of its images have copies in train or
     val. 2 =1: test does not tell candidate 2 apart from candidate 1.
-    """
+
+    \b
+    Examples:
+      autocnn leaderboard
+      autocnn leaderboard mine --csv > mine.csv
+      autocnn leaderboard mine --json
+    """  # noqa: D301 - click wants the backspace character itself
     from autocnn.cli.tables import print_leaderboard
     from autocnn.leaderboard import from_csv, to_json
     from autocnn.store import open_study

@@ -6,6 +6,7 @@ import traceback
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from autocnn import __version__
 from autocnn.errors import AutocnnError
@@ -16,7 +17,12 @@ COMMANDS = {
     "audit": "Look for copies, leaks, wrong labels and shortcuts in the data.",
     "leaderboard": "Show the leaderboard of a study.",
     "report": "Write everything about a study on one page, or a model card.",
+    "export": "Write a finished model as Keras, SavedModel, ONNX or LiteRT.",
+    "predict": "Predict images with a model of a study or an export.",
+    "evaluate": "Score a model on other labelled images.",
+    "dashboard": "Show a search in a browser, with optuna-dashboard.",
     "spaces": "List the search spaces, or show one.",
+    "completion": "Print the script that lets a shell complete all this.",
 }
 """Commands in the order of --help; each is `autocnn.cli.<name>:command`."""
 
@@ -36,12 +42,21 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = importlib.import_module(f"autocnn.cli.{cmd_name}").command
+        for parameter in command.params:
+            if isinstance(parameter.type, click.IntRange | click.FloatRange):
+                parameter.metavar = parameter.metavar or "N"  # not: INTEGER RANGE
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Commands, without importing them, and the options before a command."""
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=COMMANDS[name]) for name in names]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,13 +66,25 @@ def cli(debug: bool) -> None:
     """Find the CNN that generalises on your own labelled images.
 
     \b
-    autocnn search                     try it on the built-in digits
-    autocnn search images/ --trials 50 --budget 2h --name mine
-    autocnn resume mine                go on after Ctrl-C, a crash, a reboot
-    autocnn leaderboard mine
+    Examples:
+      autocnn search                     try it on the built-in digits
+      autocnn search images/ --trials 50 --budget 2h --name mine
+      autocnn resume mine                go on after Ctrl-C, a crash, a reboot
+      autocnn leaderboard mine
+      autocnn predict mine new-images/
+      autocnn export mine --format onnx
 
-    A study is one folder, results/NAME: leaderboard.csv, candidates/ with confusion
-    matrices, ROC curves and models, and every trial.
+    A study is one folder, results/NAME: leaderboard.csv, report.html, candidates/ with
+    confusion matrices, ROC curves and models, and every trial. `autocnn COMMAND --help` tells
+    all of a command.
+
+    \b
+    Exit codes:
+      0  done                           5  search: nothing finished
+      1  a bug                          6  export
+      2  usage, settings, search space  7  an optional package is missing
+      3  data                         130  interrupted: autocnn resume goes on
+      4  study
     """  # noqa: D301 - click wants the backspace character itself
 
 

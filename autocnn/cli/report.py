@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from autocnn.cli.options import results_option
+from autocnn.cli.words import StudyName
 
 
 @click.command("report")
-@click.argument("study", required=False)
+@click.argument("study", required=False, type=StudyName())
 @click.option(
     "--format",
     "kind",
@@ -36,7 +37,13 @@ def command(
 
     report.html is one file that opens offline. A study that is not finished has a report
     of its search so far; a model card needs a finished one.
-    """
+
+    \b
+    Examples:
+      autocnn report mine
+      autocnn report mine --to for-others.html --images 0
+      autocnn report mine --format md
+    """  # noqa: D301 - click wants the backspace character itself
     from autocnn.atomic import replace_file
     from autocnn.report.build import (
         build_model_card,

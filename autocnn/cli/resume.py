@@ -6,10 +6,11 @@ from typing import Any
 import click
 
 from autocnn.cli.options import Duration, Size, results_option
+from autocnn.cli.words import StudyName
 
 
 @click.command("resume")
-@click.argument("study", required=False)
+@click.argument("study", required=False, type=StudyName())
 @click.option(
     "--trials",
     type=click.IntRange(1),
@@ -42,6 +43,19 @@ from autocnn.cli.options import Duration, Size, results_option
     "--cache-dir", type=click.Path(path_type=Path), help="Folder for decoded images.  [as before]"
 )
 @click.option(
+    "--tensorboard",
+    is_flag=True,
+    default=None,
+    help="From now on, write the curves of all trials for TensorBoard too.  [as before]",
+)
+@click.option(
+    "--mlflow",
+    is_flag=False,
+    flag_value="default",
+    metavar="[URI]",
+    help="From now on, log all trials to MLflow too.  [as before]",
+)
+@click.option(
     "--force-unlock",
     is_flag=True,
     help="Take over a study that a process on another host seems to write.",
@@ -58,9 +72,10 @@ def command(
     a finished study goes on too.
 
     \b
-    autocnn resume mine
-    autocnn resume mine --trials 80
-    autocnn resume mine --budget 3h
+    Examples:
+      autocnn resume mine
+      autocnn resume mine --trials 80
+      autocnn resume mine --budget 3h
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.cli.display import show_progress
     from autocnn.cli.interruption import handle_signals

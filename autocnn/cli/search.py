@@ -6,20 +6,41 @@ from typing import Any
 import click
 
 from autocnn.cli.options import Duration, Size
+from autocnn.cli.sections import SectionedCommand
+from autocnn.cli.words import DataPlace, FilePlace, SamplerName, SpaceName, StudyName
 
 _PATH = click.Path(path_type=Path)
 _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
 
 
+SECTIONS = {
+    "How much": ("--trials", "--budget", "--epochs", "--trial-timeout"),
+    "What is searched": ("--space", "--model", "--weights", "--objective", "--max-gap",
+                         "--engine", "--sampler", "--pruner", "--fork"),
+    "Who wins": ("--finalists", "--folds", "--fold-repeats"),
+    "The images": ("--image-size", "--channels", "--val-fraction", "--test-fraction",
+                   "--max-unreadable"),
+    "The machine": ("--workers", "--threads", "--precision", "--deterministic", "--seed",
+                    "--memory-limit", "--disk-limit"),
+    "Where it goes": ("--name", "--results", "--cache-dir", "--cache-limit", "--tensorboard",
+                      "--mlflow"),
+}  # fmt: skip
+"""Heading in --help -> its options."""
+
+
 # fmt: off
-@click.command("search")
-@click.argument("data", required=False)
+@click.command("search", cls=SectionedCommand, sections=SECTIONS)
+@click.argument("data", required=False, type=DataPlace())
 @click.option("--trials", type=click.IntRange(1), help="Trials in the study.  [50]")
 @click.option("--budget", "budget_s", type=Duration(),
               help="Time for all of it, finalists included: 90s, 30m, 2h.  [no limit]")
 @click.option("--name", help="Name of the study: its folder under --results.  [data and time]")
-@click.option("--space", help="What is searched: quick, default, mri, resnet, transfer, or a "
+@click.option("--space", type=SpaceName(),
+              help="What is searched: quick, default, mri, resnet, transfer, or a "
               "YAML file; see `autocnn spaces`.  [default]")
+@click.option("--model", metavar="FILE:FUNCTION", type=FilePlace(),
+              help="Search a model of your own: a function of (params, image_shape, num_classes); "
+              "with a --space of your own.  [autocnn's networks]")
 @click.option("--epochs", type=click.IntRange(1), help="Most epochs per trial.  [the space's]")
 @click.option("--finalists", type=click.IntRange(1),
               help="Best trials that are retrained and judged on test, beside the default "
@@ -38,7 +59,7 @@ _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
 @click.option("--engine", type=click.Choice(["optuna", "keras-tuner"]),
               help="What proposes params.  [optuna]")
 @click.option("--sampler",
-              type=click.Choice(["tpe", "random", "qmc", "bayesian", "hyperband", "grid"]),
+              type=SamplerName(["tpe", "random", "qmc", "bayesian", "hyperband", "grid"]),
               help="How: Optuna's tpe, random, qmc; KerasTuner's bayesian, random, hyperband, "
               "grid.  [tpe; bayesian]")
 @click.option("--pruner", type=click.Choice(["asha", "median", "none"]),
@@ -62,8 +83,13 @@ _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
               help="Memory of one trial: 500MB, 2GB.  [its share of the machine's]")
 @click.option("--disk-limit", "disk_limit_gb", type=Size(),
               help="Size that the study's folder may reach.  [50GB]")
-@click.option("--fork", metavar="STUDY",
+@click.option("--fork", type=StudyName(),
               help="Begin with the trials of STUDY that are still valid.")
+@click.option("--tensorboard", is_flag=True, default=None,
+              help="Write the curves of all trials for TensorBoard too, into the study.")
+@click.option("--mlflow", is_flag=False, flag_value="default", metavar="[URI]",
+              help="Log all trials to MLflow too: http://HOST:PORT, sqlite:///FILE or, left out, "
+              "what MLFLOW_TRACKING_URI says.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of everything.  [0]")
 @click.option("--results", type=_PATH, help="Folder that holds the studies.  [results]")
 @click.option("--cache-dir", type=_PATH,
@@ -81,10 +107,16 @@ def command(data: str | None, config_file: Path | None, quiet: bool, **flags: An
     built-in digits, the default, or phantoms, drawn head slices. Splits that are missing
     are made, and identical images never stand on both sides.
 
+    The best trials are retrained on train + val, compared on folds, and judged on test, once.
+    All of it lands in results/NAME; Ctrl-C stops it softly, and `autocnn resume` goes on.
+
     \b
-    autocnn search images/ --trials 50 --budget 2h --name mine
-    autocnn search brain/ --space mri --budget 30m
-    autocnn search list.csv --objective macro_auc --max-gap 0.02
+    Examples:
+      autocnn search images/ --trials 50 --budget 2h --name mine
+      autocnn search brain/ --space mri --budget 30m
+      autocnn search list.csv --objective macro_auc --max-gap 0.02
+      autocnn search images/ --model my_model.py:build --space my_space.yaml
+      autocnn search --config results/mine/study.json --seed 1
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.cli.display import show_progress
     from autocnn.cli.interruption import handle_signals

@@ -6,23 +6,32 @@ import click
 from rich.table import Table
 
 from autocnn.cli.tables import make_console
+from autocnn.cli.words import SpaceName
 from autocnn.knobs import KNOBS
 from autocnn.space import SearchSpace, format_value
-from autocnn.space_files import load_space, shipped_names
+from autocnn.space_files import is_path, load_space, shipped_names
+
+OWN_MEANING = "read by a model of your own (--model)"
 
 
 @click.command("spaces")
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=SpaceName())
 def command(name: str | None) -> int:
     """List the search spaces that come with autocnn, or show the one called NAME.
 
-    NAME may be a YAML file of your own; it works wherever a name does:
-    `autocnn search --space mine.yaml`.
-    """
+    NAME may be a YAML file of your own; it works wherever a name does. What each parameter
+    does stands beside it.
+
+    \b
+    Examples:
+      autocnn spaces
+      autocnn spaces mri
+      autocnn search images/ --space mine.yaml
+    """  # noqa: D301 - click wants the backspace character itself
     if name is None:
         print_spaces([load_space(shipped) for shipped in shipped_names()])
     else:
-        print_space(load_space(name))
+        print_space(load_space(name, own_names=is_path(name)))
     return 0
 
 
@@ -59,7 +68,7 @@ def print_space(space: SearchSpace) -> None:
             str(parameter),
             "\n".join(conditions),
             ", ".join(dict.fromkeys(starts)),
-            KNOBS[parameter.name].meaning,
+            KNOBS[parameter.name].meaning if parameter.name in KNOBS else OWN_MEANING,
         )
         group = parameter.group
     console.print(table)

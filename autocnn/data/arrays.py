@@ -2,21 +2,18 @@
 
 import hashlib
 import json
-import warnings
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from platformdirs import user_cache_dir
 
 from autocnn.data.cache import ENTRY_FILE, ArrayCache, InUse
-from autocnn.data.decode import decode_image, read_size
+from autocnn.data.decode import decode_image, pillow_quiet, read_size
 from autocnn.data.sources import num_threads
 from autocnn.data.table import ImageTable, Pixels
 from autocnn.errors import DataError
@@ -119,7 +116,7 @@ def choose_image_size(table: ImageTable) -> int:
         except DataError:
             return None
 
-    with _pillow_quiet(), ThreadPoolExecutor(num_threads()) as pool:
+    with pillow_quiet(), ThreadPoolExecutor(num_threads()) as pool:
         sides = [side for side in pool.map(shorter_side, sample) if side is not None]
     if not sides:
         return SMALL_SIDE
@@ -193,23 +190,11 @@ def _decode_all(
 
     threads = num_threads()
     batch = 32 * threads  # decoded at once and then written: what bounds the memory
-    with _pillow_quiet(), ThreadPoolExecutor(threads) as pool:
+    with pillow_quiet(), ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(table), batch):
             stop = min(start + batch, len(table))
             yield from pool.map(decode, range(start, stop))
             observer.advance(stop - start)
-
-
-@contextmanager
-def _pillow_quiet() -> Iterator[None]:
-    """Bombs are errors, other warnings of Pillow are silent.
-
-    Filters are the process's, so they are set around the threads, not inside them.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        yield
 
 
 class _ArrayWriter:

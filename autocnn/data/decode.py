@@ -14,7 +14,10 @@ What is decided here, once for training and for prediction:
 """
 
 import struct
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -77,12 +80,14 @@ _BROKEN = (
 )
 
 
-def decode_image(image: Path | Pixels, *, side: int, channels: Channels = "auto") -> Pixels:
+def decode_image(
+    image: Path | Pixels | Image.Image, *, side: int, channels: Channels = "auto"
+) -> Pixels:
     """Decode an image, stretched to a square.
 
     Args:
         image: A PNG, JPEG, GIF, BMP, TIFF or WebP file, or uint8 pixels (h, w) or
-            (h, w, 1 | 3 | 4).
+            (h, w, 1 | 3 | 4), or an image of Pillow's.
         side: Side of the square, px.
         channels: auto gives one channel when the image is grey in content, else three.
 
@@ -97,6 +102,18 @@ def decode_image(image: Path | Pixels, *, side: int, channels: Channels = "auto"
         return _to_pixels(_load(image, side, channels), side, channels)
     except _BROKEN as error:
         _refuse(error)
+
+
+@contextmanager
+def pillow_quiet() -> Iterator[None]:
+    """Bombs are errors, other warnings of Pillow are silent.
+
+    Filters are the process's, so they are set around the threads, not inside them.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
 
 
 def read_size(image: Path | Pixels) -> tuple[int, int]:
@@ -126,20 +143,26 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
-def _load(image: Path | Pixels, side: int, channels: Channels) -> Image.Image:
+def _load(image: Path | Pixels | Image.Image, side: int, channels: Channels) -> Image.Image:
     """The pixels in memory, upright, in one of Pillow's modes."""
+    if isinstance(image, Image.Image):
+        return _upright(image)
     if not isinstance(image, Path):
         return Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
     with _open(image) as opened:
         # JPEG can be decoded at 1/2, 1/4, 1/8 for little: at least twice the side is kept;
         # and its brightness alone.
         opened.draft("L" if channels == "grey" else None, (2 * side, 2 * side))
-        opened.load()
-        loaded = opened.copy()
-        try:
-            orientation = opened.getexif().get(_ORIENTATION, 1)
-        except _BROKEN:  # a broken EXIF block does not spoil the pixels
-            orientation = 1
+        return _upright(opened)
+
+
+def _upright(opened: Image.Image) -> Image.Image:
+    opened.load()
+    loaded = opened.copy()
+    try:
+        orientation = opened.getexif().get(_ORIENTATION, 1)
+    except _BROKEN:  # a broken EXIF block does not spoil the pixels
+        orientation = 1
     turn = _TURNS.get(orientation)
     return loaded if turn is None else loaded.transpose(turn)
 

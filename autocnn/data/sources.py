@@ -24,7 +24,9 @@ _BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
-def read_source(data: str, *, observer: Observer | None = None) -> ImageTable:
+def read_source(
+    data: str, *, observer: Observer | None = None, fewest_classes: int = 2
+) -> ImageTable:
     """Find the images behind DATA and hash their content.
 
     Args:
@@ -32,14 +34,15 @@ def read_source(data: str, *, observer: Observer | None = None) -> ImageTable:
             .npz; or a built-in set, `digits` or `phantoms` (a folder of such a name is
             `./digits`).
         observer: Hears of the stage `read`, in images.
+        fewest_classes: 1 where nothing has to be learned from the images.
 
     Raises:
-        DataError: When there is nothing there, it breaks a rule, or it has one class.
+        DataError: When there is nothing there, it breaks a rule, or it has too few classes.
     """
     observer = observer or Observer()
     found = _find(data)
     class_names = tuple(sorted(set(found.class_of), key=natural_key))
-    if len(class_names) < 2:
+    if len(class_names) < fewest_classes:
         raise DataError(
             f"{data}: must have at least two classes, got only {class_names[0]!r}.",
             remedy=LAYOUT if Path(data).expanduser().is_dir() else "Add images of another class.",

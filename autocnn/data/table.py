@@ -177,15 +177,19 @@ def split_word(word: str) -> SplitName | None:
     return _SPLIT_WORDS.get(_SPLIT_SUFFIX.sub("", word.strip().casefold()))
 
 
-def natural_key(text: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sort key that reads runs of digits as numbers.
+def natural_key(text: str) -> str:
+    """Sort key that reads runs of digits as numbers; small, for folders of a million images.
 
     >>> sorted(["class 10", "class 2", "b", "A"], key=natural_key)
     ['A', 'b', 'class 2', 'class 10']
     """
-    parts = re.findall(r"[0-9]+|[^0-9]+", text)
-    key = [(0, int(p), "") if p.isascii() and p.isdigit() else (1, 0, p.casefold()) for p in parts]
-    return key, text
+
+    def number(run: re.Match[str]) -> str:
+        digits = run.group().lstrip("0")
+        # More digits are a larger number; NUL comes before any letter, as an end does.
+        return f"\0{len(digits):04d}{digits}"
+
+    return f"{re.sub(r'[0-9]+', number, text.casefold())}\0\0{text}"
 
 
 def first_few(items: Sequence[str], *, limit: int = 3) -> str:

@@ -4,7 +4,8 @@ A resumed study tells a new oracle the same events in the same order, with the p
 the records hold. Like Optuna's samplers, it is seeded anew for each trial. Its JSON files are
 a view of the records.
 
-What is private to KerasTuner and used all the same stays here and in `keras_tuner_oracles`:
+What is private to KerasTuner and used all the same stays here, in `keras_tuner_oracles` and in
+`keras_tuner_space`:
 the project folder, the seed, the random state, conditions. An oracle never stops a trial;
 only Hyperband gives it fewer epochs.
 """
@@ -17,7 +18,6 @@ from typing import Any
 
 import keras_tuner
 import numpy as np
-from keras_tuner.src.engine.conditions import Parent
 
 from autocnn.atomic import writing_error
 from autocnn.config import SamplerName
@@ -28,9 +28,10 @@ from autocnn.engines.keras_tuner_oracles import (
     HyperbandOracle,
     RandomOracle,
 )
+from autocnn.engines.keras_tuner_space import encode, read_point, to_hyperparameters
 from autocnn.objective import Goal
-from autocnn.records import EpochScore, Params, ParamValue, TrialRecord, TrialState
-from autocnn.space import AnyParameter, Categorical, Int, SearchSpace, format_value
+from autocnn.records import EpochScore, ParamValue, TrialRecord, TrialState
+from autocnn.space import SearchSpace
 
 OBJECTIVE = "objective"
 
@@ -127,7 +128,7 @@ class KerasTunerEngine:
         """A point that was not tried, by chance; None in a space without end, or at its end."""
         left = [point for point in self._points or [] if point not in self._tried]
         rng = np.random.default_rng((self.seed, self._asked))
-        return _encode(self.space, left[rng.integers(len(left))]) if left else None
+        return encode(self.space, left[rng.integers(len(left))]) if left else None
 
     def _create(
         self,
@@ -141,7 +142,7 @@ class KerasTunerEngine:
         entropy = np.random.SeedSequence((self.seed, trial)).generate_state(1)
         oracle._seed_state = int(entropy[0] >> 1)
         oracle._random_state = np.random.RandomState(oracle._seed_state)
-        oracle.prescribed = None if prescribed is None else _encode(self.space, prescribed)
+        oracle.prescribed = None if prescribed is None else encode(self.space, prescribed)
         oracle.reopened = reopened
         with _calling(self.directory):
             created = oracle.create_trial(str(trial))
@@ -152,7 +153,7 @@ class KerasTunerEngine:
         self._open[trial] = created
         self._number_of[created.trial_id] = trial
         values = created.hyperparameters.values
-        params = self.space.walk(lambda parameter: _decode(parameter, values[parameter.name]))
+        params = read_point(self.space, values)
         self._tried.append(params)
         parent = self._number_of.get(values.get("tuner/trial_id", ""))
         if parent is not None:
@@ -172,7 +173,7 @@ def _build_oracle(
     """The oracle of a sampler."""
     arguments: dict[str, Any] = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max" if goal.maximize else "min"),
-        "hyperparameters": _to_hyperparameters(space, keras_tuner.HyperParameters()),
+        "hyperparameters": to_hyperparameters(space),
         "allow_new_entries": False,
         "seed": seed + 1,  # 0 means random to KerasTuner
         "max_consecutive_failed_trials": NEVER,
@@ -184,62 +185,6 @@ def _build_oracle(
     if sampler == "grid":
         return GridOracle(max_trials=None, **arguments)
     return RandomOracle(max_trials=None, **arguments)
-
-
-def _to_hyperparameters(space: SearchSpace, hp: Any) -> Any:
-    """The space in KerasTuner's terms; the first start point gives the defaults."""
-    defaults = space.start[0] if space.start else {}
-    for parameter in space.parameters:
-        # `conditional_scope` refuses a parent that is conditional itself.
-        for condition in parameter.when:
-            parent = next(p for p in space.parameters if p.name == condition.parent)
-            allowed = [_encode_value(parent, value) for value in condition.values]
-            hp._conditions.append(Parent(condition.parent, allowed))
-        default = defaults.get(parameter.name)
-        encoded = None if default is None else _encode_value(parameter, default)
-        _add(hp, parameter, encoded)
-        hp._conditions.clear()
-    return hp
-
-
-def _add(hp: Any, parameter: AnyParameter, default: Any) -> None:
-    name = parameter.name
-    if parameter.values is not None and len(parameter.values) == 1:
-        hp.Fixed(name, _encode_value(parameter, parameter.values[0]))
-    elif isinstance(parameter, Categorical):
-        choices = [_encode_value(parameter, choice) for choice in parameter.choices]
-        hp.Choice(name, choices, ordered=False, default=default or choices[0])
-    elif isinstance(parameter, Int) and (parameter.step == 1 or not parameter.log):
-        step = None if parameter.log or parameter.step == 1 else parameter.step
-        hp.Int(name, parameter.low, parameter.high, step=step, default=default,
-               sampling="log" if parameter.log else "linear")  # fmt: skip
-    elif isinstance(parameter, Int):
-        hp.Choice(name, list(parameter.values), ordered=True, default=default)
-    else:
-        hp.Float(name, parameter.low, parameter.high, default=default,
-                 sampling="log" if parameter.log else "linear")  # fmt: skip
-
-
-def _encode(space: SearchSpace, params: Params) -> dict[str, Any]:
-    """Params in KerasTuner's terms."""
-    return {
-        parameter.name: _encode_value(parameter, params[parameter.name])
-        for parameter in space.parameters
-        if parameter.name in params
-    }
-
-
-def _encode_value(parameter: AnyParameter, value: ParamValue) -> ParamValue:
-    """A choice as a word: KerasTuner takes 1, 1.0 and True for the same."""
-    if isinstance(parameter, Categorical):
-        return format_value(value)
-    return value if isinstance(parameter, Int) else float(value)
-
-
-def _decode(parameter: AnyParameter, value: Any) -> ParamValue:
-    if isinstance(parameter, Categorical):
-        return next(choice for choice in parameter.choices if format_value(choice) == value)
-    return int(value) if isinstance(parameter, Int) else float(value)
 
 
 @contextlib.contextmanager

@@ -20,10 +20,11 @@ from optuna.trial import Trial, TrialState
 from autocnn import records
 from autocnn.config import PrunerName, SamplerName
 from autocnn.engines.base import MOST_POINTS, NoProposal, Proposal
+from autocnn.engines.optuna_space import suggest_point
 from autocnn.errors import DiskFullError
 from autocnn.objective import Goal
 from autocnn.records import EpochScore, ParamValue, TrialRecord
-from autocnn.space import AnyParameter, Categorical, Float, Int, SearchSpace
+from autocnn.space import SearchSpace
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -184,7 +185,7 @@ class OptunaEngine:
         opened = self._study.ask()
         if fixed is not None and self.sampler == "qmc" and not from_start:
             _ = opened.relative_params  # takes its point off the sequence, as it first did
-        params = self.space.walk(lambda parameter: _suggest(opened, parameter))
+        params = suggest_point(opened, self.space)
         opened.set_user_attr("trial", trial)
         opened.set_user_attr("from_start", from_start)
         self._open[trial] = opened
@@ -231,23 +232,6 @@ def _open_storage(url: str) -> RDBStorage:
     event.listen(storage.engine, "connect", hurry)
     storage.engine.dispose()  # connections from now on hurry
     return storage
-
-
-def _suggest(trial: Trial, parameter: AnyParameter) -> ParamValue:
-    value: ParamValue
-    match parameter:
-        case Categorical():
-            value = trial.suggest_categorical(parameter.name, parameter.choices)  # type: ignore[assignment]
-        case Int():
-            value = trial.suggest_int(
-                parameter.name, parameter.low, parameter.high,
-                step=parameter.step, log=parameter.log,
-            )  # fmt: skip
-        case Float():
-            value = trial.suggest_float(
-                parameter.name, parameter.low, parameter.high, log=parameter.log
-            )
-    return value
 
 
 def _facts_of(record: TrialRecord) -> dict[str, str | int | float]:

@@ -26,6 +26,8 @@ def explain_candidates(
 ) -> list[tuple[Candidate, Pictures]]:
     """Add the explanation to each record, and draw the images that it shows.
 
+    Candidates without maps, which only a model of the user's own can lack, have none.
+
     The numbers are from test images that all candidates share, a sample of each class; the
     pictures are each candidate's own worst mistakes and some right ones.
 
@@ -35,17 +37,21 @@ def explain_candidates(
     """
     labels = plan.dataset.labels[plan.dataset.indices("test")]
     shared = choose_sample(labels, NUM_EXPLAINED, seed=plan.seed)
-    maps = [_pick(candidate, "maps", shared) for candidate in candidates]
+    opened = [candidate for candidate in candidates if "maps" in candidate.made.results]
+    maps = {candidate.made.number: _pick(candidate, "maps", shared) for candidate in opened}
     explained: list[tuple[Candidate, Pictures]] = []
-    for index, candidate in enumerate(candidates):
+    for candidate in candidates:
+        if candidate.made.number not in maps:
+            explained.append((candidate, {}))
+            continue
         images = _test_images(plan, candidate)
-        others = [maps[i] for i, other in enumerate(candidates)
+        others = [maps[other.made.number] for other in opened
                   if other.record.trial != candidate.record.trial]  # fmt: skip
         pictured, pictures = _picture(plan, candidate, images)
         predicted = candidate.made.test[shared].argmax(axis=1)
         explanation = explain(
             images[shared],
-            maps[index],
+            maps[candidate.made.number],
             predicted=[plan.dataset.class_names[label] for label in predicted],
             randomized_maps=_pick(candidate, "random_maps", shared),
             other_maps=others[:MOST_OTHERS],

@@ -13,13 +13,8 @@ from autocnn.finalists.plan import Fold
 from autocnn.finalists.scoring import Candidate
 from autocnn.records import (
     SPLITS,
-    Calibration,
-    CandidateRecord,
-    ConfusionMatrix,
     Gap,
-    PrCurve,
     Robustness,
-    RocCurve,
 )
 from autocnn.report.plots import (
     draw_confusion_matrix,
@@ -30,12 +25,17 @@ from autocnn.report.plots import (
     draw_robustness,
     draw_roc,
 )
+from autocnn.report.score_tables import (
+    Table,
+    class_scores_table,
+    confusion_table,
+    pr_table,
+    reliability_table,
+    roc_table,
+)
 from autocnn.report.style import save_png
-from autocnn.report.summary import row_shares
 from autocnn.store import StudyFolder
 from autocnn.tables import Cell
-
-Table = tuple[Sequence[str], Iterator[list[Cell]]]
 
 KINDS: Mapping[str, str] = {
     "refit": "refit of trial",
@@ -68,6 +68,13 @@ def write_candidate_files(
         folder.write_candidate_picture(number, name, partial(save_png, figure))
     for name, content in explained.items():
         folder.write_candidate_image(number, name, content)
+    arrays = {
+        name.removeprefix("familiarity/"): array
+        for name, array in candidate.made.results.items()
+        if name.startswith("familiarity/")
+    }
+    if arrays:
+        folder.write_familiarity(number, arrays)
     folder.write_candidate(record)
 
 
@@ -79,22 +86,19 @@ def _tables(candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]) -> di
     matrix = confusion_matrix(test.labels, test.probabilities, names)
     rocs = roc_curves(test.labels, test.probabilities, names)
     prs = pr_curves(test.labels, test.probabilities, names)
+    scored = (record.train, record.val, record.folds, record.test, record.test_clean)
     tables: dict[str, Table] = {
         "predictions": (["path", "label", "split", *shares], _predictions(candidate, dataset)),
-        "confusion_matrix": (["label", "predicted", "count", "share"], _matrix_rows(matrix)),
-        "roc": (["curve", "kind", "auc", "false_positive_rate", "true_positive_rate"],
-                _roc_rows(rocs)),
-        "pr": (["curve", "average_precision", "recall", "precision"], _pr_rows(prs)),
-        "classes": (["scored", "label", "num_images", "score", "value", "low", "high"],
-                    _class_rows(record)),
-    }  # fmt: skip
+        "confusion_matrix": confusion_table(matrix),
+        "roc": roc_table(rocs),
+        "pr": pr_table(prs),
+        "classes": class_scores_table([scores for scores in scored if scores is not None]),
+    }
     if "folds" in candidate.predictions:
         columns = ["path", "label", "fold", *shares]
         tables["out_of_fold"] = columns, _out_of_fold(candidate, dataset, folds)
     if record.calibration is not None:
-        columns = ["low", "high", "num_images", "confidence", "accuracy", "accuracy_low",
-                   "accuracy_high"]  # fmt: skip
-        tables["reliability"] = columns, _reliability_rows(record.calibration)
+        tables["reliability"] = reliability_table(record.calibration.bins)
     if record.robustness is not None:
         columns = ["disturbance", "strength", "setting", "accuracy", "drop"]
         tables["robustness"] = columns, _robustness_rows(record.robustness)
@@ -160,50 +164,6 @@ def _prediction(
 ) -> list[Cell]:
     label = dataset.class_names[dataset.table.labels[position]]
     return [dataset.table.paths[position], label, where, *(round(value, 6) for value in values)]
-
-
-def _matrix_rows(matrix: ConfusionMatrix) -> Iterator[list[Cell]]:
-    """Long form: true label, predicted label, count, share of the true label."""
-    for label, counts, shares in zip(matrix.labels, matrix.counts, row_shares(matrix), strict=True):
-        for predicted, count, share in zip(matrix.labels, counts, shares, strict=True):
-            yield [label, predicted, count, share]
-
-
-def _roc_rows(curves: Sequence[RocCurve]) -> Iterator[list[Cell]]:
-    for curve in curves:
-        points = zip(curve.false_positive_rate, curve.true_positive_rate, strict=True)
-        for false_rate, true_rate in points:
-            yield [curve.name, curve.kind, curve.auc, false_rate, true_rate]
-
-
-def _pr_rows(curves: Sequence[PrCurve]) -> Iterator[list[Cell]]:
-    for curve in curves:
-        for recall, precision in zip(curve.recall, curve.precision, strict=True):
-            yield [curve.name, curve.average_precision, recall, precision]
-
-
-def _class_rows(record: CandidateRecord) -> Iterator[list[Cell]]:
-    for scores in (record.train, record.val, record.folds, record.test, record.test_clean):
-        for one in scores.classes if scores is not None else ():
-            for name in ("precision", "recall", "specificity", "f1", "auc"):
-                interval = one.intervals.get(name)
-                yield [
-                    scores.split if scores else None, one.label, one.num_images, name,
-                    getattr(one, name),
-                    interval.low if interval else None,
-                    interval.high if interval else None,
-                ]  # fmt: skip
-
-
-def _reliability_rows(calibration: Calibration) -> Iterator[list[Cell]]:
-    for one in calibration.bins:
-        accuracy = one.accuracy
-        yield [
-            one.low, one.high, one.num_images, one.confidence,
-            accuracy.value if accuracy else None,
-            accuracy.low if accuracy else None,
-            accuracy.high if accuracy else None,
-        ]  # fmt: skip
 
 
 def _robustness_rows(robustness: Robustness) -> Iterator[list[Cell]]:

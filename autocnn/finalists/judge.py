@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.errors import SearchError, StudyError
+from autocnn.evaluation.familiarity import choose_reference
 from autocnn.evaluation.robustness import choose_sample
 from autocnn.events import Observer
 from autocnn.executors.base import Executor, Outcome
@@ -159,7 +160,7 @@ def _predict_unseen(
             Prediction(path, rows, folder.predictions_dir() / f"{trial.trial}-{name}.npy")
             for path, rows, name in parts
         )
-        task = PredictionTask(plan.images_of(trial), predictions, plan.threads)
+        task = PredictionTask(plan.images_of(trial), predictions, plan.threads, plan.builder)
         tasks.append(task)
         jobs[index] = Job(PREDICT, task, folder.retrained_log_path(trial.trial, REFIT))
     _run(plan, jobs, executor, observer, folder)
@@ -208,6 +209,8 @@ def _make(
     for number, contender in enumerate(contenders, start=1):
         with np.load(paths[number]) as results:
             made.append(Made(number, contender, dict(results)))
+        if "maps" not in made[-1].results:
+            observer.warn(f"Candidate {number} has layers that Grad-CAM cannot open: no maps.")
     return tuple(made)
 
 
@@ -220,6 +223,7 @@ def _candidate_task(
 ) -> CandidateTask:
     dataset = plan.dataset
     labels = dataset.labels[dataset.indices("test")]
+    train = dataset.indices("train")
     images = [plan.images_of(finalists[index].retrained.finalist.trial)
               for index in contender.weights]  # fmt: skip
     return CandidateTask(
@@ -229,12 +233,15 @@ def _candidate_task(
         model_path=folder.candidate_model_path(number),
         images=max(images, key=lambda some: some.open().shape[1]),
         test_rows=dataset.indices("test"),
+        val_rows=dataset.indices("val"),
+        reference_rows=train[choose_reference(dataset.labels[train], seed=plan.seed)],
         disturbed=choose_sample(labels, NUM_DISTURBED, seed=plan.seed),
         explained=choose_sample(labels, NUM_EXPLAINED, seed=plan.seed),
         per_class=pictured_per_class(dataset.num_classes),
         results_path=folder.predictions_dir() / f"candidate-{number}.npz",
         threads=plan.threads,
         seed=plan.seed,
+        builder=plan.builder,
     )
 
 

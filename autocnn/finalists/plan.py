@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autocnn.budget import Budget
+from autocnn.builders import Builder
 from autocnn.data import Dataset
 from autocnn.data.split import make_folds
 from autocnn.errors import DataError
@@ -60,6 +61,7 @@ class FinalistsPlan:
         deterministic: Whether only operations with reproducible results may be used.
         budget: The time that there is; training is cut at its end.
         interruption: Looked at after every epoch.
+        builder: Of networks of the user's own; None: autocnn's.
         save_progress: Called often, to note how far the study is.
     """
 
@@ -75,6 +77,7 @@ class FinalistsPlan:
     deterministic: bool
     budget: Budget
     interruption: Interruption
+    builder: Builder | None = None
     save_progress: Callable[[], None] = lambda: None
 
     def images_of(self, trial: TrialRecord) -> Images:

@@ -172,6 +172,8 @@ def _record(
     trial = leader.finalist.trial
     tied = [comparison.other for comparison in comparisons if not comparison.is_told_apart]
     num_weights, flops, latency_ms = made.results["cost"].tolist()
+    sizes = [plan.images_of(verdict.finalists[index].retrained.finalist.trial)
+             for index in contender.weights]  # fmt: skip
     members = _members(plan, verdict, contender)
     records = [
         verdict.finalists[index].retrained.records[fold]
@@ -188,6 +190,7 @@ def _record(
         trial=trial.trial,
         members=members,
         params=dict(trial.params),
+        builder=plan.builder.name if plan.builder is not None else None,
         is_default=trial.trial == 0,
         objective=trial.objective or 0.0,
         cv_mean=contender.cv_mean,
@@ -212,7 +215,7 @@ def _record(
         comparisons=comparisons,
         tied_with=min(tied, default=None),
         robustness=_robustness(made, test),
-        image_size=made.results["maps"].shape[1],
+        image_size=max(images.open().shape[1] for images in sizes),
         num_weights=int(num_weights),
         flops=int(flops),
         latency_ms=latency_ms,

@@ -1,5 +1,7 @@
 """The last features of a model: what its classifier sees, as points on a sphere."""
 
+from collections.abc import Callable
+
 import keras
 from keras import layers
 
@@ -26,18 +28,48 @@ def feature_model(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, layers.UnitNormalization(dtype="float32")(joined))
 
 
+def model_with_features(
+    model: keras.Model, *, resize: Callable[[layers.Resizing], layers.Layer] | None = None
+) -> keras.Model:
+    """The same model with a second output: its unit features, at no cost.
+
+    Args:
+        model: As of `feature_model`.
+        resize: Gives the layer that does the work of one that resizes images for a smaller
+            member; None: the layer itself.
+
+    Returns:
+        A model from the same input to [probabilities, features]; weights are shared.
+
+    Raises:
+        ValueError: When a network does not end in a Dense layer.
+    """
+    named = {layer.name: layer for layer in model.layers}
+    members = _members(model)
+    if not members:
+        features = layers.UnitNormalization(dtype="float32")(_head(model).input)
+        return keras.Model(model.input, [model.output, features])
+    probabilities, features = [], []
+    for number, member in members.items():
+        shown = model.input
+        if f"resize_{number}" in named:
+            layer = named[f"resize_{number}"]
+            shown = (resize(layer) if resize is not None else layer)(shown, training=False)
+        outputs = model_with_features(member, resize=resize)(shown)
+        probabilities.append(outputs[0])
+        features.append(outputs[1])
+    # From the members' probabilities on, the graph is taken as it stands.
+    average = keras.Model([named[f"share_{number}"].input for number in members], model.output)
+    joined = features[0] if len(features) == 1 else layers.Concatenate(dtype="float32")(features)
+    unit = layers.UnitNormalization(dtype="float32")(joined)
+    return keras.Model(model.input, [average(probabilities), unit])
+
+
 def _features(model: keras.Model, images: Tensor) -> list[Tensor]:
     named = {layer.name: layer for layer in model.layers}
-    members = {
-        name.removeprefix("member_"): layer
-        for name, layer in named.items()
-        if name.startswith("member_") and isinstance(layer, keras.Model)
-    }
+    members = _members(model)
     if not members:
-        head = model.layers[-1]
-        if not isinstance(head, layers.Dense):
-            raise ValueError(f"model must end in a Dense layer, got {type(head).__name__}.")
-        network = keras.Model(model.input, head.input)
+        network = keras.Model(model.input, _head(model).input)
         return [layers.UnitNormalization(dtype="float32")(network(images))]
     parts = []
     for number, member in members.items():
@@ -45,3 +77,19 @@ def _features(model: keras.Model, images: Tensor) -> list[Tensor]:
         shown = images if resize is None else resize(images, training=False)
         parts += _features(member, shown)
     return parts
+
+
+def _members(model: keras.Model) -> dict[str, keras.Model]:
+    """The networks of an averaged model by their numbers; empty for a single network."""
+    return {
+        layer.name.removeprefix("member_"): layer
+        for layer in model.layers
+        if layer.name.startswith("member_") and isinstance(layer, keras.Model)
+    }
+
+
+def _head(model: keras.Model) -> layers.Dense:
+    head = model.layers[-1]
+    if not isinstance(head, layers.Dense):
+        raise ValueError(f"model must end in a Dense layer, got {type(head).__name__}.")
+    return head

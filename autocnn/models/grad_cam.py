@@ -139,7 +139,8 @@ def _explain_network(model: keras.Model) -> Explain:
         with tf.GradientTape() as tape:
             tape.watch(pixels)  # a frozen backbone has no trained variable to follow
             *activations, features = network(pixels, training=False)
-            logits = tf.matmul(tf.cast(features, tf.float32), head.kernel) + head.bias
+            logits = tf.matmul(tf.cast(features, tf.float32), head.kernel)
+            logits = logits if head.bias is None else logits + head.bias
             evidence = tf.gather(logits, classes, batch_dims=1) - tf.reduce_mean(logits, axis=1)
             total = tf.reduce_sum(evidence)
         gradients = tape.gradient(total, activations)
@@ -190,12 +191,14 @@ class _Opened:
 
     @classmethod
     def of(cls, model: keras.Model) -> "_Opened":
-        """Trace a model; models inside it are opened too."""
+        """Trace a model; models inside it are opened too, unless they are subclasses."""
+        if isinstance(model, keras.Sequential) or isinstance(model.input, list):
+            model = keras.Model(model.inputs[0], model.outputs[0])  # the same layers
         opened = cls(keras.Input(model.input_shape[1:], dtype="float32"))
         inner_cuts: dict[int, list[Any]] = {}
 
         def call(layer: Any, *arguments: Any, **keywords: Any) -> Any:
-            if isinstance(layer, keras.Model):
+            if isinstance(layer, keras.Sequential) or hasattr(layer, "operations"):
                 inner = cls.of(layer)
                 *cuts, output = keras.Model(inner.inputs, [*inner.cuts, inner.calls[-1][2]])(
                     arguments[0]

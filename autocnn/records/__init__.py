@@ -5,6 +5,7 @@ measured is None (an empty cell in CSV), never 0. Scores are fractions (0.9312),
 times are seconds, sizes are MB (10^6 bytes).
 """
 
+from autocnn.records.assessments import Assessment, FigureComparison
 from autocnn.records.audit import (
     AuditReport,
     CopyCounts,
@@ -67,6 +68,7 @@ from autocnn.records.trials import (
 __all__ = [
     "SCHEMA_VERSION",
     "SPLITS",
+    "Assessment",
     "AuditReport",
     "Calibration",
     "CalibrationScores",
@@ -84,6 +86,7 @@ __all__ = [
     "ExportFormat",
     "ExportMetadata",
     "Familiarity",
+    "FigureComparison",
     "Gap",
     "GapLoss",
     "GapStep",

@@ -178,6 +178,7 @@ class CandidateRecord(Record):
         trial: Number of the trial whose params it has; of the member that weighs most.
         members: The models that it averages; empty for a refit.
         params: Of that trial.
+        builder: Short name of the user's own builder of its networks; None: autocnn's.
         is_default: Whether that trial is the space's default configuration.
         objective: The trial's best objective on val.
         cv_mean, cv_sd: Mean and standard deviation of the objective over the folds.
@@ -190,7 +191,8 @@ class CandidateRecord(Record):
         calibration: Temperature, and what it did; None where it could not be fitted.
         comparisons: With the candidates of better rank.
         tied_with: The best candidate that it is not told apart from on test; None for that one.
-        robustness, explanation: None where they were not asked for.
+        robustness, explanation: None where they were not asked for; explanation also where a
+            model of the user's own has layers that Grad-CAM cannot open.
         image_size: Side of the square images that the model takes, px; None: of the data's.
         num_weights: Of the whole model.
         flops: Floating-point operations of one forward pass of one image.
@@ -208,6 +210,7 @@ class CandidateRecord(Record):
     trial: int
     members: tuple[Member, ...] = ()
     params: dict[str, ParamValue]
+    builder: str | None = None
     is_default: bool = False
     objective: float
     cv_mean: float | None = None

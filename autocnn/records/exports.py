@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from autocnn.records.base import SCHEMA_VERSION, Record
+from autocnn.records.base import SCHEMA_VERSION, Channels, Record
 from autocnn.records.scores import Interval
 
 ExportFormat = Literal["keras", "savedmodel", "onnx", "litert"]
@@ -22,6 +22,8 @@ class ModelInput(Record):
             the size open, by the caller where it does not.
         is_grey: Whether the network works on grey images; a model that takes three channels
             turns them grey by itself.
+        read_as: How the study's reader took its files, for who reads files as it did; auto:
+            grey where an image is grey in content.
     """
 
     name: str = "image"
@@ -29,6 +31,7 @@ class ModelInput(Record):
     height: int
     width: int
     is_grey: bool
+    read_as: Channels = "auto"
 
 
 class RejectionPoint(Record):
@@ -69,7 +72,8 @@ class Parity(Record):
 
     Attributes:
         runtime: Name and version of what loaded the model.
-        num_images: Val images that both predicted.
+        num_images: Images that both predicted.
+        images: `val`; `drawn`, nobody's images, where the study's data were gone.
         largest_difference: Of any probability.
         agreement: Share of images with the same predicted class.
         tolerance: What was allowed: the largest difference (float32), or the least
@@ -78,6 +82,7 @@ class Parity(Record):
 
     runtime: str
     num_images: int
+    images: Literal["val", "drawn"] = "val"
     largest_difference: float
     agreement: float
     tolerance: float
@@ -88,6 +93,8 @@ class ExportMetadata(Record):
 
     Attributes:
         format, precision: Of the model file.
+        activations: What it computes in between: float32 also in an int8 file whose answers
+            would change with int8 there.
         model: Name of the model file or folder beside this file.
         study, candidate, kind: Where it comes from.
         class_names: In the order of the probabilities; also in labels.txt.
@@ -109,6 +116,7 @@ class ExportMetadata(Record):
     schema_version: int = SCHEMA_VERSION
     format: ExportFormat
     precision: Precision = "float32"
+    activations: Precision = "float32"
     model: str
     study: str
     candidate: int = Field(ge=1)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from autocnn.builders import kept_name, module_name
 from autocnn.records import CandidateRecord, Interval, Scores, SplitScores, TrialState
 from autocnn.report import wording
 from autocnn.report.facts import StudyFacts
@@ -122,7 +123,12 @@ def usage(facts: StudyFacts, record: CandidateRecord) -> Usage:
     mode, kind = ("L", "grey") if channels == 1 else ("RGB", "RGB")
     grow = "[None, :, :, None]" if channels == 1 else "[None]"
     names = facts.status.data.class_names if facts.status.data else ()
+    kept = kept_name(facts.status.config.model, facts.status.model_files)
+    own: tuple[str, ...] = ()
+    if kept:
+        own = ("import sys", 'sys.path.insert(0, "builder")', f"import {module_name(kept)}")
     program = "\n".join((
+        *own,
         "import keras, numpy",
         "from PIL import Image",
         f'model = keras.saving.load_model("{path}")',
@@ -130,8 +136,9 @@ def usage(facts: StudyFacts, record: CandidateRecord) -> Usage:
         f"image = image.resize(({width}, {height}), Image.BILINEAR)",
         f"print(model.predict(numpy.array(image){grow}))",
     ))  # fmt: skip
+    needs = "Keras and your own layers, kept in builder/" if kept else "Keras alone"
     sentence = (
-        f"It loads with Keras alone. It takes {kind} images of "
+        f"It loads with {needs}. It takes {kind} images of "
         f"{wording.square(height, width)} as uint8, "
         f"0 to 255, in the shape (images, {height}, {width}, {channels}), and gives a probability "
         f"per class, in this order: {', '.join(names)}."
@@ -149,9 +156,10 @@ def input_shape(facts: StudyFacts, record: CandidateRecord) -> tuple[int, int, i
 def _model(facts: StudyFacts, record: CandidateRecord) -> str:
     height, width, channels = input_shape(facts, record)
     colours = "grey" if channels == 1 else "RGB"
-    family = wording.family(record.params)
+    family = wording.family(record.params, record.builder)
     in_all = "" if record.kind == "refit" else " in all"
-    start = "" if record.params.get("family") == "pretrained" else " trained from scratch,"
+    is_anew = record.builder is None and record.params.get("family") != "pretrained"
+    start = " trained from scratch," if is_anew else ""
     return (
         f"{wording.title(record)}. {family[0].upper()}{family[1:]},{start} with "
         f"{wording.weights(record.num_weights)} weights{in_all}, for {colours} images of "

@@ -1,11 +1,14 @@
 """A study folder becomes its report: read, drawn, rendered, written."""
 
+from dataclasses import replace
 from pathlib import Path
 
+from autocnn.report.answer import Usage
 from autocnn.report.facts import read_facts
 from autocnn.report.model_card import render_model_card
 from autocnn.report.page import render_page
 from autocnn.report.search_pictures import draw_search
+from autocnn.status import Choice
 from autocnn.store import StudyFolder
 
 
@@ -41,16 +44,24 @@ def write_report(folder: StudyFolder, *, max_images: int | None = None) -> Path:
     return folder.report_path
 
 
-def build_model_card(folder: StudyFolder) -> str:
-    """The model card of a study's best candidate, as Markdown. Nothing is written.
+def build_model_card(
+    folder: StudyFolder, *, candidate: int | None = None, usage: Usage | None = None
+) -> str:
+    """The model card of a candidate, as Markdown. Nothing is written.
 
     Args:
         folder: Of the study.
+        candidate: Its number; None: the best.
+        usage: How it is used where the card stands; None: where it stands in the study.
 
     Raises:
         StudyError: When the study has no candidate or cannot be read.
     """
-    return render_model_card(read_facts(folder))
+    facts = read_facts(folder, max_images=0)
+    if candidate is not None:
+        choice = Choice(candidate=candidate, sentences=())
+        facts = replace(facts, status=facts.status.model_copy(update={"choice": choice}))
+    return render_model_card(facts, usage)
 
 
 def write_model_card(folder: StudyFolder) -> Path:

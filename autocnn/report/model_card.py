@@ -46,6 +46,7 @@ class ModelCard:
         usage: How to load it.
         program: The same, for a code block.
         command: That made the study, for a code block.
+        report: Where all of it is shown, a sentence.
     """
 
     title: str
@@ -60,13 +61,15 @@ class ModelCard:
     usage: Usage
     program: Verbatim
     command: Verbatim
+    report: str
 
 
-def render_model_card(facts: StudyFacts) -> str:
+def render_model_card(facts: StudyFacts, exported: Usage | None = None) -> str:
     """The model card as Markdown; the same facts give the same text.
 
     Args:
         facts: Of a study that has candidates.
+        exported: How to use the model, where the card stands beside an export of it.
 
     Raises:
         StudyError: When it has none.
@@ -74,10 +77,10 @@ def render_model_card(facts: StudyFacts) -> str:
     Source: Mitchell et al. 2019, Model Cards for Model Reporting, for the sections.
     """
     template = _environment().get_template("model_card.md.j2")
-    return template.render(card=view_model_card(facts), version=__version__)
+    return template.render(card=view_model_card(facts, exported), version=__version__)
 
 
-def view_model_card(facts: StudyFacts) -> ModelCard:
+def view_model_card(facts: StudyFacts, exported: Usage | None = None) -> ModelCard:
     """What the card says, before it is Markdown.
 
     Raises:
@@ -90,10 +93,10 @@ def view_model_card(facts: StudyFacts) -> ModelCard:
             remedy=f"Let it finish: `autocnn resume {facts.name}`.",
         )
     height, width, channels = input_shape(facts, best)
-    use, audit = usage(facts, best), audit_view(facts)
+    use, audit = exported or usage(facts, best), audit_view(facts)
     details = (
         ("model", wording.title(best)),
-        ("network", wording.family(best.params)),
+        ("network", wording.family(best.params, best.builder)),
         ("input", f"{wording.square(height, width)}, "
          f"{wording.count(channels, 'channel')}, uint8"),
         ("weights", wording.weights(best.num_weights)),
@@ -125,6 +128,9 @@ def view_model_card(facts: StudyFacts) -> ModelCard:
         usage=use,
         program=Verbatim(use.program),
         command=Verbatim(command_line(facts.status.config, facts.name)),
+        report="report.html, in the folder of the study, shows all of it."
+        if exported
+        else "report.html, in the same folder, shows all of it.",
     )
 
 

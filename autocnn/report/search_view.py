@@ -48,14 +48,14 @@ def search_view(facts: StudyFacts) -> SearchView:
     if config.max_gap is not None:
         limit = wording.points(config.max_gap, sign=False)
         sentences.append(f"Trials with a gap beyond {limit} points rank behind the others.")
-    return SearchView(tuple(sentences), _best(facts), _stopped(facts.trials))
+    return SearchView(tuple(sentences), _best(facts), _stopped(facts))
 
 
 def _best(facts: StudyFacts) -> Table | None:
     ranked = facts.goal.rank([t for t in facts.trials if t.state == TrialState.COMPLETE])
     if not ranked:
         return None
-    name = facts.status.config.objective
+    name, model = facts.status.config.objective, facts.status.config.model
     columns = [
         Column("trial"), Column(f"{wording.METRICS[name]} on val"), Column("gap train - val"),
         *text_columns("network"), *number_columns("weights", "best epoch", "epochs", "time"),
@@ -65,7 +65,7 @@ def _best(facts: StudyFacts) -> Table | None:
             Cell(str(trial.trial), trial.trial),
             Cell(wording.metric(name, trial.objective), trial.objective),
             _gap(facts.goal, trial),
-            wording.family(trial.params) + (", a start point" if trial.from_start else ""),
+            wording.family(trial.params, model) + (", a start point" if trial.from_start else ""),
             Cell(wording.weights(trial.num_weights), trial.num_weights),
             Cell(str(trial.best_epoch or wording.ABSENT), trial.best_epoch),
             Cell(str(len(trial.history)), len(trial.history)),
@@ -85,17 +85,18 @@ def _gap(goal: Goal, trial: TrialRecord) -> Cell:
     return Cell(wording.points(gap) if is_fraction else wording.decimal(gap), gap)
 
 
-def _stopped(trials: tuple[TrialRecord, ...]) -> Table | None:
+def _stopped(facts: StudyFacts) -> Table | None:
+    model = facts.status.config.model
     rows: list[Row] = [
         [
             Cell(str(trial.trial), trial.trial),
             str(trial.state),
             Cell(str(len(trial.history)), len(trial.history)),
             Cell(wording.duration(trial.seconds), trial.seconds),
-            wording.family(trial.params),
+            wording.family(trial.params, model),
             trial.reason or wording.ABSENT,
         ]
-        for trial in trials
+        for trial in facts.trials
         if trial.state != TrialState.COMPLETE
     ]
     if not rows:

@@ -64,7 +64,7 @@ def leaderboard_table(
             Cell(
                 _name(record),
                 record.candidate,
-                below=wording.family(record.params)
+                below=wording.family(record.params, record.builder)
                 + (", chosen" if record.candidate == chosen else ""),
             ),
             *([_folds(record, objective)] if has_folds else []),

@@ -3,6 +3,7 @@
 import datetime
 from collections.abc import Sequence
 
+from autocnn.builders import short_name
 from autocnn.knobs import Settings
 from autocnn.records import CandidateRecord, Interval, Params, ScoredSet
 
@@ -186,8 +187,10 @@ def listing(words: Sequence[str]) -> str:
     return f"{', '.join(head)} and {last}" if head else last
 
 
-def family(params: Params) -> str:
-    """What kind of network some params make."""
+def family(params: Params, builder: str | None = None) -> str:
+    """What kind of network some params make; of the user's own, that of a builder."""
+    if builder is not None:
+        return f"own model {short_name(builder)}"
     settings = Settings({name: value for name, value in params.items() if name == "family"})
     name = settings.text("family")
     words = FAMILIES.get(name, name)

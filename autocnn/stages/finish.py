@@ -75,6 +75,7 @@ def _plan(session: Session, ranked: Sequence[TrialRecord]) -> "FinalistsPlan":
         deterministic=session.config.deterministic,
         budget=session.budget,
         interruption=session.interruption,
+        builder=session.builder,
         save_progress=session.save,
     )
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from autocnn.drift import data_changes, machine_changes, version_changes
 from autocnn.errors import ConfigError, StudyChangedError
-from autocnn.executors.base import EndEvent, Event
 from autocnn.fork import adopt_trials
 from autocnn.space import SearchSpace
 from autocnn.space_files import load_space
+from autocnn.stages.own_model import check_own_model, find_own_model
 from autocnn.stages.session import Session
 from autocnn.status import DataFacts, installed_versions, timestamp
 from autocnn.tasks import FIND_WEIGHTS, WeightsResult, WeightsTask
@@ -27,6 +27,7 @@ def prepare(session: Session) -> None:
     from autocnn.data.thumbnails import picture_copies
     from autocnn.finalists.plan import cut_folds
 
+    session.builder = find_own_model(session)
     session.dataset = prepare_data(
         session.config, image_sizes=_image_sizes(session.space), observer=session.observer
     )
@@ -39,19 +40,22 @@ def prepare(session: Session) -> None:
             f"The finalists are compared on {len(session.folds) or 'no'} folds: a class has too "
             f"few different images for {config.folds}."
         )
-    if "pretrained" in session.space.values_of("family"):
+    if session.builder is None and "pretrained" in session.space.values_of("family"):
         _find_weights(session)
     rows = session.dataset.table_rows()
     if session.status.is_prepared:
         _check_drift(session, rows)
     else:
+        if session.builder is not None:
+            check_own_model(session, session.builder)
         session.folder.write_space(session.space)
         session.folder.write_split(rows)
         report, pictures = picture_copies(session.dataset)
         session.folder.write_audit(report.model_dump_json(indent=1), pictures)
         if session.config.fork is not None:
+            files = session.builder.files if session.builder is not None else None
             adopt_trials(session.config, session.space, session.dataset.fingerprint, rows,
-                         session.folder, session.observer)  # fmt: skip
+                         session.folder, session.observer, model_files=files)  # fmt: skip
     session.trials, sentences = session.folder.recover_trials()
     for sentence in sentences:
         session.observer.warn(sentence)
@@ -75,6 +79,7 @@ def prepare(session: Session) -> None:
             split={s: len(session.dataset.indices(s)) for s in ("train", "val", "test")},
         ),
         space_fingerprint=session.space.fingerprint,
+        model_files=dict(session.builder.files) if session.builder else None,
     )
     _say_plan(session)
 
@@ -88,11 +93,14 @@ def _check_drift(session: Session, rows: Sequence[Sequence[str]]) -> None:
         changes += data_changes(before, rows) or ["The images are read differently."]
     if status.space_fingerprint != session.space.fingerprint:
         changes += [f"Space: {line}" for line in
-                    load_space(str(session.folder.space_path)).diff(session.space)]  # fmt: skip
+                    load_space(str(session.folder.space_path), own_names=True)
+                    .diff(session.space)]  # fmt: skip
+    if session.builder is not None:
+        changes += [f"Model: {line}" for line in session.builder.changes()]
+    what = "its data, its space and its model" if session.builder else "its data and its space"
     if changes:
         raise StudyChangedError(
-            f"{session.folder.path}: must find its data and its space as they were, got: "
-            + " ".join(changes),
+            f"{session.folder.path}: must find {what} as they were, got: " + " ".join(changes),
             remedy="Put them back, or start a new study that takes over the trials that "
             f"are still valid: autocnn search ... --name NEW --fork {session.folder.path}",
         )
@@ -122,13 +130,7 @@ def _find_weights(session: Session) -> None:
     side = session.dataset.images(_image_sizes(session.space)[0]).image_shape[0]
     session.observer.stage("load pretrained weights")
     task = WeightsTask(tuple(str(name) for name in names), side, session.weights)
-    session.executor.submit(0, FIND_WEIGHTS, task,
-                         log_path=session.folder.path / "weights.txt", timeout_s=None)  # fmt: skip
-    events: list[Event] = []
-    while not events:
-        events = session.executor.poll(1.0)
-    assert isinstance(events[0], EndEvent)
-    outcome = events[0].outcome
+    outcome = session.run_alone(FIND_WEIGHTS, task, log_path=session.folder.path / "weights.txt")
     if outcome.error is not None:
         raise outcome.error
     if not isinstance(outcome.result, WeightsResult):

@@ -27,6 +27,7 @@ def search_trials(session: Session) -> list[TrialRecord]:
     session.budget = _budget(session)
     disk = DiskGuard(session.folder, session.config.disk_limit_gb, clock=session.clock)
     disk.check()
+    session.observer.trials_found(session.trials)
     records = [trial for trial in session.trials if not trial.is_open]
     if len(records) < session.config.trials and session.status.finalists is None:
         session.save("searching")
@@ -107,4 +108,5 @@ def _make_task(session: Session, record: TrialRecord) -> TrainingTask:
         first_epoch=record.first_epoch,
         half_batch=record.half_batch,
         deterministic=session.config.deterministic,
+        builder=session.builder,
     )

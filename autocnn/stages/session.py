@@ -2,18 +2,21 @@
 
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autocnn.budget import Budget
+from autocnn.builders import Builder
 from autocnn.config import StudyConfig
 from autocnn.events import Interruption, Observer
-from autocnn.executors.base import Executor
+from autocnn.executors.base import EndEvent, Event, Executor, Outcome
 from autocnn.machine import Machine, Resources
 from autocnn.objective import Goal
 from autocnn.records import TrialRecord
 from autocnn.space import SearchSpace
 from autocnn.status import Stage, StudyStatus
 from autocnn.store import StudyFolder
+from autocnn.tasks import Task
 
 if TYPE_CHECKING:
     from autocnn.data import Dataset
@@ -44,6 +47,7 @@ class Session:
         folds: On which finalists are compared; from `prepare` on.
         trials: Of earlier sessions; from `prepare` on.
         budget: The time that there is; from `search_trials` on.
+        builder: Of networks of the user's own; None: autocnn's.
     """
 
     dataset: "Dataset"
@@ -79,8 +83,27 @@ class Session:
         self.clock = clock
         self.started = clock() - status.seconds
         self.saved = clock()
+        self.builder: Builder | None = None
         self.goal = Goal(config.objective, config.max_gap)
         self.weights = str(config.weights) if config.weights else IMAGENET
+
+    def run_alone(
+        self, function: str, task: Task, *, log_path: Path, timeout_s: float | None = None
+    ) -> Outcome:
+        """Run one task while nothing else runs, and wait for its end.
+
+        Args:
+            function: Named as in `tasks`.
+            task: Its argument; it reports no epochs.
+            log_path: File for what its process prints.
+            timeout_s: Seconds that it may take; None: no limit.
+        """
+        self.executor.submit(0, function, task, log_path=log_path, timeout_s=timeout_s)
+        events: list[Event] = []
+        while not events:
+            events = self.executor.poll(1.0)
+        assert isinstance(events[0], EndEvent)
+        return events[0].outcome
 
     def save(self, stage: Stage | None = None) -> None:
         """Note the time that was taken, now and then; or at once, with a stage."""

@@ -11,8 +11,9 @@ A reader therefore sees the old file or the new one, never half of one.
       candidates/01/     candidate.json  metrics.json  model.keras  predictions.csv
                          confusion_matrix.csv/.png  roc.csv/.png  learning_curves.csv/.png
                          refit.json  checkpoint/             while the finalists are made
+      exports/onnx/      what `autocnn export` made, where it was given no other folder
 """
 
-from autocnn.store.folder import StudyFolder, open_study
+from autocnn.store.folder import StudyFolder, find_candidate, open_study, study_names
 
-__all__ = ["StudyFolder", "open_study"]
+__all__ = ["StudyFolder", "find_candidate", "open_study", "study_names"]

@@ -1,12 +1,16 @@
 """The candidates of a study: models, tables and pictures."""
 
+import csv
 import io
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from autocnn.atomic import replace_file
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.atomic import replace_file, replacing
 from autocnn.errors import StudyError
 from autocnn.records import CandidateRecord, EpochScore
 from autocnn.store.files import Files
@@ -94,6 +98,25 @@ class CandidateFiles(Files):
     def write_candidate_image(self, candidate: int, name: str, content: bytes) -> None:
         """Write one image of a candidate that is encoded already."""
         replace_file(self.candidate_dir(candidate) / name, content)
+
+    def candidate_familiarity_path(self, candidate: int) -> Path:
+        """Where a candidate's familiarity.npz stands, if its features could be had."""
+        return self.candidate_dir(candidate) / "familiarity.npz"
+
+    def write_familiarity(self, candidate: int, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Write familiarity.npz: what `evaluation.familiarity.read_reference` reads."""
+        with replacing(self.candidate_familiarity_path(candidate)) as file:
+            np.savez(file, allow_pickle=False, **dict(arrays))
+
+    def read_candidate_table(self, candidate: int, name: str) -> Iterator[dict[str, str]]:
+        """The rows of one CSV of a candidate, column -> cell; none when it is not there.
+
+        Raises:
+            StudyError: When it cannot be read.
+        """
+        path = f"candidates/{candidate:02d}/{name}.csv"
+        if (self.path / path).exists():
+            yield from csv.DictReader(io.StringIO(self._read(path), newline=""))
 
     @property
     def leaderboard_path(self) -> Path:

@@ -17,13 +17,14 @@ from autocnn.errors import StudyError, StudyExistsError, StudyNotFoundError
 from autocnn.lock import Owner, StudyLock
 from autocnn.space import SearchSpace
 from autocnn.store.candidates import CandidateFiles
+from autocnn.store.exports import ExportFiles
 from autocnn.store.finalists import FinalistFiles
 from autocnn.store.report import ReportFiles
 from autocnn.store.trials import TrialFiles
 from autocnn.tables import SPLIT_COLUMNS, to_csv
 
 
-class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles):
+class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, ExportFiles):
     """One study on disk.
 
     Args:
@@ -149,6 +150,23 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles):
         """Where the space that is searched stands."""
         return self.path / "space.yaml"
 
+    @property
+    def builder_dir(self) -> Path:
+        """Where a copy of the user's own model stands: its files as they were."""
+        return self.path / "builder"
+
+    def write_builder(self, files: Mapping[str, bytes]) -> None:
+        """Copy the files of the user's own model, by their relative paths."""
+        for name, content in files.items():
+            path = self.builder_dir / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, content)
+
+    @property
+    def builder_log_path(self) -> Path:
+        """Where the process that tries the user's own model writes what it prints."""
+        return self.path / "builder.txt"
+
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
         """Write split.csv from rows of (path, label, group, split, sha256)."""
         self._write_text("split.csv", to_csv(SPLIT_COLUMNS, rows))
@@ -169,9 +187,19 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles):
         self._write_text("audit.json", audit_json)
 
     @property
+    def optuna_path(self) -> Path:
+        """Where Optuna's SQLite file stands from the first trial on."""
+        return self.path / "optuna.db"
+
+    @property
     def optuna_url(self) -> str:
         """Address of the study's SQLite file for Optuna."""
-        return f"sqlite:///{(self.path / 'optuna.db').resolve()}"
+        return f"sqlite:///{self.optuna_path.resolve()}"
+
+    @property
+    def tensorboard_dir(self) -> Path:
+        """Where event files stand, for `tensorboard --logdir`."""
+        return self.path / "tensorboard"
 
     @property
     def keras_tuner_dir(self) -> Path:
@@ -192,21 +220,27 @@ def _exists(path: Path) -> StudyExistsError:
     )
 
 
+def study_names(results: Path) -> list[str]:
+    """Names of the studies under `results`, the newest first."""
+    files = results.glob("[!.]*/study.json")
+    newest = sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
+    return [path.parent.name for path in newest]
+
+
 def open_study(study: str | None, results: Path) -> StudyFolder:
     """The study with that name under `results`, at that path, or the newest.
 
     Raises:
         StudyNotFoundError: When there is none; the message lists those there are.
     """
-    there = sorted(results.glob("[!.]*/study.json"), key=lambda p: p.stat().st_mtime, reverse=True)
-    names = [path.parent.name for path in there]
+    names = study_names(results)
     if study is None:
-        if not there:
+        if not names:
             raise StudyNotFoundError(
                 f"{results}: must hold a study, got none.",
                 remedy="Start one with `autocnn search DATA`, or name the folder with --results.",
             )
-        return StudyFolder(there[0].parent)
+        return StudyFolder(results / names[0])
     for path in (results / study, Path(study)):
         if (path / "study.json").is_file():
             return StudyFolder(path)
@@ -216,3 +250,18 @@ def open_study(study: str | None, results: Path) -> StudyFolder:
         if names
         else "Start one with `autocnn search`.",
     )
+
+
+def find_candidate(path: Path) -> tuple[StudyFolder, int] | None:
+    """The study and number of the candidate whose folder, or file in it, this is.
+
+    >>> find_candidate(Path("no/candidates/01")) is None
+    True
+    """
+    place = path.resolve()
+    for folder in (place, place.parent):
+        study = folder.parent.parent
+        is_candidate = folder.parent.name == "candidates" and folder.name.isdecimal()
+        if is_candidate and (study / "study.json").is_file():
+            return StudyFolder(study), int(folder.name)
+    return None

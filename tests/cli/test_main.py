@@ -37,7 +37,10 @@ def test_help_lists_the_commands(capsys: Output, flag: str) -> None:
 
 
 def test_the_commands_are_the_contract() -> None:
-    assert list(COMMANDS) == ["search", "resume", "audit", "leaderboard", "report", "spaces"]
+    assert list(COMMANDS) == [
+        "search", "resume", "audit", "leaderboard", "report", "export", "predict", "evaluate",
+        "dashboard", "spaces", "completion",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -431,4 +434,4 @@ def test_help_shows_its_examples_line_by_line(
 ) -> None:
     assert run(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("  autocnn search images/ --trials 50") for line in lines)
+    assert any(line.startswith("    autocnn search images/ --trials 50") for line in lines)

@@ -236,3 +236,16 @@ def test_values_that_are_not_finite(tmp_path: Path) -> None:
     Image.fromarray(np.array([[np.nan, 1.0]], np.float32)).save(tmp_path / "x.tif")
     with pytest.raises(DataError, match="not finite"):
         decode(tmp_path / "x.tif")
+
+
+def test_an_open_image_is_read_as_its_file(tmp_path: Path, colour_pixels: Any) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = tmp_path / "turned.png"
+    Image.fromarray(colour_pixels(1)[:, :8]).save(turned, exif=exif)
+    deep = tmp_path / "deep.png"
+    Image.fromarray(np.arange(SIDE * SIDE, dtype=np.uint16).reshape(SIDE, SIDE) * 7).save(deep)
+    for path in (turned, deep):
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(decode(image), decode(path))
+    assert decode(turned).shape == (SIDE, SIDE, 3)

@@ -97,7 +97,10 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     maps = np.ones((len(task.explained), height, width), np.float32)
     results = {"test": test, "test_before": test, "disturbed": task.disturbed,
                "explained": task.explained, "maps": maps, "random_maps": maps,
-               "cost": np.array([4.0, 100.0, 1.0])}  # fmt: skip
+               "cost": np.array([4.0, 100.0, 1.0]),
+               "familiarity/reference": np.eye(4, dtype=np.float32),
+               "familiarity/neighbours": np.array(1), "familiarity/threshold": np.array(0.5),
+               "familiarity/val_share": np.array(0.01)}  # fmt: skip
     disturbed = test[task.disturbed]
     results |= {f"disturbed/{name}/{s}": disturbed for name in CORRUPTIONS for s in STRENGTHS}
     with replacing(task.results_path) as file:

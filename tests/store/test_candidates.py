@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pytest
 
 from autocnn.errors import StudyError
-from autocnn.store import StudyFolder
+from autocnn.store import StudyFolder, find_candidate
 from tests.samples import candidate, epoch, read_rows
 
 
@@ -89,3 +90,36 @@ def test_a_study_without_leaderboard_says_how_to_go_on(folder: StudyFolder) -> N
         f"Go on with it: `autocnn resume {folder.path}`. "
         f"Its trials so far are in {folder.path / 'trials.csv'}."
     )
+
+
+def test_familiarity_stands_beside_the_model(folder: StudyFolder) -> None:
+    folder.write_familiarity(
+        1, {"reference": np.eye(2, dtype=np.float32), "neighbours": np.array(1)}
+    )
+    with np.load(folder.path / "candidates" / "01" / "familiarity.npz") as arrays:
+        assert set(arrays) == {"reference", "neighbours"}
+        np.testing.assert_array_equal(arrays["reference"], np.eye(2))
+
+
+def test_a_table_comes_back_row_by_row(folder: StudyFolder) -> None:
+    assert list(folder.read_candidate_table(1, "out_of_fold")) == []
+    rows = [('a,\n"b".png', "кот", 0.5), ("c.png", "", None)]
+    folder.write_candidate_table(1, "out_of_fold", ("path", "label", "p.кот"), rows)
+    assert list(folder.read_candidate_table(1, "out_of_fold")) == [
+        {"path": 'a,\n"b".png', "label": "кот", "p.кот": "0.5"},
+        {"path": "c.png", "label": "", "p.кот": ""},
+    ]
+
+
+def test_a_candidate_s_folder_and_files_lead_to_its_study(folder: StudyFolder) -> None:
+    folder.write_study({})
+    model = folder.candidate_model_path(12)
+    model.write_text("model")
+    for path in (model, model.parent):
+        found = find_candidate(path)
+        assert found is not None
+        assert (found[0].path.resolve(), found[1]) == (folder.path.resolve(), 12)
+    assert find_candidate(folder.path) is None
+    assert find_candidate(folder.path / "candidates") is None
+    (folder.path / "study.json").unlink()
+    assert find_candidate(model) is None

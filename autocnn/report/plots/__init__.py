@@ -4,7 +4,7 @@ Records in, a matplotlib figure out; no score is computed here, and nothing glob
 touched. `style.save_png` writes a figure.
 """
 
-from autocnn.report.plots.calibration import draw_reliability
+from autocnn.report.plots.calibration import draw_reliability, draw_reliability_bins
 from autocnn.report.plots.confusion import draw_confusion_matrix
 from autocnn.report.plots.curves import draw_pr, draw_roc
 from autocnn.report.plots.gap import draw_gap
@@ -22,6 +22,7 @@ __all__ = [
     "draw_parallel",
     "draw_pr",
     "draw_reliability",
+    "draw_reliability_bins",
     "draw_robustness",
     "draw_roc",
 ]

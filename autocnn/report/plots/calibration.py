@@ -23,15 +23,28 @@ def draw_reliability(calibration: Calibration, *, title: str) -> Figure:
         calibration: Bins of test after the temperature, and the scores before and after.
         title: What was judged on what.
     """
+    return draw_reliability_bins(
+        calibration.bins, title=title, words=describe_calibration(calibration)
+    )
+
+
+def draw_reliability_bins(bins: Sequence[ReliabilityBin], *, title: str, words: str) -> Figure:
+    """As `draw_reliability`, with any words beside it.
+
+    Args:
+        bins: Of the top probability.
+        title: What was judged on what.
+        words: Lines as narrow as a legend.
+    """
     with house_style():
         figure = new_figure(7.9, 5.6)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
-        _draw_bins(above, calibration.bins)
-        _draw_counts(below, calibration.bins)
+        _draw_bins(above, bins)
+        _draw_counts(below, bins)
         below.set_xlim(-0.02, 1.02)
         below.set_xlabel("top probability (how sure the model is)")
         above.annotate(
-            describe_calibration(calibration), (1.0, 1.0), xycoords="axes fraction",
+            words, (1.0, 1.0), xycoords="axes fraction",
             xytext=(14, 0), textcoords="offset points", verticalalignment="top",
             linespacing=1.5, annotation_clip=False,
         )  # fmt: skip

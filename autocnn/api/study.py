@@ -1,0 +1,339 @@
+"""A study on disk and its candidates, as objects that read what stands there now."""
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Unpack
+
+from autocnn import study as studies
+from autocnn.api.frames import to_frame
+from autocnn.api.settings import Changes, PathLike, in_python_words, read_settings
+from autocnn.api.watch import interruptible, show
+from autocnn.errors import StudyError, UsageError
+from autocnn.leaderboard import from_csv, summary_rows
+from autocnn.records import CandidateRecord, ExportFormat, Params, Precision, SplitScores
+from autocnn.status import StudyStatus
+from autocnn.store import StudyFolder
+from autocnn.tables import trial_table
+
+if TYPE_CHECKING:
+    import keras
+    import pandas as pd
+
+    from autocnn.prediction.model import Model
+
+REPORT_FORMATS = ("html", "md")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that was judged at the end of a study.
+
+    Attributes:
+        path: Of its study.
+        record: Everything that was measured.
+    """
+
+    path: Path
+    record: CandidateRecord
+
+    @property
+    def number(self) -> int:
+        """Its number: 1 is the chosen one."""
+        return self.record.candidate
+
+    @property
+    def kind(self) -> str:
+        """`refit`, `folds` or `ensemble`."""
+        return self.record.kind
+
+    @property
+    def trial(self) -> int:
+        """The trial whose params it has."""
+        return self.record.trial
+
+    @property
+    def params(self) -> Params:
+        """The params of that trial."""
+        return self.record.params
+
+    @property
+    def scores(self) -> SplitScores:
+        """Its scores on test, with their 95 % intervals; `record` has those of all sets."""
+        return self.record.test
+
+    @property
+    def model_path(self) -> Path:
+        """The model as a `.keras` file.
+
+        Raises:
+            StudyError: When it was deleted.
+        """
+        folder = StudyFolder(self.path)
+        if not folder.has_model(self.number):
+            raise StudyError(
+                f"{self.path}: candidate {self.number} must have a model, got none any more.",
+                remedy="Take another candidate, or run the study again.",
+            )
+        return folder.candidate_model_path(self.number)
+
+    @property
+    def predictions(self) -> "pd.DataFrame":
+        """path, label, split, and a column `p.<class>` per class.
+
+        Raises:
+            StudyError: When predictions.csv is gone or cannot be read.
+        """
+        rows = list(StudyFolder(self.path).read_candidate_table(self.number, "predictions"))
+        if not rows:
+            raise StudyError(f"{self.path}: candidate {self.number} has no predictions.csv.")
+        columns = list(rows[0])
+        cells = [
+            [float(row[name]) if name.startswith("p.") else row[name] for name in columns]
+            for row in rows
+        ]
+        return to_frame(columns, cells)
+
+    def load(self) -> "Model":
+        """The model, which predicts files, arrays and PIL images.
+
+        Raises:
+            StudyError: When the model was deleted.
+        """
+        from autocnn.prediction.model import load
+
+        return load(str(self.path), candidate=self.number)
+
+    def keras(self) -> "keras.Model":
+        """The bare Keras model: uint8 images of its size in, probabilities out.
+
+        Raises:
+            StudyError: When the model was deleted.
+        """
+        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+        import keras
+
+        return keras.models.load_model(self.model_path, compile=False)
+
+    def __repr__(self) -> str:
+        scores = self.scores.scores
+        accuracy = "" if scores.accuracy is None else f", test accuracy {scores.accuracy:.4f}"
+        return f"Candidate({self.number}: {self.kind} of trial {self.trial}{accuracy})"
+
+
+class Study:
+    """A study on disk: `autocnn.open_study` and `autocnn.search` give one.
+
+    Every attribute reads what stands in the folder now, so a study that goes on in another
+    process can be watched.
+
+    Args:
+        folder: The study.
+
+    Raises:
+        StudyError: When its study.json cannot be read.
+    """
+
+    def __init__(self, folder: StudyFolder) -> None:
+        self._folder = folder
+        self._status()
+
+    @property
+    def name(self) -> str:
+        """Name of the study: its folder's."""
+        return self._folder.name
+
+    @property
+    def path(self) -> Path:
+        """Its folder."""
+        return self._folder.path
+
+    @property
+    def is_done(self) -> bool:
+        """Whether its leaderboard is the last word."""
+        return self._status().is_done
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of all probabilities; empty until the data are prepared."""
+        data = self._status().data
+        return data.class_names if data is not None else ()
+
+    @property
+    def trials(self) -> "pd.DataFrame":
+        """A row per trial, whatever its end: the columns of trials.csv."""
+        return to_frame(*trial_table(self._folder.read_trials()))
+
+    @property
+    def leaderboard(self) -> "pd.DataFrame":
+        """A row per candidate, best first: the columns of leaderboard.csv.
+
+        Raises:
+            StudyError: While there is none.
+        """
+        leaderboard = from_csv(self._folder.read_leaderboard())
+        return to_frame(leaderboard.columns, leaderboard.rows)
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """All candidates, by number; empty while there are none."""
+        return tuple(Candidate(self.path, record) for record in self._folder.read_candidates())
+
+    @property
+    def best(self) -> Candidate:
+        """The candidate that was chosen before the test split was opened.
+
+        Raises:
+            StudyError: While there is none.
+        """
+        candidates, choice = self.candidates, self._status().choice
+        number = choice.candidate if choice is not None else 1
+        return self._candidate(number, candidates)
+
+    def report(
+        self,
+        format: Literal["html", "md"] = "html",  # noqa: A002 - the command's word
+        *,
+        to: PathLike | None = None,
+    ) -> Path:
+        """Write the report, and return where it stands.
+
+        Args:
+            format: `html`: everything on one page; `md`: a model card of the best candidate.
+            to: File to write; None: report.html or model_card.md in the study.
+
+        Raises:
+            UsageError: When the format is another one.
+            StudyError: When the study cannot be read, or the file not be written.
+        """
+        from autocnn.atomic import replace_file
+        from autocnn.report.build import (
+            build_model_card,
+            build_report,
+            write_model_card,
+            write_report,
+        )
+
+        if format not in REPORT_FORMATS:
+            close = difflib.get_close_matches(format, REPORT_FORMATS, n=1)
+            remedy = f"Did you mean {close[0]!r}?" if close else ""
+            raise UsageError(f"format must be html or md, got {format!r}.", remedy=remedy)
+        is_html = format == "html"
+        if to is None:
+            return write_report(self._folder) if is_html else write_model_card(self._folder)
+        text = build_report(self._folder) if is_html else build_model_card(self._folder)
+        replace_file(Path(to), text.encode("utf-8"))
+        return Path(to)
+
+    def export(
+        self,
+        format: ExportFormat = "keras",  # noqa: A002 - the command's word
+        *,
+        precision: Precision = "float32",
+        candidate: int | None = None,
+        to: PathLike | None = None,
+        force: bool = False,
+        verbose: bool | None = None,
+    ) -> Path:
+        """Export a model, check it in a fresh process, and return its folder.
+
+        Args:
+            format: `keras`, `savedmodel`, `onnx` or `litert`.
+            precision: `float32`, or `int8` for litert.
+            candidate: Its number; None: the best.
+            to: Folder to write; None: in the study.
+            force: Replace an earlier export.
+            verbose: As for `search`.
+
+        Raises:
+            ExportError: When it cannot be exported, or is not the same afterwards.
+            MissingExtraError: When the format needs a package that is not installed.
+            StudyError: When the study has no such candidate.
+        """
+        from autocnn.export import export_model
+
+        observer = show(verbose)
+        try:
+            return export_model(
+                self._folder, format, precision=precision,
+                candidate=self.best.number if candidate is None else candidate,
+                to=None if to is None else Path(to), force=force, observer=observer,
+            )  # fmt: skip
+        finally:
+            observer.close()
+
+    def resume(
+        self,
+        *,
+        verbose: bool | None = None,
+        force_unlock: bool = False,
+        **changes: Unpack[Changes],
+    ) -> "Study":
+        """Go on where it was stopped, or with more trials; return this study.
+
+        Args:
+            verbose: As for `search`.
+            force_unlock: Take it from an owner on another host.
+            **changes: The options of `autocnn resume`: `trials` and `budget` are totals of
+                the study, not what is added.
+
+        Raises:
+            ConfigError: When a change is unknown or out of its range.
+            StudyError: When another process writes the study, or its data or space changed.
+            SearchError: When no trial finished.
+            SearchInterrupted: When it was stopped again.
+        """
+        values = read_settings(changes, tuple(Changes.__annotations__))
+        with interruptible() as interruption:
+            in_python_words(
+                lambda: studies.resume(
+                    self._folder, show(verbose), changes=values, force_unlock=force_unlock,
+                    interruption=interruption,
+                )
+            )  # fmt: skip
+        return self
+
+    def load(self, candidate: int | None = None) -> "Model":
+        """A candidate's model, which predicts files, arrays and PIL images.
+
+        Args:
+            candidate: Its number; None: the best.
+
+        Raises:
+            StudyError: When there is no such candidate, or its model was deleted.
+        """
+        chosen = self.best if candidate is None else self._candidate(candidate, self.candidates)
+        return chosen.load()
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+    def __repr__(self) -> str:
+        status, candidates = self._status(), self.candidates
+        facts = [repr(self.name), status.status, f"{len(self._folder.read_trials())} trials"]
+        facts += [f"best: {self.best}"] if candidates else []
+        return f"Study({', '.join(facts)})"
+
+    def _repr_html_(self) -> str | None:
+        """The leaderboard as `autocnn leaderboard` shows it; None while there is none."""
+        if not self._folder.leaderboard_path.exists():
+            return None
+        import pandas as pd
+
+        header, rows = summary_rows(from_csv(self._folder.read_leaderboard()))
+        return pd.DataFrame(list(rows), columns=list(header)).to_html(index=False)
+
+    def _status(self) -> StudyStatus:
+        source = self.path / "study.json"
+        return StudyStatus.from_json(self._folder.read_study(), source=source)
+
+    def _candidate(self, number: int, candidates: tuple[Candidate, ...]) -> Candidate:
+        found = next((one for one in candidates if one.number == number), None)
+        if found is None:
+            there = ", ".join(str(one.number) for one in candidates) or "none"
+            raise StudyError(
+                f"{self.path}: must have the candidate {number}, got {there}.",
+                remedy="" if candidates else f"Go on with it: `autocnn resume {self.path}`.",
+            )
+        return found

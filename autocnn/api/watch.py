@@ -1,0 +1,43 @@
+"""Progress and Ctrl-C of a call from Python, as the commands have them."""
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+from autocnn.events import Interruption, Observer
+
+
+def show(verbose: bool | None) -> Observer:
+    """What shows progress on stderr.
+
+    Args:
+        verbose: None: in a terminal, in a notebook and at a prompt; elsewhere warnings alone.
+    """
+    from autocnn.cli.display import show_progress
+
+    if verbose is None:
+        verbose = sys.stderr.isatty() or hasattr(sys, "ps1")
+    return show_progress(is_quiet=not verbose)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[Interruption]:
+    """Inside, Ctrl-C asks to stop softly, and SIGTERM to stop at once; then as before.
+
+    In another thread than the main one, signals are left alone: Python lets nobody else
+    handle them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield Interruption()
+        return
+    from autocnn.cli.interruption import handle_signals
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.getsignal(number) for number in numbers]
+    try:
+        yield handle_signals()
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)

@@ -1,0 +1,49 @@
+"""`autocnn dashboard`."""
+
+from pathlib import Path
+
+import click
+
+from autocnn.cli.options import results_option
+from autocnn.cli.words import StudyName
+
+
+@click.command("dashboard")
+@click.argument("study", required=False, type=StudyName())
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Port to listen on; 0: a free one.",
+)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; 0.0.0.0 shows the study to the whole network.",
+)
+@results_option
+def command(study: str | None, port: int, host: str, results: Path) -> int:
+    """Show the search of STUDY in a browser, with optuna-dashboard, until Ctrl-C.
+
+    STUDY is a name under --results, a path, or the newest; its engine must be optuna. It may
+    be running: the page follows it, and nothing is written.
+
+    \b
+    Examples:
+      autocnn dashboard mine
+      autocnn dashboard mine --port 0
+    """  # noqa: D301 - click wants the backspace character itself
+    from autocnn.dashboard import open_dashboard
+    from autocnn.store import open_study
+
+    folder = open_study(study, results)
+    server = open_dashboard(folder, host=host, port=port)
+    with server:
+        click.echo(f"{folder.name}: {server.url}   (Ctrl-C ends it)")
+        try:
+            server.serve_forever(poll_interval=0.1)
+        except KeyboardInterrupt:
+            return 0
+    return 0

@@ -1,0 +1,96 @@
+"""`autocnn evaluate`."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from autocnn.cli.options import results_option
+from autocnn.cli.words import DataPlace, ModelPlace
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("evaluate")
+@click.argument("model", type=ModelPlace())
+@click.argument("data", type=DataPlace())
+@click.option(
+    "--to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for tables and pictures.  [evaluation-STUDY-DATA]",
+)
+@click.option(
+    "--split",
+    type=click.Choice(["all", "test"]),
+    default="all",
+    show_default=True,
+    help="all: every image of DATA; test: its test split, or the images that were test in the "
+    "model's own study.",
+)
+@click.option("--candidate", type=click.IntRange(1), help="Candidate of a study.  [1]")
+@click.option("--json", "as_json", is_flag=True, help="Print metrics.json in place of the tables.")
+@click.option(
+    "--cache-dir", type=_PATH, help="Folder for decoded images.  [the platform's cache folder]"
+)
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
+@results_option
+def command(
+    model: str,
+    data: str,
+    to: Path | None,
+    split: Literal["all", "test"],
+    candidate: int | None,
+    as_json: bool,
+    cache_dir: Path | None,
+    quiet: bool,
+    results: Path,
+) -> int:
+    """Score MODEL on the labelled images of DATA, as a study scores its candidates on test.
+
+    MODEL is a study (a name under --results, or a path) or an exported folder; DATA is a
+    folder of class folders, a CSV, an .npz or built in, as for a search. Classes are matched
+    by name; some may be missing. Every figure has its 95 % interval, by group: copies and
+    images of one named group count together. Figures are compared with those of the study's
+    test split, and copies of the study's training images are found and left out of that.
+
+    Unreadable images are named and left out: a warning. An unknown class is an error (3).
+
+    \b
+    Examples:
+      autocnn evaluate mine new-images/
+      autocnn evaluate results/mine/exports/onnx hospital-b.csv --to hospital-b
+      autocnn evaluate mine images/ --split test
+    """  # noqa: D301 - click wants the backspace character itself
+    from autocnn.assessment import (
+        assess,
+        check_target,
+        default_target,
+        open_reference,
+        write_assessment,
+    )
+    from autocnn.cli.assessment_table import print_assessment
+    from autocnn.cli.display import show_progress
+    from autocnn.prediction.model import load
+
+    reference = open_reference(model, results=results, candidate=candidate)
+    target = to or default_target(reference, data)
+    check_target(target)
+    display = show_progress(is_quiet=quiet)
+    try:
+        assessed = assess(
+            lambda: load(model, results=results, candidate=candidate), reference, data,
+            name=model, asked=split, cache_dir=cache_dir, observer=display,
+        )  # fmt: skip
+    finally:
+        display.close()
+    write_assessment(assessed, target)
+    if assessed.record.unreadable:
+        number = len(assessed.record.unreadable)
+        click.echo(f"Warning: {number:,} unreadable {'image' if number == 1 else 'images'} of "
+                   f"{data} left out.", err=True)  # fmt: skip
+    if as_json:
+        click.echo(assessed.record.model_dump_json(indent=1))
+    else:
+        print_assessment(assessed.record)
+    click.echo(f"evaluation: {target}", err=as_json)
+    return 0

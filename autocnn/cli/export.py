@@ -1,0 +1,80 @@
+"""`autocnn export`."""
+
+from pathlib import Path
+
+import click
+
+from autocnn.cli.options import results_option
+from autocnn.cli.words import FormatName, StudyName
+
+
+@click.command("export")
+@click.argument("study", required=False, type=StudyName())
+@click.option(
+    "--format",
+    "format_",
+    required=True,
+    type=FormatName(),
+    help="keras, savedmodel, onnx or litert.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "int8"]),
+    default="float32",
+    show_default=True,
+    help="int8, with litert: small and fast, set on val images.",
+)
+@click.option(
+    "--candidate",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Its number on the leaderboard.",
+)
+@click.option(
+    "--to", type=click.Path(path_type=Path), help="Folder to make.  [exports/FORMAT in the study]"
+)
+@click.option("--force", is_flag=True, help="Replace the export that stands there.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
+@results_option
+def command(
+    study: str | None, format_: str, precision: str, candidate: int, to: Path | None,
+    force: bool, quiet: bool, results: Path,
+) -> int:  # fmt: skip
+    """Make a folder with a finished model of STUDY that works elsewhere, alone.
+
+    STUDY is a name under --results, a path, or the newest. The folder holds the model,
+    labels.txt, metadata.json and model_card.md. Resizing, grey or RGB, scaling and the
+    temperature are inside the model (litert: not the resizing). A fresh process loads it with
+    the format's own runtime and compares it with the study's model on val images; if they
+    differ, nothing is written.
+
+    \b
+    Examples:
+      autocnn export mine --format onnx
+      autocnn export mine --format litert --precision int8 --to phone/
+    """  # noqa: D301 - click wants the backspace character itself
+    from autocnn.export.formats import find_format
+
+    find_format(format_, precision)  # before anything is imported or read
+    from autocnn.cli.display import show_progress
+    from autocnn.export import export_model, read_export
+    from autocnn.store import open_study
+
+    folder = open_study(study, results)
+    display = show_progress(is_quiet=quiet)
+    try:
+        path = export_model(
+            folder, format_, precision=precision, candidate=candidate, to=to, force=force,
+            observer=display,
+        )  # fmt: skip
+    finally:
+        display.close()
+    parity = read_export(path).parity
+    click.echo(path)
+    if parity is not None:
+        click.echo(
+            f"{parity.runtime}: {parity.num_images:,} {parity.images} images, largest difference "
+            f"{parity.largest_difference:.1e}, agreement {parity.agreement:.4f}"
+        )
+    return 0

@@ -1,0 +1,21 @@
+"""An empty working folder, where no process can be started."""
+
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from autocnn import study
+from tests.assessment.models import no_pictures
+
+__all__ = ["no_pictures", "own_folder"]
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    def refuse(**options: object) -> NoReturn:
+        raise AssertionError("the executor must not be started")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(study, "LocalExecutor", refuse)
+    return tmp_path

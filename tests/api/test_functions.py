@@ -1,0 +1,121 @@
+"""The front door: settings become a config, models and data become an evaluation."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autocnn
+from autocnn import StudyConfig
+from autocnn.errors import ConfigError, DataError, UsageError
+from autocnn.prediction import model as prediction
+from autocnn.store import StudyFolder
+from tests.assessment.models import BrightThird, draw, know_classes
+from tests.cli.studies import make_study
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[StudyConfig]:
+    """The configs that were searched with; each gives a finished study."""
+    configs = []
+
+    def search(config: StudyConfig, *arguments: object, **options: object) -> StudyFolder:
+        configs.append(config)
+        return make_study(config.name or "unnamed")
+
+    monkeypatch.setattr("autocnn.study.search", search)
+    return configs
+
+
+def test_search_takes_the_commands_words_and_quantities(asked: list[StudyConfig]) -> None:
+    study = autocnn.search(
+        Path("images"), trials=7, budget="2h", name="mine", memory_limit="2GB", space="mri",
+        cache_dir=Path("cache"), trial_timeout_s=90,
+    )  # fmt: skip
+    assert study.name == "mine"
+    assert asked == [
+        StudyConfig(data="images", trials=7, budget_s=7200, name="mine", memory_limit_gb=2,
+                    space="mri", cache_dir=Path("cache"), trial_timeout_s=90)
+    ]  # fmt: skip
+
+
+def test_search_takes_a_whole_config_alone(asked: list[StudyConfig]) -> None:
+    config = StudyConfig(data="phantoms", name="whole")
+    assert autocnn.search(config).name == "whole"
+    assert asked == [config]
+    with pytest.raises(ConfigError, match="without other settings, got trials"):
+        autocnn.search(config, trials=3)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"trails": 5}, "trails is no setting, got 5. Did you mean 'trials'?"),
+        ({"trials": 0}, "trials must be greater than or equal to 1, got 0."),
+        ({"budget": "soon"}, "budget must be above 0 and read like 90s, 30m or 2h, got 'soon'."),
+        ({"trial_timeout": "-3"}, "trial_timeout must be above 0 and read like"),
+        ({"data": np.zeros((2, 8, 8))}, "data must be a path or the name of a built-in set, got"),
+    ],
+)
+def test_search_refuses_in_pythons_words(
+    settings: dict[str, Any], words: str, asked: list[StudyConfig]
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        autocnn.search(**settings)
+    assert str(raised.value).startswith(words)
+    assert asked == []
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> BrightThird:
+    """The model of every study."""
+    model = BrightThird()
+    monkeypatch.setattr(prediction, "load", lambda path, **options: model)
+    return model
+
+
+@pytest.fixture
+def data() -> Path:
+    pixels, labels = draw(30, wrong=3)
+    np.savez("new.npz", x=pixels, y=labels)
+    return Path("new.npz")
+
+
+def test_load_hands_on_path_and_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(prediction, "load", lambda path, **options: asked.append((path, options)))
+    autocnn.load(Path("an/export"), results="others", candidate=2)
+    assert asked == [("an/export", {"results": Path("others"), "candidate": 2})]
+
+
+def test_evaluate_takes_studies_candidates_and_names(model: BrightThird, data: Path) -> None:
+    know_classes(make_study("mine"))
+    study = autocnn.open_study("mine")
+    for number, one in ((1, "mine"), (1, study), (2, study.candidates[1])):
+        found = autocnn.evaluate(one, data, cache_dir="cache")
+        assert found.record.candidate == number
+        assert found.scores.scores.accuracy == 0.9
+        assert found.path is None
+    assert not list(Path().glob("evaluation*"))
+    assert repr(found).startswith("Evaluation('mine', candidate 2, on 'new.npz': accuracy 0.9000 [")
+    predictions = found.predictions
+    assert (predictions["label"] == predictions["predicted"]).mean() == 0.9
+    assert predictions["unlike"].dtype == "bool"
+    assert predictions["p.2"].dtype == "float64"
+
+
+def test_evaluate_writes_where_it_is_told(
+    model: BrightThird, data: Path, no_pictures: None
+) -> None:
+    know_classes(make_study("mine"))
+    found = autocnn.evaluate("mine", data, to="there", cache_dir="cache")
+    assert found.path == Path("there")
+    assert Path("there/metrics.json").is_file()
+    Path("there/notes.txt").touch()
+    model.calls.clear()
+    with pytest.raises(UsageError, match=r"notes\.txt"):
+        autocnn.evaluate("mine", data, to="there", cache_dir="cache")
+    assert model.calls == [], "refused before the work"
+    with pytest.raises(DataError, match="must have a test split"):
+        autocnn.evaluate("mine", data, split="test", cache_dir="cache")

@@ -1,0 +1,120 @@
+"""`autocnn evaluate`: what it prints where, what it leaves, and its exit codes."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autocnn.cli import display
+from autocnn.cli.main import run
+from autocnn.prediction import model as prediction
+from autocnn.store import StudyFolder
+from tests.assessment.models import (
+    BrightThird,
+    draw,
+    know_classes,
+    no_pictures,
+    write_folder,
+)
+from tests.cli.studies import Closing, make_study
+
+__all__ = ["no_pictures"]
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> BrightThird:
+    """The model of every study."""
+    know_classes(make_study("mine"))
+    model = BrightThird()
+    monkeypatch.setattr(prediction, "load", lambda path, **options: model)
+    return model
+
+
+@pytest.fixture
+def data() -> str:
+    pixels, labels = draw(60, wrong=18)
+    np.savez("new.npz", x=pixels, y=labels)
+    return "new.npz"
+
+
+def evaluate(*arguments: str) -> int:
+    return run(["evaluate", "mine", *arguments, "--cache-dir", "cache"])
+
+
+def test_evaluate_prints_scores_and_the_comparison(
+    model: BrightThird, data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(data) == 0
+    output = capsys.readouterr()
+    assert "mine, candidate 1, on new.npz" in output.out
+    rows = re.findall(r"accuracy +│ +(0\.7000 \[\S+ \S+\]) +│ +(0\.9312 \[\S+ \S+\])", output.out)
+    assert len(rows) == 1
+    assert "sensitivity" in output.out
+    words = " ".join(output.out.split())
+    assert "Accuracy: test in the study 0.9312 [0.9112, 1.0000], here 0.7000 [" in words
+    assert "lower by 0.2312 [" in words
+    assert ", told apart." in words
+    assert output.out.splitlines()[-1] == "evaluation: evaluation-mine-new"
+    assert "== predict: 60 images" in output.err
+    assert Path("evaluation-mine-new/roc.png").is_file()
+
+
+def test_json_is_metrics_json(
+    model: BrightThird, data: str, no_pictures: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(data, "--json", "--quiet", "--to", "there") == 0
+    output = capsys.readouterr()
+    assert json.loads(output.out) == json.loads(Path("there/metrics.json").read_text("utf-8"))
+    assert json.loads(output.out)["comparisons"][0]["is_told_apart"] is True
+    assert output.err == "evaluation: there\n"
+
+
+def test_unreadable_images_are_a_warning(
+    model: BrightThird, no_pictures: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_folder(Path("images"), 30, names=("0", "1", "2"))
+    Path("images/0/000.png").write_bytes(b"no image")
+    assert evaluate("images", "-q") == 0
+    output = capsys.readouterr()
+    assert output.err == "Warning: 1 unreadable image of images left out.\n"
+    assert "1 unreadable image left out: 0/000.png" in " ".join(output.out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["no/data"], 3, "got no such path"),
+        (["new.npz", "--split", "test"], 3, "must have a test split"),
+        (["new.npz", "--candidate", "9"], 4, "must have the candidate 9, got 1, 2"),
+        (["new.npz", "--to", "full"], 2, "got one that holds 'notes.txt'"),
+        (["new.npz", "--split", "val"], 2, "'all', 'test'"),
+        (["new.npz", "--results", "elsewhere"], 4, "got none of them"),
+    ],
+)
+def test_errors_have_their_exit_codes(
+    arguments: list[str],
+    code: int,
+    words: str,
+    model: BrightThird,
+    data: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("full").mkdir()
+    Path("full/notes.txt").touch()
+    assert evaluate(*arguments) == code
+    assert words in capsys.readouterr().err
+    assert not Path("evaluation-mine-new").exists()
+
+
+def test_an_unknown_class_is_named_with_the_nearest(
+    model: BrightThird, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    closing = Closing()
+    monkeypatch.setattr(display, "show_progress", lambda **options: closing)
+    know_classes(StudyFolder(Path("results/mine")), ("glioma", "notumor", "pituitary"))
+    write_folder(Path("images"), 30, names=("glioma", "no tumor", "pituitary"))
+    assert evaluate("images") == 3
+    assert "Did you mean 'notumor' by 'no tumor'?" in capsys.readouterr().err
+    assert closing.num_closed == 1

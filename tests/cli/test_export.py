@@ -1,0 +1,49 @@
+"""`autocnn export`: what is refused at once, and how."""
+
+import subprocess
+import sys
+
+import pytest
+
+from autocnn.cli.main import run
+from tests.cli.studies import make_study
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--format", "onyx"], 2, "Did you mean 'onnx'"),
+        (["--format", "onnx", "--precision", "int8"], 2, "Only litert has int8"),
+        ([], 2, "Missing option '--format'"),
+        (["nothing", "--format", "keras"], 4, "got neither"),
+        (["--format", "keras"], 6, "must be there, got no such file"),
+        (["--format", "keras", "--candidate", "7"], 4, "candidate must be one of 1, 2"),
+    ],
+)
+def test_export_explains_errors(
+    arguments: list[str], code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_study()
+    assert run(["export", *arguments]) == code
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert captured.out == ""
+
+
+def test_an_unfinished_study_has_no_model(capsys: pytest.CaptureFixture[str]) -> None:
+    folder = make_study()
+    folder.leaderboard_path.unlink()
+    assert run(["export", "--format", "keras"]) == 6
+    assert f"autocnn resume {folder.path}" in capsys.readouterr().err
+
+
+def test_usage_errors_load_nothing_heavy() -> None:
+    program = (
+        "import sys; from autocnn.cli.main import run; code = run(['export', '--format', 'tf']); "
+        "print(code, sorted({m.split('.')[0] for m in sys.modules} & "
+        "{'keras', 'tensorflow', 'scipy', 'sklearn', 'pandas', 'matplotlib', 'optuna'}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "2 []\n"

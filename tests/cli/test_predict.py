@@ -1,0 +1,277 @@
+"""`autocnn predict`: rows, thresholds, errors and exit codes. The network is a formula."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from autocnn.cli import predictions as cli_predictions
+from autocnn.cli.display import LiveDisplay
+from autocnn.cli.main import run
+from autocnn.errors import ExportError
+from autocnn.events import Observer
+from autocnn.prediction.predictions import Predictions
+from autocnn.prediction.rows import NUM_SHOWN
+from tests.prediction.models import CLASSES, CURVE, grey, model
+
+
+@pytest.fixture(autouse=True)
+def opened(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The model that is predicted with, and how it was asked for."""
+    found: dict[str, Any] = {"model": model()}
+
+    def load(path: str, **options: Any) -> Any:
+        found["asked"] = {"path": path, **options}
+        return found["model"]
+
+    monkeypatch.setattr(cli_predictions, "load", load)
+    return found
+
+
+@pytest.fixture
+def images(own_folder: Path) -> Path:
+    """Dark, grey, bright, and one that is no image."""
+    folder = own_folder / "images"
+    folder.mkdir()
+    for name, value in (("1", 51), ("2", 128), ("10", 255)):
+        Image.fromarray(grey(value)).save(folder / f"{name}.png")
+    return folder
+
+
+def read_rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+@pytest.mark.usefixtures("images")
+def test_csv_has_a_row_per_image_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "mine", "images/2.png", "images", "--csv"]) == 0
+    out, err = capsys.readouterr()
+    rows = read_rows(out)
+    assert [row["path"] for row in rows] == [
+        "images/2.png", "images/1.png", "images/2.png", "images/10.png"
+    ]  # fmt: skip
+    assert [row["label"] for row in rows] == [CLASSES[1], CLASSES[0], CLASSES[1], CLASSES[1]]
+    assert float(rows[1][f"p.{CLASSES[1]}"]) == pytest.approx(0.2)
+    assert "predict: 4 images" in err
+
+
+@pytest.mark.usefixtures("images")
+def test_json_is_an_object_per_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "mine", "images/*.png", "--json", "-q"]) == 0
+    out, err = capsys.readouterr()
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["path"] for row in rows] == ["images/1.png", "images/2.png", "images/10.png"]
+    assert rows[0]["probabilities"] == {CLASSES[0]: 0.8, CLASSES[1]: 0.2}
+    assert err == ""
+
+
+def test_unreadable_files_are_rows_and_the_exit_code(
+    images: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (images / "0.png").write_text("text")
+    assert run(["predict", "mine", "images", "gone.png", "--csv"]) == 3
+    out, err = capsys.readouterr()
+    rows = read_rows(out)
+    assert [row["error"] for row in rows] == [
+        "is no PNG, JPEG, GIF, BMP, TIFF or WebP", "", "", "",
+        "cannot be read: No such file or directory",
+    ]  # fmt: skip
+    assert (rows[0]["label"], rows[0]["probability"]) == ("", "")
+    assert rows[3]["label"] == CLASSES[1]
+    assert "Warning: 2 of 5 images could not be read" in err
+
+
+@pytest.mark.usefixtures("images")
+def test_the_table_shows_the_first_and_counts_all(capsys: pytest.CaptureFixture[str]) -> None:
+    many = ["images/1.png"] * (NUM_SHOWN + 5) + ["images/2.png", "gone.png"]
+    assert run(["predict", "mine", *many]) == 3
+    out = capsys.readouterr().out
+    assert out.count("images/1.png") == NUM_SHOWN
+    assert "images/2.png" not in out
+    assert "... and 7 more: --csv and --json have all of them." in out
+    assert f"27 images: {CLASSES[0]} 25, {CLASSES[1]} 1, unreadable 1." in out
+
+
+def test_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "[red]a\x1b[2Jb\nc.png"
+    Path(name).write_text("no image")
+    assert run(["predict", "mine", name]) == 3
+    out = capsys.readouterr().out
+    assert "[red]a\N{REPLACEMENT CHARACTER}[2Jb\N{REPLACEMENT CHARACTER}c.png" in out
+    assert "is no PNG" in out
+
+
+@pytest.mark.usefixtures("images")
+def test_unsure_by_a_threshold(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "mine", "images", "--unsure", "0.7", "--csv"]) == 0
+    out, err = capsys.readouterr()
+    assert [row["label"] for row in read_rows(out)] == [CLASSES[0], "unsure", CLASSES[1]]
+    assert "Unsure below a probability of 0.7: out of fold this answered 80.0%" in err
+
+
+@pytest.mark.usefixtures("images")
+def test_unsure_by_a_target_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "mine", "images", "--max-error", "0.01", "--csv"]) == 0
+    out, err = capsys.readouterr()
+    assert [row["label"] for row in read_rows(out)] == ["unsure", "unsure", CLASSES[1]]
+    assert f"probability of {CURVE[2].threshold}: out of fold this answered 50.0%" in err
+    assert run(["predict", "mine", "images", "--max-error", "0.001", "--csv"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "fewest errors out of fold are 0.01" in err
+
+
+def test_what_is_unlike_is_marked_and_counted(
+    images: Path, opened: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(grey(0)).save(images / "0.png")
+    assert run(["predict", "mine", "images", "--csv"]) == 0
+    out, err = capsys.readouterr()
+    assert [row["unlike"] for row in read_rows(out)] == ["true", "false", "false", "false"]
+    assert "Warning: 1 of 4 images is unlike the training images" in err
+    opened["model"] = model(familiarity=None)
+    assert run(["predict", "mine", "images", "--csv"]) == 0
+    out, err = capsys.readouterr()
+    assert {row["unlike"] for row in read_rows(out)} == {""}
+    assert "unlike" not in err
+
+
+@pytest.mark.usefixtures("images")
+def test_rows_may_go_to_a_file_whole(
+    opened: dict[str, Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(["predict", "mine", "images", "--to", "rows.csv"]) == 0
+    assert capsys.readouterr().out == "rows.csv\n"
+    assert len(read_rows(Path("rows.csv").read_text("utf-8"))) == 3
+    assert run(["predict", "mine", "images", "--json", "--to", "rows.jsonl"]) == 0
+    assert json.loads(Path("rows.jsonl").read_text("utf-8").splitlines()[2])["label"] == CLASSES[1]
+
+    def stop(predictions: Predictions) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli_predictions, "csv_rows", stop)
+    assert run(["predict", "mine", "images", "--to", "rows.csv"]) == 130
+    assert len(read_rows(Path("rows.csv").read_text("utf-8"))) == 3
+    assert sorted(path.name for path in Path().iterdir()) == ["images", "rows.csv", "rows.jsonl"]
+
+
+@pytest.mark.usefixtures("images")
+def test_rows_stay_on_stdout_while_a_bar_is_drawn_on_stderr(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = io.StringIO()
+
+    def show(*, is_quiet: bool) -> LiveDisplay:
+        return LiveDisplay(Console(file=terminal, force_terminal=True, width=100))
+
+    monkeypatch.setattr(cli_predictions, "show_progress", show)
+    assert run(["predict", "mine", "images", "--csv"]) == 0
+    assert len(read_rows(capsys.readouterr().out)) == 3
+    assert "3/3" in terminal.getvalue()
+    assert "images/1.png" not in terminal.getvalue()
+
+
+@pytest.mark.usefixtures("images")
+def test_rows_are_written_batch_by_batch(
+    opened: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    written: list[int] = []
+    runtime = opened["model"].runtime
+    predict = runtime.predict
+
+    def watch(pixels: np.ndarray) -> Any:
+        written.append(len(capsys.readouterr().out.splitlines()))
+        return predict(pixels)
+
+    runtime.predict = watch
+    assert run(["predict", "mine", *["images/1.png"] * 600, "--csv", "-q"]) == 0
+    assert written == [1, 256, 256]  # the header; then each time the batch before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nothing/*.png"], "nothing/*.png: must match an image"),
+        (["."], ".: must hold an image"),
+    ],
+)
+def test_nothing_to_predict_is_an_error_before_the_model_is_loaded(
+    arguments: list[str], message: str, opened: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["predict", "mine", *arguments]) == 3
+    assert message in capsys.readouterr().err
+    assert "asked" not in opened
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["mine"],
+        ["mine", "a.png", "--csv", "--json"],
+        ["mine", "a.png", "--unsure", "0.9", "--max-error", "0.1"],
+        ["mine", "a.png", "--unsure", "1.5"],
+        ["mine", "a.png", "--to", "no/where.csv"],
+        ["mine", "a.png", "--candidate", "0"],
+    ],
+)
+def test_usage_errors_come_before_the_model_is_loaded(
+    arguments: list[str], opened: dict[str, Any]
+) -> None:
+    assert run(["predict", *arguments]) == 2
+    assert "asked" not in opened
+
+
+@pytest.mark.usefixtures("images")
+def test_the_model_is_asked_for_as_given(opened: dict[str, Any]) -> None:
+    arguments = ["images", "--candidate", "3", "--results", "else", "-q"]
+    assert run(["predict", "mine", *arguments]) == 0
+    assert opened["asked"] == {"path": "mine", "results": Path("else"), "candidate": 3}
+
+
+@pytest.mark.usefixtures("images")
+def test_explain_writes_its_pictures(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Path] = []
+
+    class Explainer:
+        def __init__(self, model: Any, folder: Path) -> None:
+            asked.append(folder)
+
+        def write(self, batch: Any, predictions: Predictions) -> None:
+            asked.extend(Path(name) for name in predictions.names)
+
+    monkeypatch.setattr(cli_predictions, "Explainer", Explainer)
+    assert run(["predict", "mine", "images", "--explain", "maps"]) == 0
+    assert asked == [Path("maps"), *(Path("images") / f"{n}.png" for n in (1, 2, 10))]
+
+
+@pytest.mark.usefixtures("images")
+def test_a_model_that_cannot_be_explained_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "mine", "images", "--explain", "maps"]) == ExportError.exit_code
+    assert "--explain needs the layers" in capsys.readouterr().err
+
+
+def test_the_display_is_closed_after_an_error(
+    opened: dict[str, Any], images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+
+    class Display(Observer):
+        def close(self) -> None:
+            closed.append(True)
+
+    def fail(images: Iterator[Any]) -> Any:
+        raise ExportError("broken")
+
+    monkeypatch.setattr(cli_predictions, "show_progress", lambda *, is_quiet: Display())
+    monkeypatch.setattr(type(opened["model"]), "read", lambda self, images: fail(images))
+    assert run(["predict", "mine", str(images)]) == 6
+    assert closed == [True]

@@ -1,0 +1,54 @@
+"""The folder in which a page runs: small images under the names that pages use."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+PETS = ("cat", "dog")
+TUMOURS = ("glioma", "meningioma", "notumor", "pituitary")
+
+SIDE = 24
+"""Side of the images in px: a study on them takes seconds."""
+
+
+def make_inputs(folder: Path) -> None:
+    """All that README.md beside this file promises, except the study."""
+    rng = np.random.default_rng(0)
+    for name, num in (("images", 40), ("later", 10)):
+        for label, pet in enumerate(PETS):
+            for number in range(num):
+                _save(_draw(rng, label, 2, SIDE), folder / name / pet / f"{number}.png")
+    for number in range(1, 7):
+        _save(_draw(rng, number % 2, 2, SIDE), folder / "new" / f"{number}.png")
+    for split, num in (("Training", 20), ("Testing", 6)):
+        for label, tumour in enumerate(TUMOURS):
+            for number in range(num):
+                image = _draw(rng, label, 4, SIDE)[..., 0]
+                _save(image, folder / "brain" / split / tumour / f"{tumour}-{number}.jpg")
+    with (folder / "list.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "group"])
+        for path in sorted((folder / "images").rglob("*.png")):
+            writer.writerow([path.relative_to(folder), path.parent.name, f"p{path.stem}"])
+    arrays: dict[str, Any] = {}
+    for split, num in (("train", 60), ("val", 20), ("test", 20)):
+        labels = np.arange(num) % 2
+        images = [_draw(rng, int(label), 2, 28)[..., 0] for label in labels]
+        arrays |= {f"{split}_images": np.array(images), f"{split}_labels": labels}
+    np.savez(folder / "images.npz", **arrays)
+
+
+def _draw(rng: np.random.Generator, label: int, num_classes: int, side: int) -> np.ndarray:
+    """Noise (side, side, 3), uint8, with a bright stripe whose place is the class."""
+    image = rng.integers(0, 120, (side, side, 3), dtype=np.uint8)
+    width = side // num_classes
+    image[:, label * width : (label + 1) * width] += np.uint8(100)
+    return image
+
+
+def _save(image: np.ndarray, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
