@@ -92,7 +92,10 @@ def search(
     """
     config = _read_config(data, settings)
     with interruptible() as interruption:
-        return Study(studies.search(config, show(verbose), interruption=interruption))
+        observer = show(verbose)
+        return Study(
+            in_python_words(lambda: studies.search(config, observer, interruption=interruption))
+        )
 
 
 def open_study(study: PathLike | None = None, *, results: PathLike = "results") -> Study:
@@ -126,7 +129,9 @@ def load(
     """
     from autocnn.prediction.model import load as load_model
 
-    return load_model(os.fspath(model), results=Path(results), candidate=candidate)
+    return in_python_words(
+        lambda: load_model(os.fspath(model), results=Path(results), candidate=candidate)
+    )
 
 
 def evaluate(

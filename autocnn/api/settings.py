@@ -2,11 +2,12 @@
 
 import difflib
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
 from autocnn.config import StudyConfig
-from autocnn.errors import ConfigError
+from autocnn.errors import AutocnnError, ConfigError
 
 T = TypeVar("T")
 
@@ -20,6 +21,12 @@ Size = float | str
 
 UNITS = ("_s", "_gb")
 """Ends of a field's name that the commands leave out: `--budget` is `budget_s`."""
+
+
+SWITCHES = ("force", "force_unlock", "deterministic", "tensorboard")
+"""Options that take no value."""
+
+_OPTION = re.compile(r"(?<!\S)--([a-z][a-z-]*)(?: (\d[\d.]*\d|\d))?")
 
 
 class Changes(TypedDict, total=False):
@@ -105,16 +112,27 @@ def field_of(name: str) -> str:
 
 
 def in_python_words(call: Callable[[], T]) -> T:
-    """Call; an error about `--trial-timeout` says `trial_timeout` here.
+    """Call; an error about `--trial-timeout` says `trial_timeout` here, `--force` `force=True`.
+
+    What stands in a remedy between backticks is a command line, and stays one.
 
     Raises:
-        ConfigError: As the call did.
+        AutocnnError: As the call did.
     """
     try:
         return call()
-    except ConfigError as error:
-        first, _, rest = error.message.partition(" ")
-        if not first.startswith("--"):
+    except AutocnnError as error:
+        first, space, rest = error.message.partition(" ")
+        message = f"{_OPTION.sub(_argument, first)}{space}{rest}"
+        parts = error.remedy.split("`")
+        parts[::2] = [_OPTION.sub(_argument, part) for part in parts[::2]]
+        remedy = "`".join(parts)
+        if (message, remedy) == (error.message, error.remedy):
             raise
-        message = f"{first.removeprefix('--').replace('-', '_')} {rest}"
-        raise ConfigError(message, remedy=error.remedy) from error
+        raise type(error)(message, remedy=remedy) from error
+
+
+def _argument(option: re.Match[str]) -> str:
+    name = option[1].replace("-", "_")
+    value = "True" if name in SWITCHES else option[2]
+    return name if value is None else f"{name}={value}"

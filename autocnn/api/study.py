@@ -103,7 +103,7 @@ class Candidate:
         """
         from autocnn.prediction.model import load
 
-        return load(str(self.path), candidate=self.number)
+        return in_python_words(lambda: load(str(self.path), candidate=self.number))
 
     def keras(self) -> "keras.Model":
         """The bare Keras model: uint8 images of its size in, probabilities out.
@@ -255,10 +255,12 @@ class Study:
 
         observer = show(verbose)
         try:
-            return export_model(
-                self._folder, format, precision=precision,
-                candidate=self.best.number if candidate is None else candidate,
-                to=None if to is None else Path(to), force=force, observer=observer,
+            return in_python_words(
+                lambda: export_model(
+                    self._folder, format, precision=precision,
+                    candidate=self.best.number if candidate is None else candidate,
+                    to=None if to is None else Path(to), force=force, observer=observer,
+                )
             )  # fmt: skip
         finally:
             observer.close()

@@ -27,7 +27,7 @@ SMALLEST_FRACTION = 1e-9
 
 _SETTINGS = (
     "trials", "epochs", "engine", "sampler", "objective", "max_gap", "finalists", "folds",
-    "image_size", "channels", "val_fraction", "weights", "workers", "threads", "precision",
+    "image_size", "channels", "val_fraction", "model", "weights", "workers", "threads", "precision",
     "deterministic",
 )  # fmt: skip
 """Parameters that are settings of a study under the same name."""
@@ -64,6 +64,7 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         trials: Trials of the study.
         budget: Time for all of it, as seconds or as text: "90s", "30m", "2h"; None: no limit.
         space: Name or path of the search space.
+        model: A network of your own, "my_model.py:build", with a space of its parameters.
         epochs: Most epochs per trial; None: what the space says.
         engine: "optuna" or "keras-tuner"; None, as in all that follow: the default of
             `autocnn search`.
@@ -116,6 +117,7 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         trials: int = 20,
         budget: float | str | None = None,
         space: str | Path = "default",
+        model: str | None = None,
         epochs: int | None = None,
         engine: str | None = None,
         sampler: str | None = None,
@@ -141,6 +143,7 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.trials = trials
         self.budget = budget
         self.space = space
+        self.model = model
         self.epochs = epochs
         self.engine = engine
         self.sampler = sampler
@@ -186,7 +189,8 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         try:
             config = in_python_words(lambda: resolve_config(self._settings(workspace)))
             data = workspace.write_images(images, labels)
-            winner = inner_study.run_study(config.model_copy(update={"data": str(data)}), observer)
+            config = config.model_copy(update={"data": str(data)})
+            winner = in_python_words(lambda: inner_study.run_study(config, observer))
         except UsageError as error:
             raise ValueError(str(error)) from error
         except DataError as error:

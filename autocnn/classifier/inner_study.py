@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.atomic import replace_file, writing_error
-from autocnn.classifier.network import WinningNetwork
+from autocnn.classifier.network import OwnFiles, WinningNetwork
 from autocnn.config import StudyConfig
 from autocnn.errors import StudyExistsError
 from autocnn.events import Observer
-from autocnn.prediction.study_facts import describe_candidate
+from autocnn.prediction.study_facts import describe_candidate, find_study_builder
 from autocnn.study import search
 
 _ONE_STUDY = threading.Lock()
@@ -153,8 +153,10 @@ def run_study(config: StudyConfig, observer: Observer) -> Winner:
         break
     record = min(folder.read_candidates(), key=lambda candidate: candidate.rank)
     content = folder.candidate_model_path(record.candidate).read_bytes()
+    taken = describe_candidate(folder, record.candidate).input
+    builder = find_study_builder(folder)
     return Winner(
-        network=WinningNetwork(content, describe_candidate(folder, record.candidate).input),
+        network=WinningNetwork(content, taken, OwnFiles.of(builder) if builder else None),
         score=record.objective if record.cv_mean is None else record.cv_mean,
         study_dir=folder.path,
     )

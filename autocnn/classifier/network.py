@@ -1,15 +1,53 @@
 """The winner of a study in memory: it predicts, and it goes into pickles as a file's bytes."""
 
+import atexit
+import shutil
 import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.builders import Builder
 from autocnn.data.sources import num_threads
 from autocnn.prediction.reading import read_image
 from autocnn.prediction.runtimes import Runtime, open_keras
 from autocnn.records import ModelInput
+
+
+@dataclass(frozen=True)
+class OwnFiles:
+    """The files of a model of the user's own, whose layers must be there when it is loaded.
+
+    Attributes:
+        builder: As it stood in the study.
+        contents: Path relative to the builder's root -> content.
+    """
+
+    builder: Builder
+    contents: Mapping[str, bytes]
+
+    @classmethod
+    def of(cls, builder: Builder) -> "OwnFiles":
+        """Read them from where they stand."""
+        return cls(builder, builder.read_files())
+
+    def register(self) -> None:
+        """Import them, from a folder that lasts as long as the process.
+
+        Raises:
+            ConfigError: When one cannot be imported.
+        """
+        root = Path(tempfile.mkdtemp(prefix="autocnn-model-"))
+        atexit.register(shutil.rmtree, root, ignore_errors=True)
+        for name, content in self.contents.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        place = self.builder.path.relative_to(self.builder.root)
+        replace(self.builder, path=(root / place).resolve()).register()
 
 
 class WinningNetwork:
@@ -18,11 +56,15 @@ class WinningNetwork:
     Args:
         content: Bytes of its `.keras` file.
         taken: The images that it takes.
+        own_files: Of a model of the user's own; None: of autocnn's networks.
     """
 
-    def __init__(self, content: bytes, taken: ModelInput) -> None:
+    def __init__(
+        self, content: bytes, taken: ModelInput, own_files: OwnFiles | None = None
+    ) -> None:
         self.content = content
         self.taken = taken
+        self.own_files = own_files
         self._runtime: Runtime | None = None
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -46,14 +88,16 @@ class WinningNetwork:
         total: NDArray[np.float64] = probabilities.sum(axis=1, keepdims=True)
         return probabilities / total  # to 1 in 64 bits too, as scikit-learn's metrics check
 
-    def __getstate__(self) -> tuple[bytes, ModelInput]:
-        return self.content, self.taken
+    def __getstate__(self) -> tuple[bytes, ModelInput, OwnFiles | None]:
+        return self.content, self.taken, self.own_files
 
-    def __setstate__(self, state: tuple[bytes, ModelInput]) -> None:
-        self.content, self.taken = state
+    def __setstate__(self, state: tuple[bytes, ModelInput, OwnFiles | None]) -> None:
+        self.content, self.taken, self.own_files = state
         self._runtime = None
 
     def _load(self) -> Runtime:
+        if self.own_files is not None:
+            self.own_files.register()
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
             path.write_bytes(self.content)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autocnn.builders import Builder, find_builder
-from autocnn.errors import AutocnnError, DiskFullError, ExportError, StudyError
+from autocnn.builders import Builder
+from autocnn.errors import AutocnnError, DiskFullError, ExportError
 from autocnn.events import Observer
 from autocnn.executors.base import EndEvent, Outcome
 from autocnn.executors.local import LocalExecutor
@@ -19,6 +19,7 @@ from autocnn.export.check import check_parity, compare, predict_apart
 from autocnn.export.description import METADATA_FILE
 from autocnn.export.images import CheckImages, find_check_images
 from autocnn.prediction.runtimes import FAMILIARITY_FILE
+from autocnn.prediction.study_facts import find_study_builder
 from autocnn.records import ExportMetadata, Parity, Precision
 from autocnn.status import StudyStatus
 from autocnn.store import StudyFolder
@@ -95,7 +96,7 @@ def _workshop(
                 folder, status, side=metadata.input.height,
                 channels=1 if metadata.input.is_grey else 3, observer=observer,
             )  # fmt: skip
-            builder = _find_builder(folder, status)
+            builder = find_study_builder(folder)
             yield _Workshop(
                 folder, metadata, target, observer, executor, Path(scratch), images, builder
             )
@@ -185,18 +186,3 @@ class _Workshop:
         )  # fmt: skip
         check_parity(parity, metadata.format, metadata.precision)
         return parity
-
-
-def _find_builder(folder: StudyFolder, status: StudyStatus) -> Builder | None:
-    """The user's own builder as it was: the study's copy of its files."""
-    if status.config.model is None or not status.model_files:
-        return None
-    place, _, function = status.config.model.rpartition(":")
-    file = place if place.endswith(".py") else f"{place.replace('.', '/')}.py"
-    names = [name for name in status.model_files if f"/{file}".endswith(f"/{name}")]
-    if not names:
-        raise StudyError(
-            f"{folder.path}: must hold a copy of the model {status.config.model}, got none."
-        )
-    copy = folder.builder_dir / max(names, key=len)
-    return replace(find_builder(f"{copy}:{function}"), files=status.model_files)

@@ -14,6 +14,9 @@ from autocnn.models.blocks import Tensor
 OUTPUT = "probabilities"
 """Name of the layer that gives a model's probabilities."""
 
+MEMBER = "member_"
+"""Begins the names of the layers that are the members of an average."""
+
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 """Floor inside the logarithm, 1.2e-38: 0 would have no gradient."""
 
@@ -72,7 +75,7 @@ def average_models(
     parts = []
     for number, (member, weight) in enumerate(zip(members, weights, strict=True), start=1):
         # The same tensors under another name: two loaded models are both `functional`.
-        named = keras.Model(member.input, member.output, name=f"member_{number}")
+        named = keras.Model(member.input, member.output, name=f"{MEMBER}{number}")
         probabilities = named(_resize(images, member.input_shape, number))
         share = layers.Rescaling(float(weight), dtype="float32", name=f"share_{number}")
         parts.append(share(probabilities))
@@ -83,6 +86,19 @@ def average_models(
     logits = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(logits)
     outputs = layers.Activation("softmax", dtype="float32", name=OUTPUT)(logits)
     return keras.Model(images, outputs)
+
+
+def members_of(model: keras.Model) -> dict[str, keras.Model]:
+    """The networks inside an average, by their numbers: `1`, `2`, ...; empty for a single network.
+
+    Args:
+        model: Of `average_models`, or any other; also loaded from a file.
+    """
+    return {
+        layer.name.removeprefix(MEMBER): layer
+        for layer in model.layers
+        if layer.name.startswith(MEMBER) and isinstance(layer, keras.Model)
+    }
 
 
 def _resize(images: Tensor, input_shape: tuple[int | None, ...], number: int) -> Tensor:

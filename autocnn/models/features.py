@@ -5,6 +5,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from autocnn.models.average import members_of
 from autocnn.models.blocks import Tensor
 
 
@@ -45,7 +46,7 @@ def model_with_features(
         ValueError: When a network does not end in a Dense layer.
     """
     named = {layer.name: layer for layer in model.layers}
-    members = _members(model)
+    members = members_of(model)
     if not members:
         features = layers.UnitNormalization(dtype="float32")(_head(model).input)
         return keras.Model(model.input, [model.output, features])
@@ -67,7 +68,7 @@ def model_with_features(
 
 def _features(model: keras.Model, images: Tensor) -> list[Tensor]:
     named = {layer.name: layer for layer in model.layers}
-    members = _members(model)
+    members = members_of(model)
     if not members:
         network = keras.Model(model.input, _head(model).input)
         return [layers.UnitNormalization(dtype="float32")(network(images))]
@@ -77,15 +78,6 @@ def _features(model: keras.Model, images: Tensor) -> list[Tensor]:
         shown = images if resize is None else resize(images, training=False)
         parts += _features(member, shown)
     return parts
-
-
-def _members(model: keras.Model) -> dict[str, keras.Model]:
-    """The networks of an averaged model by their numbers; empty for a single network."""
-    return {
-        layer.name.removeprefix("member_"): layer
-        for layer in model.layers
-        if layer.name.startswith("member_") and isinstance(layer, keras.Model)
-    }
 
 
 def _head(model: keras.Model) -> layers.Dense:

@@ -15,6 +15,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from autocnn.models.average import members_of
+
 BATCH_SIZE = 32
 
 FEWEST_CELLS = 20
@@ -97,11 +99,7 @@ def _explain_average(model: keras.Model) -> Explain:
     members without weights count alike.
     """
     named = {layer.name: layer for layer in model.layers}
-    members = {
-        name.removeprefix("member_"): layer
-        for name, layer in named.items()
-        if name.startswith("member_") and isinstance(layer, keras.Model)
-    }
+    members = members_of(model)
     if not members:
         return _explain_network(model)
     height, width = model.input_shape[1:3]

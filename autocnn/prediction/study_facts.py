@@ -1,13 +1,12 @@
 """What an exported folder says of itself in metadata.json, said of a candidate in its study."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.builders import Builder, find_builder
+from autocnn.builders import Builder, kept_builder
 from autocnn.errors import StudyError
 from autocnn.evaluation.calibration import apply_temperature
 from autocnn.evaluation.familiarity import Reference, read_reference
@@ -81,20 +80,14 @@ def read_familiarity(folder: StudyFolder, number: int) -> Reference | None:
 def find_study_builder(folder: StudyFolder) -> Builder | None:
     """The user's own builder of a study as it was: the study's copy of its files.
 
+    Returns:
+        None for autocnn's networks. Its `register` tells when the copy is gone.
+
     Raises:
-        StudyError: When study.json cannot be read, or the copy is gone.
+        StudyError: When study.json cannot be read.
     """
     status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
-    if status.config.model is None or not status.model_files:
-        return None
-    place, _, function = status.config.model.rpartition(":")
-    file = place if place.endswith(".py") else f"{place.replace('.', '/')}.py"
-    names = [name for name in status.model_files if f"/{file}".endswith(f"/{name}")]
-    if not names:
-        raise StudyError(f"{folder.path}: must hold a copy of the model {status.config.model}, "
-                         "got none.")  # fmt: skip
-    copy = folder.builder_dir / max(names, key=len)
-    return replace(find_builder(f"{copy}:{function}"), files=status.model_files)
+    return kept_builder(status.config.model, status.model_files, folder.builder_dir)
 
 
 def _find_record(folder: StudyFolder, number: int) -> CandidateRecord:

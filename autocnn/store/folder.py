@@ -194,7 +194,11 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
     @property
     def optuna_url(self) -> str:
         """Address of the study's SQLite file for Optuna."""
-        return f"sqlite:///{self.optuna_path.resolve()}"
+        from sqlalchemy import URL  # slow to import, and readers do without
+
+        # It quotes what would end the path.
+        address = URL.create("sqlite", database=str(self.optuna_path.resolve()))
+        return address.render_as_string()
 
     @property
     def tensorboard_dir(self) -> Path:

@@ -9,7 +9,7 @@ import pytest
 from autocnn.api.settings import Changes, Settings, field_of, in_python_words, read_settings
 from autocnn.cli.main import cli
 from autocnn.config import StudyConfig
-from autocnn.errors import ConfigError
+from autocnn.errors import ConfigError, StudyNotFoundError
 
 KNOWN = tuple(Settings.__annotations__)
 
@@ -75,3 +75,23 @@ def test_errors_name_the_setting_as_python_does(message: str, expected: str) -> 
     with pytest.raises(ConfigError) as raised:
         in_python_words(fail)
     assert (raised.value.message, raised.value.remedy) == (expected, "Do it.")
+
+
+@pytest.mark.parametrize(
+    ("remedy", "expected"),
+    [
+        ("Replace it with --force, or choose another with --to.",
+         "Replace it with force=True, or choose another with to."),
+        ("Take another: --candidate 2.", "Take another: candidate=2."),
+        ("Or --val-fraction 0.2, please.", "Or val_fraction=0.2, please."),
+        ("Run `autocnn resume mine --trials 80` first.",
+         "Run `autocnn resume mine --trials 80` first."),
+    ],
+)  # fmt: skip
+def test_remedies_say_what_to_pass(remedy: str, expected: str) -> None:
+    def fail() -> NoReturn:
+        raise StudyNotFoundError("mine: must be there.", remedy=remedy)
+
+    with pytest.raises(StudyNotFoundError) as raised:
+        in_python_words(fail)
+    assert (raised.value.message, raised.value.remedy) == ("mine: must be there.", expected)

@@ -38,6 +38,35 @@ parameters:
   - {name: learning_rate, type: float, low: 1e-2, high: 1e-2}
 """
 
+OWN_MODEL = """
+import keras
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("net_of_my_own")
+class Double(layers.Layer):
+    def call(self, x):
+        return 2 * x
+
+
+def build(params, image_shape, num_classes):
+    images = keras.Input(image_shape)
+    x = Double()(layers.Rescaling(1 / 255)(images))
+    x = layers.Conv2D(params["filters"], 3, padding="same", activation="relu")(x)
+    x = layers.GlobalAveragePooling2D()(layers.BatchNormalization()(x))
+    return keras.Model(images, layers.Dense(num_classes, activation="softmax")(x))
+"""
+
+OWN_SPACE = """
+description: "One small network of my own"
+epochs: 6
+parameters:
+  - {name: filters, type: int, low: 16, high: 16}
+  - {name: flip, type: categorical, choices: [none]}
+  - {name: batch_size, type: categorical, choices: [16]}
+  - {name: learning_rate, type: float, low: 1e-2, high: 1e-2}
+"""
+
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> stub.Asked:
@@ -365,6 +394,31 @@ def test_a_real_study_predicts_here_and_in_another_process(tmp_path: Path) -> No
         "np.save('there.npy', classifier.predict_proba(np.load('unseen.npy')))"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=os.environ)
+    assert np.allclose(np.load(tmp_path / "there.npy"), expected, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_network_of_ones_own_goes_into_a_pickle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "net_of_my_own.py").write_text(OWN_MODEL)
+    (tmp_path / "own.yaml").write_text(OWN_SPACE)
+    images, labels = draw(60)
+    classifier = AutoCNNClassifier(
+        model=str(tmp_path / "net_of_my_own.py:build"), space=tmp_path / "own.yaml", trials=1,
+        finalists=1, folds=0, random_state=0,
+    ).fit(images, labels)  # fmt: skip
+    (tmp_path / "net_of_my_own.py").unlink()
+    assert classifier.score(images, labels) > 0.6
+    joblib.dump(classifier, tmp_path / "classifier.joblib")
+    np.save(tmp_path / "images.npy", images)
+    program = (
+        "import joblib, numpy as np; classifier = joblib.load('classifier.joblib'); "
+        "np.save('there.npy', classifier.predict_proba(np.load('images.npy')))"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=os.environ)
+    expected = classifier.predict_proba(images)
     assert np.allclose(np.load(tmp_path / "there.npy"), expected, atol=1e-6)
 
 

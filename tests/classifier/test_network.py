@@ -1,12 +1,16 @@
 """The winner: images as it takes them, rows that add up to 1, pickles; and its study's name."""
 
+import hashlib
 import pickle
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from autocnn.classifier.network import WinningNetwork
+from autocnn.builders import Builder
+from autocnn.classifier.network import OwnFiles, WinningNetwork
 from autocnn.prediction.reading import read_image
 from autocnn.prediction.runtimes import Outputs
 from autocnn.records import ModelInput
@@ -62,3 +66,24 @@ def test_a_pickle_holds_the_file_and_not_what_was_loaded(recorder: Recorder) -> 
     assert pickle.dumps(network) == before
     copy = pickle.loads(before)
     assert (copy.content, copy.taken) == (b"content", GREY)
+
+
+def test_a_pickle_holds_the_files_of_a_model_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    source = b"NUMBER = 7\ndef build(params, image_shape, num_classes): ...\n"
+    path = tmp_path / "net_in_a_pickle.py"
+    path.write_bytes(source)
+    files = {path.name: hashlib.sha256(source).hexdigest()}
+    own_files = OwnFiles.of(Builder(path, "build", files))
+    content = pickle.dumps(WinningNetwork(b"content", GREY, own_files))
+    path.unlink()
+    try:
+        for _ in range(2):  # a second model of the same files, in the same process
+            copy = pickle.loads(content)
+            assert copy.own_files is not None
+            copy.own_files.register()
+        assert sys.modules["net_in_a_pickle"].NUMBER == 7
+    finally:
+        sys.modules.pop("net_in_a_pickle", None)

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
+import optuna
 import pytest
 
 from autocnn.errors import (
@@ -292,6 +293,14 @@ def test_the_database_has_an_absolute_address(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert StudyFolder(Path("mine")).optuna_url == f"sqlite:///{tmp_path}/mine/optuna.db"
+
+
+def test_the_database_may_stand_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "really? #1 50%" / "mine")
+    folder.path.mkdir(parents=True)
+    storage = optuna.storages.RDBStorage(folder.optuna_url)
+    storage.engine.dispose()
+    assert folder.optuna_path.is_file()
 
 
 def test_the_files_of_the_engines_are_removed_and_no_others(folder: StudyFolder) -> None:
