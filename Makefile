@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Two processes, each of which imports TensorFlow once; a file's tests share their studies.
+PARALLEL := --numprocesses 2 --dist loadfile
 
 .PHONY: demo test test-slow test-all check lint bench clean
 
@@ -11,14 +13,14 @@ demo: $(STAMP)
 
 # Quick tests, under 3 minutes on 2 cores.
 test: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL)
 
 # Tests with real processes and whole studies, under 15 minutes.
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow $(PARALLEL)
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(PARALLEL)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -76,16 +76,16 @@ def measure(options: Options) -> list[Figure]:
 
 
 def _prepare(options: Options, few: int, many: int) -> Places:
-    folders = [
+    few_dir, many_dir = (
         write_image_folder(options.work_dir / str(number), {"new": number}, side=SIDE, channels=3)
         for number in (few, many)
-    ]
+    )
     models = {}
     for network in NETWORKS:
         models[network] = options.work_dir / network
-        arguments = [str(models[network]), str(SIDE), network, str(folders[0])]
+        arguments = [str(models[network]), str(SIDE), network, str(few_dir)]
         run_program(module_command("predict_programs", "make", *arguments))
-    return Places(*folders, models)
+    return Places(few_dir, many_dir, models)
 
 
 def _seconds(program: str, model: Path, images: Path) -> float:
