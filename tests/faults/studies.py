@@ -38,7 +38,7 @@ class Session:
 
     process: subprocess.Popen[str]
 
-    def wait(self, timeout_s: float = 120) -> tuple[int, str]:
+    def wait(self, timeout_s: float = 500) -> tuple[int, str]:
         """Exit code and stderr."""
         _, stderr = self.process.communicate(timeout=timeout_s)
         return self.process.returncode, stderr
@@ -48,7 +48,7 @@ class Session:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
 
-    def wait_until(self, condition: Callable[[], object], timeout_s: float = 60) -> bool:
+    def wait_until(self, condition: Callable[[], object], timeout_s: float = 300) -> bool:
         """Whether the condition came true before the process ended."""
         deadline = time.monotonic() + timeout_s
         while self.process.poll() is None and time.monotonic() < deadline:
@@ -84,9 +84,9 @@ class Place:
     def config(self, **changes: Any) -> dict[str, Any]:
         """A small, reproducible study."""
         values = {
-            "name": "s", "data": str(self.path / "data.npz"), "trials": 6, "finalists": 2,
-            "space": str(self.path / "space.yaml"), "results": str(self.path / "results"),
-            "cache_dir": str(self.path / "cache"), "workers": 1,
+            "name": "s", "data": str(self.path / "data.npz"), "trials": 6, "finalists": 1,
+            "folds": 0, "space": str(self.path / "space.yaml"), "workers": 1,
+            "results": str(self.path / "results"), "cache_dir": str(self.path / "cache"),
         }  # fmt: skip
         return values | changes
 

@@ -65,7 +65,7 @@ def test_a_study_killed_in_every_stage_ends_like_one_that_was_not(
     place: Place, changes: dict[str, Any]
 ) -> None:
     rng = random.Random(changes["name"])
-    changes = {"trials": 8, "deterministic": True, **changes}
+    changes = {"trials": 8, "finalists": 2, "folds": 3, "deterministic": True, **changes}
     reference, study = place.study(f"{changes['name']}-reference"), place.study(changes["name"])
     code, stderr = place.search(**changes | {"name": reference.name}).wait()
     assert code == 0, stderr
