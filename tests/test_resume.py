@@ -41,7 +41,7 @@ def test_digits_killed_three_times_end_as_if_never_killed(tmp_path: Path) -> Non
     reference, killed = tmp_path / "reference", tmp_path / "killed"
     for folder in (reference, killed):
         folder.mkdir()
-    assert start(reference, *search, "--name", "s").wait(400) == 0
+    assert start(reference, *search, "--name", "s").wait(1500) == 0
 
     rng = random.Random(20)
     process = start(killed, *search, "--name", "s")
@@ -56,7 +56,7 @@ def test_digits_killed_three_times_end_as_if_never_killed(tmp_path: Path) -> Non
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         process = start(killed, "resume", "s")
-    assert process.wait(400) == 0, (killed / "log.txt").read_text()
+    assert process.wait(1500) == 0, (killed / "log.txt").read_text()
 
     ours, theirs = killed / "results/s", reference / "results/s"
     trials = read_table(ours / "trials.csv")

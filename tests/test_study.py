@@ -292,7 +292,7 @@ def test_ctrl_c_keeps_what_ended(tmp_path: Path, space: Path, cache_dir: Path) -
         while "epoch 2" not in log.read_text() and time.monotonic() < deadline:
             time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(300) == 130
     text = log.read_text()
     assert "stopped with 0 of 2 trials ended." in text
     assert "Go on with `autocnn resume" in text

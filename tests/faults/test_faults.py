@@ -400,7 +400,7 @@ def test_ctrl_c_twice_ends_at_once(place: Place) -> None:
     time.sleep(1.5)
     assert session.process.poll() is None, "it waits for the epoch"
     session.process.send_signal(signal.SIGINT)
-    code, stderr = session.wait(20)
+    code, stderr = session.wait(100)
     assert code == 130, stderr
     assert states(place.study()) == ["complete", "interrupted"]
 
