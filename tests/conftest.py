@@ -1,6 +1,7 @@
 """Settings that all tests share."""
 
 import os
+from collections.abc import Iterator
 
 # Before TensorFlow is imported anywhere; the forkserver's workers inherit them.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -16,6 +17,17 @@ def tensorflow_session() -> None:
     from autocnn.training import configure_tensorflow
 
     configure_tensorflow(threads=1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Whichever test begins TensorFlow in this process, it has the threads of a worker."""
+    from autocnn.prediction import runtimes
+
+    begin = runtimes._tensorflow
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runtimes, "_tensorflow", lambda threads: begin(1))
+        yield
 
 
 @pytest.fixture(autouse=True)
