@@ -27,7 +27,6 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
-    ImageChops,
     JpegImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
@@ -132,9 +131,12 @@ def read_size(image: Path | Pixels) -> tuple[int, int]:
 
 
 def _open(path: Path) -> Image.Image:
-    if path.stat().st_size == 0:
-        raise DataError("is empty (0 bytes)")
-    image = Image.open(path, formats=FORMATS)
+    try:
+        image = Image.open(path, formats=FORMATS)
+    except UnidentifiedImageError:
+        if path.stat().st_size == 0:
+            raise DataError("is empty (0 bytes)") from None
+        raise
     width, height = image.size
     # Pillow only warns up to twice the limit, and warnings may be silenced.
     if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
@@ -157,14 +159,13 @@ def _load(image: Path | Pixels | Image.Image, side: int, channels: Channels) -> 
 
 
 def _upright(opened: Image.Image) -> Image.Image:
-    opened.load()
-    loaded = opened.copy()
+    opened.load()  # the pixels outlive the file
     try:
         orientation = opened.getexif().get(_ORIENTATION, 1)
     except _BROKEN:  # a broken EXIF block does not spoil the pixels
         orientation = 1
     turn = _TURNS.get(orientation)
-    return loaded if turn is None else loaded.transpose(turn)
+    return opened if turn is None else opened.transpose(turn)
 
 
 _ORIENTATION = 0x0112
@@ -185,7 +186,7 @@ def _to_pixels(image: Image.Image, side: int, channels: Channels) -> Pixels:
     if image.size != (side, side):
         image = image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=3.0)
     pixels: Pixels = np.asarray(image)
-    is_grey = channels == "grey" or (channels == "auto" and _has_grey_content(image))
+    is_grey = channels == "grey" or (channels == "auto" and _has_grey_content(pixels))
     if image.mode == "RGB" and is_grey:
         pixels = np.asarray(image.convert("L"))
     if pixels.ndim == 2:
@@ -193,15 +194,18 @@ def _to_pixels(image: Image.Image, side: int, channels: Channels) -> Pixels:
     return np.repeat(pixels, 3, axis=2) if channels == "rgb" and pixels.shape[2] == 1 else pixels
 
 
-def _has_grey_content(image: Image.Image) -> bool:
+def _has_grey_content(pixels: Pixels) -> bool:
     """Whether no pixel's channels differ by more than the tolerance."""
-    if image.mode == "L":
+    if pixels.ndim == 2:
         return True
+    # One pixel tells of most colour photos, at a twentieth of the time.
+    middle = pixels[pixels.shape[0] // 2, pixels.shape[1] // 2].tolist()
+    if max(middle) - min(middle) > GREY_TOLERANCE:
+        return False
     # By pairs: `np.ptp` over the last axis takes 4 times as long.
-    red, green, blue = image.split()
+    red, green, blue = pixels.astype(np.int16).T
     pairs = ((red, green), (green, blue), (blue, red))
-    differences = (np.asarray(ImageChops.difference(*pair)) for pair in pairs)
-    return all(int(difference.max()) <= GREY_TOLERANCE for difference in differences)
+    return all(int(np.abs(one - other).max()) <= GREY_TOLERANCE for one, other in pairs)
 
 
 def _to_8_bits(image: Image.Image) -> Image.Image:
@@ -212,9 +216,8 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         return Image.alpha_composite(black, image).convert("RGB")
-    if image.mode in ("1", "L"):
-        return image.convert("L")
-    return image.convert("RGB")
+    mode = "L" if image.mode in ("1", "L") else "RGB"
+    return image if image.mode == mode else image.convert(mode)  # else it would be copied
 
 
 def _scale(values: NDArray[Any]) -> Pixels:

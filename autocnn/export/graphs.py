@@ -7,9 +7,9 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from autocnn.evaluation.familiarity import Reference, read_reference
+from autocnn.evaluation.familiarity import read_reference
 from autocnn.export.resizing import GREY_WEIGHTS, FixedResize, resize_as_pillow, to_grey
-from autocnn.models.features import model_with_features
+from autocnn.models.features import model_with_features, nearest_distances
 from autocnn.prediction.runtimes import NETWORK, PIXELS
 
 INPUT = "image"
@@ -68,7 +68,9 @@ class ServedModel(tf.Module):  # type: ignore[misc]
             found = inside(pixels, training=False)
             if reference is None:
                 return {PROBABILITIES: found}
-            return {PROBABILITIES: found[0], DISTANCE: _distance(found[1], reference)}
+            neighbours = reference.facts.neighbours
+            distances = nearest_distances(found[1], reference.features, neighbours)
+            return {PROBABILITIES: found[0], DISTANCE: distances}
 
         self.serve = serve
         self.outputs = (PROBABILITIES,) if reference is None else (PROBABILITIES, DISTANCE)
@@ -99,9 +101,3 @@ def portable(network: keras.Model, *, with_features: bool) -> keras.Model:
         return network
     both = model_with_features(network, resize=FixedResize)
     return both if with_features else keras.Model(network.input, both.outputs[0])
-
-
-def _distance(features: Any, reference: Reference) -> Any:
-    """1 - cosine to the k-th nearest reference: see `evaluation.familiarity`."""
-    cosines = tf.matmul(features, tf.constant(reference.features), transpose_b=True)
-    return 1 - tf.math.top_k(cosines, reference.facts.neighbours).values[:, -1]

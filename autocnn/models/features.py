@@ -3,7 +3,9 @@
 from collections.abc import Callable
 
 import keras
-from keras import layers
+import numpy as np
+from keras import layers, ops
+from numpy.typing import NDArray
 
 from autocnn.models.average import members_of
 from autocnn.models.blocks import Tensor
@@ -64,6 +66,24 @@ def model_with_features(
     joined = features[0] if len(features) == 1 else layers.Concatenate(dtype="float32")(features)
     unit = layers.UnitNormalization(dtype="float32")(joined)
     return keras.Model(model.input, [average(probabilities), unit])
+
+
+def nearest_distances(features: Tensor, reference: NDArray[np.float32], neighbours: int) -> Tensor:
+    """`evaluation.familiarity.neighbour_distances` as a part of a graph.
+
+    NumPy's own threads and TensorFlow's hinder each other: a product of NumPy's between two
+    calls of a small network made both half as slow again.
+
+    Args:
+        features: float32 (n, d) of length 1.
+        reference: (m, d) of length 1; m at least `neighbours`.
+        neighbours: k, 1 for the nearest.
+
+    Returns:
+        float32 (n,).
+    """
+    cosines = ops.matmul(features, ops.transpose(ops.convert_to_tensor(reference)))
+    return 1 - ops.top_k(cosines, neighbours)[0][:, -1]
 
 
 def _features(model: keras.Model, images: Tensor) -> list[Tensor]:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.errors import ExportError, MissingExtraError
-from autocnn.evaluation.familiarity import Reference, neighbour_distances, read_reference
+from autocnn.evaluation.familiarity import Reference, read_reference
 from autocnn.quiet import silent_stderr
 from autocnn.records import ExportMetadata
 
@@ -152,35 +152,34 @@ class KerasRuntime:
         layers = {layer.name: layer for layer in model.layers}
         is_export = NETWORK in layers and PIXELS in layers
         self.network = layers[NETWORK] if is_export else model
-        self._reference = reference
         inside: Any = self.network
         if reference is not None:
-            from autocnn.models.features import model_with_features
+            from autocnn.models.features import model_with_features, nearest_distances
 
             inside = model_with_features(self.network)
         if is_export:
             pixels = keras.Model(model.input, layers[PIXELS].output)
             inside = keras.Model(model.input, inside(pixels(model.input)))
-        self._to_tensor: Callable[[Any], Any] = tf.constant
+
+        def call(images: Any) -> tuple[Any, ...]:
+            found = inside(images, training=False)
+            if reference is None:
+                return (found,)
+            probabilities, features = found
+            neighbours = reference.facts.neighbours
+            return probabilities, nearest_distances(features, reference.features, neighbours)
+
         signature = [tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)]
-        self._call = tf.function(
-            lambda images: inside(images, training=False),
-            autograph=False,
-            input_signature=signature,
-        )
+        self._call = tf.function(call, autograph=False, input_signature=signature)
+        self._to_tensor: Callable[[Any], Any] = tf.constant
 
     def predict(self, images: NDArray[np.uint8]) -> Outputs:
         """See `Runtime.predict`."""
         return _in_batches(self._predict, images)
 
     def _predict(self, images: NDArray[np.uint8]) -> Outputs:
-        found = self._call(self._to_tensor(images))
-        if self._reference is None:
-            return Outputs(np.asarray(found, np.float32), None)
-        probabilities, features = (np.asarray(part, np.float32) for part in found)
-        reference = self._reference
-        distances = neighbour_distances(features, reference.features, reference.facts.neighbours)
-        return Outputs(probabilities, distances)
+        found = [np.asarray(part, np.float32) for part in self._call(self._to_tensor(images))]
+        return Outputs(found[0], found[1] if len(found) > 1 else None)
 
 
 class _SavedModel:

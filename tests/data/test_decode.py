@@ -217,7 +217,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
         read_size(tmp_path)
 
 
-@pytest.mark.filterwarnings("default::PIL.Image.DecompressionBombWarning")
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("limit", [SIDE * SIDE - 1, SIDE, None])
 def test_decompression_bomb(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int | None, grey_pixels: Any, save: Any
