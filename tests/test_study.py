@@ -321,4 +321,6 @@ def test_a_budget_is_kept(tmp_path: Path, space: Path, cache_dir: Path) -> None:
     folder = search(data, space, cache_dir, "--trials", "500", "--epochs", "40", "--budget", "50s")
     rows = read_csv(folder / "trials.csv")
     assert 0 < len(rows) < 500
+    workers = json.loads((folder / "study.json").read_text())["resources"]["workers"]
+    assert sum(float(row["seconds"]) for row in rows) <= 50 * workers
     assert read_csv(folder / "leaderboard.csv")
