@@ -21,7 +21,7 @@ class Usage:
         model_path: In the study's folder.
         has_model: Whether it is there.
         sentence: What goes in and what comes out.
-        program: Python that predicts one image.
+        program: Python that predicts one image, without autocnn.
     """
 
     model_path: str
