@@ -61,13 +61,14 @@ def open_reference(model: str, *, results: Path, candidate: int | None = None) -
         return export_reference(_read_metadata(metadata))
     found = find_candidate(place)
     if found is not None:
-        return study_reference(found[0], candidate or found[1])
+        study, own_number = found
+        return study_reference(study, own_number if candidate is None else candidate)
     try:
         folder = open_study(model, results)
     except StudyNotFoundError:
         load(model, results=results, candidate=candidate)  # says what all MODEL may be
         raise
-    return study_reference(folder, candidate or BEST)
+    return study_reference(folder, BEST if candidate is None else candidate)
 
 
 def study_reference(folder: StudyFolder, candidate: int) -> Reference:

@@ -136,7 +136,9 @@ def load(
         return _open_export(metadata, exported, threads or num_threads())
     found = find_candidate(place) if place.exists() else None
     if found is not None:
-        return _open_candidate(found[0], candidate or found[1], threads or num_threads())
+        study, own_number = found
+        number = own_number if candidate is None else candidate
+        return _open_candidate(study, number, threads or num_threads())
     if place.is_file():
         raise _foreign(place)
     try:

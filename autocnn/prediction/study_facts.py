@@ -29,7 +29,7 @@ def describe_candidate(folder: StudyFolder, number: int | None) -> ExportMetadat
     Raises:
         StudyError: When the study has no such candidate, or a record cannot be read.
     """
-    number = number or BEST
+    number = BEST if number is None else number
     record = _find_record(folder, number)
     status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
     if status.data is None:

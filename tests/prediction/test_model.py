@@ -252,6 +252,8 @@ def test_what_is_not_there_says_where_it_was_looked_for(study: StudyFolder, tmp_
 
 def test_a_study_without_that_candidate_or_any_says_what_to_do(study: StudyFolder) -> None:
     assert "leaderboard" in check(StudyError, "one of 1, 2, got 7", study.path, candidate=7)
+    for place in (study.path, study.candidate_dir(2)):
+        check(StudyError, "one of 1, 2, got 0", place, candidate=0)
     study.clear_candidates()
     assert "autocnn resume" in check(StudyError, "must have a finished model", study.path)
 
