@@ -11,11 +11,11 @@ PARALLEL := --numprocesses 2 --dist loadfile
 demo: $(STAMP)
 	$(BIN)/autocnn search --space quick --trials 6 --name demo-$$(date +%Y%m%d-%H%M%S)
 
-# Quick tests, under 3 minutes on 2 cores.
+# Quick tests, about 6 minutes on 2 cores.
 test: $(STAMP)
 	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL)
 
-# Tests with real processes and whole studies, under 15 minutes.
+# Tests with real processes and whole studies, up to an hour on 2 cores.
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -q -m slow $(PARALLEL)
 
