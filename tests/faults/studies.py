@@ -43,10 +43,10 @@ class Session:
         _, stderr = self.process.communicate(timeout=timeout_s)
         return self.process.returncode, stderr
 
-    def kill_all(self) -> None:
-        """SIGKILL to the process and all of its children, as at a power cut."""
+    def kill_all(self) -> str:
+        """SIGKILL to the process and all of its children, as at a power cut; its stderr so far."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.communicate()
+        return self.process.communicate()[1]
 
     def wait_until(self, condition: Callable[[], object], timeout_s: float = 300) -> bool:
         """Whether the condition came true before the process ended."""
