@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autocnn.api import Candidate, Evaluation, Study, evaluate, load, open_study, search
     from autocnn.classifier import AutoCNNClassifier
-    from autocnn.config import StudyConfig
-    from autocnn.errors import AutocnnError
-    from autocnn.space_files import load_space
+    from autocnn.core.config import StudyConfig
+    from autocnn.core.errors import AutocnnError
+    from autocnn.spaces.files import load_space
 
 __version__ = "0.1.0"
 
@@ -38,14 +38,14 @@ __all__ = [
 
 _HOMES = {
     "AutoCNNClassifier": "autocnn.classifier",
-    "AutocnnError": "autocnn.errors",
+    "AutocnnError": "autocnn.core.errors",
     "Candidate": "autocnn.api",
     "Evaluation": "autocnn.api",
     "Study": "autocnn.api",
-    "StudyConfig": "autocnn.config",
+    "StudyConfig": "autocnn.core.config",
     "evaluate": "autocnn.api",
     "load": "autocnn.api",
-    "load_space": "autocnn.space_files",
+    "load_space": "autocnn.spaces.files",
     "open_study": "autocnn.api",
     "search": "autocnn.api",
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import keras
 
-from autocnn.models import build_model
+from autocnn.training.networks import build_model
 from benchmarks.images import read_split
 from benchmarks.processes import read_memory
 

@@ -17,7 +17,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from autocnn.models import build_model
+from autocnn.training.networks import build_model
 
 
 class Clock(keras.callbacks.Callback):  # type: ignore[misc]

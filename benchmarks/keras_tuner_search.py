@@ -22,7 +22,7 @@ from typing import Any
 import keras
 import keras_tuner
 
-from autocnn.models import build_model
+from autocnn.training.networks import build_model
 from benchmarks.images import read_split
 from benchmarks.processes import read_memory
 

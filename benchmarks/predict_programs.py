@@ -21,15 +21,15 @@ import keras
 import numpy as np
 from PIL import Image
 
-from autocnn.evaluation.familiarity import calibrate_familiarity
-from autocnn.models import build_model
-from autocnn.models.features import feature_model
-from autocnn.models.inference import compile_prediction, predict_rows
-from autocnn.prediction.listing import list_images
-from autocnn.prediction.model import load
-from autocnn.prediction.reading import NamedImage
-from autocnn.prediction.rows import csv_header, csv_rows
-from autocnn.records import ExportMetadata, ModelInput
+from autocnn.core.records import ExportMetadata, ModelInput
+from autocnn.inference.predict.listing import list_images
+from autocnn.inference.predict.model import load
+from autocnn.inference.predict.reading import NamedImage
+from autocnn.inference.predict.rows import csv_header, csv_rows
+from autocnn.metrics.familiarity import calibrate_familiarity
+from autocnn.training.networks import build_model
+from autocnn.training.networks.features import feature_model
+from autocnn.training.networks.inference import compile_prediction, predict_rows
 from benchmarks.spaces import TINY, default_point
 
 BATCH_SIZE = 256

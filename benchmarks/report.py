@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from autocnn.machine import Machine
+from autocnn.execution.machine import Machine
 
 PACKAGES = ("autocnn", "tensorflow", "keras", "keras-tuner", "optuna", "numpy")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
-from autocnn.knobs import KNOBS
-from autocnn.records import Params
-from autocnn.space import Categorical, Float, SearchSpace
-from autocnn.space_files import load_space
+from autocnn.core.records import Params
+from autocnn.spaces.files import load_space
+from autocnn.spaces.knobs import KNOBS
+from autocnn.spaces.space import Categorical, Float, SearchSpace
 
 TINY: dict[str, int | str] = {
     "family": "plain",

@@ -4,9 +4,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from autocnn.leaderboard import build_leaderboard, to_csv
-from autocnn.records import CandidateRecord, Interval, Scores, SplitName, SplitScores
-from autocnn.store import StudyFolder
+from autocnn.core.records import CandidateRecord, Interval, Scores, SplitName, SplitScores
+from autocnn.reporting.leaderboard import build_leaderboard, to_csv
+from autocnn.storage import StudyFolder
 from benchmarks.processes import autocnn_command, run_program
 from benchmarks.report import Figure, Options, Samples, print_table, run_benchmarks
 

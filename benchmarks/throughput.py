@@ -20,11 +20,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from autocnn.config import Precision, StudyConfig
-from autocnn.events import Observer
-from autocnn.machine import Machine, Resources, share_machine
-from autocnn.records import EpochScore
-from autocnn.study import search
+from autocnn.core.config import Precision, StudyConfig
+from autocnn.core.events import Observer
+from autocnn.core.records import EpochScore
+from autocnn.execution.machine import Machine, Resources, share_machine
+from autocnn.study.run import search
 from benchmarks.images import write_image_folder
 from benchmarks.processes import QUIET, ROOT, module_command, quiet_environment
 from benchmarks.report import (

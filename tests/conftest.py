@@ -14,7 +14,7 @@ import pytest
 @pytest.fixture(scope="session")
 def tensorflow_session() -> None:
     """TensorFlow in this process, set as workers set it, before its first operation."""
-    from autocnn.training import configure_tensorflow
+    from autocnn.training.train import configure_tensorflow
 
     configure_tensorflow(threads=1)
 
@@ -22,7 +22,7 @@ def tensorflow_session() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> Iterator[None]:
     """Whichever test begins TensorFlow in this process, it has the threads of a worker."""
-    from autocnn.prediction import runtimes
+    from autocnn.inference.predict import runtimes
 
     begin = runtimes._tensorflow
     with pytest.MonkeyPatch.context() as patch:
@@ -33,4 +33,4 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def impatient_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for a process that may just be dying."""
-    monkeypatch.setattr("autocnn.lock.DYING_S", 0.0)
+    monkeypatch.setattr("autocnn.storage.lock.DYING_S", 0.0)

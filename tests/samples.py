@@ -12,8 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-from autocnn.checkpoint import Checkpoint
-from autocnn.records import (
+from autocnn.core.records import (
     CandidateRecord,
     EpochScore,
     RetrainedRecord,
@@ -23,6 +22,7 @@ from autocnn.records import (
     TrialRecord,
     TrialState,
 )
+from autocnn.storage.checkpoint import Checkpoint
 
 
 def epoch(number: int = 1) -> EpochScore:

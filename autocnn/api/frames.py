@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from autocnn.tables import Cell
+from autocnn.core.csv_tables import Cell
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,21 +5,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from autocnn import study as studies
 from autocnn.api.frames import to_frame
 from autocnn.api.settings import PathLike, Settings, in_python_words, read_settings
 from autocnn.api.study import Candidate, Study
 from autocnn.api.watch import interruptible, show
-from autocnn.config import StudyConfig, resolve_config
-from autocnn.errors import ConfigError
-from autocnn.records import Assessment, SplitScores
-from autocnn.store import open_study as find_study
+from autocnn.core.config import StudyConfig, resolve_config
+from autocnn.core.errors import ConfigError
+from autocnn.core.records import Assessment, SplitScores
+from autocnn.storage import open_study as find_study
+from autocnn.study import run as studies
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from autocnn.assessment import Assessed
-    from autocnn.prediction.model import Model
+    from autocnn.inference.evaluate import Assessed
+    from autocnn.inference.predict.model import Model
 
 
 @dataclass(frozen=True, repr=False)
@@ -43,7 +43,7 @@ class Evaluation:
     @property
     def predictions(self) -> "pd.DataFrame":
         """A row per image: path, label, predicted, ..., and `p.<class>` per class."""
-        from autocnn.assessment.files import prediction_table
+        from autocnn.inference.evaluate.files import prediction_table
 
         columns, rows = prediction_table(self._assessed)
         return to_frame(columns, list(rows))
@@ -127,7 +127,7 @@ def load(
         StudyError: When there is no such study or candidate.
         ExportError: When the folder is no whole export.
     """
-    from autocnn.prediction.model import load as load_model
+    from autocnn.inference.predict.model import load as load_model
 
     return in_python_words(
         lambda: load_model(os.fspath(model), results=Path(results), candidate=candidate)
@@ -162,7 +162,7 @@ def evaluate(
         ExportError: When the folder is no whole export.
         UsageError: When `to` holds something else.
     """
-    from autocnn.assessment import assess, check_target, open_reference, write_assessment
+    from autocnn.inference.evaluate import assess, check_target, open_reference, write_assessment
 
     number = model.number if isinstance(model, Candidate) else None
     place = os.fspath(model.path if isinstance(model, Candidate) else model)

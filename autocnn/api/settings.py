@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar
 
-from autocnn.config import StudyConfig
-from autocnn.errors import AutocnnError, ConfigError
+from autocnn.core.config import StudyConfig
+from autocnn.core.errors import AutocnnError, ConfigError
 
 T = TypeVar("T")
 

@@ -6,22 +6,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from autocnn import study as studies
 from autocnn.api.frames import to_frame
 from autocnn.api.settings import Changes, PathLike, in_python_words, read_settings
 from autocnn.api.watch import interruptible, show
-from autocnn.errors import StudyError, UsageError
-from autocnn.leaderboard import from_csv, summary_rows
-from autocnn.records import CandidateRecord, ExportFormat, Params, Precision, SplitScores
-from autocnn.status import StudyStatus
-from autocnn.store import StudyFolder
-from autocnn.tables import trial_table
+from autocnn.core.csv_tables import trial_table
+from autocnn.core.errors import StudyError, UsageError
+from autocnn.core.records import CandidateRecord, ExportFormat, Params, Precision, SplitScores
+from autocnn.reporting.leaderboard import from_csv, summary_rows
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import StudyStatus
+from autocnn.study import run as studies
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
-    from autocnn.prediction.model import Model
+    from autocnn.inference.predict.model import Model
 
 REPORT_FORMATS = ("html", "md")
 
@@ -101,7 +101,7 @@ class Candidate:
         Raises:
             StudyError: When the model was deleted.
         """
-        from autocnn.prediction.model import load
+        from autocnn.inference.predict.model import load
 
         return in_python_words(lambda: load(str(self.path), candidate=self.number))
 
@@ -207,8 +207,8 @@ class Study:
             UsageError: When the format is another one.
             StudyError: When the study cannot be read, or the file not be written.
         """
-        from autocnn.atomic import replace_file
-        from autocnn.report.build import (
+        from autocnn.core.atomic import replace_file
+        from autocnn.reporting.build import (
             build_model_card,
             build_report,
             write_model_card,
@@ -251,7 +251,7 @@ class Study:
             MissingExtraError: When the format needs a package that is not installed.
             StudyError: When the study has no such candidate.
         """
-        from autocnn.export import export_model
+        from autocnn.inference.export import export_model
 
         observer = show(verbose)
         try:

@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 
-from autocnn.events import Interruption, Observer
+from autocnn.core.events import Interruption, Observer
 
 
 def show(verbose: bool | None) -> Observer:
@@ -15,7 +15,7 @@ def show(verbose: bool | None) -> Observer:
     Args:
         verbose: None: in a terminal, in a notebook and at a prompt; elsewhere warnings alone.
     """
-    from autocnn.cli.display import show_progress
+    from autocnn.api.display import show_progress
 
     if verbose is None:
         verbose = sys.stderr.isatty() or hasattr(sys, "ps1")
@@ -32,7 +32,7 @@ def interruptible() -> Iterator[Interruption]:
     if threading.current_thread() is not threading.main_thread():
         yield Interruption()
         return
-    from autocnn.cli.interruption import handle_signals
+    from autocnn.api.interruption import handle_signals
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     handlers = [signal.getsignal(number) for number in numbers]

@@ -16,8 +16,8 @@ from autocnn.api.watch import show
 from autocnn.classifier import inner_study
 from autocnn.classifier.inner_study import Listener, Network, Workspace
 from autocnn.classifier.pixels import ImageShape, ValueRange, flatten_images
-from autocnn.config import resolve_config
-from autocnn.errors import DataError, SearchInterrupted, UsageError
+from autocnn.core.config import resolve_config
+from autocnn.core.errors import DataError, SearchInterrupted, UsageError
 
 FEWEST_PER_CLASS = 3
 """Images of a class that a study needs: one each for train, val and test."""

@@ -17,13 +17,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.atomic import replace_file, writing_error
 from autocnn.classifier.network import OwnFiles, WinningNetwork
-from autocnn.config import StudyConfig
-from autocnn.errors import StudyExistsError
-from autocnn.events import Observer
-from autocnn.prediction.study_facts import describe_candidate, find_study_builder
-from autocnn.study import search
+from autocnn.core.atomic import replace_file, writing_error
+from autocnn.core.config import StudyConfig
+from autocnn.core.errors import StudyExistsError
+from autocnn.core.events import Observer
+from autocnn.inference.predict.study_facts import describe_candidate, find_study_builder
+from autocnn.study.run import search
 
 _ONE_STUDY = threading.Lock()
 """A process runs one study at a time: it shares its streams with the server of the trials."""
@@ -139,10 +139,10 @@ def run_study(config: StudyConfig, observer: Observer) -> Winner:
         observer: Hears of progress.
 
     Raises:
-        AutocnnError: As `autocnn.study.search`.
+        AutocnnError: As `autocnn.study.run.search`.
     """
     if config.engine == "optuna":
-        _import_apart("autocnn.engines.optuna_engine")
+        _import_apart("autocnn.tuning.engines.optuna_engine")
     for number in itertools.count(1):
         name = config.name if number == 1 else f"{config.name}-{number}"
         try:

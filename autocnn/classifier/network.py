@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.builders import Builder
-from autocnn.data.sources import num_threads
-from autocnn.prediction.reading import read_image
-from autocnn.prediction.runtimes import Runtime, open_keras
-from autocnn.records import ModelInput
+from autocnn.core.own_model import Builder
+from autocnn.core.records import ModelInput
+from autocnn.data.sources.open import num_threads
+from autocnn.inference.predict.reading import read_image
+from autocnn.inference.predict.runtimes import Runtime, open_keras
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from autocnn.assessment.words import with_interval
 from autocnn.cli.tables import make_console
-from autocnn.records import Assessment, ClassScores, Interval, SplitScores
-from autocnn.report.wording import METRICS, SET_NAMES
+from autocnn.core.records import Assessment, ClassScores, Interval, SplitScores
+from autocnn.inference.evaluate.words import with_interval
+from autocnn.reporting.wording import METRICS, SET_NAMES
 
 CLASS_COLUMNS = {
     "recall": "sensitivity",

@@ -47,9 +47,9 @@ def command(
       autocnn audit images/ --split-out images/split.csv
       autocnn search images/split.csv
     """  # noqa: D301 - click wants the backspace character itself
+    from autocnn.api.display import show_progress
     from autocnn.cli.audit_table import ProgressOnly, print_audit
-    from autocnn.cli.display import show_progress
-    from autocnn.config import resolve_config
+    from autocnn.core.config import resolve_config
     from autocnn.data import check_split_file, correct_split, prepare_data, read_source, write_split
 
     config = resolve_config({"data": data, **flags})

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from autocnn.cli.tables import make_console
-from autocnn.events import Observer
-from autocnn.records import SPLITS, AuditReport, CopyCounts
+from autocnn.core.events import Observer
+from autocnn.core.records import SPLITS, AuditReport, CopyCounts
 
 MOST_ROWS = 5
 """Rows of a list of files; the rest is in `--json`."""

@@ -35,8 +35,8 @@ def command(study: str | None, port: int, host: str, results: Path) -> int:
       autocnn dashboard mine
       autocnn dashboard mine --port 0
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.dashboard import open_dashboard
-    from autocnn.store import open_study
+    from autocnn.integrations.dashboard import open_dashboard
+    from autocnn.storage import open_study
 
     folder = open_study(study, results)
     server = open_dashboard(folder, host=host, port=port)

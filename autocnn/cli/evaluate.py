@@ -61,16 +61,16 @@ def command(
       autocnn evaluate results/mine/exports/onnx hospital-b.csv --to hospital-b
       autocnn evaluate mine images/ --split test
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.assessment import (
+    from autocnn.api.display import show_progress
+    from autocnn.cli.assessment_table import print_assessment
+    from autocnn.inference.evaluate import (
         assess,
         check_target,
         default_target,
         open_reference,
         write_assessment,
     )
-    from autocnn.cli.assessment_table import print_assessment
-    from autocnn.cli.display import show_progress
-    from autocnn.prediction.model import load
+    from autocnn.inference.predict.model import load
 
     reference = open_reference(model, results=results, candidate=candidate)
     target = to or default_target(reference, data)

@@ -54,12 +54,12 @@ def command(
       autocnn export mine --format onnx
       autocnn export mine --format litert --precision int8 --to phone/
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.export.formats import find_format
+    from autocnn.inference.export.formats import find_format
 
     find_format(format_, precision)  # before anything is imported or read
-    from autocnn.cli.display import show_progress
-    from autocnn.export import export_model, read_export
-    from autocnn.store import open_study
+    from autocnn.api.display import show_progress
+    from autocnn.inference.export import export_model, read_export
+    from autocnn.storage import open_study
 
     folder = open_study(study, results)
     display = show_progress(is_quiet=quiet)

@@ -28,8 +28,8 @@ def command(study: str | None, as_csv: bool, as_json: bool, results: Path) -> in
       autocnn leaderboard mine --json
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.cli.tables import print_leaderboard
-    from autocnn.leaderboard import from_csv, to_json
-    from autocnn.store import open_study
+    from autocnn.reporting.leaderboard import from_csv, to_json
+    from autocnn.storage import open_study
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json cannot be given together.")

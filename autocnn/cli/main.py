@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from autocnn import __version__
-from autocnn.errors import AutocnnError
+from autocnn.core.errors import AutocnnError
 
 COMMANDS = {
     "search": "Search, retrain the best, write the leaderboard.",

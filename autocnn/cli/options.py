@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from autocnn.errors import ConfigError
-from autocnn.quantities import parse_duration, parse_size
+from autocnn.core.errors import ConfigError
+from autocnn.core.quantities import parse_duration, parse_size
 
 
 class Duration(click.ParamType[float]):

@@ -57,7 +57,7 @@ def command(
       autocnn predict exports/mine scan.png --explain maps
     """  # noqa: D205, D301 - click joins the lines, and wants the backspace character itself
     from autocnn.cli.predictions import predict_images
-    from autocnn.prediction.listing import count_images
+    from autocnn.inference.predict.listing import count_images
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json cannot be given together.")

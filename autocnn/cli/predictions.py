@@ -9,17 +9,17 @@ from typing import BinaryIO, Literal
 from rich.table import Table
 from rich.text import Text
 
-from autocnn.atomic import replacing
-from autocnn.cli.display import show_progress
+from autocnn.api.display import show_progress
 from autocnn.cli.tables import make_console
-from autocnn.events import Observer
-from autocnn.prediction.abstention import choose_abstention
-from autocnn.prediction.explaining import Explainer
-from autocnn.prediction.listing import list_images
-from autocnn.prediction.model import Model, load
-from autocnn.prediction.predictions import Predictions
-from autocnn.prediction.reading import NamedImage
-from autocnn.prediction.rows import Row, Summary, csv_header, csv_rows, json_rows
+from autocnn.core.atomic import replacing
+from autocnn.core.events import Observer
+from autocnn.inference.predict.abstention import choose_abstention
+from autocnn.inference.predict.explaining import Explainer
+from autocnn.inference.predict.listing import list_images
+from autocnn.inference.predict.model import Model, load
+from autocnn.inference.predict.predictions import Predictions
+from autocnn.inference.predict.reading import NamedImage
+from autocnn.inference.predict.rows import Row, Summary, csv_header, csv_rows, json_rows
 
 RowFormat = Literal["csv", "json"]
 

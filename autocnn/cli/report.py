@@ -44,14 +44,14 @@ def command(
       autocnn report mine --to for-others.html --images 0
       autocnn report mine --format md
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.atomic import replace_file
-    from autocnn.report.build import (
+    from autocnn.core.atomic import replace_file
+    from autocnn.reporting.build import (
         build_model_card,
         build_report,
         write_model_card,
         write_report,
     )
-    from autocnn.store import open_study
+    from autocnn.storage import open_study
 
     folder = open_study(study, results)
     if to is None:

@@ -77,11 +77,11 @@ def command(
       autocnn resume mine --trials 80
       autocnn resume mine --budget 3h
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.cli.display import show_progress
-    from autocnn.cli.interruption import handle_signals
+    from autocnn.api.display import show_progress
+    from autocnn.api.interruption import handle_signals
     from autocnn.cli.tables import print_leaderboard, print_study_paths
-    from autocnn.store import open_study
-    from autocnn.study import resume
+    from autocnn.storage import open_study
+    from autocnn.study.run import resume
 
     folder = open_study(study, results)
     resume(

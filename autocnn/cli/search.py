@@ -118,11 +118,11 @@ def command(data: str | None, config_file: Path | None, quiet: bool, **flags: An
       autocnn search images/ --model my_model.py:build --space my_space.yaml
       autocnn search --config results/mine/study.json --seed 1
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.cli.display import show_progress
-    from autocnn.cli.interruption import handle_signals
+    from autocnn.api.display import show_progress
+    from autocnn.api.interruption import handle_signals
     from autocnn.cli.tables import print_leaderboard, print_study_paths
-    from autocnn.config import resolve_config
-    from autocnn.study import search
+    from autocnn.core.config import resolve_config
+    from autocnn.study.run import search
 
     config = resolve_config({"data": data, **flags}, file=config_file)
     folder = search(config, show_progress(is_quiet=quiet), interruption=handle_signals())

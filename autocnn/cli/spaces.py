@@ -7,9 +7,9 @@ from rich.table import Table
 
 from autocnn.cli.tables import make_console
 from autocnn.cli.words import SpaceName
-from autocnn.knobs import KNOBS
-from autocnn.space import SearchSpace, format_value
-from autocnn.space_files import is_path, load_space, shipped_names
+from autocnn.spaces.files import is_path, load_space, shipped_names
+from autocnn.spaces.knobs import KNOBS
+from autocnn.spaces.space import SearchSpace, format_value
 
 OWN_MEANING = "read by a model of your own (--model)"
 

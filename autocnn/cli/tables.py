@@ -3,8 +3,8 @@
 from rich.console import Console
 from rich.table import Table
 
-from autocnn.leaderboard import from_csv, summary_rows
-from autocnn.store import StudyFolder
+from autocnn.reporting.leaderboard import from_csv, summary_rows
+from autocnn.storage import StudyFolder
 
 NARROWEST_FILE = 200
 """Columns of a table that goes to a file or a pipe, where nothing wraps."""

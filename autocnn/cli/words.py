@@ -23,7 +23,7 @@ class StudyName(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Item]:
         """Folders, and the studies that are there."""
-        from autocnn.store import study_names
+        from autocnn.storage import study_names
 
         results = Path(ctx.params.get("results") or "results")
         # Paths first: Bash forgets what stands before them.
@@ -52,7 +52,7 @@ class DataPlace(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Item]:
         """Files and folders, and the built-in sets."""
-        from autocnn.config import BUILT_IN
+        from autocnn.core.config import BUILT_IN
 
         return [_paths(incomplete, "file"), *_words(BUILT_IN, incomplete)]
 
@@ -66,7 +66,7 @@ class SpaceName(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Item]:
         """Files, and the shipped spaces."""
-        from autocnn.space_files import shipped_names
+        from autocnn.spaces.files import shipped_names
 
         return [_paths(incomplete, "file"), *_words(shipped_names(), incomplete)]
 
@@ -80,7 +80,7 @@ class FormatName(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Item]:
         """The formats."""
-        from autocnn.records import ExportFormat
+        from autocnn.core.records import ExportFormat
 
         return _words(get_args(ExportFormat), incomplete)
 
@@ -92,7 +92,7 @@ class SamplerName(click.Choice[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Item]:
         """The samplers of --engine where it is given, else all."""
-        from autocnn.config import SAMPLERS
+        from autocnn.core.config import SAMPLERS
 
         engine = ctx.params.get("engine")
         return _words(SAMPLERS.get(str(engine), self.choices), incomplete)

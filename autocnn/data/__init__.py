@@ -8,11 +8,11 @@ DATA -- sources --> ImageTable -- arrays --> DecodedImages, one per image size
 """
 
 from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
-from autocnn.data.copies import Copies, bundle_images, find_copies
+from autocnn.data.audit.copies import Copies, bundle_images, find_copies
 from autocnn.data.correction import CorrectedSplit, check_split_file, correct_split, write_split
 from autocnn.data.dataset import Dataset, prepare_data
 from autocnn.data.decode import decode_image
-from autocnn.data.sources import read_source
+from autocnn.data.sources.open import read_source
 from autocnn.data.split import Split, make_folds, make_split
 from autocnn.data.table import ImageTable
 

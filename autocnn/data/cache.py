@@ -18,8 +18,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from autocnn.errors import DataError
-from autocnn.events import Observer
+from autocnn.core.errors import DataError
+from autocnn.core.events import Observer
 
 ENTRY_FILE = "entry.json"
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.atomic import replace_file
-from autocnn.data.audit import has_conflict
-from autocnn.data.audit_words import split_file_for
+from autocnn.core.atomic import replace_file
+from autocnn.core.errors import ConfigError, DataError, StudyError
+from autocnn.core.records import SPLITS, SplitName
+from autocnn.data.audit.report import has_conflict
+from autocnn.data.audit.words import split_file_for
 from autocnn.data.dataset import Dataset
 from autocnn.data.split import Split, gather_bundles, make_split, take_bundles
 from autocnn.data.table import FileImages, ImageTable
-from autocnn.errors import ConfigError, DataError, StudyError
-from autocnn.records import SPLITS, SplitName
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from autocnn.core.errors import DataError
+from autocnn.core.records import Channels
 from autocnn.data.table import Pixels
-from autocnn.errors import DataError
-from autocnn.records import Channels
 
 FORMATS = tuple(
     plugin.format

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.data.copies import Copies
+from autocnn.core.errors import DataError
+from autocnn.core.records import SPLITS, SplitName
+from autocnn.data.audit.copies import Copies
 from autocnn.data.table import ImageTable, first_few
-from autocnn.errors import DataError
-from autocnn.records import SPLITS, SplitName
 
 FOLD_ATTEMPTS = 10
 """Shuffles that are tried until every class is in every fold; nearly always the first will do."""

@@ -5,8 +5,8 @@ from typing import NoReturn
 
 import pytest
 
-from autocnn import study
-from tests.assessment.models import no_pictures
+from autocnn.study import run as study
+from tests.inference.evaluate.models import no_pictures
 
 __all__ = ["no_pictures", "own_folder"]
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from autocnn.api.frames import to_frame
-from autocnn.tables import Cell
+from autocnn.core.csv_tables import Cell
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 
 import autocnn
 from autocnn import StudyConfig
-from autocnn.errors import ConfigError, DataError, UsageError
-from autocnn.prediction import model as prediction
-from autocnn.store import StudyFolder
-from tests.assessment.models import BrightThird, draw, know_classes
+from autocnn.core.errors import ConfigError, DataError, UsageError
+from autocnn.inference.predict import model as prediction
+from autocnn.storage import StudyFolder
 from tests.cli.studies import make_study
+from tests.inference.evaluate.models import BrightThird, draw, know_classes
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[StudyConfig]:
         configs.append(config)
         return make_study(config.name or "unnamed")
 
-    monkeypatch.setattr("autocnn.study.search", search)
+    monkeypatch.setattr("autocnn.study.run.search", search)
     return configs
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_study import TINY_SPACE
+from tests.study.test_run import TINY_SPACE
 
 SCRIPT = """
 import json

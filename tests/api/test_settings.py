@@ -8,8 +8,8 @@ import pytest
 
 from autocnn.api.settings import Changes, Settings, field_of, in_python_words, read_settings
 from autocnn.cli.main import cli
-from autocnn.config import StudyConfig
-from autocnn.errors import ConfigError, StudyNotFoundError
+from autocnn.core.config import StudyConfig
+from autocnn.core.errors import ConfigError, StudyNotFoundError
 
 KNOWN = tuple(Settings.__annotations__)
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 import autocnn
-from autocnn.errors import ConfigError, StudyError, StudyNotFoundError, UsageError
-from autocnn.store import StudyFolder
+from autocnn.core.errors import ConfigError, StudyError, StudyNotFoundError, UsageError
+from autocnn.storage import StudyFolder
 from tests.cli.studies import make_study
-from tests.report.studies import make_trials
+from tests.reporting.studies import make_trials
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_resume_hands_on_changes_by_the_configs_names(
         asked.update(options, folder=folder)
         return folder
 
-    monkeypatch.setattr("autocnn.study.resume", resume)
+    monkeypatch.setattr("autocnn.study.run.resume", resume)
     study = autocnn.open_study("mine")
     assert study.resume(trials=80, budget="3h", cache_dir=Path("cache")) is study
     assert asked["changes"] == {"trials": 80, "budget_s": "3h", "cache_dir": "cache"}
@@ -144,7 +144,7 @@ def test_resume_of_a_finished_study_leaves_it_as_it_is(folder: StudyFolder) -> N
 def test_export_hands_on_what_was_asked(
     folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import autocnn.export as room
+    import autocnn.inference.export as room
 
     asked: dict[str, Any] = {}
 

@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
+from autocnn.api.display import PlainDisplay, QuietDisplay
 from autocnn.api.watch import interruptible, show
-from autocnn.cli.display import PlainDisplay, QuietDisplay
 
 
 def test_progress_is_for_people(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from autocnn.classifier import inner_study
 from autocnn.classifier.pixels import ImageShape
-from autocnn.config import StudyConfig
-from autocnn.events import Observer
+from autocnn.core.config import StudyConfig
+from autocnn.core.events import Observer
 
 
 class MeanImages:

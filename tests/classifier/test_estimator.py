@@ -23,7 +23,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 import autocnn
 from autocnn.classifier import AutoCNNClassifier
-from autocnn.errors import DataError, SearchError, SearchInterrupted
+from autocnn.core.errors import DataError, SearchError, SearchInterrupted
 from tests.classifier import stub
 
 SPACE = """

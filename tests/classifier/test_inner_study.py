@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from autocnn.classifier import inner_study
-from autocnn.config import StudyConfig
-from autocnn.errors import StudyError, StudyExistsError
-from autocnn.events import Observer
+from autocnn.core.config import StudyConfig
+from autocnn.core.errors import StudyError, StudyExistsError
+from autocnn.core.events import Observer
 
 
 def test_a_name_that_is_taken_gets_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +58,7 @@ class Images: pass
 def fit():
     images = Images()
     kept = weakref.ref(images)
-    _import_apart("autocnn.engines.optuna_engine")
+    _import_apart("autocnn.tuning.engines.optuna_engine")
     return kept
 
 kept = fit()

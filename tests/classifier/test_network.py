@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from autocnn.builders import Builder
 from autocnn.classifier.network import OwnFiles, WinningNetwork
-from autocnn.prediction.reading import read_image
-from autocnn.prediction.runtimes import Outputs
-from autocnn.records import ModelInput
+from autocnn.core.own_model import Builder
+from autocnn.core.records import ModelInput
+from autocnn.inference.predict.reading import read_image
+from autocnn.inference.predict.runtimes import Outputs
 
 GREY = ModelInput(shape=(None, 4, 4, 1), height=4, width=4, is_grey=True, read_as="grey")
 

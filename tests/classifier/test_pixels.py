@@ -42,7 +42,7 @@ def test_values_are_scaled_rounded_and_cut_off() -> None:
 def test_digits_are_scaled_as_the_built_in_ones() -> None:
     from sklearn.datasets import load_digits
 
-    from autocnn.data.npz_source import read_digits
+    from autocnn.data.sources.npz import read_digits
 
     images = load_digits().images[:50]
     ours = ValueRange.of(images).to_uint8(images)

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import pytest
 
-from autocnn import study
+from autocnn.study import run as study
 
 
 @pytest.fixture(autouse=True)

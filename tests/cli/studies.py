@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from autocnn.cli import display
-from autocnn.config import resolve_config
-from autocnn.leaderboard import build_leaderboard, to_csv
-from autocnn.records import CandidateRecord, Interval, Scores, SplitName, SplitScores
-from autocnn.status import StudyStatus
-from autocnn.store import StudyFolder
+from autocnn.api import display
+from autocnn.core.config import resolve_config
+from autocnn.core.records import CandidateRecord, Interval, Scores, SplitName, SplitScores
+from autocnn.reporting.leaderboard import build_leaderboard, to_csv
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import StudyStatus
 
 
 def split(name: SplitName, accuracy: float) -> SplitScores:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from autocnn.cli.main import run
-from autocnn.records import AuditReport
+from autocnn.core.records import AuditReport
 
 Output = pytest.CaptureFixture[str]
 

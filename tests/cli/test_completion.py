@@ -16,10 +16,10 @@ from click.shell_completion import ShellComplete
 from autocnn.cli.completion import COMPLETION_VARIABLE, INSTALL
 from autocnn.cli.main import COMMANDS, cli, run
 from autocnn.cli.search import SECTIONS
-from autocnn.config import SAMPLERS
-from autocnn.space_files import shipped_names
+from autocnn.core.config import SAMPLERS
+from autocnn.spaces.files import shipped_names
 from tests.cli.studies import make_study
-from tests.test_house import HEAVY
+from tests.test_structure import HEAVY
 
 PATHS = ("dir", "file")
 

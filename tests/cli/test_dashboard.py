@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from autocnn.cli.main import run
-from autocnn.config import StudyConfig
-from autocnn.engines.optuna_engine import OptunaEngine
-from autocnn.objective import Goal
-from autocnn.space_files import load_space
+from autocnn.core.config import StudyConfig
+from autocnn.core.objective import Goal
+from autocnn.spaces.files import load_space
+from autocnn.tuning.engines.optuna_engine import OptunaEngine
 from tests.cli.studies import make_study
 
 

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autocnn.cli import display
+from autocnn.api import display
 from autocnn.cli.main import run
-from autocnn.prediction import model as prediction
-from autocnn.store import StudyFolder
-from tests.assessment.models import (
+from autocnn.inference.predict import model as prediction
+from autocnn.storage import StudyFolder
+from tests.cli.studies import Closing, make_study
+from tests.inference.evaluate.models import (
     BrightThird,
     draw,
     know_classes,
     no_pictures,
     write_folder,
 )
-from tests.cli.studies import Closing, make_study
 
 __all__ = ["no_pictures"]
 

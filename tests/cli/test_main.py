@@ -11,13 +11,15 @@ from typing import Any, NoReturn
 
 import pytest
 
-from autocnn import __version__, space_files, study
-from autocnn.cli import display
+from autocnn import __version__
+from autocnn.api import display
 from autocnn.cli.main import COMMANDS, run
-from autocnn.errors import AutocnnError, SearchInterrupted
-from autocnn.events import Interruption
-from autocnn.leaderboard import COLUMNS, MORE_COLUMNS
-from autocnn.store import StudyFolder
+from autocnn.core.errors import AutocnnError, SearchInterrupted
+from autocnn.core.events import Interruption
+from autocnn.reporting.leaderboard import COLUMNS, MORE_COLUMNS
+from autocnn.spaces import files as space_files
+from autocnn.storage import StudyFolder
+from autocnn.study import run as study
 from tests.cli.studies import Closing, make_study
 
 Output = pytest.CaptureFixture[str]

@@ -12,14 +12,14 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from autocnn.api.display import LiveDisplay
 from autocnn.cli import predictions as cli_predictions
-from autocnn.cli.display import LiveDisplay
 from autocnn.cli.main import run
-from autocnn.errors import ExportError
-from autocnn.events import Observer
-from autocnn.prediction.predictions import Predictions
-from autocnn.prediction.rows import NUM_SHOWN
-from tests.prediction.models import CLASSES, CURVE, grey, model
+from autocnn.core.errors import ExportError
+from autocnn.core.events import Observer
+from autocnn.inference.predict.predictions import Predictions
+from autocnn.inference.predict.rows import NUM_SHOWN
+from tests.inference.predict.models import CLASSES, CURVE, grey, model
 
 
 @pytest.fixture(autouse=True)

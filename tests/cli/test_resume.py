@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from autocnn import study
-from autocnn.cli import display
+from autocnn.api import display
 from autocnn.cli.main import run
-from autocnn.events import Interruption
-from autocnn.store import StudyFolder
+from autocnn.core.events import Interruption
+from autocnn.storage import StudyFolder
+from autocnn.study import run as study
 from tests.cli.studies import Closing, make_study
 from tests.samples import trial
 

@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from autocnn.core.events import Observer
+from autocnn.core.records import SplitName
 from autocnn.data.table import FileImages, ImageTable
-from autocnn.events import Observer
-from autocnn.records import SplitName
 
 Pixels = NDArray[np.uint8]
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autocnn.core.errors import DataError
+from autocnn.core.events import Observer
 from autocnn.data import arrays
 from autocnn.data.arrays import choose_image_size, decode_images
 from autocnn.data.cache import ArrayCache, InUse
-from autocnn.data.sources import read_source
-from autocnn.errors import DataError
-from autocnn.events import Observer
+from autocnn.data.sources.open import read_source
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autocnn.config import StudyConfig
+from autocnn.core.config import StudyConfig
+from autocnn.core.errors import ConfigError, DataError
+from autocnn.core.events import Observer
 from autocnn.data import Dataset, check_split_file, correct_split, prepare_data, write_split
 from autocnn.data.correction import CorrectedSplit
-from autocnn.errors import ConfigError, DataError
-from autocnn.events import Observer
 
 
 def prepare(tmp_path: Path, data: Any, **kwargs: Any) -> Dataset:

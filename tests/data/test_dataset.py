@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autocnn.config import StudyConfig
+from autocnn.core.config import StudyConfig
+from autocnn.core.errors import DataError
+from autocnn.core.events import Observer
 from autocnn.data import Dataset, prepare_data
-from autocnn.errors import DataError
-from autocnn.events import Observer
 
 
 def prepare(tmp_path: Path, data: Any, recorder: Any = None, **kwargs: Any) -> Dataset:
@@ -161,8 +161,8 @@ def test_a_class_that_cannot_be_read_at_all(class_folders: Any, tmp_path: Path) 
 def test_digits_and_what_is_imported(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\n"
-        "from autocnn.config import StudyConfig\nfrom autocnn.data import prepare_data\n"
-        "from autocnn.events import Observer\n"
+        "from autocnn.core.config import StudyConfig\nfrom autocnn.data import prepare_data\n"
+        "from autocnn.core.events import Observer\n"
         "print(sorted({'sklearn', 'pandas', 'keras', 'tensorflow'} & set(sys.modules)))\n"
         "config = StudyConfig(cache_dir=Path(sys.argv[1]))\n"
         "dataset = prepare_data(config, image_sizes=[0], observer=Observer())\n"

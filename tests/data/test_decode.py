@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from autocnn.core.errors import DataError
 from autocnn.data.decode import decode_image, read_size
-from autocnn.errors import DataError
 
 SIDE = 12
 

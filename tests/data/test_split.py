@@ -4,9 +4,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autocnn.data.copies import Copies, bundle_images, find_byte_copies
+from autocnn.core.errors import DataError
+from autocnn.data.audit.copies import Copies, bundle_images, find_byte_copies
 from autocnn.data.split import make_folds, make_split
-from autocnn.errors import DataError
 
 
 def split_of(

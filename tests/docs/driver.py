@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from autocnn import study
-from autocnn.config import StudyConfig, change_config
-from autocnn.space import SearchSpace
+from autocnn.core.config import StudyConfig, change_config
+from autocnn.spaces.space import SearchSpace
+from autocnn.study import run as study
 from tests.docs.pages import Block, read_blocks
 
 SMALL = {"trials": 2, "epochs": 2, "finalists": 1, "folds": 0, "workers": 2}

@@ -11,14 +11,7 @@ import pytest
 
 from autocnn.cli.main import COMMANDS, cli
 from tests.docs.inputs import make_inputs
-from tests.docs.pages import (
-    PAGES,
-    ROOT,
-    Block,
-    read_blocks,
-    read_command_lines,
-    read_links,
-)
+from tests.docs.pages import PAGES, ROOT, Block, read_blocks, read_command_lines, read_links
 
 MOST_S = 1700.0
 

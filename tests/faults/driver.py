@@ -12,18 +12,18 @@ from typing import Any, BinaryIO
 
 from PIL import Image
 
-from autocnn import stages
-from autocnn.cli.display import PlainDisplay
-from autocnn.cli.interruption import handle_signals
-from autocnn.config import resolve_config
-from autocnn.errors import AutocnnError
-from autocnn.executors.local import LocalExecutor
-from autocnn.machine import Resources
-from autocnn.records import TrialRecord
-from autocnn.stages.finish import finish
-from autocnn.store import StudyFolder
-from autocnn.study import resume, search
-from autocnn.tasks import MAKE_CANDIDATE, PREDICT, TRAIN, Task
+from autocnn.api.display import PlainDisplay
+from autocnn.api.interruption import handle_signals
+from autocnn.core.config import resolve_config
+from autocnn.core.errors import AutocnnError
+from autocnn.core.records import TrialRecord
+from autocnn.execution.local import LocalExecutor
+from autocnn.execution.machine import Resources
+from autocnn.execution.tasks import MAKE_CANDIDATE, PREDICT, TRAIN, Task
+from autocnn.storage import StudyFolder
+from autocnn.study import stages
+from autocnn.study.finish import finish
+from autocnn.study.run import resume, search
 
 FUNCTIONS = {
     TRAIN: "tests.faults.trainer:train",
@@ -52,7 +52,9 @@ def draw_a_dot(figure: object, target: Path | BinaryIO) -> None:
 
 def finish_with_dots(session: stages.Session, ranked: Sequence[TrialRecord]) -> None:
     """The end of a study whose pictures are a dot: drawing takes half of the time of these."""
-    from autocnn.report import style  # slow to import, and not every session comes this far
+    from autocnn.reporting.plots import (
+        style,  # slow to import, and not every session comes this far
+    )
 
     setattr(style, "save_png", draw_a_dot)  # noqa: B010 - mypy takes no assignment
     finish(session, ranked)

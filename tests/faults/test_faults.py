@@ -15,11 +15,11 @@ import numpy as np
 import psutil
 import pytest
 
-from autocnn.engines.base import Proposal
-from autocnn.engines.optuna_engine import OptunaEngine
-from autocnn.errors import DiskFullError
-from autocnn.objective import Goal
-from autocnn.space_files import parse_space
+from autocnn.core.errors import DiskFullError
+from autocnn.core.objective import Goal
+from autocnn.spaces.files import parse_space
+from autocnn.tuning.engines.base import Proposal
+from autocnn.tuning.engines.optuna_engine import OptunaEngine
 from tests.faults.studies import SPACE, Place, read_record, read_table, trained_epochs
 
 pytestmark = pytest.mark.slow

@@ -13,12 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from autocnn.atomic import replacing
-from autocnn.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from autocnn.errors import AutocnnError
-from autocnn.evaluation.robustness import CORRUPTIONS, STRENGTHS
-from autocnn.records import EpochScore, Scores
-from autocnn.tasks import (
+from autocnn.core.atomic import replacing
+from autocnn.core.errors import AutocnnError
+from autocnn.core.records import EpochScore, Scores
+from autocnn.execution.tasks import (
     CandidateResult,
     CandidateTask,
     PredictionResult,
@@ -26,6 +24,8 @@ from autocnn.tasks import (
     TrainingResult,
     TrainingTask,
 )
+from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
+from autocnn.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 
 Report = Callable[[EpochScore], bool]
 

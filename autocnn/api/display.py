@@ -1,0 +1,212 @@
+"""Progress on stderr: live bars on a terminal, plain lines elsewhere, or only warnings."""
+
+import sys
+import time
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from autocnn.core.events import Observer
+from autocnn.core.records import EpochScore, Params, TrialRecord, TrialState
+
+PLAIN_EVERY_S = 10.0
+"""Plain lines about the steps of a stage come at most this often."""
+
+
+def show_progress(*, is_quiet: bool) -> Observer:
+    """The observer that fits stderr."""
+    if is_quiet:
+        return QuietDisplay()
+    return LiveDisplay() if sys.stderr.isatty() else PlainDisplay()
+
+
+class QuietDisplay(Observer):
+    """Shows warnings only."""
+
+    def warn(self, text: str) -> None:
+        """A line that begins with Warning."""
+        click.echo(f"Warning: {text}", err=True)
+
+
+class PlainDisplay(QuietDisplay):
+    """Shows lines, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.total: int | None = None
+        self.unit = ""
+        self.done = 0
+        self.said = 0.0
+        self.left: float | None = None
+        self.finalists_s = 0.0
+
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
+        """One line per stage."""
+        self.name, self.total, self.unit, self.done = name, total, unit, 0
+        self.said = time.monotonic()
+        count = f": {total:,} {unit}" if total is not None else ""
+        click.echo(f"== {name}{count}", err=True)
+
+    def advance(self, steps: int = 1) -> None:
+        """A line every few seconds."""
+        self.done += steps
+        if time.monotonic() - self.said >= PLAIN_EVERY_S and self.total:
+            self.said = time.monotonic()
+            click.echo(f"   {self.done:,} of {self.total:,} {self.unit}", err=True)
+
+    def note(self, text: str) -> None:
+        """A line."""
+        click.echo(text, err=True)
+
+    def trial_started(self, trial: int, params: Params, *, epochs: int) -> None:
+        """A line with the params."""
+        click.echo(f"trial {trial} starts: {describe_params(params)}", err=True)
+
+    def trial_epoch(self, trial: int, score: EpochScore) -> None:
+        """A line per epoch."""
+        click.echo(f"trial {trial} epoch {score.epoch}: {describe_epoch(score)}", err=True)
+
+    def trial_ended(self, record: TrialRecord, *, best: TrialRecord | None) -> None:
+        """A line with the objective, the best so far and the time left."""
+        click.echo(f"{describe_end(record)}{_describe_best(best)}{self._time_left()}", err=True)
+
+    def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
+        """Kept for the next line."""
+        self.left, self.finalists_s = seconds, finalists_s
+
+    def _time_left(self) -> str:
+        left = describe_left(self.left, self.finalists_s)
+        return f"; {left}" if left else ""
+
+
+class LiveDisplay(Observer):
+    """Bars and one line per running trial, redrawn in place; ended trials scroll by above."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self.console = console or Console(stderr=True, highlight=False)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[unit]}{task.fields[left]}"),
+            console=self.console,
+        )
+        self.task: TaskID | None = None
+        self.running: dict[int, tuple[Params, int, EpochScore | None]] = {}
+        self.best: TrialRecord | None = None
+        self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self._draw)
+        self.live.start()
+
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
+        """A fresh bar in the place of the one before."""
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+        self.task = self.progress.add_task(name, total=total, unit=unit, left="")
+
+    def advance(self, steps: int = 1) -> None:
+        """The bar grows."""
+        if self.task is not None:
+            self.progress.advance(self.task, steps)
+
+    def note(self, text: str) -> None:
+        """A line above the bars."""
+        self.console.print(text, markup=False)
+
+    def warn(self, text: str) -> None:
+        """A yellow line above the bars."""
+        self.console.print(Text(f"Warning: {text}", style="yellow"))
+
+    def trial_started(self, trial: int, params: Params, *, epochs: int) -> None:
+        """A new line below the bar."""
+        self.running[trial] = (params, epochs, None)
+
+    def trial_epoch(self, trial: int, score: EpochScore) -> None:
+        """The trial's line changes."""
+        params, epochs, _ = self.running[trial]
+        self.running[trial] = (params, epochs, score)
+
+    def trial_ended(self, record: TrialRecord, *, best: TrialRecord | None) -> None:
+        """The trial's line goes up above the bars."""
+        self.running.pop(record.trial, None)
+        self.best = best
+        style = "" if record.state in (TrialState.COMPLETE, TrialState.PRUNED) else "red"
+        self.console.print(Text(describe_end(record), style=style))
+        self.advance()
+
+    def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
+        """Shown behind the bar."""
+        if self.task is not None:
+            left = describe_left(seconds, finalists_s)
+            self.progress.update(self.task, left=f", {left}" if left else "")
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self.running.clear()
+        self.live.stop()
+
+    def _draw(self) -> Group:
+        table = Table.grid(padding=(0, 2))
+        for trial, (params, epochs, score) in sorted(self.running.items()):
+            epoch = f"epoch {score.epoch if score else 0}/{epochs}"
+            value = describe_epoch(score) if score else "starting"
+            table.add_row(f"  trial {trial}", epoch, value, str(params.get("family", "")))
+        best = Text(_describe_best(self.best).removeprefix("; "))
+        return Group(self.progress, table, best)
+
+
+def describe_params(params: Params) -> str:
+    """`family=resnet width=24 ...`, numbers to three digits."""
+    return " ".join(
+        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={str(value).lower()}"
+        if isinstance(value, bool) else f"{name}={value}"
+        for name, value in params.items()
+    )  # fmt: skip
+
+
+def describe_epoch(score: EpochScore) -> str:
+    """The scores of an epoch in a few words."""
+    parts = [f"loss {score.train_loss:.3f}"]
+    if score.train.accuracy is not None:
+        parts.append(f"train {score.train.accuracy:.3f}")
+    if score.val.accuracy is not None:
+        parts.append(f"val {score.val.accuracy:.3f}")
+    return ", ".join(parts) + f", {score.seconds:.1f} s"
+
+
+def describe_end(record: TrialRecord) -> str:
+    """How a trial ended, in a line."""
+    line = f"trial {record.trial} {record.state}"
+    if record.objective is not None:
+        line += f": {record.objective:.4f} at epoch {record.best_epoch}"
+    train = record.best.train.accuracy if record.best else None
+    val = record.best.val.accuracy if record.best else None
+    if train is not None and val is not None:
+        line += f", gap train-val {train - val:+.3f}"
+    line += f", {record.seconds:.0f} s"
+    return line + (f" ({record.reason})" if record.reason else "")
+
+
+def describe_left(seconds: float | None, finalists_s: float) -> str:
+    """`about 12 min left, 3 min of it for the finalists`; empty when not known."""
+    if seconds is None:
+        return ""
+    share = f", {describe_time(finalists_s)} of it for the finalists" if finalists_s else ""
+    return f"about {describe_time(seconds)} left{share}"
+
+
+def describe_time(seconds: float) -> str:
+    """`45 s`, `12 min`, `2 h 05 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _describe_best(best: TrialRecord | None) -> str:
+    if best is None or best.objective is None:
+        return ""
+    return f"; best so far: {best.objective:.4f} (trial {best.trial})"

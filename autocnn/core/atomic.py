@@ -1,0 +1,71 @@
+"""Files that are written whole or not at all."""
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from autocnn.core.errors import DiskFullError, StudyError
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file whole: temporary name, fsync, rename.
+
+    Raises:
+        DiskFullError: When the disk is full; the old file stands.
+        StudyError: When the folder is read-only; the old file stands.
+    """
+    with replacing(path) as file:
+        file.write(content)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` when the block ends well.
+
+    Raises:
+        DiskFullError: When the disk is full; the old file stands.
+        StudyError: When the folder is read-only; the old file stands.
+    """
+    temporary = ""
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            temporary = file.name
+            yield file  # type: ignore[misc]
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise writing_error(error, path) from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def writing_error(error: OSError, path: Path) -> StudyError:
+    """The error that tells a user why `path` could not be written, and what to do."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(
+            f"{path}: the disk must have room, got: it is full.",
+            remedy="Free some space, or choose another folder with --results.",
+        )
+    remedy = "Choose a folder that you may write to with --results."
+    reason = error.strerror or str(error)
+    return StudyError(f"{path}: must be writable, got: {reason}.", remedy=remedy)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename outlast a power cut; not every file system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

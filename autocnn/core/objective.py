@@ -1,0 +1,87 @@
+"""The number that a search improves: read off scores, compared, its best epoch found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from autocnn.core.config import Objective
+from autocnn.core.records import EpochScore, Scores, TrialRecord
+
+
+@dataclass(frozen=True)
+class Goal:
+    """An objective, its direction, and the gap that it may cost.
+
+    Attributes:
+        objective: A field of `Scores`.
+        max_gap: Largest train - val gap of a feasible trial; None: any is.
+    """
+
+    objective: Objective
+    max_gap: float | None = None
+
+    @property
+    def maximize(self) -> bool:
+        """Whether a larger value is better."""
+        return self.objective != "log_loss"
+
+    def value_of(self, scores: Scores) -> float | None:
+        """The objective in `scores`, or None where it was not measured."""
+        value: float | None = getattr(scores, self.objective)
+        return value
+
+    def is_better(self, value: float, than: float | None) -> bool:
+        """Whether a value beats another strictly; anything beats None."""
+        if than is None:
+            return True
+        return value > than if self.maximize else value < than
+
+    def best_epoch(self, history: Sequence[EpochScore]) -> EpochScore | None:
+        """The epoch with the best value on val, the earliest of equals; None without any."""
+        best = None
+        for score in history:
+            value = self.value_of(score.val)
+            if value is None:
+                continue
+            if best is None or self.is_better(value, self.value_of(best.val)):
+                best = score
+        return best
+
+    def gap_of(self, score: EpochScore) -> float | None:
+        """How much better the objective is on train than on val; None where not measured."""
+        train, val = self.value_of(score.train), self.value_of(score.val)
+        if train is None or val is None:
+            return None
+        return train - val if self.maximize else val - train
+
+    def gap_excess(self, record: TrialRecord) -> float | None:
+        """How far a trial's gap exceeds `max_gap`: above 0, it is not feasible.
+
+        None where there is no limit or the gap was not measured.
+        """
+        gap = self.gap_of(record.best) if record.best else None
+        return None if gap is None or self.max_gap is None else gap - self.max_gap
+
+    def rank(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+        """Trials that have an objective, best first: feasible ones before the others.
+
+        Equal objectives stand in the order of their numbers.
+        """
+        sign = -1.0 if self.maximize else 1.0
+        scored = [record for record in records if record.objective is not None]
+        return sorted(
+            scored,
+            key=lambda r: ((self.gap_excess(r) or 0.0) > 0, sign * (r.objective or 0.0), r.trial),
+        )
+
+
+def distinct_trials(ranked: Sequence[TrialRecord]) -> list[TrialRecord]:
+    """Of trials with the same params only the first: Hyperband trains them for longer.
+
+    Args:
+        ranked: Best first, as of `Goal.rank`.
+    """
+    distinct: list[TrialRecord] = []
+    for record in ranked:
+        if all(record.params != other.params for other in distinct):
+            distinct.append(record)
+    return distinct

@@ -1,0 +1,112 @@
+"""What a study remembers: plain frozen data, one JSON object each.
+
+Records hold no behaviour beyond reading and writing themselves. What was not
+measured is None (an empty cell in CSV), never 0. Scores are fractions (0.9312),
+times are seconds, sizes are MB (10^6 bytes).
+"""
+
+from autocnn.core.records.assessments import Assessment, FigureComparison
+from autocnn.core.records.audit import (
+    AuditReport,
+    CopyCounts,
+    CopyGroup,
+    LabelConflict,
+    OddImage,
+    Shortcut,
+    UnreadableImage,
+)
+from autocnn.core.records.base import (
+    SCHEMA_VERSION,
+    SPLITS,
+    Channels,
+    Params,
+    ParamValue,
+    Record,
+    SplitName,
+)
+from autocnn.core.records.candidates import (
+    CandidateRecord,
+    Comparison,
+    Corruption,
+    ExplainedImage,
+    Explanation,
+    Gap,
+    GapLoss,
+    GapStep,
+    Member,
+    Robustness,
+)
+from autocnn.core.records.exports import (
+    ExportFormat,
+    ExportMetadata,
+    Familiarity,
+    ModelInput,
+    Parity,
+    Precision,
+    RejectionPoint,
+)
+from autocnn.core.records.scores import (
+    Calibration,
+    CalibrationScores,
+    ClassScores,
+    ConfusionMatrix,
+    Interval,
+    PrCurve,
+    ReliabilityBin,
+    RocCurve,
+    ScoredSet,
+    Scores,
+    SplitScores,
+)
+from autocnn.core.records.trials import EpochScore, RetrainedRecord, TrialRecord, TrialState
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "SPLITS",
+    "Assessment",
+    "AuditReport",
+    "Calibration",
+    "CalibrationScores",
+    "CandidateRecord",
+    "Channels",
+    "ClassScores",
+    "Comparison",
+    "ConfusionMatrix",
+    "CopyCounts",
+    "CopyGroup",
+    "Corruption",
+    "EpochScore",
+    "ExplainedImage",
+    "Explanation",
+    "ExportFormat",
+    "ExportMetadata",
+    "Familiarity",
+    "FigureComparison",
+    "Gap",
+    "GapLoss",
+    "GapStep",
+    "Interval",
+    "LabelConflict",
+    "Member",
+    "ModelInput",
+    "OddImage",
+    "ParamValue",
+    "Params",
+    "Parity",
+    "PrCurve",
+    "Precision",
+    "Record",
+    "RejectionPoint",
+    "ReliabilityBin",
+    "RetrainedRecord",
+    "Robustness",
+    "RocCurve",
+    "ScoredSet",
+    "Scores",
+    "Shortcut",
+    "SplitName",
+    "SplitScores",
+    "TrialRecord",
+    "TrialState",
+    "UnreadableImage",
+]

@@ -1,0 +1,70 @@
+"""A model on other images than those of its study: what it scores there, and how that compares."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from autocnn.core.records.audit import UnreadableImage
+from autocnn.core.records.base import SCHEMA_VERSION, Record
+from autocnn.core.records.scores import ConfusionMatrix, Interval, ReliabilityBin, SplitScores
+
+
+class FigureComparison(Record):
+    """A figure on these images beside that of the study's test split.
+
+    Attributes:
+        metric: `accuracy`, ...
+        study, here: The two, each with its 95 % interval.
+        difference: Here minus study; the two sets of images are independent.
+        is_told_apart: Whether the interval leaves 0 out.
+    """
+
+    metric: str
+    study: Interval
+    here: Interval
+    difference: Interval
+    is_told_apart: bool
+
+
+class Assessment(Record):
+    """metrics.json of `autocnn evaluate`.
+
+    Attributes:
+        model: MODEL as it was given.
+        study, candidate: Where the model comes from.
+        data: DATA as it was given.
+        split: Whether all of it was scored, or its test split alone.
+        missing_classes: Classes of the model without an image here.
+        unreadable: Images that were left out.
+        num_unlike: Scored images that are unlike the training images; None where the model
+            cannot say.
+        num_seen: Scored images that are byte copies of the study's train or val images; None
+            for an exported model, which does not know them.
+        num_own_test: The same of its test images.
+        scores: On all scored images, under the name `test`.
+        unseen: The same without `num_seen`, as `test_clean`; None where none or all are seen.
+        confusion: Of all scored images.
+        bins: Of their top probability.
+        compared_with: What of the study is compared: test without copies where it has one.
+        comparisons: Of `unseen`, or else `scores`; empty where all images were seen.
+        sentences: What all this means, in words.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    model: str
+    study: str
+    candidate: int = Field(ge=1)
+    data: str
+    split: Literal["all", "test"]
+    missing_classes: tuple[str, ...] = ()
+    unreadable: tuple[UnreadableImage, ...] = ()
+    num_unlike: int | None = None
+    num_seen: int | None = None
+    num_own_test: int | None = None
+    scores: SplitScores
+    unseen: SplitScores | None = None
+    confusion: ConfusionMatrix
+    bins: tuple[ReliabilityBin, ...]
+    compared_with: Literal["test", "test_clean"] | None = None
+    comparisons: tuple[FigureComparison, ...] = ()
+    sentences: tuple[str, ...] = ()

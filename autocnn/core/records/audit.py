@@ -1,0 +1,137 @@
+"""What is known of the data before anything is trained on them."""
+
+from typing import Literal
+
+from autocnn.core.records.base import SCHEMA_VERSION, Record, SplitName
+
+
+class UnreadableImage(Record):
+    """A file that was left out, and why."""
+
+    path: str
+    reason: str
+
+
+class LabelConflict(Record):
+    """Copies of one image under different labels."""
+
+    paths: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+class CopyGroup(Record):
+    """Images that show the same.
+
+    Attributes:
+        kind: `bytes`: the same file; `pixels`: other bytes, the same decoded pixels; `near`:
+            alike after turning, mirroring, scaling or recompression. The weakest tie counts.
+        paths, labels, splits: One entry per image.
+        turns: How each lies to the first: `as is`, `turned 90`, `mirrored`, ...
+        thumbnails: Files in the study's `audit/` folder; empty where none were drawn.
+    """
+
+    kind: Literal["bytes", "pixels", "near"]
+    paths: tuple[str, ...]
+    labels: tuple[str, ...]
+    splits: tuple[SplitName, ...]
+    turns: tuple[str, ...]
+    thumbnails: tuple[str, ...] = ()
+
+
+class CopyCounts(Record):
+    """How many copies there are. "Seen" images are those in train or val.
+
+    Attributes:
+        groups: Sets of two or more images that show the same.
+        surplus: Images less distinct images.
+        groups_within_seen: Those that have two or more images in train and val together.
+        groups_across_splits: Those with images both in test and in train or val.
+        test_images_in_train: Test images that have a copy in train or val.
+        test_images_in_train_by_class: The same per class, by the test image's label.
+        val_images_in_train: Val images that have a copy in train.
+    """
+
+    groups: int
+    surplus: int
+    groups_within_seen: int
+    groups_across_splits: int
+    test_images_in_train: int
+    test_images_in_train_by_class: dict[str, int]
+    val_images_in_train: int
+
+
+class OddImage(Record):
+    """An image that is not like the others, and how: its size, its mode, blank."""
+
+    path: str
+    reason: str
+
+
+class Shortcut(Record):
+    """How well facts about the files, without their content, predict what they should not.
+
+    Attributes:
+        predicts: `class`, or `split`: whether an image is in test.
+        target: The class; `test` for a split.
+        fact: The fact that tells most: `width`, `mode`, `border`, ...
+        auc: Cross-validated area under the ROC curve of all facts together; 0.5 is chance.
+        fact_auc: Of that fact alone.
+        is_warning: Whether it is beyond what is likely by chance and harmless.
+        sentence: The same in words, with numbers.
+    """
+
+    predicts: Literal["class", "split"]
+    target: str
+    fact: str
+    auc: float
+    fact_auc: float
+    is_warning: bool
+    sentence: str
+
+
+class AuditReport(Record):
+    """What the data look like, before anything is trained on them.
+
+    Attributes:
+        source: DATA as it was given.
+        num_images: Readable images.
+        class_names: In label order.
+        counts: Split -> class -> images.
+        ignored: Kind of file or folder that was left out -> how many.
+        unreadable: Images that could not be decoded.
+        blank: Images of one colour.
+        odd: Images whose size or mode differs from nearly all others.
+        modes, sizes, file_types: Class -> value -> images: channels and depth; `224 x 224`;
+            JPEG, PNG, ...
+        coloured: Class -> images with colour, where `--channels auto` looked for them.
+        byte_copies: Counts of files with the same sha256.
+        all_copies: Counts of these, of equal pixels, and of near copies together.
+        copies: Every group of images that show the same.
+        label_conflicts: Groups whose images carry different labels.
+        groups_across_splits: Named groups with images in more than one split.
+        shortcuts: What file facts predict, strongest first.
+        notes: Choices made while reading and splitting, one sentence each.
+        warnings: What may spoil the result, one sentence each.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    source: str
+    num_images: int
+    class_names: tuple[str, ...]
+    counts: dict[SplitName, dict[str, int]]
+    ignored: dict[str, int]
+    unreadable: tuple[UnreadableImage, ...]
+    blank: tuple[str, ...]
+    odd: tuple[OddImage, ...]
+    modes: dict[str, dict[str, int]]
+    sizes: dict[str, dict[str, int]]
+    file_types: dict[str, dict[str, int]]
+    coloured: dict[str, int]
+    byte_copies: CopyCounts
+    all_copies: CopyCounts
+    copies: tuple[CopyGroup, ...]
+    label_conflicts: tuple[LabelConflict, ...]
+    groups_across_splits: int
+    shortcuts: tuple[Shortcut, ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]

@@ -1,0 +1,238 @@
+"""Candidates: everything that was measured on a model at the end."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from autocnn.core.records.base import SCHEMA_VERSION, ParamValue, Record
+from autocnn.core.records.scores import Calibration, Interval, ScoredSet, SplitScores
+from autocnn.core.records.trials import EpochScore
+
+
+class Member(Record):
+    """A model inside a candidate that averages several.
+
+    Attributes:
+        trial: The trial whose params it has.
+        fold: The fold that it has not seen; 0: a refit.
+        weight: Its share of the average; those of all members add up to 1.
+    """
+
+    trial: int
+    fold: int
+    weight: float
+
+
+class GapStep(Record):
+    """Accuracy on one set, on the way from train to clean test."""
+
+    scored: ScoredSet
+    num_images: int
+    accuracy: Interval
+
+
+class GapLoss(Record):
+    """What is lost from one set to the next: positive when the second is the harder one.
+
+    Attributes:
+        start, end: The sets.
+        loss: Difference of the accuracies, with its 95 % interval.
+        cause: What such a loss means: `overfitting` (train to val), `luck` (val to folds, or
+            to test without folds), `leakage or shift` (folds to test), `class mix`: the end
+            holds other shares of the classes, and that explains it.
+        mix: What that mix alone would lose: how much worse the start would be if its images
+            were mixed as those of the end, class by class as often right as they are.
+        is_real: Whether the interval leaves 0 out on the losing side.
+    """
+
+    start: ScoredSet
+    end: ScoredSet
+    loss: Interval
+    cause: Literal["overfitting", "luck", "leakage or shift", "class mix"]
+    mix: float = 0.0
+    is_real: bool
+
+
+class Gap(Record):
+    """The gap between train and test, taken apart.
+
+    Attributes:
+        steps: train, val, folds (where there are any), test_clean (test, where it is clean).
+        losses: One per pair of neighbours.
+        sentence: Which step loses most, and what that means.
+    """
+
+    steps: tuple[GapStep, ...]
+    losses: tuple[GapLoss, ...]
+    sentence: str
+
+
+class Comparison(Record):
+    """A candidate against another one, on the same test images.
+
+    Attributes:
+        other: Number of the other candidate.
+        difference: Accuracy of this one minus the other's, 95 % interval of the paired
+            bootstrap by group.
+        p_value: Of McNemar's exact test.
+        is_told_apart: Whether the interval leaves 0 out.
+    """
+
+    other: int
+    difference: Interval
+    p_value: float
+    is_told_apart: bool
+
+
+class Corruption(Record):
+    """Accuracy under one disturbance of the images.
+
+    Attributes:
+        name: `noise`, `blur`, `jpeg`, ...
+        strength: 1, 2 or 3.
+        setting: What was done, in words: `sigma 13 of 255`.
+        accuracy: On the disturbed images.
+        drop: Accuracy on the same images undisturbed, minus this one.
+    """
+
+    name: str
+    strength: int
+    setting: str
+    accuracy: float
+    drop: float
+
+
+class Robustness(Record):
+    """How a candidate stands disturbed images.
+
+    Attributes:
+        num_images: Test images that were disturbed.
+        accuracy: On them, undisturbed.
+        mean_drop: Mean of the drops over all disturbances and strengths.
+        corruptions: One per disturbance and strength.
+    """
+
+    num_images: int
+    accuracy: float
+    mean_drop: float
+    corruptions: tuple[Corruption, ...]
+
+
+class ExplainedImage(Record):
+    """A test image with the map of what the model looked at.
+
+    Attributes:
+        path: Of the image.
+        label, predicted: True and predicted class.
+        probability: Of the predicted class.
+        is_right: Whether they agree.
+        border_share: Share of the attention on the border.
+        picture: File beside candidate.json: the image, and the map over it.
+    """
+
+    path: str
+    label: str
+    predicted: str
+    probability: float
+    is_right: bool
+    border_share: float
+    picture: str
+
+
+class Explanation(Record):
+    """Where a candidate looks: Grad-CAM as a check.
+
+    Attributes:
+        num_images: Test images, right and wrong ones of each class.
+        border_share: Mean share of the attention on the border.
+        border_area: Share of the image that the border is: what no preference would give.
+        outside_share: Mean share of the attention outside the object; None where no object
+            stands out from its background.
+        outside_area: Share of the images that is outside the object.
+        randomized_similarity: Mean rank correlation of the maps with those of the same network
+            with random weights; near 1 the maps do not depend on what was learned.
+        agreement: Mean rank correlation with the maps of the other candidates; None for one.
+        warnings: What looks wrong, one sentence each.
+        images: The right and the worst wrong images, with their pictures.
+    """
+
+    num_images: int
+    border_share: float
+    border_area: float
+    outside_share: float | None
+    outside_area: float | None
+    randomized_similarity: float
+    agreement: float | None
+    warnings: tuple[str, ...]
+    images: tuple[ExplainedImage, ...]
+
+
+class CandidateRecord(Record):
+    """A model that was judged at the end.
+
+    Attributes:
+        candidate: Its number, 1 for the first; `candidates/01`.
+        rank: Place on the leaderboard; by folds or val, never by test.
+        kind: `refit`: the params of a trial, trained on train + val; `folds`: the mean of its
+            fold models; `ensemble`: the weighted mean of several refits.
+        trial: Number of the trial whose params it has; of the member that weighs most.
+        members: The models that it averages; empty for a refit.
+        params: Of that trial.
+        builder: Short name of the user's own builder of its networks; None: autocnn's.
+        is_default: Whether that trial is the space's default configuration.
+        objective: The trial's best objective on val.
+        cv_mean, cv_sd: Mean and standard deviation of the objective over the folds.
+        fold_scores: The objective on each fold.
+        train, val: Scores of the trial's model on its train and val splits.
+        folds: Scores on all images of train and val, out of fold; None without folds.
+        test: Scores of the candidate's own model on test.
+        test_clean: The same without images that have a copy in train or val.
+        gap: Where accuracy is lost between train and test.
+        calibration: Temperature, and what it did; None where it could not be fitted.
+        comparisons: With the candidates of better rank.
+        tied_with: The best candidate that it is not told apart from on test; None for that one.
+        robustness, explanation: None where they were not asked for; explanation also where a
+            model of the user's own has layers that Grad-CAM cannot open.
+        image_size: Side of the square images that the model takes, px; None: of the data's.
+        num_weights: Of the whole model.
+        flops: Floating-point operations of one forward pass of one image.
+        latency_ms: Median time to predict one image.
+        size_mb: Size of model.keras.
+        epochs: Epochs that its models trained, each.
+        train_seconds: Time that they took, together.
+        history: Epochs of the refit; empty where there are several.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    candidate: int = Field(ge=1)
+    rank: int = Field(ge=1)
+    kind: Literal["refit", "folds", "ensemble"]
+    trial: int
+    members: tuple[Member, ...] = ()
+    params: dict[str, ParamValue]
+    builder: str | None = None
+    is_default: bool = False
+    objective: float
+    cv_mean: float | None = None
+    cv_sd: float | None = None
+    fold_scores: tuple[float, ...] = ()
+    train: SplitScores
+    val: SplitScores
+    folds: SplitScores | None = None
+    test: SplitScores
+    test_clean: SplitScores | None = None
+    gap: Gap | None = None
+    calibration: Calibration | None = None
+    comparisons: tuple[Comparison, ...] = ()
+    tied_with: int | None = None
+    robustness: Robustness | None = None
+    explanation: Explanation | None = None
+    image_size: int | None = None
+    num_weights: int
+    flops: int | None
+    latency_ms: float | None
+    size_mb: float
+    epochs: int
+    train_seconds: float
+    seed: int
+    history: tuple[EpochScore, ...] = ()

@@ -1,0 +1,121 @@
+"""Trials: how they were trained and how they ended."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from autocnn.core.records.base import SCHEMA_VERSION, ParamValue, Record
+from autocnn.core.records.scores import Scores
+
+
+class TrialState(StrEnum):
+    """How a trial stands or ended."""
+
+    COMPLETE = "complete"
+    PRUNED = "pruned"
+    FAILED = "failed"
+    OUT_OF_MEMORY = "out-of-memory"
+    TIMED_OUT = "timed-out"
+    INTERRUPTED = "interrupted"
+    RUNNING = "running"
+
+
+class EpochScore(Record):
+    """One trained epoch of a trial.
+
+    Attributes:
+        epoch: 1 for the first.
+        train_loss: Mean loss over the epoch's augmented batches, as optimised.
+        train: Scores on a fixed sample of train images, not augmented, with the
+            weights of the end of the epoch.
+        val: Scores on the whole val split with the same weights; all None in a
+            refit, which has no val split.
+        val_loss: Mean cross-entropy on val (no label smoothing), equal to `val.log_loss`.
+        learning_rate: Learning rate of the last step.
+        seconds: Wall time of the epoch, scoring included.
+    """
+
+    epoch: int = Field(ge=1)
+    train_loss: float
+    train: Scores = Scores()
+    val: Scores = Scores()
+    learning_rate: float
+    seconds: float
+
+
+class TrialRecord(Record):
+    """One trial, whatever its end.
+
+    Attributes:
+        trial: Number of the trial, 0 for the first.
+        state: How it ended.
+        reason: Why, in words; empty for a complete trial.
+        params: The active parameters.
+        objective: Best value of the study's objective over the epochs on val.
+        best_epoch: Epoch of that value, 1 for the first.
+        history: One score per trained epoch.
+        num_weights: Trainable and other weights of the model.
+        seconds: Wall time from start to end of its process.
+        peak_memory_mb: Largest resident memory of its process.
+        from_start: True when the params are a start point of the space.
+        traceback: Of the error, for failed trials.
+        epochs: Epochs that its schedule spans; the trial may end before.
+        parent: Trial whose weights it began with, or None.
+        first_epoch: The epoch that it began with; above 1 only with a parent.
+        half_batch: True when it ran out of memory and was repeated with half its batch.
+        num_ended_before: Trials that had ended when it started.
+        end_order: Its place among the trials in the order of their ends, 0 for the first;
+            None before its end. With `num_ended_before` the order of all events is known,
+            which an engine needs to be rebuilt.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    trial: int = Field(ge=0)
+    state: TrialState
+    reason: str = ""
+    params: dict[str, ParamValue]
+    objective: float | None = None
+    best_epoch: int | None = None
+    history: tuple[EpochScore, ...] = ()
+    num_weights: int | None = None
+    seconds: float = 0.0
+    peak_memory_mb: float | None = None
+    from_start: bool = False
+    traceback: str = ""
+    epochs: int | None = None
+    parent: int | None = None
+    first_epoch: int = 1
+    half_batch: bool = False
+    num_ended_before: int = 0
+    end_order: int | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a resumed study goes on with it."""
+        return self.state in (TrialState.RUNNING, TrialState.INTERRUPTED)
+
+    @property
+    def best(self) -> EpochScore | None:
+        """The epoch with the best objective, or None when no epoch ended."""
+        return next((score for score in self.history if score.epoch == self.best_epoch), None)
+
+
+class RetrainedRecord(Record):
+    """A finalist that was retrained, on train + val or without one fold, and waits to be judged.
+
+    Attributes:
+        trial: Number of the trial whose params it has.
+        fold: The fold that it has not seen, 1 for the first; 0: it has seen all.
+        epochs: Epochs that it was to train; fewer were when the budget ended.
+        num_weights: Weights of the model.
+        seconds: Time that the training took, all sessions together.
+        history: One score per epoch.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    trial: int
+    fold: int = 0
+    epochs: int
+    num_weights: int
+    seconds: float
+    history: tuple[EpochScore, ...]

@@ -1,0 +1,175 @@
+"""What an audit found, in words: how much is spoiled, and what to do about it."""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from autocnn.core.records import AuditReport, CopyCounts, SplitName
+from autocnn.data.table import first_few
+
+FEW_COLOURED = 0.1
+"""Share of coloured images up to which they look like an accident, not like the data."""
+
+FEW_CLEAN = 30
+"""Images of a class below which its score on clean test has an interval of more than 0.1."""
+
+_KINDS: Mapping[Literal["bytes", "pixels", "near"], str] = {
+    "bytes": "byte-identical",
+    "pixels": "with equal pixels",
+    "near": "near",
+}
+
+MANY_SURPLUS = 0.1
+"""Share of surplus copies from which on a set is clearly smaller than it looks."""
+
+
+def warnings_of(report: AuditReport, *, has_files: bool) -> tuple[str, ...]:
+    """What may spoil the result, one sentence or two each, worst first.
+
+    Args:
+        report: All but its warnings.
+        has_files: Whether the images are files, so that another split can be written.
+    """
+    return tuple(_warnings(report, has_files=has_files))
+
+
+def split_file_for(source: str) -> Path:
+    """Where to write a corrected split of DATA, so that it can be given back as DATA.
+
+    >>> str(split_file_for("images/list.csv"))
+    'images/split.csv'
+    """
+    path = Path(source)
+    if path.suffix.lower() != ".csv":
+        return path / "split.csv"
+    return path.with_name("split.csv" if path.name != "split.csv" else "split-2.csv")
+
+
+def _warnings(report: AuditReport, *, has_files: bool) -> Iterator[str]:
+    yield from _leaks(report, has_files=has_files)
+    yield from _conflicts(report)
+    if report.groups_across_splits:
+        have = "group has" if report.groups_across_splits == 1 else "groups have"
+        yield (
+            f"{report.groups_across_splits:,} named {have} images in more than one split, as given."
+        )
+    yield from (shortcut.sentence for shortcut in report.shortcuts if shortcut.is_warning)
+    yield from _surplus(report)
+    yield from _unusable(report)
+    num_coloured = sum(report.coloured.values())
+    if 0 < num_coloured <= FEW_COLOURED * report.num_images:
+        have = "image has" if num_coloured == 1 else "images have"
+        classes = ", ".join(f"{name}: {n:,}" for name, n in report.coloured.items() if n)
+        yield (
+            f"Only {num_coloured:,} of {report.num_images:,} {have} colour ({classes}), and all "
+            "are read as RGB for it. --channels grey reads them as grey."
+        )
+
+
+def _leaks(report: AuditReport, *, has_files: bool) -> Iterator[str]:
+    exact, every = report.byte_copies, report.all_copies
+    file = shlex.quote(str(split_file_for(report.source)))
+    remedy = (
+        f"`autocnn audit {shlex.quote(report.source)} --split-out {file}` writes a split without."
+        if has_files
+        else "Look at the scores on clean test, which leave them out."
+    )
+    if every.test_images_in_train:
+        total = report.counts["test"]
+        yield (
+            f"{_leak(exact.test_images_in_train, every.test_images_in_train, total, 'test')} "
+            f"{_classes(report, exact, every)}. The test score is too good by what the model "
+            f"remembers of them.{_clean_rest(report, every)} {remedy}"
+        )
+    if every.val_images_in_train:
+        total = report.counts["val"]
+        yield (
+            f"{_leak(exact.val_images_in_train, every.val_images_in_train, total, 'val')}: the "
+            f"search may choose models that memorise.{f' {remedy}' if has_files else ''}"
+        )
+
+
+def _clean_rest(report: AuditReport, every: CopyCounts) -> str:
+    """What the clean part of test is worth, where copies took most of a class out of it."""
+    total, copied = report.counts["test"], every.test_images_in_train_by_class
+    clean = {name: total[name] - copied.get(name, 0) for name in total}
+    thin = [name for name, number in clean.items()
+            if number < FEW_CLEAN and copied.get(name, 0) > number]  # fmt: skip
+    if not thin:
+        return ""
+    counts = ", ".join(f"{name} {number:,}" for name, number in clean.items())
+    number = sum(clean.values())
+    return (
+        f" Its clean part has {number:,} {'image' if number == 1 else 'images'} ({counts}), too "
+        f"few of {first_few(thin)} to tell."
+    )
+
+
+def _leak(exact: int, every: int, total: Mapping[str, int], split: SplitName) -> str:
+    """How many images of a split have copies in those that are trained on."""
+    images = f"of {sum(total.values()):,} {split} images"
+    kind, count = ("byte-identical", exact) if exact else ("near", every)
+    verb = f"is a {kind} copy" if count == 1 else f"are {kind} copies"
+    return f"{count:,} {images} {verb} of training images"
+
+
+def _classes(report: AuditReport, exact: CopyCounts, every: CopyCounts) -> str:
+    """The same per class, and with near copies where those are more."""
+
+    def in_words(counts: Mapping[str, int]) -> str:
+        return ", ".join(
+            f"{name} {count:,} of {report.counts['test'][name]:,}"
+            for name, count in counts.items()
+            if count
+        )
+
+    found = in_words(every.test_images_in_train_by_class)
+    if not exact.test_images_in_train:
+        return f"({found})"
+    text = f"({in_words(exact.test_images_in_train_by_class)})"
+    if every.test_images_in_train > exact.test_images_in_train:
+        text += f"; with near copies {every.test_images_in_train:,} ({found})"
+    return text
+
+
+def _conflicts(report: AuditReport) -> Iterator[str]:
+    if not report.label_conflicts:
+        return
+    kinds = Counter(group.kind for group in report.copies if len(set(group.labels)) > 1)
+    shown = first_few(
+        [
+            " = ".join(f"{path} ({label})" for path, label in zip(c.paths, c.labels, strict=True))
+            for c in report.label_conflicts
+        ]
+    )
+    found = ", ".join(f"{kinds[kind]:,} {word}" for kind, word in _KINDS.items() if kinds[kind])
+    number = len(report.label_conflicts)
+    groups = "group of copies carries" if number == 1 else "groups of copies carry"
+    yield f"{number:,} {groups} different labels ({found}): {shown}. Mend the labels."
+
+
+def _surplus(report: AuditReport) -> Iterator[str]:
+    every, exact = report.all_copies.surplus, report.byte_copies.surplus
+    if every < MANY_SURPLUS * report.num_images:
+        return
+    yield (
+        f"Only {report.num_images - every:,} of {report.num_images:,} images differ: {every:,} are "
+        f"copies of others ({exact:,} byte-identical, {every - exact:,} near). The set is smaller "
+        "than it looks."
+    )
+
+
+def _unusable(report: AuditReport) -> Iterator[str]:
+    if report.unreadable:
+        shown = first_few([f"{image.path} {image.reason}" for image in report.unreadable])
+        are = (
+            "image cannot be read and is"
+            if len(report.unreadable) == 1
+            else "images cannot be read and are"
+        )
+        yield f"{len(report.unreadable):,} {are} left out: {shown}."
+    if report.blank:
+        are = "image is" if len(report.blank) == 1 else "images are"
+        yield f"{len(report.blank):,} {are} of one colour: {first_few(report.blank)}."

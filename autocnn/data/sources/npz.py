@@ -1,0 +1,161 @@
+"""Reads images that lie in arrays: .npz files and the built-in digits."""
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.errors import DataError
+from autocnn.core.records import SPLITS, SplitName
+from autocnn.data.table import ArrayImages, FoundImages, Pixels
+
+KEYS = "train_images and train_labels (with val_ and test_ too, if you have them), or x and y"
+BIT_DEPTHS = (8, 10, 12, 14, 16)
+
+
+def read_npz(file: Path) -> FoundImages:
+    """Find the images in an .npz with MedMNIST keys, or with x and y.
+
+    Args:
+        file: Images (n, h, w) or (n, h, w, 1 | 3 | 4); labels (n,) or (n, 1), integers of
+            at least 0. Images that are not uint8 are brought to 0..255: values in 0..1 are
+            times 255, whole numbers above 255 lose their lowest bits.
+
+    Raises:
+        DataError: When the file is no such archive, or an array breaks a rule.
+    """
+    arrays = _load(file)
+    blocks: list[tuple[str, SplitName | None, NDArray[Any], NDArray[Any]]] = []
+    if "train_images" in arrays:
+        for split in SPLITS:
+            names = (f"{split}_images", f"{split}_labels")
+            if names[0] in arrays or names[1] in arrays:
+                blocks.append((names[0], split, *_pair(file, arrays, *names)))
+    elif "x" in arrays or "y" in arrays:
+        blocks.append(("x", None, *_pair(file, arrays, "x", "y")))
+    else:
+        got = ", ".join(arrays) or "nothing"
+        raise DataError(f"{file}: must hold {KEYS}, got {got}.", remedy="Rename the arrays.")
+    images, note = _to_uint8(file, [block[2] for block in blocks])
+    return FoundImages(
+        paths=tuple(f"{name}[{i}]" for name, _, x, _ in blocks for i in range(len(x))),
+        class_of=tuple(str(label) for block in blocks for label in block[3].tolist()),
+        splits=tuple(split for _, split, x, _ in blocks for _ in range(len(x))),
+        groups=(None,) * sum(map(len, images)),
+        images=ArrayImages(images, np.arange(sum(map(len, images)), dtype=np.int64)),
+        ignored={},
+        notes=(note,) if note else (),
+    )
+
+
+def read_digits() -> FoundImages:
+    """scikit-learn's 1,797 handwritten digits of 8 x 8 px, 0..16 scaled to 0..255."""
+    from sklearn.datasets import load_digits  # slow to import
+
+    digits = load_digits()
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    return FoundImages(
+        paths=tuple(f"digits[{i}]" for i in range(len(images))),
+        class_of=tuple(str(label) for label in digits.target.tolist()),
+        splits=(None,) * len(images),
+        groups=(None,) * len(images),
+        images=ArrayImages((images,), np.arange(len(images), dtype=np.int64)),
+        ignored={},
+        notes=(),
+    )
+
+
+def _load(file: Path) -> Mapping[str, NDArray[Any]]:
+    try:
+        # Opened here: NumPy leaves a file open that it cannot read.
+        with file.open("rb") as opened:
+            archive = np.load(opened, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise zipfile.BadZipFile("it holds a single array")
+            return {name: archive[name] for name in archive.files}
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise DataError(
+            f"{file}: must be a whole .npz archive, got: {error}.", remedy="Fetch it again."
+        ) from error
+    except ValueError as error:
+        raise _value_error(file, error) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"{file}: must be readable, got: {reason}.") from error
+
+
+def _value_error(file: Path, error: ValueError) -> DataError:
+    """NumPy says ValueError to pickled arrays, to other files and to cut arrays alike."""
+    if "Object arrays" in str(error):
+        return DataError(
+            f"{file}: must hold plain arrays, got pickled objects, which could run code.",
+            remedy="Save images as uint8 and labels as int64.",
+        )
+    reason = "another kind of file" if "pickle" in str(error) else str(error)
+    return DataError(f"{file}: must be a whole .npz archive, got: {reason}.")
+
+
+def _pair(
+    file: Path, arrays: Mapping[str, NDArray[Any]], images_name: str, labels_name: str
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Images as they are and labels (n,), both checked."""
+    for name, other in ((images_name, labels_name), (labels_name, images_name)):
+        if name not in arrays:
+            raise DataError(f"{file}: must hold {name} beside {other}, got {', '.join(arrays)}.")
+    images, labels = arrays[images_name], arrays[labels_name]
+    is_grey = images.ndim == 3
+    if not (is_grey or (images.ndim == 4 and images.shape[3] in (1, 3, 4))) or 0 in images.shape:
+        channels_first = images.ndim == 4 and images.shape[1] in (1, 3, 4) and images.shape[3] > 4
+        raise DataError(
+            f"{file}: {images_name} must be (images, height, width) or (images, height, width, "
+            f"1, 3 or 4), got the shape {images.shape}.",
+            remedy="Move the channels to the end: x.transpose(0, 2, 3, 1)." * channels_first,
+        )
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1:
+        rule = "must be (images,) or (images, 1), one class per image"
+        raise DataError(f"{file}: {labels_name} {rule}, got the shape {labels.shape}.")
+    if len(labels) != len(images):
+        rule = f"must be as many as {images_name} ({len(images):,})"
+        raise DataError(f"{file}: {labels_name} {rule}, got {len(labels):,}.")
+    if not np.issubdtype(labels.dtype, np.integer):
+        rule = f"must be integers, got {labels.dtype} like {labels[0].item()!r}"
+        raise DataError(f"{file}: {labels_name} {rule}.", remedy="Number the classes from 0.")
+    wrong = labels[(labels < 0) | (labels > np.iinfo(np.int32).max)]
+    if len(wrong):
+        rule = f"must be in [0, 2^31), got {wrong[0].item()}"
+        raise DataError(f"{file}: {labels_name} {rule}.", remedy="Number the classes from 0.")
+    return images, labels.astype(np.int64)
+
+
+def _to_uint8(file: Path, blocks: Sequence[NDArray[Any]]) -> tuple[tuple[Pixels, ...], str]:
+    """All blocks on one scale, 0..255, and a sentence when values were changed."""
+    kinds = {block.dtype.kind for block in blocks}
+    if not kinds <= set("buif"):
+        raise DataError(f"{file}: images must be numbers, got {blocks[0].dtype}.")
+    low = min(block.min().item() for block in blocks)
+    high = max(block.max().item() for block in blocks)
+    if kinds == {"b"}:
+        factor = 255.0
+    elif "f" in kinds and low >= 0 and high <= 255:
+        factor = 255.0 if high <= 1 else 1.0
+    elif "f" not in kinds and low >= 0 and high < 2 ** BIT_DEPTHS[-1]:
+        bits = next(bits for bits in BIT_DEPTHS if high < 2**bits)
+        factor = 255 / (2**bits - 1)
+    else:
+        rule = "must be in 0..1 or 0..255, or whole numbers below 65,536"
+        raise DataError(
+            f"{file}: image values {rule}, got {low:g} to {high:g}.",
+            remedy="Scale them to 0..255 and save them as uint8.",
+        )
+    if factor == 1.0 and "f" not in kinds:
+        return tuple(block.astype(np.uint8, copy=False) for block in blocks), ""
+    scaled = tuple(
+        np.rint(block.astype(np.float32) * np.float32(factor)).astype(np.uint8) for block in blocks
+    )
+    return scaled, f"Image values {low:g} to {high:g} were scaled by {factor:g} to 0..255."

@@ -1,0 +1,118 @@
+"""Finds the images behind DATA: a folder, a CSV, an .npz or a built-in set."""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from autocnn.core.config import BUILT_IN
+from autocnn.core.errors import DataError
+from autocnn.core.events import Observer
+from autocnn.data.sources.folder import LAYOUT, read_folder
+from autocnn.data.sources.npz import read_digits, read_npz
+from autocnn.data.sources.phantoms import read_phantoms
+from autocnn.data.sources.tables import read_csv
+from autocnn.data.table import FoundImages, ImageTable, Pixels, natural_key
+
+_BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
+    "digits": read_digits,
+    "phantoms": read_phantoms,
+}
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
+
+
+def read_source(
+    data: str, *, observer: Observer | None = None, fewest_classes: int = 2
+) -> ImageTable:
+    """Find the images behind DATA and hash their content.
+
+    Args:
+        data: Path to a folder of class folders, a CSV of path,label[,split][,group] or an
+            .npz; or a built-in set, `digits` or `phantoms` (a folder of such a name is
+            `./digits`).
+        observer: Hears of the stage `read`, in images.
+        fewest_classes: 1 where nothing has to be learned from the images.
+
+    Raises:
+        DataError: When there is nothing there, it breaks a rule, or it has too few classes.
+    """
+    observer = observer or Observer()
+    found = _find(data)
+    class_names = tuple(sorted(set(found.class_of), key=natural_key))
+    if len(class_names) < fewest_classes:
+        raise DataError(
+            f"{data}: must have at least two classes, got only {class_names[0]!r}.",
+            remedy=LAYOUT if Path(data).expanduser().is_dir() else "Add images of another class.",
+        )
+    index_of = {name: index for index, name in enumerate(class_names)}
+    return ImageTable(
+        source=data,
+        paths=found.paths,
+        labels=np.array([index_of[name] for name in found.class_of], dtype=np.int32),
+        class_names=class_names,
+        splits=found.splits,
+        groups=found.groups,
+        sha256=tuple(_hash_all(found, observer)),
+        images=found.images,
+        ignored=found.ignored,
+        notes=found.notes,
+    )
+
+
+def num_threads() -> int:
+    """Threads to read and decode with: one per core that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _find(data: str) -> FoundImages:
+    if data in BUILT_IN:
+        return _BUILT_IN_READERS[data]()
+    path = Path(data).expanduser()
+    suffix = path.suffix.lower()
+    if not data or not path.exists():
+        rule = f"DATA must be a folder, a .csv, an .npz or built in ({', '.join(BUILT_IN)})"
+        raise DataError(f"{data or repr(data)}: {rule}, got no such path.")
+    if path.is_dir():
+        return read_folder(path)
+    if suffix == ".csv":
+        return read_csv(path)
+    if suffix == ".npz":
+        return read_npz(path)
+    remedy = "Unpack it and give the folder." if suffix in _ARCHIVES else ""
+    raise DataError(
+        f"{data}: DATA must be a folder of class folders, a .csv or an .npz, got another file.",
+        remedy=remedy,
+    )
+
+
+def _hash_all(found: FoundImages, observer: Observer) -> Iterator[str]:
+    total = len(found.paths)
+    threads = num_threads()
+    batch = 32 * threads
+    observer.stage("read", total=total, unit="images")
+
+    def hash_one(index: int) -> str:
+        return _sha256(found.images.open(found.paths[index], index))
+
+    # Batches keep the queue of waiting futures short, whatever the number of images.
+    with ThreadPoolExecutor(threads) as pool:
+        for start in range(0, total, batch):
+            stop = min(start + batch, total)
+            yield from pool.map(hash_one, range(start, stop))
+            observer.advance(stop - start)
+
+
+def _sha256(image: Path | Pixels) -> str:
+    """Hex digest of a file's or an array's bytes; empty when the file cannot be read."""
+    if not isinstance(image, Path):
+        return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+    try:
+        with image.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""

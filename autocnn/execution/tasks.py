@@ -1,0 +1,314 @@
+"""What a worker process is told to do, and what it answers: plain data that pickles."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.objective import Goal
+from autocnn.core.own_model import Builder
+from autocnn.core.records import EpochScore, ExportFormat, ParamValue, Precision
+
+IntArray = NDArray[np.integer]
+
+TRAIN = "autocnn.training.train:train"
+PREDICT = "autocnn.training.candidate:predict"
+MAKE_CANDIDATE = "autocnn.training.candidate:make_candidate"
+FIND_WEIGHTS = "autocnn.training.candidate:find_weights"
+CHECK_BUILDER = "autocnn.training.candidate:check_builder"
+EXPORT = "autocnn.inference.export.conversion:convert"
+"""The functions that workers call; named, since the parent never imports them."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """Decoded images that every process maps into its memory.
+
+    Attributes:
+        path: An .npy file of uint8, shape (n, height, width, channels).
+        labels: Class numbers, shape (n,).
+        num_classes: At least 2.
+    """
+
+    path: Path
+    labels: IntArray
+    num_classes: int
+
+    def open(self) -> NDArray[np.uint8]:
+        """The images, mapped read-only."""
+        images: NDArray[np.uint8] = np.load(self.path, mmap_mode="r")
+        return images
+
+
+@dataclass(frozen=True)
+class TrainingTask:
+    """Train one network.
+
+    Attributes:
+        images: All images of the study at the size of these params.
+        train_rows: Rows to train on.
+        val_rows: Rows to score after each epoch; empty in a refit.
+        params: The trial's params.
+        epochs: Epochs to train; the learning rate's schedule spans them.
+        seed: (study seed, trial number, ...): all randomness derives from it.
+        goal: Decides which epoch's weights are kept.
+        model_path: Where the kept weights go as a model.
+        threads: Threads of TensorFlow.
+        precision: Keras dtype policy.
+        weights: Pretrained weights, for that family.
+        checkpoint_path: Where the last whole epoch is kept, and where training goes on from.
+        start_path: Model whose weights the training begins with; None: it begins anew.
+        first_epoch: The epoch it begins with; the schedule counts those before.
+        half_batch: Whether batches are half as large as the params say.
+        deterministic: Whether only operations with reproducible results may be used.
+        builder: Of a network of the user's own; None: `build_model`.
+    """
+
+    images: Images
+    train_rows: IntArray
+    val_rows: IntArray
+    params: dict[str, ParamValue]
+    epochs: int
+    seed: tuple[int, ...]
+    goal: Goal
+    model_path: Path
+    threads: int
+    precision: str
+    weights: str
+    checkpoint_path: Path
+    start_path: Path | None = None
+    first_epoch: int = 1
+    half_batch: bool = False
+    deterministic: bool = False
+    builder: Builder | None = None
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training left, beside the model file.
+
+    Attributes:
+        history: One score per epoch.
+        best_epoch: Epoch whose weights were kept.
+        num_weights: Weights of the model.
+    """
+
+    history: tuple[EpochScore, ...]
+    best_epoch: int
+    num_weights: int
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One model and what it predicts.
+
+    Attributes:
+        model_path: A saved model.
+        rows: Rows of the images.
+        probabilities_path: Where the float32 .npy of shape (rows, classes) goes.
+    """
+
+    model_path: Path
+    rows: IntArray
+    probabilities_path: Path
+
+
+@dataclass(frozen=True)
+class PredictionTask:
+    """Predict with some models of one image size.
+
+    Attributes:
+        images: Images at that size.
+        predictions: Models and rows.
+        threads: Threads of TensorFlow.
+        builder: Of the models, where they are the user's own: it holds their layers.
+    """
+
+    images: Images
+    predictions: tuple[Prediction, ...]
+    threads: int
+    builder: Builder | None = None
+
+
+@dataclass(frozen=True)
+class PredictionResult:
+    """All probabilities were written."""
+
+
+@dataclass(frozen=True)
+class MemberModel:
+    """A model that goes into a candidate.
+
+    Attributes:
+        path: A saved model.
+        weight: Its share of the average.
+        temperature: Its logits are divided by it.
+    """
+
+    path: Path
+    weight: float
+    temperature: float
+
+
+@dataclass(frozen=True)
+class CandidateTask:
+    """Make a candidate's model, and measure all that needs the model.
+
+    Attributes:
+        members: One model, or several that are averaged.
+        temperature: Of the average; 1 where the members have theirs alone.
+        has_temperature: Whether the average has one of its own, beside its members'.
+        model_path: Where the candidate's model goes.
+        images: Images at the size of the largest member.
+        test_rows: Rows of the test split.
+        val_rows: Rows of the val split, by which it is said what is familiar.
+        reference_rows: Rows of train that familiarity is measured to.
+        disturbed: Positions in `test_rows` of the images for the robustness.
+        explained: Positions in `test_rows` of the images whose maps all candidates share.
+        per_class: Most wrong and most right images of each class that get a map besides.
+        results_path: Where the .npz goes, see `judging.make_candidate`.
+        threads: Threads of TensorFlow.
+        seed: Of the disturbances and of random weights.
+        builder: Of the members, where they are the user's own: it holds their layers.
+    """
+
+    members: tuple[MemberModel, ...]
+    temperature: float
+    has_temperature: bool
+    model_path: Path
+    images: Images
+    test_rows: IntArray
+    val_rows: IntArray
+    reference_rows: IntArray
+    disturbed: IntArray
+    explained: IntArray
+    per_class: int
+    results_path: Path
+    threads: int
+    seed: int
+    builder: Builder | None = None
+
+
+@dataclass(frozen=True)
+class CandidateResult:
+    """Cost of a candidate.
+
+    Attributes:
+        num_weights: Weights of the model.
+        flops: Floating-point operations for one image.
+        latency_ms: Median time for one image.
+    """
+
+    num_weights: int
+    flops: int | None = None
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class WeightsTask:
+    """Find out which backbones can be had with some pretrained weights.
+
+    Attributes:
+        backbones: Names in keras.applications.
+        side: Side of the images in px.
+        weights: `imagenet` or a file.
+    """
+
+    backbones: tuple[str, ...]
+    side: int
+    weights: str
+
+
+@dataclass(frozen=True)
+class WeightsResult:
+    """The backbones that can be had."""
+
+    backbones: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class BuilderTask:
+    """Try a builder of the user's own.
+
+    Attributes:
+        builder: Where it stands.
+        params: Of trial 0.
+        image_shape: Height, width, channels.
+        num_classes: At least 2.
+        precision: Keras dtype policy of the training.
+    """
+
+    builder: Builder
+    params: dict[str, ParamValue]
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class BuilderResult:
+    """What was found out about a builder that keeps all rules.
+
+    Attributes:
+        files: What it is made of: path relative to its root -> SHA-256.
+        read: Params that it looked at.
+        no_maps: Why Grad-CAM cannot open its model; empty when it can.
+    """
+
+    files: dict[str, str]
+    read: frozenset[str]
+    no_maps: str = ""
+
+
+@dataclass(frozen=True)
+class ExportTask:
+    """Write a candidate's model in another format, and predict what it is compared with.
+
+    Attributes:
+        format, precision: What to write.
+        activations: What it computes in between; int8 only in an int8 file.
+        model_path: The candidate's model.
+        familiarity_path: Reference features of train images, an .npz; None without them.
+        images_path: A .npy, uint8 (n, height, width, channels), as the network takes them: to
+            compare, and to set the ranges of int8 by.
+        target_path: File or folder to write.
+        reference_path: Where the .npy with the candidate's own probabilities goes.
+        threads: Threads of TensorFlow.
+        builder: Of the model, when it is the user's own.
+    """
+
+    format: ExportFormat
+    precision: Precision
+    activations: Precision
+    model_path: Path
+    familiarity_path: Path | None
+    images_path: Path
+    target_path: Path
+    reference_path: Path
+    threads: int
+    builder: Builder | None = None
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written.
+
+    Attributes:
+        outputs: Names of what the written model gives.
+        has_own_layers: Whether it loads only after its builder's files were imported.
+    """
+
+    outputs: tuple[str, ...]
+    has_own_layers: bool = False
+
+
+Task = TrainingTask | PredictionTask | CandidateTask | WeightsTask | BuilderTask | ExportTask
+Result = (
+    TrainingResult
+    | PredictionResult
+    | CandidateResult
+    | WeightsResult
+    | BuilderResult
+    | ExportResult
+)

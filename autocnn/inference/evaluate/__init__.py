@@ -1,0 +1,27 @@
+"""A finished model on other labelled images: the same scores, pictures and intervals.
+
+reference: what its study knows   labels: DATA's classes as the model's   assess: the scores
+words: what they mean             files: the folder that is left
+"""
+
+from autocnn.inference.evaluate.assess import Assessed, Predictor, assess
+from autocnn.inference.evaluate.files import check_target, default_target, write_assessment
+from autocnn.inference.evaluate.reference import (
+    Reference,
+    export_reference,
+    open_reference,
+    study_reference,
+)
+
+__all__ = [
+    "Assessed",
+    "Predictor",
+    "Reference",
+    "assess",
+    "check_target",
+    "default_target",
+    "export_reference",
+    "open_reference",
+    "study_reference",
+    "write_assessment",
+]

@@ -1,0 +1,282 @@
+"""Scores of a model on DATA, from its images to the record, and how they compare."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.config import StudyConfig
+from autocnn.core.errors import DataError
+from autocnn.core.events import Observer
+from autocnn.core.records import Assessment, FigureComparison, SplitScores, UnreadableImage
+from autocnn.data import (
+    ImageTable,
+    bundle_images,
+    choose_image_size,
+    decode_images,
+    find_copies,
+    read_source,
+)
+from autocnn.data.table import Pixels
+from autocnn.inference.evaluate.labels import Asked, choose_images, match_labels
+from autocnn.inference.evaluate.reference import Reference
+from autocnn.inference.evaluate.words import describe
+from autocnn.metrics.calibration import reliability_bins
+from autocnn.metrics.intervals import difference_interval
+from autocnn.metrics.metrics import METRICS, confusion_matrix, score_split
+
+IMAGES_AT_ONCE = 1024
+"""Images that the model is given at a time: what bounds the memory."""
+
+
+class Predicted(Protocol):
+    """What a model gives for m images."""
+
+    @property
+    def probabilities(self) -> NDArray[np.floating]:
+        """(m, classes); a row of an image with an error counts for nothing."""
+        ...
+
+    @property
+    def is_unlike(self) -> NDArray[np.bool_] | None:
+        """(m,) Whether each is unlike the training images; None where nobody can say."""
+        ...
+
+    @property
+    def errors(self) -> Sequence[str | None]:
+        """(m,) Why an image could not be read, or None."""
+        ...
+
+
+class Predictor(Protocol):
+    """A model that reads images by itself."""
+
+    def predict(self, images: Sequence[Path | Pixels]) -> Predicted:
+        """Predict some images, each a file or uint8 pixels; classes are the reference's."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Assessed:
+    """A model on n images, and all that its tables and pictures are made from.
+
+    Attributes:
+        record: Everything measured.
+        paths: (n,) The scored images.
+        labels: (n,) Their classes, index into the model's.
+        probabilities: (n, classes).
+        groups: (n,) The same number for copies and images of one named group.
+        is_unlike: (n,) Unlike the training images; None where the model cannot say.
+        is_seen: (n,) Byte copy of a train or val image of its study; None where not known.
+    """
+
+    record: Assessment
+    paths: tuple[str, ...]
+    labels: NDArray[np.int32]
+    probabilities: NDArray[np.floating]
+    groups: NDArray[np.int64]
+    is_unlike: NDArray[np.bool_] | None
+    is_seen: NDArray[np.bool_] | None
+
+
+def assess(
+    load: Callable[[], Predictor],
+    reference: Reference,
+    data: str,
+    *,
+    name: str,
+    asked: Asked = "all",
+    cache_dir: Path | None = None,
+    observer: Observer | None = None,
+) -> Assessed:
+    """Score a model on DATA as a study scores its candidates on test.
+
+    Intervals are by group: copies and images of one named group count together. Nothing is
+    written but decoded images in the cache.
+
+    Args:
+        load: Loads the model, which is slow: it is called when DATA has turned out usable.
+        reference: Of its study: its classes, and what the scores are compared with.
+        data: As for a search; one class is enough here.
+        name: MODEL as it was given, for the record.
+        asked: All images, or the test split alone.
+        cache_dir: Folder for decoded images; None: the platform's cache folder.
+        observer: Hears of the stages `read`, `decode`, `compare`, `load the model`, `predict`.
+
+    Raises:
+        DataError: When DATA cannot be used, or has a class that the model does not know.
+    """
+    observer = observer or Observer()
+    table = read_source(data, observer=observer, fewest_classes=1)
+    class_names = reference.class_names
+    labels = match_labels(table, class_names)
+    chosen = choose_images(table, asked, reference)
+    bundles, unreadable = _bundle(table, cache_dir, observer)
+    readable = chosen[bundles[chosen] >= 0]
+    observer.stage("load the model")
+    parts = list(_predict(load(), table, readable, observer))
+    errors = [error for part in parts for error in part.errors]
+    unreadable |= {int(i): error for i, error in zip(readable, errors, strict=True) if error}
+    keep = np.array([error is None for error in errors], dtype=bool)
+    kept = readable[keep]
+    left_out = tuple(
+        UnreadableImage(path=table.paths[i], reason=unreadable[i])
+        for i in chosen.tolist()
+        if i in unreadable
+    )
+    if not len(kept):
+        first = "; ".join(f"{image.path} {image.reason}" for image in left_out[:3])
+        raise DataError(f"{data}: must have an image that can be read, got none: {first}.")
+    hashes = [table.sha256[i] for i in kept.tolist()]
+    images = _Images(
+        labels=labels[kept],
+        probabilities=np.concatenate([part.probabilities for part in parts])[keep],
+        groups=bundles[kept],
+        is_seen=_is_among(hashes, reference.seen),
+        is_tested=_is_among(hashes, _hashes_of(reference.tested)),
+        is_unlike=_joined([part.is_unlike for part in parts], keep),
+    )
+    record = _record(images, class_names, reference, name=name, data=data, asked=asked,
+                     left_out=left_out)  # fmt: skip
+    return Assessed(
+        record=record.model_copy(update={"sentences": describe(record)}),
+        paths=tuple(table.paths[i] for i in kept.tolist()),
+        labels=images.labels,
+        probabilities=images.probabilities,
+        groups=images.groups,
+        is_unlike=images.is_unlike,
+        is_seen=images.is_seen,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Images:
+    """The scored images, each attribute (n, ...)."""
+
+    labels: NDArray[np.int32]
+    probabilities: NDArray[np.floating]
+    groups: NDArray[np.int64]
+    is_seen: NDArray[np.bool_] | None
+    is_tested: NDArray[np.bool_] | None
+    is_unlike: NDArray[np.bool_] | None
+
+
+def _bundle(
+    table: ImageTable, cache_dir: Path | None, observer: Observer
+) -> tuple[NDArray[np.int64], dict[int, str]]:
+    """The bundle of each image, -1 for an unreadable one; and why those cannot be read.
+
+    Over all of DATA, as a search does, so that the same images get the same bundles.
+    """
+    decoded = decode_images(
+        table,
+        image_size=choose_image_size(table),
+        channels="auto",
+        cache_dir=cache_dir,
+        cache_limit_gb=StudyConfig().cache_limit_gb,
+        observer=observer,
+    )
+    rows = np.flatnonzero(decoded.rows >= 0).astype(np.int64)
+    bundles = np.full(len(table), -1, np.int64)
+    if len(rows):
+        readable = table.select(rows)
+        copies = find_copies(readable, decoded.open(), rows=rows, observer=observer)
+        bundles[rows] = bundle_images(readable, copies)
+    return bundles, dict(decoded.unreadable)
+
+
+def _predict(
+    model: Predictor, table: ImageTable, rows: NDArray[np.int64], observer: Observer
+) -> Iterator[Predicted]:
+    observer.stage("predict", total=len(rows), unit="images")
+    for start in range(0, len(rows), IMAGES_AT_ONCE):
+        part = rows[start : start + IMAGES_AT_ONCE].tolist()
+        yield model.predict([table.open(i) for i in part])
+        observer.advance(len(part))
+
+
+def _record(
+    images: _Images,
+    class_names: tuple[str, ...],
+    reference: Reference,
+    *,
+    name: str,
+    data: str,
+    asked: Asked,
+    left_out: tuple[UnreadableImage, ...],
+) -> Assessment:
+    labels, probabilities, groups = images.labels, images.probabilities, images.groups
+    scores = score_split(
+        "test", labels, probabilities, class_names, groups=groups, seed=reference.seed
+    )
+    unseen = None
+    is_seen = images.is_seen
+    if is_seen is not None and is_seen.any() and not is_seen.all():
+        unseen = score_split(
+            "test_clean", labels[~is_seen], probabilities[~is_seen], class_names,
+            groups=groups[~is_seen], seed=reference.seed,
+        )  # fmt: skip
+    is_comparable = is_seen is None or not is_seen.all()
+    judged = unseen or scores
+    counts = np.bincount(labels, minlength=len(class_names))
+    return Assessment(
+        model=name,
+        study=reference.study,
+        candidate=reference.candidate,
+        data=data,
+        split=asked,
+        missing_classes=tuple(c for c, n in zip(class_names, counts, strict=True) if not n),
+        unreadable=left_out,
+        num_unlike=_count(images.is_unlike),
+        num_seen=_count(is_seen),
+        num_own_test=_count(images.is_tested),
+        scores=scores,
+        unseen=unseen,
+        confusion=confusion_matrix(labels, probabilities, class_names),
+        bins=reliability_bins(labels, probabilities, groups=groups),
+        compared_with=reference.scored if is_comparable else None,
+        comparisons=_compare(judged, reference) if is_comparable else (),
+    )
+
+
+def _compare(here: SplitScores, reference: Reference) -> tuple[FigureComparison, ...]:
+    """Every figure that both sides have, the study's images and these taken as independent."""
+    figures = reference.figures or {}
+    comparisons = []
+    for metric in METRICS:
+        if metric not in figures or metric not in here.intervals:
+            continue
+        study = figures[metric]
+        difference = difference_interval(here.intervals[metric], study)
+        comparisons.append(
+            FigureComparison(
+                metric=metric,
+                study=study,
+                here=here.intervals[metric],
+                difference=difference,
+                is_told_apart=not difference.low <= 0 <= difference.high,
+            )
+        )
+    return tuple(comparisons)
+
+
+def _is_among(hashes: Sequence[str], known: frozenset[str] | None) -> NDArray[np.bool_] | None:
+    return None if known is None else np.array([sha256 in known for sha256 in hashes], dtype=bool)
+
+
+def _hashes_of(images: frozenset[tuple[str, str]] | None) -> frozenset[str] | None:
+    return None if images is None else frozenset(sha256 for _, sha256 in images)
+
+
+def _joined(
+    parts: Sequence[NDArray[np.bool_] | None], keep: NDArray[np.bool_]
+) -> NDArray[np.bool_] | None:
+    found = [part for part in parts if part is not None]
+    return np.concatenate(found)[keep] if len(found) == len(parts) and found else None
+
+
+def _count(mask: NDArray[np.bool_] | None) -> int | None:
+    return None if mask is None else int(mask.sum())

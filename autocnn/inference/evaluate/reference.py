@@ -1,0 +1,134 @@
+"""What the study of a model knows: its figures on test, and which images the model has seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from autocnn.core.errors import ExportError, StudyError, StudyNotFoundError
+from autocnn.core.records import ExportMetadata, Interval
+from autocnn.inference.predict.model import METADATA_FILE, load
+from autocnn.inference.predict.study_facts import BEST
+from autocnn.storage import StudyFolder, find_candidate, open_study
+from autocnn.storage.status import StudyStatus
+
+TestSet = Literal["test", "test_clean"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A model's own study, as far as it is known.
+
+    Attributes:
+        study: Name of the study.
+        candidate: Number of the candidate.
+        class_names: In the order of the model's probabilities.
+        scored: Set that the figures are of: test without copies where the study has one;
+            None without figures.
+        figures: Metric -> value with its 95 % interval.
+        seen: SHA-256 of the images that the model was trained or chosen on; None: not known.
+        tested: Path and SHA-256 of the study's test images; None: not known.
+        seed: Of the study: with it, its own test images get the intervals of its leaderboard.
+    """
+
+    study: str
+    candidate: int
+    class_names: tuple[str, ...]
+    scored: TestSet | None = None
+    figures: Mapping[str, Interval] | None = None
+    seen: frozenset[str] | None = None
+    tested: frozenset[tuple[str, str]] | None = None
+    seed: int = 0
+
+
+def open_reference(model: str, *, results: Path, candidate: int | None = None) -> Reference:
+    """Of MODEL: an exported folder, or else a study.
+
+    Args:
+        model: As for `prediction.model.load`.
+        results: Folder that holds the studies.
+        candidate: Of a study; None: the best.
+
+    Raises:
+        StudyError: When it is neither, or has no such candidate.
+        ExportError: When its metadata.json cannot be read.
+    """
+    place = Path(model).expanduser()
+    metadata = (place if place.is_dir() else place.parent) / METADATA_FILE
+    if metadata.is_file():
+        return export_reference(_read_metadata(metadata))
+    found = find_candidate(place)
+    if found is not None:
+        study, own_number = found
+        return study_reference(study, own_number if candidate is None else candidate)
+    try:
+        folder = open_study(model, results)
+    except StudyNotFoundError:
+        load(model, results=results, candidate=candidate)  # says what all MODEL may be
+        raise
+    return study_reference(folder, BEST if candidate is None else candidate)
+
+
+def study_reference(folder: StudyFolder, candidate: int) -> Reference:
+    """Of a candidate in a study.
+
+    Args:
+        folder: The study.
+        candidate: Its number.
+
+    Raises:
+        StudyError: When there is no such candidate, or its record cannot be read.
+    """
+    records = {record.candidate: record for record in folder.read_candidates()}
+    if candidate not in records:
+        numbers = ", ".join(map(str, records)) or "none"
+        raise StudyError(
+            f"{folder.path}: must have the candidate {candidate}, got {numbers}.",
+            remedy="" if records else f"Go on with it: `autocnn resume {folder.path}`.",
+        )
+    record = records[candidate]
+    judged = record.test_clean or record.test
+    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    rows = folder.read_split()  # path, label, group, split, sha256
+    return Reference(
+        study=folder.name,
+        candidate=candidate,
+        class_names=status.data.class_names if status.data is not None else (),
+        scored="test_clean" if record.test_clean else "test",
+        figures=judged.intervals,
+        seen=frozenset(row[4] for row in rows if row[3] != "test" and row[4]),
+        tested=frozenset((row[0], row[4]) for row in rows if row[3] == "test" and row[4]),
+        seed=record.seed,
+    )
+
+
+def export_reference(metadata: ExportMetadata) -> Reference:
+    """Of an exported model, which remembers its figures but not its images.
+
+    Args:
+        metadata: Its metadata.json.
+    """
+    known = Reference(metadata.study, metadata.candidate, metadata.class_names)
+    sets: tuple[TestSet, ...] = ("test_clean", "test")
+    for scored in sets:
+        figures = {
+            name.removeprefix(f"{scored}_"): interval
+            for name, interval in metadata.scores.items()
+            if name.startswith(f"{scored}_") and not name.startswith(f"{scored}_clean_")
+        }
+        if figures:
+            return replace(known, scored=scored, figures=figures)
+    return known
+
+
+def _read_metadata(path: Path) -> ExportMetadata:
+    try:
+        return ExportMetadata.model_validate_json(path.read_text("utf-8"))
+    except (OSError, ValidationError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ExportError(
+            f"{path}: must describe an exported model, got: {reason}.",
+            remedy="Export it again with `autocnn export`.",
+        ) from error

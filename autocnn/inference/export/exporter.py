@@ -1,0 +1,190 @@
+"""From a study to an exported folder that was checked, whole or not at all."""
+
+import contextlib
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from autocnn.core.atomic import writing_error
+from autocnn.core.errors import AutocnnError, ExportError, StudyError, UsageError
+from autocnn.core.events import Observer
+from autocnn.core.records import ExportMetadata
+from autocnn.inference.export.description import (
+    CARD_FILE,
+    LABELS_FILE,
+    METADATA_FILE,
+    describe_export,
+    describe_usage,
+    hash_files,
+    label_lines,
+)
+from autocnn.inference.export.formats import check_packages, find_format
+from autocnn.inference.export.model_file import disk_full, write_model
+from autocnn.reporting.build import build_model_card
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import StudyStatus
+
+
+def export_model(
+    folder: StudyFolder,
+    format: str,  # noqa: A002 - what `--format` is
+    *,
+    precision: str = "float32",
+    candidate: int = 1,
+    to: Path | None = None,
+    force: bool = False,
+    observer: Observer | None = None,
+) -> Path:
+    """Write a candidate's model in another format, check it in a fresh process, describe it.
+
+    Args:
+        folder: The study.
+        format: keras, savedmodel, onnx or litert.
+        precision: float32; int8 with litert.
+        candidate: Its number; 1 is the best.
+        to: Folder to make; None: `exports/<format>` in the study.
+        force: Whether an export that stands there is replaced.
+        observer: Hears of each step.
+
+    Returns:
+        The folder: model file, labels.txt, metadata.json, model_card.md, and for keras
+        familiarity.npz where the study has it.
+
+    Raises:
+        UsageError: When there is no such format, or the place is taken.
+        MissingExtraError: When an optional package is not installed.
+        ExportError: When the study has no finished model, or the export is not the same.
+        StudyError: When the study has no such candidate or cannot be read, or the folder cannot
+            be written.
+        DiskFullError: When there is no room; nothing is left of the export.
+    """
+    observer = observer or Observer()
+    chosen, checked_precision = find_format(format, precision)
+    check_packages(chosen)
+    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    _check_candidate(folder, candidate)
+    target = to if to is not None else folder.export_dir(chosen.name, checked_precision)
+    _check_target(target, force=force)
+    metadata = describe_export(folder, candidate, chosen, checked_precision)
+    try:
+        with _partial_folder(target.resolve()) as partial:
+            _fill(folder, status, metadata, partial, observer)
+            _put_in_place(partial, target.resolve())
+    except OSError as error:
+        raise _writing_error(error, target) from error
+    return target
+
+
+def read_export(folder: Path) -> ExportMetadata:
+    """What metadata.json of an exported folder says.
+
+    Raises:
+        ExportError: When it is absent or no whole one.
+    """
+    path = folder / METADATA_FILE
+    try:
+        return ExportMetadata.model_validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise ExportError(f"{path}: must be the metadata of an export, got: {reason}.") from error
+
+
+def _fill(
+    folder: StudyFolder,
+    status: StudyStatus,
+    metadata: ExportMetadata,
+    target: Path,
+    observer: Observer,
+) -> None:
+    """Write all files of an export into an empty folder."""
+    metadata = write_model(folder, status, metadata, target, observer)
+    usage = describe_usage(metadata)
+    card = build_model_card(folder, candidate=metadata.candidate, usage=usage)
+    labels = label_lines(metadata.class_names).encode("utf-8", "surrogateescape")
+    (target / LABELS_FILE).write_bytes(labels)
+    (target / CARD_FILE).write_text(card, "utf-8")
+    metadata = metadata.model_copy(update={"sha256": hash_files(target)})
+    (target / METADATA_FILE).write_text(metadata.model_dump_json(indent=1) + "\n", "utf-8")
+
+
+def _check_candidate(folder: StudyFolder, candidate: int) -> None:
+    """Refuse a study without a finished model, and a candidate that is none of it."""
+    has_ended = folder.leaderboard_path.exists()  # else they are of an earlier end of the study
+    numbers = [record.candidate for record in folder.read_candidates()] if has_ended else []
+    if not numbers:
+        raise ExportError(
+            f"{folder.path}: must have a finished model, got a study without candidates.",
+            remedy=f"Let it finish: `autocnn resume {folder.path}`.",
+        )
+    if candidate not in numbers:
+        raise StudyError(
+            f"{folder.path}: candidate must be one of {', '.join(map(str, numbers))}, "
+            f"got {candidate}.",
+            remedy=f"See `autocnn leaderboard {folder.path}`.",
+        )
+    if not folder.has_model(candidate):
+        raise ExportError(
+            f"{folder.candidate_model_path(candidate)}: must be there, got no such file.",
+            remedy="Put it back, or export another --candidate.",
+        )
+
+
+def _check_target(target: Path, *, force: bool) -> None:
+    """Refuse to take the place of anything; with force, of anything but an export."""
+    if not os.path.lexists(target) or _is_empty_folder(target):
+        return
+    is_export = target.is_dir() and not target.is_symlink() and (target / METADATA_FILE).is_file()
+    if not is_export:
+        got = "a folder of other files" if target.is_dir() else "a file"
+        raise UsageError(f"{target}: an export must be a new folder, got {got}.",
+                         remedy="Choose another folder with --to.")  # fmt: skip
+    if not force:
+        raise UsageError(
+            f"{target}: an export must be a new folder, got an export.",
+            remedy="Replace it with --force, or choose another folder with --to.",
+        )
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+
+
+@contextlib.contextmanager
+def _partial_folder(target: Path) -> Iterator[Path]:
+    """A folder beside the target, gone at the end; those of processes that died go first."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in target.parent.glob(f".{target.name}.partial-*"):
+        owner = stale.name.rpartition("-")[2]
+        if owner.isdecimal() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(stale, ignore_errors=True)
+    partial = target.with_name(f".{target.name}.partial-{os.getpid()}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        yield partial
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _put_in_place(partial: Path, target: Path) -> None:
+    """Let the target be the new folder: what stood there is put aside, then deleted."""
+    for path in [*partial.rglob("*"), partial]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    before = target.with_name(f"{partial.name}-old")
+    if target.exists():
+        target.rename(before)
+    partial.rename(target)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def _writing_error(error: OSError, target: Path) -> AutocnnError:
+    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return disk_full(target) if is_full else writing_error(error, target)

@@ -1,0 +1,188 @@
+"""The model file of an export: written by a worker, checked by a fresh process."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from autocnn.core.errors import AutocnnError, DiskFullError, ExportError
+from autocnn.core.events import Observer
+from autocnn.core.own_model import Builder
+from autocnn.core.records import ExportMetadata, Parity, Precision
+from autocnn.execution.executor import EndEvent, Outcome
+from autocnn.execution.local import LocalExecutor
+from autocnn.execution.tasks import EXPORT, ExportResult, ExportTask
+from autocnn.inference.export.check import check_parity, compare, predict_apart
+from autocnn.inference.export.description import METADATA_FILE
+from autocnn.inference.export.images import CheckImages, find_check_images
+from autocnn.inference.predict.runtimes import FAMILIARITY_FILE
+from autocnn.inference.predict.study_facts import find_study_builder
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import StudyStatus
+
+TIMEOUT_S = 3600.0
+
+_NO_ROOM = "No space left on device"
+
+
+def write_model(
+    folder: StudyFolder,
+    status: StudyStatus,
+    metadata: ExportMetadata,
+    target: Path,
+    observer: Observer,
+) -> ExportMetadata:
+    """Write the model file that some metadata describe, and compare it with the study's model.
+
+    An int8 file computes in int8 throughout; where it then gives other answers, or crashes its
+    runtime, only its weights are int8.
+
+    Args:
+        folder: The study.
+        status: Its study.json.
+        metadata: What is to be written.
+        target: Folder, empty; it gets the model file, metadata.json and, for keras,
+            familiarity.npz.
+        observer: Hears of each step.
+
+    Returns:
+        The metadata with what is known now: outputs, parity, what it requires.
+
+    Raises:
+        ExportError: When the model cannot be converted, or the file is not the same model.
+        DiskFullError: When there is no room.
+    """
+    with _workshop(folder, status, metadata, target, observer) as work:
+        if metadata.precision == "float32":
+            return work.attempt("float32")
+        if work.images.source != "val":
+            raise ExportError(
+                "litert in int8 needs val images of the study for its ranges, got none.",
+                remedy=f"Put the data back to {status.config.data}, or leave --precision out.",
+            )
+        try:
+            return work.attempt("int8")
+        except ExportError as error:
+            observer.warn(f"Only the weights become int8, not what is computed: {error.message}")
+            return work.attempt("float32")
+
+
+def disk_full(target: Path) -> DiskFullError:
+    """That there is no room for an export."""
+    return DiskFullError(
+        f"{target}: the disk must have room for the export, got: it is full. Nothing was written.",
+        remedy="Free some space, or choose another folder with --to.",
+    )
+
+
+@contextmanager
+def _workshop(
+    folder: StudyFolder,
+    status: StudyStatus,
+    metadata: ExportMetadata,
+    target: Path,
+    observer: Observer,
+) -> Iterator["_Workshop"]:
+    """Workers, images and a folder for what passes between processes."""
+    executor = LocalExecutor()  # begins to import TensorFlow
+    try:
+        with tempfile.TemporaryDirectory(prefix="autocnn-export-") as scratch:
+            images = find_check_images(
+                folder, status, side=metadata.input.height,
+                channels=1 if metadata.input.is_grey else 3, observer=observer,
+            )  # fmt: skip
+            builder = find_study_builder(folder)
+            yield _Workshop(
+                folder, metadata, target, observer, executor, Path(scratch), images, builder
+            )
+    finally:
+        executor.close()
+
+
+@dataclass(frozen=True)
+class _Workshop:
+    """All that a model file is made with."""
+
+    folder: StudyFolder
+    metadata: ExportMetadata
+    target: Path
+    observer: Observer
+    executor: LocalExecutor
+    scratch: Path
+    images: CheckImages
+    builder: Builder | None
+
+    def attempt(self, activations: Precision) -> ExportMetadata:
+        """Write and check one file."""
+        metadata, candidate = self.metadata, self.metadata.candidate
+        familiarity = self.folder.candidate_familiarity_path(candidate).resolve()
+        has_familiarity = metadata.familiarity is not None
+        images_path = self.scratch / "images.npy"
+        np.save(images_path, self.images.pixels)
+        task = ExportTask(
+            format=metadata.format,
+            precision=metadata.precision,
+            activations=activations,
+            model_path=self.folder.candidate_model_path(candidate).resolve(),
+            familiarity_path=familiarity if has_familiarity else None,
+            images_path=images_path,
+            target_path=self.target / metadata.model,
+            reference_path=self.scratch / "reference.npy",
+            threads=os.cpu_count() or 1,
+            builder=self.builder,
+        )
+        self.observer.stage(f"write {metadata.format}")
+        result = self._convert(task)
+        requires: tuple[str, ...] = ()
+        if self.builder is not None and result.has_own_layers:
+            root, files = self.builder.root, self.builder.files
+            requires = tuple(replace(self.builder, path=root / name).module for name in files)
+        if metadata.format == "keras" and has_familiarity:
+            shutil.copyfile(familiarity, self.target / FAMILIARITY_FILE)
+        changes = {"outputs": result.outputs, "activations": activations, "requires": requires}
+        metadata = metadata.model_copy(update=changes)
+        (self.target / METADATA_FILE).write_text(metadata.model_dump_json(indent=1), "utf-8")
+        self.observer.stage("check it in a fresh process")
+        return metadata.model_copy(update={"parity": self._check(metadata, task)})
+
+    def _convert(self, task: ExportTask) -> ExportResult:
+        log_path = self.scratch / "log.txt"
+        self.executor.submit(0, EXPORT, task, log_path=log_path, timeout_s=TIMEOUT_S)
+        while True:
+            for event in self.executor.poll(0.5):
+                if isinstance(event, EndEvent):
+                    if isinstance(event.outcome.result, ExportResult):
+                        return event.outcome.result
+                    raise self._conversion_error(event.outcome, log_path)
+
+    def _conversion_error(self, outcome: Outcome, log_path: Path) -> AutocnnError:
+        if outcome.error is not None:
+            return outcome.error
+        log = log_path.read_text("utf-8", errors="replace") if log_path.exists() else ""
+        if _NO_ROOM in outcome.traceback + outcome.reason + log:
+            return disk_full(self.target.parent)
+        path = self.folder.candidate_model_path(self.metadata.candidate)
+        return ExportError(
+            f"{path}: must become {self.metadata.format}, got: {outcome.reason.rstrip('.')}.",
+            remedy="Is the file whole? Else choose another --format.",
+        )
+
+    def _check(self, metadata: ExportMetadata, task: ExportTask) -> Parity:
+        pixels, channels = self.images.pixels, metadata.input.shape[3]
+        if pixels.shape[3] != channels:
+            np.save(task.images_path, np.repeat(pixels, channels, axis=3))
+        runtime, found = predict_apart(
+            self.target, metadata, task.images_path, self.scratch / "found.npy",
+            module_dir=self.builder.root if self.builder is not None else None,
+        )  # fmt: skip
+        parity = compare(
+            np.load(task.reference_path), found, runtime=runtime,
+            precision=metadata.precision, images=self.images.source,
+        )  # fmt: skip
+        check_parity(parity, metadata.format, metadata.precision)
+        return parity

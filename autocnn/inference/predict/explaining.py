@@ -1,0 +1,96 @@
+"""Pictures of where a model looks in new images, one file each."""
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autocnn.core.atomic import replace_file, writing_error
+from autocnn.core.errors import ExportError
+from autocnn.inference.predict.model import Model
+from autocnn.inference.predict.predictions import Predictions
+from autocnn.inference.predict.reading import Batch
+
+LONGEST_PART = 60
+"""Bytes of a name or a label in a file name; 255 are allowed for all of it."""
+
+
+class Explainer:
+    """Writes an overlay for every image that could be read.
+
+    Args:
+        model: That predicts; it must be a Keras model.
+        folder: Where the pictures go; made if need be.
+
+    Raises:
+        ExportError: When the model is in another format, or cannot be explained.
+        StudyError: When the folder cannot be made.
+    """
+
+    def __init__(self, model: Model, folder: Path) -> None:
+        network = getattr(model.runtime, "network", None)
+        if network is None:
+            raise ExportError(
+                f"--explain needs the layers of a Keras model, got {model.metadata.format}.",
+                remedy="Predict with the study itself, or with its export to keras.",
+            )
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise writing_error(error, folder) from error
+        self._network: Any = network
+        self._folder = folder
+        self.num_seen = 0
+        self.num_written = 0
+
+    def write(self, batch: Batch, predictions: Predictions) -> None:
+        """Draw one batch.
+
+        Args:
+            batch: As it was predicted.
+            predictions: Its answers: each map is about the most probable class.
+
+        Raises:
+            ExportError: When the network has no feature map to be explained.
+            DiskFullError: When there is no room.
+        """
+        from autocnn.reporting.plots.overlay import draw_overlay, encode_overlay
+        from autocnn.training.networks.grad_cam import grad_cam
+
+        places = np.flatnonzero(batch.is_readable)
+        pixels = batch.pixels[..., : self._network.input_shape[-1]]
+        guesses = predictions.probabilities[places].argmax(axis=1)
+        try:
+            maps = grad_cam(self._network, pixels, guesses)
+        except ValueError as error:
+            raise ExportError(f"--explain: this model cannot be explained: {error}") from error
+        for place, image, one_map in zip(places.tolist(), pixels, maps, strict=True):
+            name = overlay_name(
+                self.num_seen + place + 1, predictions.names[place], predictions.labels[place]
+            )
+            replace_file(self._folder / name, encode_overlay(draw_overlay(image, one_map)))
+            self.num_written += 1
+        self.num_seen += len(batch.names)
+
+
+def overlay_name(number: int, name: str, label: str) -> str:
+    """A file name of its own for every image, in any script, without a separator.
+
+    Args:
+        number: Of the image, from 1 on: no two names are alike.
+        name: Its path.
+        label: What it was taken for.
+
+    >>> overlay_name(7, "../a b/scan.png", "猫/кот")
+    '000007-scan-猫_кот.jpg'
+    """
+    return f"{number:06d}-{_plain(Path(name).stem)}-{_plain(label)}.jpg"
+
+
+def _plain(text: str) -> str:
+    """Letters with their marks and digits of any script; `_` for all else."""
+    safe = "".join(
+        sign if unicodedata.category(sign)[0] in "LMN" or sign == "-" else "_" for sign in text
+    )
+    return safe.encode("utf-8")[:LONGEST_PART].decode("utf-8", "ignore") or "_"

@@ -1,0 +1,92 @@
+"""Which image files are meant by paths, folders and patterns."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from autocnn.core.errors import DataError
+from autocnn.data.sources.folder import IMAGE_SUFFIXES
+from autocnn.data.table import natural_key
+
+
+def list_images(arguments: Iterable[str]) -> Iterator[Path]:
+    """The files that some arguments mean, in their order.
+
+    - A file is itself, whatever its suffix; so is what is not there.
+    - A folder is all images below it, sorted as people sort; hidden ones are left out.
+    - A pattern (`*`, `?`, `[...]`, `**` for any folders) is the images that it matches; other
+      files only where it names their suffix: `scans/*.ima`.
+
+    The names of one folder, or of one pattern, are in memory at a time.
+
+    Args:
+        arguments: As a shell hands them over, or with its patterns still in them.
+
+    Raises:
+        DataError: When a folder or a pattern has no image, or a folder cannot be read.
+    """
+    for argument in arguments:
+        path = Path(argument)
+        if path.is_dir():
+            yield from _some(_below(path, frozenset()), f"{argument}: must hold an image",
+                             "Images are known by their suffixes, as .png and .jpg.")  # fmt: skip
+        elif glob.has_magic(argument) and not os.path.lexists(path):
+            yield from _some(_matches(argument), f"{argument}: must match an image",
+                             "Is it relative to the right folder?")  # fmt: skip
+        else:
+            yield path
+
+
+def count_images(arguments: Iterable[str]) -> int:
+    """How many files `list_images` gives.
+
+    Raises:
+        DataError: As there.
+    """
+    return sum(1 for _ in list_images(arguments))
+
+
+def _some(paths: Iterator[Path], rule: str, remedy: str) -> Iterator[Path]:
+    first = next(paths, None)
+    if first is None:
+        raise DataError(f"{rule}, got none.", remedy=remedy)
+    yield first
+    yield from paths
+
+
+def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above:  # a link to a folder above itself
+        return
+    images, folders = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.append(entry.name)
+                elif _is_image(entry.name) and entry.is_file():
+                    images.append(entry.name)
+    except OSError as error:
+        raise DataError(f"{folder}: must be readable, got: {error.strerror}.") from error
+    for name in sorted(images, key=natural_key):
+        yield folder / name
+    for name in sorted(folders, key=natural_key):
+        yield from _below(folder / name, above | {real})
+
+
+def _matches(pattern: str) -> Iterator[Path]:
+    suffix = os.path.splitext(pattern)[1]  # noqa: PTH122 - a pattern is no path
+    is_named = suffix not in ("", ".") and not glob.has_magic(suffix)
+    found = (
+        path
+        for path in glob.iglob(os.path.expanduser(pattern), recursive=True)  # noqa: PTH207, PTH111
+        if (is_named or _is_image(path)) and os.path.isfile(path)  # noqa: PTH113 - many
+    )
+    yield from map(Path, sorted(found, key=natural_key))
+
+
+def _is_image(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - many

@@ -1,0 +1,125 @@
+"""Predictions as text: a line of CSV or JSON per image, and a summary."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from autocnn.core.csv_tables import Cell, csv_lines
+from autocnn.inference.predict.predictions import DIGITS, Predictions
+
+COLUMNS = ("path", "label", "probability", "unlike", "error")
+"""Of every table, before `p.<class>`."""
+
+NUM_SHOWN = 20
+"""Rows that a table on a terminal shows."""
+
+
+def csv_header(class_names: Sequence[str]) -> str:
+    """The first line of a CSV file."""
+    return csv_lines([[*COLUMNS, *(f"p.{name}" for name in class_names)]])
+
+
+def csv_rows(predictions: Predictions) -> str:
+    """A line per image; what was not measured is empty."""
+    shares = predictions.probabilities.astype(np.float64).round(DIGITS).tolist()
+    rows: list[list[Cell]] = [
+        [*_cells(row), *([None] * len(row_shares) if row.error is not None else row_shares)]
+        for row, row_shares in zip(rows_of(predictions), shares, strict=True)
+    ]
+    return csv_lines(rows)
+
+
+def json_rows(predictions: Predictions) -> str:
+    """A JSON object per line and image; what was not measured is null."""
+    lines = []
+    shares = predictions.probabilities.astype(np.float64).round(DIGITS).tolist()
+    for row, row_shares in zip(rows_of(predictions), shares, strict=True):
+        named = dict(zip(predictions.class_names, row_shares, strict=True))
+        data: dict[str, object] = dict(zip(COLUMNS, _cells(row), strict=True))
+        data |= {"guess": row.guess, "probabilities": None if row.error is not None else named}
+        lines.append(_dump(data) + "\n")
+    return "".join(lines)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image.
+
+    Attributes:
+        path: Its name.
+        label: Class, `unsure`, or None where it could not be read.
+        guess: Class, sure or not.
+        probability: Of the guess, rounded.
+        is_unlike: None where the model cannot say.
+        error: Why it could not be read.
+    """
+
+    path: str
+    label: str | None
+    guess: str | None
+    probability: float | None
+    is_unlike: bool | None
+    error: str | None
+
+
+def rows_of(predictions: Predictions) -> Iterator[Row]:
+    """One row per image."""
+    n = len(predictions)
+    unlike = [None] * n if predictions.is_unlike is None else predictions.is_unlike.tolist()
+    confidences = predictions.confidences.astype(np.float64).round(DIGITS).tolist()
+    for name, label, guess, confidence, is_unlike, error in zip(
+        predictions.names, predictions.labels, predictions.guesses, confidences, unlike,
+        predictions.errors, strict=True,
+    ):  # fmt: skip
+        if error is None:
+            yield Row(name, label, guess, confidence, is_unlike, None)
+        else:
+            yield Row(name, None, None, None, None, error)
+
+
+@dataclass
+class Summary:
+    """What is left of many predictions: the first rows, and counts.
+
+    Attributes:
+        first: At most `NUM_SHOWN`.
+        counts: Label -> images.
+        num_images: All of them.
+        num_errors: That could not be read.
+        num_unlike: Unlike the training images; None where the model cannot say.
+    """
+
+    first: list[Row] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    num_images: int = 0
+    num_errors: int = 0
+    num_unlike: int | None = None
+
+    def add(self, predictions: Predictions) -> None:
+        """Count some more."""
+        self.first += islice(rows_of(predictions), NUM_SHOWN - len(self.first))
+        is_read = [error is None for error in predictions.errors]
+        self.counts.update(
+            label for label, is_one in zip(predictions.labels, is_read, strict=True) if is_one
+        )
+        self.num_images += len(predictions)
+        self.num_errors += len(is_read) - sum(is_read)
+        if predictions.is_unlike is not None:
+            self.num_unlike = (self.num_unlike or 0) + int(predictions.is_unlike.sum())
+
+
+def _cells(row: Row) -> list[Cell]:
+    return [row.path, row.label, row.probability, row.is_unlike, row.error]
+
+
+def _dump(data: object) -> str:
+    text = json.dumps(data, ensure_ascii=False)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:  # a file name that is no UTF-8: written as JSON escapes
+        return json.dumps(data)
+    return text

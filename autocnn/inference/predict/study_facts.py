@@ -1,0 +1,153 @@
+"""What an exported folder says of itself in metadata.json, said of a candidate in its study."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.errors import StudyError
+from autocnn.core.own_model import Builder, kept_builder
+from autocnn.core.records import CandidateRecord, Channels, ExportMetadata, Interval, ModelInput
+from autocnn.metrics.calibration import apply_temperature
+from autocnn.metrics.familiarity import Reference, read_reference
+from autocnn.metrics.rejection import rejection_curve
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import DataFacts, StudyStatus
+
+BEST = 1
+"""Number of the candidate that a study has chosen."""
+
+
+def describe_candidate(folder: StudyFolder, number: int | None) -> ExportMetadata:
+    """The facts of a candidate that prediction needs.
+
+    Args:
+        folder: The study.
+        number: Of the candidate; None: the chosen one.
+
+    Raises:
+        StudyError: When the study has no such candidate, or a record cannot be read.
+    """
+    number = BEST if number is None else number
+    record = _find_record(folder, number)
+    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    if status.data is None:
+        raise StudyError(f"{folder.path}: must know its images, got a study.json without `data`.")
+    side = record.image_size or status.data.image_shape[0]
+    channels = status.data.image_shape[2]
+    reference = read_familiarity(folder, number)
+    source, labels, probabilities = _unseen(folder, record, status.data.class_names)
+    return ExportMetadata(
+        format="keras",
+        model=folder.candidate_model_path(number).name,
+        study=folder.name,
+        candidate=number,
+        kind=record.kind,
+        class_names=status.data.class_names,
+        input=ModelInput(
+            shape=(None, side, side, channels),
+            height=side,
+            width=side,
+            is_grey=channels == 1,
+            read_as=_read_as(status.config.channels or "auto", status.data, side),
+        ),
+        is_calibrated=record.calibration is not None,
+        rejection=rejection_curve(labels, probabilities),
+        rejection_source=source if len(labels) else None,
+        familiarity=reference.facts if reference is not None else None,
+        scores=_scores(record),
+    )
+
+
+def read_familiarity(folder: StudyFolder, number: int) -> Reference | None:
+    """A candidate's familiarity; None in studies that did not measure it.
+
+    Raises:
+        StudyError: When its file is broken.
+    """
+    path = folder.candidate_familiarity_path(number)
+    if not path.is_file():
+        return None
+    try:
+        return read_reference(path)
+    except ValueError as error:
+        raise StudyError(
+            str(error), remedy="Delete the file: the model predicts without it, and says less."
+        ) from error
+
+
+def find_study_builder(folder: StudyFolder) -> Builder | None:
+    """The user's own builder of a study as it was: the study's copy of its files.
+
+    Returns:
+        None for autocnn's networks. Its `register` tells when the copy is gone.
+
+    Raises:
+        StudyError: When study.json cannot be read.
+    """
+    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    return kept_builder(status.config.model, status.model_files, folder.builder_dir)
+
+
+def _find_record(folder: StudyFolder, number: int) -> CandidateRecord:
+    records = {record.candidate: record for record in folder.read_candidates()}
+    if not records:
+        raise StudyError(
+            f"{folder.path}: must have a finished model, got none: it has no candidates yet.",
+            remedy=f"Go on with it: `autocnn resume {folder.path}`.",
+        )
+    if number not in records:
+        there = ", ".join(map(str, records))
+        raise StudyError(
+            f"{folder.path}: --candidate must be one of {there}, got {number}.",
+            remedy=f"See them with `autocnn leaderboard {folder.path}`.",
+        )
+    return records[number]
+
+
+def _read_as(asked: Channels, data: DataFacts, side: int) -> Channels:
+    """How `data.prepare_data` decoded that side: what the first showed decides for the others."""
+    if asked != "auto" or side == data.image_shape[0]:
+        return asked
+    return "grey" if data.image_shape[2] == 1 else "rgb"
+
+
+def _unseen(
+    folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]
+) -> tuple[Literal["folds", "val"], NDArray[np.int64], NDArray[np.float64]]:
+    """Labels and probabilities of images that the predicting model had not seen, never of test.
+
+    Out of fold, or of val by the trial's model, at the candidate's temperature.
+    """
+    columns = [f"p.{name}" for name in class_names]
+    place = {name: index for index, name in enumerate(class_names)}
+
+    def read(rows: Sequence[dict[str, str]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        labels = np.array([place[row["label"]] for row in rows], np.int64)
+        values = [[float(row[column]) for column in columns] for row in rows]
+        return labels, np.array(values, np.float64).reshape(len(rows), len(columns))
+
+    number = record.candidate
+    try:
+        rows = list(folder.read_candidate_table(number, "out_of_fold"))
+        if rows:
+            return "folds", *read(rows)
+        table = folder.read_candidate_table(number, "predictions")
+        labels, probabilities = read([row for row in table if row["split"] == "val"])
+    except (KeyError, ValueError, TypeError) as error:
+        raise StudyError(
+            f"{folder.path}: the predictions of candidate {number} must be whole, got: {error!r}."
+        ) from error
+    if record.calibration is not None and record.kind != "ensemble" and len(labels):
+        probabilities = apply_temperature(probabilities, record.calibration.temperature)
+    return "val", labels, probabilities
+
+
+def _scores(record: CandidateRecord) -> dict[str, Interval]:
+    return {
+        f"{scores.split}_{name}": interval
+        for scores in (record.test, record.test_clean)
+        if scores is not None
+        for name, interval in scores.intervals.items()
+    }

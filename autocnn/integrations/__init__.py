@@ -1,0 +1,1 @@
+"""Other tools: TensorBoard, MLflow, optuna-dashboard, and tuner scripts of your own."""

@@ -1,0 +1,261 @@
+"""Scores, their intervals and the confusion matrix of predicted probabilities.
+
+Accuracy, balanced accuracy, macro F1, macro AUC and log loss agree with
+scikit-learn, which is not loaded here, so that a trial process that scores an epoch
+does not pay for its import (2 s).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Self
+
+import numpy as np
+
+from autocnn.core.records import (
+    ClassScores,
+    ConfusionMatrix,
+    Interval,
+    ScoredSet,
+    Scores,
+    SplitScores,
+)
+from autocnn.metrics.intervals import effective_number, percentile_interval, share_interval
+from autocnn.metrics.weighted import (
+    DoubleArray,
+    FloatArray,
+    IntArray,
+    WeightedClassScores,
+    WeightedMetrics,
+    WeightedScores,
+    check_groups,
+    check_predictions,
+)
+
+METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedScores))
+"""Names of the metrics, in the order of `Scores`."""
+
+CLASS_METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedClassScores))
+"""Names of the scores of one class against the rest."""
+
+SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "macro_auc", *CLASS_METRICS})
+"""Metrics from 0 to 1 that are 1 when every image is right."""
+
+
+def score(labels: IntArray, probabilities: FloatArray) -> Scores:
+    """How well predicted probabilities fit the labels.
+
+    Args:
+        labels: (n,) True classes, 0 to k - 1; n at least 1. A class may be missing.
+        probabilities: (n, k) Rows that add up to 1; k at least 2. The prediction is
+            the first class of the largest probability.
+
+    Returns:
+        accuracy; balanced_accuracy, the mean recall over the classes with images;
+        macro_f1, the mean F1 over the classes with images or predictions (as
+        scikit-learn's default); macro_auc, the unweighted mean one-vs-rest area under
+        the ROC curve, None when a class has no image or all of them; log_loss in
+        nats, probabilities below 1e-7 taken as 1e-7; ece, the expected calibration
+        error over 15 equal bins (low, high] of the top probability.
+
+    Raises:
+        ValueError: When shapes, labels or probabilities are outside these.
+
+    Source: ECE: Guo et al. 2017, arXiv:1706.04599, equation 3.
+
+    >>> score(np.array([0, 1]), np.array([[0.9, 0.1], [0.6, 0.4]])).accuracy
+    0.5
+    """
+    check_predictions(labels, probabilities)
+    return _scores(*_unweighted(WeightedMetrics.prepare(labels, probabilities)))
+
+
+def score_split(
+    scored: ScoredSet,
+    labels: IntArray,
+    probabilities: FloatArray,
+    class_names: Sequence[str],
+    *,
+    groups: IntArray | None = None,
+    num_resamples: int = 1000,
+    seed: int = 0,
+) -> SplitScores:
+    """Everything measured on one set of images, over all and per class, with 95 % intervals.
+
+    The intervals come from bootstrap resamples of the groups: images of one group
+    (copies, one patient) are drawn together, as they are right or wrong together and tell
+    less than as many independent ones. For shares (accuracy, balanced accuracy, macro F1,
+    macro AUC, and all that are given per class) it is the spread of the resamples on the
+    logit scale (`share_interval`), for the others their percentiles. Three rules:
+
+    - A share that is the same in every resample, as 0 and 1 are, gets the Wilson interval
+      of as many independent images as its groups are worth (`effective_number`): for
+      accuracy, recall, precision and specificity of those that it is a share of; for F1
+      the mean of those of the class and those predicted as it; for means over k classes
+      k^2 / sum(1 / n_c), the number of equally informative images when class c has n_c of
+      them; for the AUC of a class the same with the class and the rest for its two.
+    - In a resample that lacks a class, class means are over the others; a class's own
+      scores are resampled by the resamples that have them.
+    - The calibration error of a resample is biased upwards, as it holds fewer
+      different images, so an interval is stretched to hold the value itself.
+
+    A metric that is None has no interval.
+
+    Args:
+        scored: What was predicted.
+        labels: (n,) True classes, as for `score`.
+        probabilities: (n, k) As for `score`.
+        class_names: k names, in label order.
+        groups: (n,) The group of each image, any integers; None: every image its own.
+        num_resamples: Resamples of the bootstrap, at least 1.
+        seed: Seed of the resamples; the same seed gives the same intervals.
+
+    Raises:
+        ValueError: As for `score`, when there are not k names, or not n groups.
+
+    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 12 and 13.
+    """
+    check_predictions(labels, probabilities, class_names)
+    groups = check_groups(groups, len(labels))
+    metrics = WeightedMetrics.prepare(labels, probabilities)
+    scores, classes = _unweighted(metrics)
+    resampled, resampled_classes = metrics.resample(groups, num_resamples, seed=seed)
+    numbers = _Numbers.count(labels, probabilities.argmax(axis=1), groups, len(class_names))
+    points = _scores(scores, classes)
+    return SplitScores(
+        split=scored,
+        num_images=len(labels),
+        scores=points,
+        intervals=_intervals(
+            {name: getattr(points, name) for name in METRICS},
+            {name: getattr(resampled, name) for name in METRICS},
+            numbers.of_all(),
+        ),
+        classes=tuple(
+            _class_scores(
+                name,
+                num_images=int((labels == index).sum()),
+                values={key: float(getattr(classes, key)[index, 0]) for key in CLASS_METRICS},
+                resampled={key: getattr(resampled_classes, key)[index] for key in CLASS_METRICS},
+                numbers=numbers.of_class(index),
+            )
+            for index, name in enumerate(class_names)
+        ),
+    )
+
+
+def confusion_matrix(
+    labels: IntArray, probabilities: FloatArray, class_names: Sequence[str]
+) -> ConfusionMatrix:
+    """Counts of (true class, predicted class).
+
+    Args:
+        labels: (n,) True classes, as for `score`.
+        probabilities: (n, k) As for `score`.
+        class_names: k names, in label order.
+
+    Raises:
+        ValueError: As for `score_split`.
+
+    >>> confusion_matrix(np.array([0, 1, 1]), np.eye(2)[[0, 0, 1]], ["cat", "dog"]).counts
+    ((1, 0), (1, 1))
+    """
+    check_predictions(labels, probabilities, class_names)
+    size = len(class_names)
+    cells = np.bincount(
+        labels.astype(np.int64) * size + probabilities.argmax(axis=1), minlength=size**2
+    )
+    rows = cells.reshape(size, size).tolist()
+    return ConfusionMatrix(labels=tuple(class_names), counts=tuple(map(tuple, rows)))
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """How many independent images each share is a share of.
+
+    Attributes:
+        all: Of all images.
+        own: (k,) Of each class.
+        others: (k,) Of all others.
+        predicted: (k,) Predicted as each class.
+    """
+
+    all: float
+    own: DoubleArray
+    others: DoubleArray
+    predicted: DoubleArray
+
+    @classmethod
+    def count(
+        cls, labels: IntArray, predicted: IntArray, groups: IntArray, num_classes: int
+    ) -> Self:
+        """Count those of images with these labels, predictions and groups, each (n,)."""
+        classes = range(num_classes)
+        return cls(
+            all=effective_number(groups),
+            own=np.array([effective_number(groups[labels == c]) for c in classes]),
+            others=np.array([effective_number(groups[labels != c]) for c in classes]),
+            predicted=np.array([effective_number(groups[predicted == c]) for c in classes]),
+        )
+
+    def of_all(self) -> dict[str, float]:
+        """Metric -> number, for those over all images."""
+        own = self.own[self.own > 0]
+        means = dict.fromkeys(METRICS, _equally_informative(own))
+        return means | {"accuracy": self.all}
+
+    def of_class(self, index: int) -> dict[str, float]:
+        """Score -> number, for those of one class."""
+        own, others, predicted = self.own[index], self.others[index], self.predicted[index]
+        sides = np.array([own, others])
+        return {
+            "precision": predicted,
+            "recall": own,
+            "specificity": others,
+            "f1": (own + predicted) / 2,
+            "auc": _equally_informative(sides) if sides.all() else 0.0,
+        }
+
+
+def _equally_informative(numbers: DoubleArray) -> float:
+    """Images that tell as much of a mean over classes as these numbers of each do."""
+    return float(len(numbers) ** 2 / (1 / numbers).sum())
+
+
+def _unweighted(metrics: WeightedMetrics) -> tuple[WeightedScores, WeightedClassScores]:
+    return metrics.reduce(np.ones((metrics.num_images, 1)))
+
+
+def _scores(scores: WeightedScores, classes: WeightedClassScores) -> Scores:
+    values = {name: float(getattr(scores, name)[0]) for name in METRICS}
+    is_auc_defined = not np.isnan(classes.auc).any()
+    return Scores(**(values | ({} if is_auc_defined else {"macro_auc": None})))
+
+
+def _class_scores(
+    name: str,
+    *,
+    num_images: int,
+    values: Mapping[str, float],
+    resampled: Mapping[str, DoubleArray],
+    numbers: Mapping[str, float],
+) -> ClassScores:
+    points = {key: None if np.isnan(value) else value for key, value in values.items()}
+    intervals = _intervals(points, resampled, numbers)
+    return ClassScores(label=name, num_images=num_images, intervals=intervals, **points)
+
+
+def _intervals(
+    points: Mapping[str, float | None],
+    resampled: Mapping[str, DoubleArray],
+    numbers: Mapping[str, float],
+) -> dict[str, Interval]:
+    """The interval of each metric that has a value."""
+    intervals = {}
+    for name, value in points.items():
+        if value is None:
+            continue
+        if name in SHARES:
+            intervals[name] = share_interval(value, resampled[name], numbers[name])
+        else:
+            intervals[name] = percentile_interval(value, resampled[name])
+    return intervals

@@ -1,5 +1,0 @@
-"""Networks from params: `build_model`, and the augmentation of their training images."""
-
-from autocnn.models.network import build_model
-
-__all__ = ["build_model"]

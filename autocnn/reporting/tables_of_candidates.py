@@ -1,0 +1,322 @@
+"""The candidates as tables: the leaderboard, the way from train to test, each class."""
+
+from collections.abc import Callable, Sequence
+
+from autocnn.core.records import CandidateRecord, ClassScores, Interval, ScoredSet, SplitScores
+from autocnn.reporting import wording
+from autocnn.reporting.table import (
+    Cell,
+    Column,
+    Row,
+    Scale,
+    Table,
+    make_table,
+    number_columns,
+    text_columns,
+)
+
+CAUSES = {
+    "overfitting": "overfitting",
+    "luck": "luck: the pick was best on val by chance",
+    "leakage or shift": "test images of another kind (shift), or scores that were too high "
+    "before (leakage)",
+    "class mix": "the classes are mixed otherwise: compare them one by one",
+}
+
+
+def leaderboard_table(
+    candidates: Sequence[CandidateRecord], objective: str, *, chosen: int
+) -> Table:
+    """All candidates, best first; ranks that are not told apart are shown as ties.
+
+    Args:
+        candidates: By rank.
+        objective: What the search improved.
+        chosen: Number of the best candidate, by whatever decided.
+    """
+    judged = [_judged(record) for record in candidates]
+    scale = Scale.over([scored.intervals.get("accuracy") for scored in judged])
+    has_clean = any(record.test_clean for record in candidates)
+    has_folds = any(record.cv_mean is not None for record in candidates)
+    has_robustness = any(record.robustness for record in candidates)
+    name = wording.METRICS[objective]
+    columns = [
+        Column("rank"),
+        *text_columns("candidate"),
+        *([Column(f"{name}, folds ± sd")] if has_folds else []),
+        Column(f"{name}, val"),
+        *number_columns("train", "val"),
+        Column("clean test [95 %]" if has_clean else "test [95 %]"),
+        *(number_columns("all of test") if has_clean else []),
+        *number_columns("macro AUC", "log loss", "calibration error"),
+        *(number_columns("mean drop when disturbed") if has_robustness else []),
+        *number_columns("weights", "ms per image", "MB"),
+    ]
+    rows: list[Row] = [
+        [
+            _rank(record),
+            Cell(
+                _name(record),
+                record.candidate,
+                below=wording.family(record.params, record.builder)
+                + (", chosen" if record.candidate == chosen else ""),
+            ),
+            *([_folds(record, objective)] if has_folds else []),
+            _metric(objective, record.objective),
+            _accuracy(record.train),
+            _accuracy(record.val),
+            _with_bar(scored, scale),
+            *([_accuracy(record.test)] if has_clean else []),
+            _metric("macro_auc", scored.scores.macro_auc),
+            _metric("log_loss", scored.scores.log_loss),
+            _metric("ece", scored.scores.ece),
+            *([_drop(record)] if has_robustness else []),
+            Cell(wording.weights(record.num_weights), record.num_weights),
+            Cell(wording.decimal(record.latency_ms, 1), record.latency_ms),
+            Cell(wording.decimal(record.size_mb, 1), record.size_mb),
+        ]
+        for record, scored in zip(candidates, judged, strict=True)
+    ]  # fmt: skip
+    caption = (
+        f"Ranked by {name} on {'folds' if has_folds else 'val'}, never by test. =1: not told apart "
+        "from candidate 1 on test. Scores without a name are accuracies."
+    )
+    return make_table(
+        "candidates", caption, columns=columns, rows=rows, is_sortable=True, scale=_reach(scale)
+    )
+
+
+def steps_table(record: CandidateRecord, *, name: str = "steps") -> Table:
+    """Accuracy on each set, from train to clean test, with its interval and a bar.
+
+    Args:
+        record: A candidate.
+        name: Of the table, unique on the page.
+    """
+    steps = _steps(record)
+    scale = Scale.over([interval for _, _, interval, _ in steps])
+    rows: list[Row] = [
+        [
+            Cell(wording.SET_NAMES[scored], number),
+            Cell(f"{images:,}", images),
+            Cell(wording.with_interval(interval, value), value, bar=scale.bar(interval)),
+        ]
+        for number, (scored, images, interval, value) in enumerate(steps)
+    ]
+    columns = [*text_columns("set"), *number_columns("images", "accuracy [95 %]")]
+    caption = f"Accuracy of candidate {record.candidate} from train to test."
+    return make_table(name, caption, columns=columns, rows=rows, scale=_reach(scale))
+
+
+def losses_table(record: CandidateRecord) -> Table | None:
+    """What a candidate loses from each set to the next; None where it was not measured."""
+    if record.gap is None:
+        return None
+    rows: list[Row] = [
+        [
+            f"{wording.SET_NAMES[loss.start]} to {wording.SET_NAMES[loss.end]}",
+            Cell(_loss(loss.loss), loss.loss.value),
+            "yes" if loss.is_real else "no",
+            CAUSES[loss.cause],
+        ]
+        for loss in record.gap.losses
+    ]
+    columns = [
+        *text_columns("step"), Column("points lost [95 %]"),
+        *text_columns("beyond chance", "what a loss here means"),
+    ]  # fmt: skip
+    caption = (
+        f"Accuracy that candidate {record.candidate} loses at each step, in percentage points. "
+        "Beyond chance: the interval leaves 0 out."
+    )
+    return make_table("losses", caption, columns=columns, rows=rows)
+
+
+def gap_table(candidates: Sequence[CandidateRecord]) -> Table | None:
+    """Points lost by every candidate at each step; None where there is but one."""
+    taken = [record for record in candidates if record.gap is not None]
+    if len(taken) < 2:
+        return None
+    losses = [loss for record in taken if record.gap for loss in record.gap.losses]
+    pairs = list(dict.fromkeys((loss.start, loss.end) for loss in losses))
+    columns = [
+        Column("candidate"), *text_columns("made from"),
+        *(Column(f"{wording.SET_NAMES[a]} to {wording.SET_NAMES[b]}") for a, b in pairs),
+    ]  # fmt: skip
+    rows: list[Row] = []
+    for record in taken:
+        found = {(s.start, s.end): s.loss for s in (record.gap.losses if record.gap else ())}
+        rows.append([
+            Cell(str(record.candidate), record.candidate),
+            wording.making(record),
+            *(Cell(_loss(found.get(p)), found[p].value if p in found else None) for p in pairs),
+        ])  # fmt: skip
+    caption = "Points of accuracy that each candidate loses at each step [95 %]."
+    return make_table("gaps", caption, columns=columns, rows=rows, is_sortable=True)
+
+
+def class_table(record: CandidateRecord) -> Table:
+    """Scores of each class on test, with intervals.
+
+    Args:
+        record: A candidate.
+    """
+    judged = _judged(record)
+    names = ("recall", "specificity", "precision", "f1", "auc")
+    titles = ("sensitivity (recall)", "specificity", "precision", "F1", "AUC")
+    rows: list[Row] = [
+        [
+            Cell(scores.label, scores.label, below=wording.count(scores.num_images, "image")),
+            *(_class_score(scores, name) for name in names),
+        ]
+        for scores in judged.classes
+    ]
+    caption = (
+        f"Each class against the rest, on {wording.SET_NAMES[judged.split]}: candidate "
+        f"{record.candidate}. Intervals are 95{wording.SPACE}%."
+    )
+    columns = [*text_columns("class"), *number_columns(*titles)]
+    return make_table(
+        f"classes-{record.candidate}", caption, columns=columns, rows=rows, is_sortable=True
+    )
+
+
+def calibration_table(record: CandidateRecord) -> Table | None:
+    """Calibration before and after the temperature; None where it was not fitted."""
+    fitted = record.calibration
+    if fitted is None:
+        return None
+    rows: list[Row] = [
+        [
+            f"{name}, {when}",
+            Cell(wording.percent(scores.ece), scores.ece),
+            Cell(wording.decimal(scores.log_loss), scores.log_loss),
+        ]
+        for name, when, scores in (
+            (fitted.fitted_on, "before", fitted.fitted_before),
+            (fitted.fitted_on, "after", fitted.fitted_after),
+            ("test", "before", fitted.test_before),
+            ("test", "after", fitted.test_after),
+        )
+    ]
+    side = "too sure" if fitted.temperature > 1 else "not sure enough"
+    caption = (
+        f"Calibration of candidate {record.candidate}. Temperature {fitted.temperature:.2f}, "
+        f"fitted on {fitted.num_images:,} images: the model was {side} before. It is part of the "
+        "model."
+    )
+    columns = [*text_columns("images"), *number_columns("calibration error", "log loss")]
+    return make_table(f"calibration-{record.candidate}", caption, columns=columns, rows=rows)
+
+
+def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
+    """Candidates against those of better rank, on the same test images; None without any."""
+    rows: list[Row] = [
+        [
+            f"{record.candidate} and {other.other}",
+            Cell(_loss(other.difference, sign=True), other.difference.value),
+            Cell(_p_value(other.p_value), other.p_value),
+            "yes" if other.is_told_apart else "no",
+        ]
+        for record in candidates
+        for other in record.comparisons
+    ]
+    if not rows:
+        return None
+    columns = [
+        *text_columns("candidates"), *number_columns("difference in points [95 %]", "McNemar's p"),
+        *text_columns("told apart"),
+    ]  # fmt: skip
+    caption = (
+        "Pairs of candidates on the same test images: accuracy of the first minus that of the "
+        "second. Told apart: the interval leaves 0 out."
+    )
+    return make_table("comparisons", caption, columns=columns, rows=rows, is_sortable=True)
+
+
+def _judged(record: CandidateRecord) -> SplitScores:
+    return record.test_clean or record.test
+
+
+def _steps(
+    record: CandidateRecord,
+) -> list[tuple[ScoredSet, int, Interval | None, float | None]]:
+    """Set, images, interval, accuracy: all that were scored, test too."""
+    scored = [record.train, record.val, record.folds, record.test, record.test_clean]
+    taken = {step.scored: step.accuracy for step in record.gap.steps} if record.gap else {}
+    return [
+        (s.split, s.num_images, s.intervals.get("accuracy", taken.get(s.split)), s.scores.accuracy)
+        for s in scored
+        if s is not None
+    ]
+
+
+def _reach(scale: Scale) -> str:
+    return f"Bars reach from {wording.percent(scale.low)} to 100{wording.SPACE}%."
+
+
+def _rank(record: CandidateRecord) -> Cell:
+    if record.tied_with is None:
+        return Cell(str(record.rank), record.rank)
+    note = f"not told apart from candidate {record.tied_with} on test"
+    return Cell(f"{record.rank}{wording.SPACE}={record.tied_with}", record.rank, note=note)
+
+
+def _name(record: CandidateRecord) -> str:
+    default = ", the default" if record.is_default else ""
+    return f"{record.candidate}: {wording.making(record)}{default}"
+
+
+def _metric(name: str, value: float | None) -> Cell:
+    return Cell(wording.metric(name, value), value)
+
+
+def _accuracy(scored: SplitScores) -> Cell:
+    return Cell(wording.percent(scored.scores.accuracy), scored.scores.accuracy)
+
+
+def _with_bar(scored: SplitScores, scale: Scale) -> Cell:
+    interval, value = scored.intervals.get("accuracy"), scored.scores.accuracy
+    below = _ends(interval, wording.percent)
+    return Cell(wording.percent(value), value, bar=scale.bar(interval), below=below)
+
+
+def _folds(record: CandidateRecord, objective: str) -> Cell:
+    if record.cv_mean is None:
+        return Cell(wording.ABSENT)
+    mean, spread = (wording.metric(objective, v) for v in (record.cv_mean, record.cv_sd))
+    below = "" if record.cv_sd is None else f"± {_bare(spread)}"
+    return Cell(mean, record.cv_mean, below=below)
+
+
+def _bare(text: str) -> str:
+    return text.removesuffix(f"{wording.SPACE}%")
+
+
+def _ends(interval: Interval | None, show: Callable[[float], str]) -> str:
+    """The ends of an interval for the line below its value, where the unit stands."""
+    return f"{_bare(show(interval.low))} to {_bare(show(interval.high))}" if interval else ""
+
+
+def _drop(record: CandidateRecord) -> Cell:
+    drop = record.robustness.mean_drop if record.robustness else None
+    return Cell(wording.points(drop, sign=False), drop)
+
+
+def _loss(interval: Interval | None, *, sign: bool = False) -> str:
+    if interval is None:
+        return wording.ABSENT
+    ends = (interval.value, interval.low, interval.high)
+    value, low, high = (wording.points(end, sign=sign) for end in ends)
+    return f"{value} [{low}, {high}]"
+
+
+def _class_score(scores: ClassScores, name: str) -> Cell:
+    value: float | None = getattr(scores, name)
+    interval = scores.intervals.get(name)
+    show = wording.decimal if name == "auc" else wording.percent
+    return Cell(show(value), value, below=_ends(interval, show))
+
+
+def _p_value(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

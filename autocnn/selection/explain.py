@@ -1,0 +1,108 @@
+"""Where the candidates look: numbers from their maps, and pictures of single images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.records import ExplainedImage
+from autocnn.metrics.explanation import border_shares, choose_explained, explain
+from autocnn.metrics.robustness import choose_sample
+from autocnn.reporting.plots.overlay import draw_overlay, encode_overlay
+from autocnn.selection.judge import NUM_EXPLAINED, pictured_per_class
+from autocnn.selection.plan import FinalistsPlan
+from autocnn.selection.score import Candidate
+
+Pictures = Mapping[str, bytes]
+"""File name -> JPEG."""
+
+MOST_OTHERS = 3
+"""Better candidates of other trials that a candidate's maps are compared with."""
+
+
+def explain_candidates(
+    plan: FinalistsPlan, candidates: Sequence[Candidate]
+) -> list[tuple[Candidate, Pictures]]:
+    """Add the explanation to each record, and draw the images that it shows.
+
+    Candidates without maps, which only a model of the user's own can lack, have none.
+
+    The numbers are from test images that all candidates share, a sample of each class; the
+    pictures are each candidate's own worst mistakes and some right ones.
+
+    Args:
+        plan: Images.
+        candidates: With their maps, best first.
+    """
+    labels = plan.dataset.labels[plan.dataset.indices("test")]
+    shared = choose_sample(labels, NUM_EXPLAINED, seed=plan.seed)
+    opened = [candidate for candidate in candidates if "maps" in candidate.made.results]
+    maps = {candidate.made.number: _pick(candidate, "maps", shared) for candidate in opened}
+    explained: list[tuple[Candidate, Pictures]] = []
+    for candidate in candidates:
+        if candidate.made.number not in maps:
+            explained.append((candidate, {}))
+            continue
+        images = _test_images(plan, candidate)
+        others = [maps[other.made.number] for other in opened
+                  if other.record.trial != candidate.record.trial]  # fmt: skip
+        pictured, pictures = _picture(plan, candidate, images)
+        predicted = candidate.made.test[shared].argmax(axis=1)
+        explanation = explain(
+            images[shared],
+            maps[candidate.made.number],
+            predicted=[plan.dataset.class_names[label] for label in predicted],
+            randomized_maps=_pick(candidate, "random_maps", shared),
+            other_maps=others[:MOST_OTHERS],
+            pictured=pictured,
+        )
+        record = candidate.record.model_copy(update={"explanation": explanation})
+        explained.append((replace(candidate, record=record), pictures))
+    return explained
+
+
+def _pick(candidate: Candidate, name: str, positions: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Maps of images by their positions in the test split."""
+    results = candidate.made.results
+    return results[name][np.searchsorted(results["explained"], positions)]
+
+
+def _test_images(plan: FinalistsPlan, candidate: Candidate) -> NDArray[np.uint8]:
+    """(test images, height, width, channels) at the size of the candidate's maps."""
+    side = candidate.made.results["maps"].shape[1]
+    sizes = (images for images in plan.dataset.arrays.values() if images.image_shape[0] == side)
+    images: NDArray[np.uint8] = next(sizes).open()[plan.dataset.indices("test")]
+    return images
+
+
+def _picture(
+    plan: FinalistsPlan, candidate: Candidate, images: NDArray[np.uint8]
+) -> tuple[list[ExplainedImage], Pictures]:
+    """The worst mistakes and some right images of each class, with their maps."""
+    dataset, test = plan.dataset, candidate.predictions["test"]
+    positions = choose_explained(
+        test.labels,
+        test.probabilities,
+        per_class=pictured_per_class(dataset.num_classes),
+        seed=plan.seed,
+    )
+    found = _pick(candidate, "maps", positions)
+    records, pictures = [], {}
+    for number, (position, one_map) in enumerate(zip(positions, found, strict=True), start=1):
+        name = f"explained-{number:02d}.jpg"
+        pictures[name] = encode_overlay(draw_overlay(images[position], one_map))
+        predicted = int(test.probabilities[position].argmax())
+        label = int(test.labels[position])
+        records.append(
+            ExplainedImage(
+                path=dataset.table.paths[dataset.positions("test")[position]],
+                label=dataset.class_names[label],
+                predicted=dataset.class_names[predicted],
+                probability=float(test.probabilities[position, predicted]),
+                is_right=predicted == label,
+                border_share=float(border_shares(one_map[None])[0]),
+                picture=name,
+            )
+        )
+    return records, pictures

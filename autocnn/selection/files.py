@@ -1,0 +1,173 @@
+"""The files of a candidate: every table beside its picture, drawn from the same values."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from autocnn.core.csv_tables import Cell
+from autocnn.core.records import SPLITS, Gap, Robustness
+from autocnn.data import Dataset
+from autocnn.metrics.curves import pr_curves, roc_curves
+from autocnn.metrics.metrics import confusion_matrix
+from autocnn.reporting.plots import (
+    draw_confusion_matrix,
+    draw_gap,
+    draw_learning_curves,
+    draw_pr,
+    draw_reliability,
+    draw_robustness,
+    draw_roc,
+)
+from autocnn.reporting.plots.score_tables import (
+    Table,
+    class_scores_table,
+    confusion_table,
+    pr_table,
+    reliability_table,
+    roc_table,
+)
+from autocnn.reporting.plots.style import save_png
+from autocnn.selection.plan import Fold
+from autocnn.selection.score import Candidate
+from autocnn.storage import StudyFolder
+
+KINDS: Mapping[str, str] = {
+    "refit": "refit of trial",
+    "folds": "fold models of trial",
+    "ensemble": "ensemble led by trial",
+}
+
+
+def write_candidate_files(
+    candidate: Candidate,
+    explained: Mapping[str, bytes],
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    folder: StudyFolder,
+) -> None:
+    """Write candidates/NN: the record, every table, every picture.
+
+    Args:
+        candidate: A judged model.
+        explained: File name -> JPEG of an image with its map.
+        dataset: The images that it was judged on.
+        folds: On which it was compared.
+        folder: The study.
+    """
+    record, number = candidate.record, candidate.record.candidate
+    for name, (columns, rows) in _tables(candidate, dataset, folds).items():
+        folder.write_candidate_table(number, name, columns, rows)
+    folder.write_learning_curves(number, candidate.trial.history, record.history)
+    for name, figure in _pictures(candidate, dataset):
+        folder.write_candidate_picture(number, name, partial(save_png, figure))
+    for name, content in explained.items():
+        folder.write_candidate_image(number, name, content)
+    arrays = {
+        name.removeprefix("familiarity/"): array
+        for name, array in candidate.made.results.items()
+        if name.startswith("familiarity/")
+    }
+    if arrays:
+        folder.write_familiarity(number, arrays)
+    folder.write_candidate(record)
+
+
+def _tables(candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]) -> dict[str, Table]:
+    record = candidate.record
+    test = candidate.predictions["test"]
+    names = dataset.class_names
+    shares = [f"p.{name}" for name in names]
+    matrix = confusion_matrix(test.labels, test.probabilities, names)
+    rocs = roc_curves(test.labels, test.probabilities, names)
+    prs = pr_curves(test.labels, test.probabilities, names)
+    scored = (record.train, record.val, record.folds, record.test, record.test_clean)
+    tables: dict[str, Table] = {
+        "predictions": (["path", "label", "split", *shares], _predictions(candidate, dataset)),
+        "confusion_matrix": confusion_table(matrix),
+        "roc": roc_table(rocs),
+        "pr": pr_table(prs),
+        "classes": class_scores_table([scores for scores in scored if scores is not None]),
+    }
+    if "folds" in candidate.predictions:
+        columns = ["path", "label", "fold", *shares]
+        tables["out_of_fold"] = columns, _out_of_fold(candidate, dataset, folds)
+    if record.calibration is not None:
+        tables["reliability"] = reliability_table(record.calibration.bins)
+    if record.robustness is not None:
+        columns = ["disturbance", "strength", "setting", "accuracy", "drop"]
+        tables["robustness"] = columns, _robustness_rows(record.robustness)
+    if record.gap is not None:
+        columns = ["from", "to", "loss", "low", "high", "cause", "is_real"]
+        tables["gap"] = columns, _gap_rows(record.gap)
+    return tables
+
+
+def _pictures(candidate: Candidate, dataset: Dataset) -> Iterator[tuple[str, Figure]]:
+    record, test = candidate.record, candidate.predictions["test"]
+    names = dataset.class_names
+    who = f"candidate {record.candidate} ({KINDS[record.kind]} {record.trial})"
+    where = f"{who}, {record.test.num_images:,} test images"
+    matrix = confusion_matrix(test.labels, test.probabilities, names)
+    yield "confusion_matrix", draw_confusion_matrix(matrix, title=f"Confusion matrix: {where}")
+    rocs = roc_curves(test.labels, test.probabilities, names)
+    yield "roc", draw_roc(rocs, title=f"ROC, one class against the rest: {where}")
+    prs = pr_curves(test.labels, test.probabilities, names)
+    yield "pr", draw_pr(prs, title=f"Precision and recall: {where}")
+    yield (
+        "learning_curves",
+        draw_learning_curves(
+            candidate.trial.history,
+            record.history,
+            best_epoch=candidate.trial.best_epoch or 1,
+            title=f"Learning curves: {who}",
+        ),
+    )
+    if record.calibration is not None:
+        yield "reliability", draw_reliability(record.calibration, title=f"Reliability: {where}")
+    if record.robustness is not None:
+        named = [(f"candidate {record.candidate}", record.robustness)]
+        number = record.robustness.num_images
+        title = f"Disturbed images: {who}, {number:,} test images"
+        yield "robustness", draw_robustness(named, title=title)
+    if record.gap is not None:
+        yield "gap", draw_gap(record.gap, title=f"Where accuracy is lost: {who}")
+
+
+def _predictions(candidate: Candidate, dataset: Dataset) -> Iterator[list[Cell]]:
+    """One row per image: train and val by the model of the search, test by the candidate."""
+    for split in SPLITS:
+        found = candidate.predictions[split].probabilities
+        for position, row in zip(dataset.positions(split), found, strict=True):
+            yield _prediction(dataset, int(position), split, row.tolist())
+
+
+def _out_of_fold(
+    candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]
+) -> Iterator[list[Cell]]:
+    """One row per image and repeat, predicted by the fold model that has not seen it."""
+    position_of = np.full(len(dataset.labels), -1, np.int64)
+    position_of[dataset.rows] = np.arange(len(dataset.rows))
+    rows = [(fold.number, row) for fold in folds for row in fold.held_out.tolist()]
+    found = candidate.predictions["folds"].probabilities
+    for (fold, row), values in zip(rows, found, strict=True):
+        yield _prediction(dataset, int(position_of[row]), fold, values.tolist())
+
+
+def _prediction(
+    dataset: Dataset, position: int, where: Cell, values: Sequence[float]
+) -> list[Cell]:
+    label = dataset.class_names[dataset.table.labels[position]]
+    return [dataset.table.paths[position], label, where, *(round(value, 6) for value in values)]
+
+
+def _robustness_rows(robustness: Robustness) -> Iterator[list[Cell]]:
+    for one in robustness.corruptions:
+        yield [one.name, one.strength, one.setting, one.accuracy, one.drop]
+
+
+def _gap_rows(gap: Gap) -> Iterator[list[Cell]]:
+    for loss in gap.losses:
+        found = loss.loss
+        yield [loss.start, loss.end, found.value, found.low, found.high, loss.cause, loss.is_real]

@@ -1,0 +1,162 @@
+"""Retrains the finalists: on train + val, and on train + val without each fold.
+
+Every one is trained with its params for the number of epochs that its search found best,
+its learning rate annealed over just those (docs/decisions/0004). Nothing is chosen by what
+is held out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from autocnn.core.errors import SearchError, StudyError
+from autocnn.core.events import Observer
+from autocnn.core.records import RetrainedRecord
+from autocnn.execution.executor import Executor, Outcome
+from autocnn.execution.jobs import Job, run_jobs
+from autocnn.execution.tasks import TRAIN, TrainingResult, TrainingTask
+from autocnn.selection.plan import Finalist, FinalistsPlan
+from autocnn.storage import StudyFolder
+
+RETRAINED = 1
+"""Third part of a retrained model's seed, which keeps it apart from its trial's."""
+
+REFIT = 0
+"""In the place of a fold's number: nothing is held out."""
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """A finalist with all its models.
+
+    Attributes:
+        finalist: The trial and its epochs.
+        records: By fold; `REFIT` is that on all of train + val.
+    """
+
+    finalist: Finalist
+    records: Mapping[int, RetrainedRecord]
+
+    @property
+    def refit(self) -> RetrainedRecord:
+        """The one that has seen all of train + val."""
+        return self.records[REFIT]
+
+
+def retrain(
+    plan: FinalistsPlan, executor: Executor, folder: StudyFolder, observer: Observer
+) -> list[Retrained]:
+    """Train every model of every finalist, but those that are there from before.
+
+    Args:
+        plan: Finalists, folds, and how to train.
+        executor: Runs the processes.
+        folder: Gets the models.
+        observer: Hears of each epoch.
+
+    Returns:
+        The finalists of which all models could be made, in their order.
+
+    Raises:
+        SearchError: When there is none.
+        KeyboardInterrupt: When stopping was asked for; what was made is kept.
+    """
+    folds = (REFIT, *(fold.number for fold in plan.folds))
+    pairs = [(finalist, fold) for finalist in plan.finalists for fold in folds]
+    on_folds = f", also on {len(plan.folds)} folds" if plan.folds else ""
+    observer.stage(f"retrain the finalists{on_folds}",
+                   total=sum(finalist.epochs for finalist, _ in pairs), unit="epochs")  # fmt: skip
+    for sentence in folder.recover_finalists():
+        observer.warn(sentence)
+    made: dict[tuple[int, int], RetrainedRecord] = {}
+    jobs = {}
+    for index, (finalist, fold) in enumerate(pairs):
+        trial = finalist.trial.trial
+        record = folder.read_retrained(trial, fold)
+        if record is not None and record.epochs == finalist.epochs:
+            folder.remove_retrained_checkpoint(trial, fold)  # a kill may have left it
+            made[trial, fold] = record
+            observer.advance(finalist.epochs)
+        else:
+            task = _task(plan, finalist, fold, folder)
+            jobs[index] = Job(TRAIN, task, folder.retrained_log_path(trial, fold))
+
+    def keep(index: int, outcome: Outcome) -> None:
+        finalist, fold = pairs[index]
+        record = _record(finalist, fold, outcome, folder, observer)
+        if record is not None:
+            made[finalist.trial.trial, fold] = record
+
+    run_jobs(plan, jobs, executor, observer, keep)
+    retrained = []
+    for finalist in plan.finalists:
+        trial = finalist.trial.trial
+        records = {fold: made[trial, fold] for fold in folds if (trial, fold) in made}
+        if len(records) == len(folds):
+            _warn_of_cuts(finalist, records, observer)
+            retrained.append(Retrained(finalist, records))
+    if not retrained:
+        raise SearchError(
+            f"{folder.path}: no finalist could be retrained; see finalists/*/*/log.txt"
+        )
+    return retrained
+
+
+def _task(plan: FinalistsPlan, finalist: Finalist, fold: int, folder: StudyFolder) -> TrainingTask:
+    dataset, trial = plan.dataset, finalist.trial
+    rows = np.sort(np.concatenate([dataset.indices("train"), dataset.indices("val")]))
+    seen = rows if fold == REFIT else plan.folds[fold - 1].train
+    return TrainingTask(
+        images=plan.images_of(trial),
+        train_rows=seen,
+        val_rows=rows[:0],
+        params=dict(trial.params),
+        epochs=finalist.epochs,
+        seed=(plan.seed, trial.trial, RETRAINED, fold),
+        goal=plan.goal,
+        model_path=folder.retrained_model_path(trial.trial, fold),
+        threads=plan.threads,
+        precision=plan.precision,
+        weights=plan.weights,
+        checkpoint_path=folder.retrained_checkpoint_path(trial.trial, fold),
+        half_batch=trial.half_batch,
+        deterministic=plan.deterministic,
+        builder=plan.builder,
+    )
+
+
+def _record(
+    finalist: Finalist, fold: int, outcome: Outcome, folder: StudyFolder, observer: Observer
+) -> RetrainedRecord | None:
+    """The record of a training that ended well, written; else None, and a warning."""
+    trial = finalist.trial.trial
+    if isinstance(outcome.result, TrainingResult):
+        record = RetrainedRecord(
+            trial=trial,
+            fold=fold,
+            epochs=finalist.epochs,
+            num_weights=outcome.result.num_weights,
+            # A resumed one trained in earlier processes too.
+            seconds=max(outcome.seconds, sum(s.seconds for s in outcome.result.history)),
+            history=outcome.result.history,
+        )
+        folder.write_retrained(record)
+        return record
+    if isinstance(outcome.error, StudyError):
+        raise outcome.error
+    reason = f"{outcome.state}: {outcome.reason}"
+    where = f" without fold {fold}" if fold else ""
+    observer.warn(f"Trial {trial} could not be retrained{where} and is left out: {reason}")
+    return None
+
+
+def _warn_of_cuts(
+    finalist: Finalist, records: Mapping[int, RetrainedRecord], observer: Observer
+) -> None:
+    fewest = min(len(record.history) for record in records.values())
+    if fewest < finalist.epochs:
+        observer.warn(
+            f"The budget cut the retraining of trial {finalist.trial.trial} after "
+            f"{fewest} of {finalist.epochs} epochs."
+        )

@@ -1,0 +1,19 @@
+"""The study folder: the only module that knows a path inside a study.
+
+Every file is written whole: to a temporary name in the same folder, fsync, rename.
+A reader therefore sees the old file or the new one, never half of one.
+
+    results/<study>/
+      study.json  space.yaml  split.csv  audit.json  trials.csv
+      optuna.db or keras_tuner/                              views of the engine
+      trials/0007/       trial.json  epochs.csv  log.txt  checkpoint/  model.keras
+      leaderboard.csv
+      candidates/01/     candidate.json  metrics.json  model.keras  predictions.csv
+                         confusion_matrix.csv/.png  roc.csv/.png  learning_curves.csv/.png
+                         refit.json  checkpoint/             while the finalists are made
+      exports/onnx/      what `autocnn export` made, where it was given no other folder
+"""
+
+from autocnn.storage.folder import StudyFolder, find_candidate, open_study, study_names
+
+__all__ = ["StudyFolder", "find_candidate", "open_study", "study_names"]

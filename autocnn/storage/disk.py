@@ -1,0 +1,56 @@
+"""Room on the disk: a study stops cleanly before there is none."""
+
+import math
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from autocnn.core.errors import DiskFullError
+from autocnn.storage import StudyFolder
+
+SMALLEST_ROOM_GB = 0.2
+"""Checkpoints and models of a few trials, written beside the old ones, need no more."""
+
+LOOK_EVERY_S = 10.0
+
+
+@dataclass
+class DiskGuard:
+    """Looks at the room that is left, now and then.
+
+    Attributes:
+        folder: The study.
+        limit_gb: Size that its folder may reach, GB.
+        clock: Seconds now.
+    """
+
+    folder: StudyFolder
+    limit_gb: float
+    clock: Callable[[], float] = time.monotonic
+    looked: float = field(default=float("-inf"), init=False)
+
+    def check(self) -> None:
+        """Look, unless it was done just now.
+
+        Raises:
+            DiskFullError: When the disk is nearly full, or the study's share of it used up.
+        """
+        if self.clock() - self.looked < LOOK_EVERY_S:
+            return
+        self.looked = self.clock()
+        free_gb = shutil.disk_usage(self.folder.path).free / 1e9
+        resume = f"autocnn resume {self.folder.path}"
+        if free_gb < SMALLEST_ROOM_GB:
+            raise DiskFullError(
+                f"{self.folder.path}: the disk must have {SMALLEST_ROOM_GB * 1e3:.0f} MB of room, "
+                f"got {free_gb * 1e3:.0f} MB. The study was stopped, and nothing is lost.",
+                remedy=f"Free some space, then go on with `{resume}`.",
+            )
+        size_gb = self.folder.size_gb()
+        if size_gb > self.limit_gb:
+            raise DiskFullError(
+                f"{self.folder.path}: the study may take {self.limit_gb:g} GB (--disk-limit), "
+                f"got {size_gb:.3g} GB. It was stopped, and nothing is lost.",
+                remedy=f"Go on with `{resume} --disk-limit {math.ceil(20 * size_gb) / 10:g}GB`.",
+            )

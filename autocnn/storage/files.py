@@ -1,0 +1,54 @@
+"""How every file of a study is read and written: whole, or with an error that says why not."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from autocnn.core.atomic import replace_file
+from autocnn.core.errors import StudyError
+from autocnn.core.records import EpochScore
+from autocnn.storage.checkpoint import read_checkpoint
+
+T = TypeVar("T")
+
+CHECKPOINT = "checkpoint/epoch.npz"
+
+
+class Files:
+    """A folder of files.
+
+    Args:
+        path: The folder, existing or not.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def _read(self, name: str) -> str:
+        try:
+            return (self.path / name).read_bytes().decode("utf-8", "surrogateescape")
+        except OSError as error:
+            raise StudyError(f"{self.path / name}: must be readable, got: {error}.") from error
+
+    def _parse(self, path: Path, parse: Callable[[str], T]) -> T:
+        try:
+            return parse(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise StudyError(f"{path}: must be a whole record, got: {reason}.") from error
+
+    def _write_json(self, name: str, data: dict[str, Any]) -> None:
+        self._write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+    def _recover_checkpoint(self, path: Path) -> tuple[tuple[EpochScore, ...], list[str]]:
+        """The epochs in a checkpoint; a torn one is set aside, with a sentence."""
+        try:
+            checkpoint = read_checkpoint(path)
+        except ValueError as error:
+            path.rename(path.with_name(f"{path.name}.broken"))
+            return (), [f"{error}. Set aside; the training begins again."]
+        return checkpoint.history if checkpoint else (), []
+
+    def _write_text(self, name: str, text: str) -> None:
+        replace_file(self.path / name, text.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,69 @@
+"""The finalists of a study: models that were retrained, each with its record."""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from autocnn.core.errors import StudyError
+from autocnn.core.records import RetrainedRecord
+from autocnn.storage.files import CHECKPOINT, Files
+
+
+class FinalistFiles(Files):
+    """What stands under `finalists/` of a study: `0007/refit`, `0007/fold-1`, ..."""
+
+    def retrained_dir(self, trial: int, fold: int) -> Path:
+        """Folder of one retrained model, made if need be; fold 0 is the refit."""
+        name = f"fold-{fold}" if fold else "refit"
+        path = self.path / "finalists" / f"{trial:04d}" / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def retrained_model_path(self, trial: int, fold: int) -> Path:
+        """Where a retrained model stands."""
+        return self.retrained_dir(trial, fold) / "model.keras"
+
+    def retrained_log_path(self, trial: int, fold: int) -> Path:
+        """Where the process that retrains it writes what it prints."""
+        return self.retrained_dir(trial, fold) / "log.txt"
+
+    def retrained_checkpoint_path(self, trial: int, fold: int) -> Path:
+        """Where its training keeps the last whole epoch; the folder is made."""
+        path = self.retrained_dir(trial, fold) / CHECKPOINT
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+    def write_retrained(self, record: RetrainedRecord) -> None:
+        """Write retrained.json: the model is whole, and need not be made again."""
+        folder = self.retrained_dir(record.trial, record.fold)
+        self._write_text(
+            str(folder.relative_to(self.path) / "retrained.json"), record.model_dump_json(indent=1)
+        )
+        self.remove_retrained_checkpoint(record.trial, record.fold)
+
+    def remove_retrained_checkpoint(self, trial: int, fold: int) -> None:
+        """Delete the checkpoint of a model that is finished; none is no error."""
+        path = self.retrained_dir(trial, fold) / CHECKPOINT
+        shutil.rmtree(path.parent, ignore_errors=True)
+
+    def read_retrained(self, trial: int, fold: int) -> RetrainedRecord | None:
+        """What `write_retrained` wrote; None when the model has to be made."""
+        path = self.retrained_dir(trial, fold) / "retrained.json"
+        if not path.exists() or not self.retrained_model_path(trial, fold).exists():
+            return None
+        try:
+            return self._parse(path, RetrainedRecord.model_validate_json)
+        except StudyError:
+            return None
+
+    def recover_finalists(self) -> list[str]:
+        """Set torn checkpoints aside; a sentence for each."""
+        paths = sorted((self.path / "finalists").glob(f"*/*/{CHECKPOINT}"))
+        return [sentence for path in paths for sentence in self._recover_checkpoint(path)[1]]
+
+    def keep_finalists(self, trials: Iterable[int]) -> None:
+        """Delete the retrained models of every trial but these."""
+        keep = {f"{trial:04d}" for trial in trials}
+        for path in (self.path / "finalists").glob("[0-9]*"):
+            if path.name not in keep:
+                shutil.rmtree(path)

@@ -1,0 +1,271 @@
+"""A study as a folder: made, locked, described, found again."""
+
+import contextlib
+import csv
+import errno
+import io
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autocnn.core.atomic import replace_file, writing_error
+from autocnn.core.csv_tables import SPLIT_COLUMNS, to_csv
+from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError
+from autocnn.spaces.space import SearchSpace
+from autocnn.storage.candidates import CandidateFiles
+from autocnn.storage.exports import ExportFiles
+from autocnn.storage.finalists import FinalistFiles
+from autocnn.storage.lock import Owner, StudyLock
+from autocnn.storage.report import ReportFiles
+from autocnn.storage.trials import TrialFiles
+
+
+class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, ExportFiles):
+    """One study on disk.
+
+    Args:
+        path: The folder, existing or not; `create` and `open_study` give checked ones.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._lock: StudyLock | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the study: its folder's."""
+        return self.path.name
+
+    # -- the life of a folder ---------------------------------------------------------
+
+    @classmethod
+    def create(cls, results: Path, name: str, facts: dict[str, Any]) -> "StudyFolder":
+        """Make the folder of a new study, whole at once: it is resumable from its first instant.
+
+        Args:
+            results: Folder of all studies.
+            name: The study's.
+            facts: What study.json holds.
+
+        Raises:
+            StudyExistsError: When a study of that name is there.
+            StudyError: When the folder cannot be made.
+        """
+        path = results / name
+        if path.exists() and not path.is_dir():
+            raise StudyError(f"{path}: a study must be a folder, got a file.",
+                             remedy="Choose another --name.")  # fmt: skip
+        if path.exists() and any(path.iterdir()):
+            raise _exists(path)
+        partial = results / f".{name}.{secrets.token_hex(4)}"
+        try:
+            for stale in results.glob(f".{name}.????????"):  # of a process that was killed
+                shutil.rmtree(stale, ignore_errors=True)
+            (partial / "trials").mkdir(parents=True)
+            (partial / "candidates").mkdir()
+            cls(partial).write_study(facts)
+            partial.rename(path)
+        except OSError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                raise _exists(path) from error  # another process made it just now
+            raise writing_error(error, path) from error
+        except StudyError:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        return cls(path)
+
+    def lock(self, *, force: bool = False) -> Owner | None:
+        """Become the only writer, until `unlock` or the end of the process.
+
+        Args:
+            force: Take the study from an owner on another host.
+
+        Returns:
+            The owner before, who died without letting go, or None.
+
+        Raises:
+            StudyLockedError: When another process writes it.
+            StudyError: When the folder cannot be written.
+        """
+        try:
+            lock = StudyLock(self.path)
+            owner = lock.acquire(force=force)
+        except OSError as error:
+            raise writing_error(error, self.path) from error
+        self._lock = lock
+        return owner
+
+    def unlock(self) -> None:
+        """Let others write."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def remove(self) -> None:
+        """Delete the folder: for a study that failed before its first trial."""
+        self.unlock()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def size_gb(self) -> float:
+        """Size of all files, in GB (10^9 bytes)."""
+        size = 0
+        for folder, _, names in os.walk(self.path):
+            for name in names:
+                with contextlib.suppress(OSError):  # a temporary file may be gone by now
+                    size += Path(folder, name).lstat().st_size
+        return size / 1e9
+
+    # -- the study as a whole ---------------------------------------------------------
+
+    def write_study(self, facts: dict[str, Any]) -> None:
+        """Write study.json: config, seed, versions, machine, fingerprints."""
+        self._write_json("study.json", facts)
+
+    def read_study(self) -> dict[str, Any]:
+        """What `write_study` wrote.
+
+        Raises:
+            StudyError: When it cannot be read.
+        """
+        data: dict[str, Any] = self._parse(self.path / "study.json", json.loads)
+        return data
+
+    def write_space(self, space: SearchSpace) -> None:
+        """Write the space that was searched, as YAML that `--space` takes again."""
+        from ruamel.yaml import YAML  # slow to import, and readers do without
+
+        text = io.StringIO()
+        yaml = YAML()
+        yaml.default_flow_style = None
+        yaml.dump(space.to_yaml_data(), text)
+        self._write_text("space.yaml", text.getvalue())
+
+    @property
+    def space_path(self) -> Path:
+        """Where the space that is searched stands."""
+        return self.path / "space.yaml"
+
+    @property
+    def builder_dir(self) -> Path:
+        """Where a copy of the user's own model stands: its files as they were."""
+        return self.path / "builder"
+
+    def write_builder(self, files: Mapping[str, bytes]) -> None:
+        """Copy the files of the user's own model, by their relative paths."""
+        for name, content in files.items():
+            path = self.builder_dir / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, content)
+
+    @property
+    def builder_log_path(self) -> Path:
+        """Where the process that tries the user's own model writes what it prints."""
+        return self.path / "builder.txt"
+
+    def write_split(self, rows: Iterable[Sequence[str]]) -> None:
+        """Write split.csv from rows of (path, label, group, split, sha256)."""
+        self._write_text("split.csv", to_csv(SPLIT_COLUMNS, rows))
+
+    def read_split(self) -> list[tuple[str, ...]]:
+        """The rows that `write_split` wrote; empty when there is no split yet."""
+        if not (self.path / "split.csv").exists():
+            return []
+        rows = list(csv.reader(io.StringIO(self._read("split.csv"), newline="")))
+        return [tuple(row) for row in rows[1:]]
+
+    def write_audit(self, audit_json: str, pictures: Mapping[str, bytes]) -> None:
+        """Write audit.json, and its thumbnails under audit/ by their names."""
+        for name, content in pictures.items():
+            path = self.path / "audit" / name
+            path.parent.mkdir(exist_ok=True)
+            replace_file(path, content)
+        self._write_text("audit.json", audit_json)
+
+    @property
+    def optuna_path(self) -> Path:
+        """Where Optuna's SQLite file stands from the first trial on."""
+        return self.path / "optuna.db"
+
+    @property
+    def optuna_url(self) -> str:
+        """Address of the study's SQLite file for Optuna."""
+        from sqlalchemy import URL  # slow to import, and readers do without
+
+        # It quotes what would end the path.
+        address = URL.create("sqlite", database=str(self.optuna_path.resolve()))
+        return address.render_as_string()
+
+    @property
+    def tensorboard_dir(self) -> Path:
+        """Where event files stand, for `tensorboard --logdir`."""
+        return self.path / "tensorboard"
+
+    @property
+    def keras_tuner_dir(self) -> Path:
+        """Where KerasTuner's oracle keeps its JSON."""
+        return self.path / "keras_tuner"
+
+    def remove_engine_files(self) -> None:
+        """Delete what the engines wrote: views of the records, made anew at resume."""
+        for path in self.path.glob("optuna.db*"):
+            path.unlink()
+        shutil.rmtree(self.keras_tuner_dir, ignore_errors=True)
+
+
+def _exists(path: Path) -> StudyExistsError:
+    return StudyExistsError(
+        f"{path}: a new study must not exist yet, got one that does.",
+        remedy=f"Go on with it: `autocnn resume {path}`; or choose another --name.",
+    )
+
+
+def study_names(results: Path) -> list[str]:
+    """Names of the studies under `results`, the newest first."""
+    files = results.glob("[!.]*/study.json")
+    newest = sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)
+    return [path.parent.name for path in newest]
+
+
+def open_study(study: str | None, results: Path) -> StudyFolder:
+    """The study with that name under `results`, at that path, or the newest.
+
+    Raises:
+        StudyNotFoundError: When there is none; the message lists those there are.
+    """
+    names = study_names(results)
+    if study is None:
+        if not names:
+            raise StudyNotFoundError(
+                f"{results}: must hold a study, got none.",
+                remedy="Start one with `autocnn search DATA`, or name the folder with --results.",
+            )
+        return StudyFolder(results / names[0])
+    for path in (results / study, Path(study)):
+        if (path / "study.json").is_file():
+            return StudyFolder(path)
+    raise StudyNotFoundError(
+        f"{study}: must be a study under {results} or a path to one, got neither.",
+        remedy=f"There are: {', '.join(names[:8])}."
+        if names
+        else "Start one with `autocnn search`.",
+    )
+
+
+def find_candidate(path: Path) -> tuple[StudyFolder, int] | None:
+    """The study and number of the candidate whose folder, or file in it, this is.
+
+    >>> find_candidate(Path("no/candidates/01")) is None
+    True
+    """
+    place = path.resolve()
+    for folder in (place, place.parent):
+        study = folder.parent.parent
+        is_candidate = folder.parent.name == "candidates" and folder.name.isdecimal()
+        if is_candidate and (study / "study.json").is_file():
+            return StudyFolder(study), int(folder.name)
+    return None

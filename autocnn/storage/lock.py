@@ -1,0 +1,139 @@
+"""Only one process writes a study: who it is, whether it lives, and how it is followed.
+
+    .lock         locked by the operating system while the owner lives
+    .owner.json   host, process, start of the process
+
+The system's lock ends with its process, however it ends. The owner is written beside it
+for three cases that the lock cannot tell apart: who holds it; a dead owner, whose study
+is taken over with a note; and an owner on another host, since network file systems may not
+carry locks from host to host.
+"""
+
+import datetime
+import json
+import os
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import psutil
+from filelock import FileLock, Timeout
+from pydantic import Field, TypeAdapter
+
+from autocnn.core.atomic import replace_file
+from autocnn.core.errors import StudyError, StudyLockedError
+
+SAME_START_S = 1.0
+"""Two processes with one number are the same when they started within this time."""
+
+DYING_S = 2.0
+"""A process that was just killed may hold its lock for so long."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process that writes a study.
+
+    Attributes:
+        host: Name of its machine.
+        process: Its number there.
+        started: When it started, seconds since 1970.
+    """
+
+    host: str
+    process: Annotated[int, Field(gt=0)]
+    started: float
+
+    @classmethod
+    def this(cls) -> "Owner":
+        """The process that asks."""
+        process = psutil.Process()
+        return cls(socket.gethostname(), process.pid, process.create_time())
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it still runs on this host; another process may have its number by now."""
+        try:
+            started = psutil.Process(self.process).create_time()
+        except psutil.Error:
+            return False
+        return abs(started - self.started) < SAME_START_S
+
+    def __str__(self) -> str:
+        started = datetime.datetime.fromtimestamp(self.started)
+        return f"process {self.process} on {self.host}, started {started:%Y-%m-%d %H:%M:%S}"
+
+
+class StudyLock:
+    """The lock of one study folder.
+
+    Args:
+        folder: The study's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = FileLock(folder / ".lock")
+
+    def acquire(self, *, force: bool = False) -> Owner | None:
+        """Become the only writer, until `release` or the end of the process.
+
+        Args:
+            force: Take the study from an owner on another host.
+
+        Returns:
+            The owner before, who died without letting go, or None.
+
+        Raises:
+            StudyLockedError: When another process holds it, or may hold it on another host.
+        """
+        try:
+            self._lock.acquire(timeout=DYING_S)
+        except Timeout as error:
+            raise self._held(self._owner()) from error
+        owner, me = self._owner(), Owner.this()
+        if owner is not None and owner.host != me.host and not force:
+            self._lock.release()
+            raise StudyLockedError(
+                f"{self.folder}: only one process may write a study; {owner} last did and "
+                "did not say that it ended.",
+                remedy="If it is gone, take the study over with "
+                f"`autocnn resume {self.folder} --force-unlock`.",
+            )
+        if owner is not None and owner.host == me.host and owner != me and owner.is_alive:
+            self._lock.release()
+            raise self._held(owner)
+        try:
+            replace_file(self._owner_path, json.dumps(asdict(me)).encode())
+        except StudyError:
+            self._lock.release()
+            raise
+        return owner if owner != me else None
+
+    def release(self) -> None:
+        """Let others write."""
+        # In this order: who opened the files meanwhile sees that they are gone.
+        self._owner_path.unlink(missing_ok=True)
+        (self.folder / ".lock").unlink(missing_ok=True)
+        self._lock.release()
+
+    @property
+    def _owner_path(self) -> Path:
+        return self.folder / ".owner.json"
+
+    def _owner(self) -> Owner | None:
+        try:
+            return TypeAdapter(Owner).validate_json(self._owner_path.read_bytes(), strict=True)
+        except (OSError, ValueError):
+            return None
+
+    def _held(self, owner: Owner | None) -> StudyLockedError:
+        who = str(owner) if owner else "another process"
+        kill = (
+            f", or stop it: kill {owner.process}" if owner and owner.process != os.getpid() else ""
+        )
+        return StudyLockedError(
+            f"{self.folder}: only one process may write a study; {who} does.",
+            remedy=f"Wait for it{kill}.",
+        )

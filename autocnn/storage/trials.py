@@ -1,0 +1,109 @@
+"""The trials of a study: records, logs, checkpoints, models."""
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from autocnn.core.atomic import replace_file
+from autocnn.core.csv_tables import epoch_table, to_csv, trial_table
+from autocnn.core.errors import StudyError
+from autocnn.core.records import TrialRecord
+from autocnn.storage.files import CHECKPOINT, Files
+
+
+class TrialFiles(Files):
+    """What stands under `trials/` of a study, and trials.csv."""
+
+    def trial_dir(self, trial: int) -> Path:
+        """Folder of a trial, made if need be."""
+        path = self.path / "trials" / f"{trial:04d}"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def trial_log_path(self, trial: int) -> Path:
+        """Where a trial's process writes what it prints."""
+        return self.trial_dir(trial) / "log.txt"
+
+    def trial_model_path(self, trial: int) -> Path:
+        """Where a trial's best weights stand, as a whole model."""
+        return self.trial_dir(trial) / "model.keras"
+
+    def trial_checkpoint_path(self, trial: int) -> Path:
+        """Where a running trial keeps its last whole epoch; the folder is made."""
+        path = self.trial_dir(trial) / CHECKPOINT
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+    def remove_checkpoint(self, trial: int) -> None:
+        """Delete the checkpoint of a trial that has ended."""
+        shutil.rmtree(self.trial_dir(trial) / "checkpoint", ignore_errors=True)
+
+    def write_trial(self, record: TrialRecord) -> None:
+        """Write trial.json and epochs.csv of a trial: at its start, and at its end."""
+        folder = f"trials/{record.trial:04d}"
+        self.trial_dir(record.trial)
+        if not record.is_open:
+            columns, rows = epoch_table([("search", record.history)])
+            self._write_text(f"{folder}/epochs.csv", to_csv(columns, rows))
+        self._write_text(f"{folder}/trial.json", record.model_dump_json(indent=1))
+
+    def read_trials(self) -> list[TrialRecord]:
+        """All trials that have begun, by number.
+
+        Raises:
+            StudyError: When a record cannot be read.
+        """
+        paths = sorted((self.path / "trials").glob("*/trial.json"))
+        return [self._parse(path, TrialRecord.model_validate_json) for path in paths]
+
+    def recover_trials(self) -> tuple[list[TrialRecord], list[str]]:
+        """All trials of an earlier session; what is torn is set aside, not used.
+
+        Returns:
+            The records that can be read, by number, those of open trials with the epochs
+            of their checkpoints; and a sentence for each file that cannot: `trial.json` or
+            `epoch.npz` is renamed to `...broken`, and the trial will be repeated.
+        """
+        records, sentences = [], []
+        for path in sorted((self.path / "trials").glob("*/trial.json")):
+            try:
+                records.append(self._parse(path, TrialRecord.model_validate_json))
+            except StudyError as error:
+                path.rename(path.with_name("trial.json.broken"))
+                sentences.append(f"{error.message} Set aside; the trial is repeated.")
+                self.remove_checkpoint(int(path.parent.name))
+        recovered = []
+        for record in records:
+            if record.is_open:
+                history, said = self._recover_checkpoint(self.trial_checkpoint_path(record.trial))
+                record = record.model_copy(update={"history": history})
+                sentences += said
+            else:
+                self.remove_checkpoint(record.trial)
+            recovered.append(record)
+        return recovered, sentences
+
+    def write_trials_table(self, records: Sequence[TrialRecord]) -> None:
+        """Write trials.csv: a row per trial, whatever its end."""
+        self._write_text("trials.csv", to_csv(*trial_table(records)))
+
+    def keep_models(self, trials: Iterable[int]) -> None:
+        """Delete the model of every trial but these."""
+        keep = set(trials)
+        for path in (self.path / "trials").glob("*/model.keras"):
+            if int(path.parent.name) not in keep:
+                path.unlink(missing_ok=True)
+
+    def adopt_trial(self, source: "TrialFiles", old: int, record: TrialRecord) -> None:
+        """Take over an ended trial of another study, its log and its model too.
+
+        Args:
+            source: The other study.
+            old: Its number there.
+            record: Its record with its number here.
+        """
+        for name in ("log.txt", "model.keras"):
+            path = source.path / "trials" / f"{old:04d}" / name
+            if path.exists():
+                replace_file(self.trial_dir(record.trial) / name, path.read_bytes())
+        self.write_trial(record)

@@ -1,0 +1,83 @@
+"""A new study that begins with the trials of another one, as far as they are still valid."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from autocnn.core.config import StudyConfig
+from autocnn.core.events import Observer
+from autocnn.core.records import TrialRecord, TrialState
+from autocnn.spaces.space import SearchSpace
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import StudyStatus
+from autocnn.study.changes import data_changes
+
+
+def adopt_trials(
+    config: StudyConfig,
+    space: SearchSpace,
+    data_fingerprint: str,
+    rows: Sequence[Sequence[str]],
+    folder: StudyFolder,
+    observer: Observer,
+    *,
+    model_files: Mapping[str, str] | None = None,
+) -> int:
+    """Copy the trials of `config.fork` whose scores and params still hold.
+
+    A score holds while images, split, objective and a model of the user's own are the same;
+    params hold when they are a point of the space.
+
+    Args:
+        config: Of the new study.
+        space: Of the new study.
+        data_fingerprint: Of its data.
+        rows: Its rows of split.csv.
+        folder: Its folder, without trials.
+        observer: Hears what was taken over, and why the rest was not.
+        model_files: Of a model of the user's own in the new study: path -> SHA-256.
+
+    Returns:
+        Number of trials that were taken over; they are numbered anew, in their order.
+
+    Raises:
+        StudyError: When the other study cannot be read.
+    """
+    source = StudyFolder(Path(config.fork or ""))
+    status = StudyStatus.from_json(source.read_study(), source=source.path / "study.json")
+    ended = [r for r in source.read_trials()
+             if r.state in (TrialState.COMPLETE, TrialState.PRUNED)]  # fmt: skip
+    reason = ""
+    if status.data is None or status.data.fingerprint != data_fingerprint:
+        changes = data_changes(source.read_split(), rows) or ["The images are read differently."]
+        reason = f"their scores were measured on other images: {' '.join(changes)}"
+    elif status.config.objective != config.objective:
+        reason = f"they kept the weights that are best in {status.config.objective}."
+    elif (status.model_files, _function(status.config)) != (model_files, _function(config)):
+        reason = "their networks are those of another model."
+    if reason:
+        observer.warn(f"None of the {len(ended)} trials of {source.name} are valid: {reason}")
+        return 0
+    taken: list[TrialRecord] = []
+    problems: list[str] = []
+    for record in ended:
+        problem = space.problems_of(record.params)
+        if record.parent is not None:
+            problem = [f"it began with the weights of trial {record.parent}"]
+        if problem:
+            problems.append(f"trial {record.trial}: {problem[0]}")
+            continue
+        number = len(taken)
+        taken.append(record.model_copy(update={
+            "trial": number, "num_ended_before": number, "end_order": number,
+        }))  # fmt: skip
+        folder.adopt_trial(source, record.trial, taken[-1])
+    observer.note(f"Took over {len(taken)} of {len(ended)} ended trials of {source.name}.")
+    if problems:
+        observer.note(f"The others do not fit the space: {'; '.join(problems[:3])}"
+                      + (" ..." if len(problems) > 3 else "."))  # fmt: skip
+    return len(taken)
+
+
+def _function(config: StudyConfig) -> str:
+    """Name of the function that builds the networks; empty for autocnn's."""
+    return (config.model or "").rpartition(":")[2]

@@ -1,0 +1,254 @@
+"""A study from start to end, or from where it was stopped: data, search, finalists, board."""
+
+import contextlib
+import datetime
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from autocnn.core.config import BUILT_IN, StudyConfig, change_config
+from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError
+from autocnn.core.events import Interruption, Observer
+from autocnn.core.own_model import find_builder
+from autocnn.execution.executor import Executor
+from autocnn.execution.local import LocalExecutor
+from autocnn.execution.machine import Machine, Resources, share_machine
+from autocnn.integrations.trackers import check_extras, tracked
+from autocnn.spaces.files import is_path, load_space
+from autocnn.spaces.space import SearchSpace
+from autocnn.storage import StudyFolder, open_study
+from autocnn.storage.status import StudyStatus
+from autocnn.study.stages import Session, run_stages
+
+MakeExecutor = Callable[[Resources], Executor]
+
+
+def search(
+    config: StudyConfig,
+    observer: Observer | None = None,
+    *,
+    interruption: Interruption | None = None,
+    make_executor: MakeExecutor | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> StudyFolder:
+    """Run a new study.
+
+    Args:
+        config: What is asked.
+        observer: Hears of progress.
+        interruption: Asks to stop.
+        make_executor: What runs the trials; local processes when None.
+        clock: Seconds now, for the budget.
+
+    Returns:
+        The study's folder, with its leaderboard.
+
+    Raises:
+        SpaceError: When the space breaks a rule; nothing was written.
+        DataError: When the data cannot be used; nothing was written.
+        StudyError: When the folder is there already or cannot be written.
+        MissingExtraError: When a setting needs a package that is not installed.
+        SearchError: When no trial finished.
+        SearchInterrupted: When it was stopped; `resume` goes on.
+    """
+    observer = observer or Observer()
+    try:
+        if config.model is not None and not is_path(config.space):
+            raise ConfigError(
+                f"--space must be a file with --model, got the shipped {config.space!r}, whose "
+                "parameters describe autocnn's networks.",
+                remedy="List what your model reads in a file: --space my_space.yaml; see "
+                "docs/your-model.md.",
+            )
+        space = load_space(config.space, own_names=config.model is not None)
+        if config.weights is not None and not config.weights.is_file():
+            raise ConfigError(f"--weights must be a file, got {str(config.weights)!r}.")
+        check_extras(config)
+        if config.fork is not None:
+            fork = open_study(config.fork, config.results).path.resolve()
+            config = config.model_copy(update={"fork": str(fork)})
+        name = config.name or _default_name(config.data)
+        config = _resolve(config, space, name)
+        status = StudyStatus.new(name, config, epochs=config.epochs or space.epochs)
+        folder = StudyFolder.create(config.results, name, status.to_json())
+        folder.lock()
+        try:
+            call = _Call(folder, observer, interruption, make_executor, clock)
+            call.run(config, space, status, is_new=True)
+        finally:
+            folder.unlock()
+    finally:
+        observer.close()
+    return folder
+
+
+def resume(
+    folder: StudyFolder,
+    observer: Observer | None = None,
+    *,
+    changes: dict[str, object] | None = None,
+    force_unlock: bool = False,
+    interruption: Interruption | None = None,
+    make_executor: MakeExecutor | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> StudyFolder:
+    """Go on with a study where it was stopped, or add trials to a finished one.
+
+    Args:
+        folder: The study.
+        observer: Hears of progress.
+        changes: Fields of the config with new values: `trials` and `budget_s`, both in
+            all and not in addition, and those that no result depends on. `tensorboard` and
+            `mlflow` get the trials so far too, also of a finished study.
+        force_unlock: Take the study from an owner on another host.
+        interruption: Asks to stop.
+        make_executor: What runs the trials; local processes when None.
+        clock: Seconds now, for the budget.
+
+    Returns:
+        The folder, with its leaderboard.
+
+    Raises:
+        StudyLockedError: When another process writes the study.
+        StudyChangedError: When its data or its space are others than they were.
+        MissingExtraError: When a change needs a package that is not installed.
+        SearchError: When no trial finished.
+        SearchInterrupted: When it was stopped again.
+    """
+    observer = observer or Observer()
+    try:
+        StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+        owner = folder.lock(force=force_unlock)
+        if owner is not None:
+            observer.note(f"Taken over from {owner}, which ended without letting go.")
+        try:
+            call = _Call(folder, observer, interruption, make_executor, clock)
+            _resume_locked(call, changes or {})
+        finally:
+            folder.unlock()
+    finally:
+        observer.close()
+    return folder
+
+
+def _resume_locked(call: "_Call", changes: dict[str, object]) -> None:
+    folder, observer = call.folder, call.observer
+    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    config = change_config(status.config, changes)
+    # The folder may have been moved or renamed since.
+    config = config.model_copy(update={"results": folder.path.resolve().parent})
+    is_tracked_now = any(changes.get(name) for name in ("tensorboard", "mlflow"))
+    if is_tracked_now:  # later, a package that is gone is no reason not to go on
+        check_extras(config)
+    is_more = config.trials > status.config.trials or config.budget_s != status.config.budget_s
+    if status.is_done and not is_more:
+        if is_tracked_now:
+            with tracked(config, folder, observer) as told:
+                told.trials_found(folder.read_trials())
+        ended = len(folder.read_trials())
+        observer.note(
+            f"{folder.path}: is finished, with {ended} trials. For more, say how many in all: "
+            f"autocnn resume {folder.path} --trials {2 * ended}"
+        )
+        return
+    if is_more:  # the best may be others by then
+        status = status.model_copy(update={"finalists": None, "status": "searching"})
+    call.run(config, _space_now(config, folder, observer), status, is_new=False)
+
+
+@dataclass
+class _Call:
+    """One call of `search` or `resume`: a locked folder, and what serves it."""
+
+    folder: StudyFolder
+    observer: Observer
+    interruption: Interruption | None
+    make_executor: MakeExecutor | None
+    clock: Callable[[], float]
+
+    def run(
+        self, config: StudyConfig, space: SearchSpace, status: StudyStatus, *, is_new: bool
+    ) -> None:
+        """All stages; the status in study.json follows."""
+        machine = Machine.inspect()
+        resources = _share(machine, config, status)
+        make_executor = self.make_executor or _local_executor
+        executor = make_executor(resources)  # imports TensorFlow while the data are decoded
+        session = Session(
+            config, space, self.folder, status, executor, self.observer,
+            machine=machine, resources=resources,
+            interruption=self.interruption or Interruption(), clock=self.clock,
+        )  # fmt: skip
+        try:
+            with tracked(config, self.folder, self.observer) as session.observer:
+                run_stages(session)
+        except KeyboardInterrupt as error:
+            with contextlib.suppress(StudyError):  # on a full disk the stage stays as it was
+                session.save("interrupted")
+            ended = sum(not record.is_open for record in self.folder.read_trials())
+            raise SearchInterrupted(
+                f"{self.folder.path}: stopped with {ended} of {config.trials} trials ended.",
+                remedy=f"Go on with `autocnn resume {self.folder.path}`.",
+            ) from error
+        except AutocnnError as error:
+            if is_new and not session.status.is_prepared and not isinstance(error, StudyError):
+                executor.close()
+                self.folder.remove()  # nothing was found out yet
+            else:
+                with contextlib.suppress(StudyError):
+                    session.save("failed")
+            raise
+        finally:
+            executor.close()
+
+
+def _local_executor(resources: Resources) -> Executor:
+    return LocalExecutor(memory_limit_gb=resources.memory_limit_gb)
+
+
+def _share(machine: Machine, config: StudyConfig, status: StudyStatus) -> Resources:
+    """How the trials share the machine; a study keeps the precision that it began with."""
+    is_alone = config.deterministic
+    precision: str = config.precision
+    if status.resources is not None and precision == "auto":
+        precision = str(status.resources["precision"]).removeprefix("mixed_")
+    return share_machine(
+        machine,
+        trials=config.trials,
+        workers=1 if is_alone else config.workers,
+        threads=1 if is_alone else config.threads,
+        precision=precision,
+        memory_limit_gb=config.memory_limit_gb,
+    )
+
+
+def _space_now(config: StudyConfig, folder: StudyFolder, observer: Observer) -> SearchSpace:
+    """The space that the study names; its own copy when that file is gone."""
+    if is_path(config.space) and not Path(config.space).exists() and folder.space_path.exists():
+        observer.warn(f"{config.space} is gone; the study's own copy of the space is used.")
+        return load_space(str(folder.space_path), own_names=config.model is not None)
+    return load_space(config.space, own_names=config.model is not None)
+
+
+def _resolve(config: StudyConfig, space: SearchSpace, name: str) -> StudyConfig:
+    """The config with what it left open, and paths that hold wherever it is read."""
+    is_file = config.data not in BUILT_IN and Path(config.data).exists()
+    space_path = config.space if is_path(config.space) else None
+    return config.model_copy(
+        update={
+            "name": name,
+            "data": str(Path(config.data).resolve()) if is_file else config.data,
+            "space": str(Path(space_path).resolve()) if space_path else config.space,
+            "model": str(find_builder(config.model)) if config.model else None,
+            "weights": config.weights.resolve() if config.weights else None,
+            "channels": config.channels or space.channels,
+        }
+    )
+
+
+def _default_name(data: str) -> str:
+    """Name of a study that was given none: its data and the time."""
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "-", Path(data).resolve().stem).strip("-") or "study"
+    return f"{stem[:60]}-{datetime.datetime.now():%Y%m%d-%H%M%S}"

@@ -1,0 +1,1 @@
+"""Train one network, and all else that runs in a worker: predictions, candidates, probes."""

@@ -1,0 +1,188 @@
+"""What a finished model predicts, costs and looks at, inside a worker process."""
+
+import sys
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.atomic import replacing
+from autocnn.core.own_model import new_files
+from autocnn.execution.tasks import (
+    BuilderResult,
+    BuilderTask,
+    CandidateResult,
+    CandidateTask,
+    PredictionResult,
+    PredictionTask,
+    WeightsResult,
+    WeightsTask,
+)
+from autocnn.metrics.explanation import choose_explained
+from autocnn.metrics.familiarity import calibrate_familiarity
+from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, corrupt
+from autocnn.training.networks.average import average_models, set_temperature
+from autocnn.training.networks.features import feature_model
+from autocnn.training.networks.grad_cam import grad_cam, randomize_weights
+from autocnn.training.networks.inference import (
+    compile_prediction,
+    count_flops,
+    measure_latency_ms,
+    predict_rows,
+)
+from autocnn.training.networks.own import check_own
+from autocnn.training.networks.pretrained import fitting_backbones
+from autocnn.training.networks.saving import save_model
+from autocnn.training.train import Report, configure_tensorflow
+
+
+def predict(task: PredictionTask, report: Report) -> PredictionResult:
+    """Predict rows with each model of a task and save the probabilities.
+
+    Args:
+        task: Models, images, rows.
+        report: Not called: there are no epochs.
+    """
+    configure_tensorflow(threads=task.threads)
+    if task.builder is not None:
+        task.builder.register()
+    images = task.images.open()
+    for prediction in task.predictions:
+        model = keras.models.load_model(prediction.model_path, compile=False)
+        probabilities = predict_rows(compile_prediction(model), images, prediction.rows)
+        np.save(prediction.probabilities_path, probabilities)
+    return PredictionResult()
+
+
+def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
+    """Make a candidate's model, and measure all that needs the model.
+
+    The results are an .npz with `test` and `test_before` (test images, classes), the latter
+    before the temperature that was fitted on the candidate; `disturbed`, positions in the
+    test split, and `disturbed/<name>/<strength>`
+    (disturbed images, classes); `explained` (m,), positions in the test split; `maps` and
+    `random_maps` (m, height, width), Grad-CAM of the predicted class with the model's weights
+    and with random ones, absent where a model of the user's own cannot be opened;
+    `familiarity/<name>`, the arrays of familiarity.npz, absent where the model has no features
+    to be had; `cost`, three numbers.
+
+    Args:
+        task: Members, images, rows.
+        report: Not called.
+
+    Raises:
+        DiskFullError: When there is no room for the model.
+    """
+    configure_tensorflow(threads=task.threads)
+    if task.builder is not None:
+        task.builder.register()
+    images = task.images.open()
+    before = _assemble(task, is_calibrated=False)
+    results: dict[str, NDArray[Any]] = {
+        "test_before": predict_rows(compile_prediction(before), images, task.test_rows)
+    }
+    model = _assemble(task, is_calibrated=True)
+    save_model(model, task.model_path)
+    predict_batch = compile_prediction(model)
+    test = predict_rows(predict_batch, images, task.test_rows)
+    results["test"] = test
+    sample = images[task.test_rows[task.disturbed]]
+    results["disturbed"] = task.disturbed
+    every = np.arange(len(sample))
+    for name in CORRUPTIONS:
+        for strength in STRENGTHS:
+            disturbed = corrupt(sample, name, strength, seed=task.seed)
+            results[f"disturbed/{name}/{strength}"] = predict_rows(predict_batch, disturbed, every)
+    labels = task.images.labels[task.test_rows]
+    own = choose_explained(labels, test, per_class=task.per_class, seed=task.seed)
+    explained = np.union1d(task.explained, own)
+    shown, classes = images[task.test_rows[explained]], test[explained].argmax(axis=1)
+    results["explained"] = explained
+    results |= _maps(model, shown, classes, task)
+    results |= _familiarity(model, images, task)
+    result = CandidateResult(
+        model.count_params(),
+        count_flops(model),
+        measure_latency_ms(predict_batch, images[int(task.test_rows[0])]),
+    )
+    results["cost"] = np.array([result.num_weights, result.flops, result.latency_ms], float)
+    with replacing(task.results_path) as file:
+        np.savez(file, allow_pickle=False, **results)
+    return result
+
+
+def find_weights(task: WeightsTask, report: Report) -> WeightsResult:
+    """Which backbones can be had with the task's weights.
+
+    Args:
+        task: Backbones and weights.
+        report: Not called.
+
+    Raises:
+        ConfigError: When none can.
+    """
+    configure_tensorflow(threads=1)
+    return WeightsResult(fitting_backbones(task.backbones, task.side, weights=task.weights))
+
+
+def check_builder(task: BuilderTask, report: Report) -> BuilderResult:
+    """Try a builder of the user's own before any training.
+
+    Args:
+        task: The builder, and the params of trial 0.
+        report: Not called.
+
+    Raises:
+        ConfigError: The rule that it breaks.
+    """
+    configure_tensorflow(threads=1)
+    keras.config.set_dtype_policy(task.precision)
+    before = list(sys.modules)
+    read, no_maps = check_own(task.builder, task.params, task.image_shape, task.num_classes)
+    return BuilderResult(new_files(task.builder, before), frozenset(read), no_maps)
+
+
+def _maps(
+    model: keras.Model, images: NDArray[np.uint8], classes: NDArray[Any], task: CandidateTask
+) -> dict[str, NDArray[Any]]:
+    """Where the model looks, and where with random weights."""
+    try:
+        return {
+            "maps": grad_cam(model, images, classes),
+            "random_maps": grad_cam(randomize_weights(model, seed=task.seed), images, classes),
+        }
+    except Exception:  # opening layers of a user's own may raise anything
+        if task.builder is None:
+            raise
+        return {}
+
+
+def _familiarity(
+    model: keras.Model, images: NDArray[np.uint8], task: CandidateTask
+) -> dict[str, NDArray[Any]]:
+    try:
+        predict_batch = compile_prediction(feature_model(model))
+    except ValueError:
+        return {}  # of a builder of somebody's own that ends otherwise
+    reference, val, test = (
+        predict_rows(predict_batch, images, rows)
+        for rows in (task.reference_rows, task.val_rows, task.test_rows)
+    )
+    found = calibrate_familiarity(reference, val, test, num_classes=task.images.num_classes)
+    return {f"familiarity/{name}": array for name, array in found.arrays().items()}
+
+
+def _assemble(task: CandidateTask, *, is_calibrated: bool) -> keras.Model:
+    """The members at their temperatures: one as it is, several averaged."""
+    models = []
+    for member in task.members:
+        model = keras.models.load_model(member.path, compile=False)
+        if is_calibrated or task.has_temperature:
+            set_temperature(model, member.temperature)
+        models.append(model)
+    if len(models) == 1:
+        return models[0]
+    weights = [member.weight for member in task.members]
+    temperature = task.temperature if is_calibrated else 1.0
+    return average_models(models, weights, temperature=temperature)

@@ -1,0 +1,87 @@
+"""`build_model`: a network of any family from params."""
+
+import keras
+from keras import layers
+
+from autocnn.core.records import Params
+from autocnn.spaces.knobs import Settings
+from autocnn.training.networks.blocks import (
+    BlockStyle,
+    Tensor,
+    activate,
+    convolve,
+    plain_block,
+    pool_head,
+    residual_block,
+    separable_block,
+    softmax_output,
+)
+from autocnn.training.networks.pretrained import pretrained_features
+
+SMALLEST_SIDE = 4
+"""A stage halves only maps of at least this side, so that small images keep some room."""
+
+
+def build_model(
+    params: Params,
+    image_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    weights: str | None = "imagenet",
+) -> keras.Model:
+    """Build an untrained network (a `pretrained` one has its backbone's weights).
+
+    Input: uint8 images of shape (batch, *image_shape), 0 to 255; scaling is inside.
+    Output: float32 probabilities of shape (batch, num_classes).
+
+    Args:
+        params: Architecture and regularisation; names that are missing take the
+            defaults of `knobs`.
+        image_shape: (height, width, channels) with 1 or 3 channels.
+        num_classes: At least 2.
+        weights: For the `pretrained` family: `imagenet`, a file, or None for random.
+    """
+    settings = Settings(params)
+    inputs = keras.Input(image_shape, dtype="uint8", name="image")
+    if settings.text("family") == "pretrained":
+        features = pretrained_features(inputs, settings, weights=weights)
+    else:
+        features = _convolutional_features(inputs, settings)
+    if settings.integer("head_units") > 0:
+        features = layers.Dense(settings.integer("head_units"))(features)
+        features = layers.Activation(settings.text("activation"))(features)
+    if settings.number("dropout") > 0:
+        features = layers.Dropout(settings.number("dropout"))(features)
+    return keras.Model(inputs, softmax_output(features, num_classes))
+
+
+def _convolutional_features(inputs: Tensor, settings: Settings) -> Tensor:
+    """Stem, stages and head of the families that are trained from scratch."""
+    style = BlockStyle.from_settings(settings)
+    family = settings.text("family")
+    width = settings.integer("width")
+    side = int(inputs.shape[1])
+    stem_stride = settings.integer("stem_stride")
+    while stem_stride > 1 and side // stem_stride < 2 * SMALLEST_SIDE:
+        stem_stride //= 2
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
+    x = convolve(x, width, style, size=max(3, 2 * stem_stride - 1), strides=stem_stride)
+    if family == "plain":
+        x = activate(x, style)
+    num_stages = settings.integer("num_stages")
+    blocks_per_stage = settings.integer("blocks_per_stage")
+    num_blocks = num_stages * blocks_per_stage
+    for index in range(num_blocks):
+        stage, position = divmod(index, blocks_per_stage)
+        strides = 2 if stage > 0 and position == 0 and x.shape[1] >= SMALLEST_SIDE else 1
+        filters = width * 2**stage
+        skip_rate = settings.number("stochastic_depth") * (index + 1) / num_blocks
+        if family == "plain":
+            x = plain_block(x, filters, strides, style)
+        elif family == "separable":
+            x = separable_block(x, filters, strides, style, skip_rate=skip_rate)
+        else:
+            x = residual_block(x, filters, strides, style, skip_rate=skip_rate)
+    if family != "plain":
+        x = activate(x, style)
+    return pool_head(x, settings.text("pooling"))

@@ -1,0 +1,253 @@
+"""Optuna behind ask, report and tell.
+
+The trial records are the truth; `optuna.db` is a view of them, for optuna-dashboard.
+A sampler with a seed proposes the same start again after a resume, so each trial gets
+a sampler seeded from (study seed, trial number).
+"""
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
+from optuna.storages import RDBStorage
+from optuna.trial import Trial, TrialState
+
+from autocnn.core import records
+from autocnn.core.config import PrunerName, SamplerName
+from autocnn.core.errors import DiskFullError
+from autocnn.core.objective import Goal
+from autocnn.core.records import EpochScore, ParamValue, TrialRecord
+from autocnn.spaces.space import SearchSpace
+from autocnn.tuning.engines.base import MOST_POINTS, NoProposal, Proposal
+from autocnn.tuning.engines.optuna_space import suggest_point
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RUNG_FACTOR = 3
+"""ASHA keeps the best third at each rung (Li et al. 2020, arXiv:1810.05934)."""
+
+FIRST_RUNG_SHARE = 6
+"""The first rung is at a sixth of the epochs: before, warm-up decides more than params."""
+
+MOST_ATTEMPTS = 10
+"""So often a sampler is asked for something new before chance decides."""
+
+
+def _with_storage(method: Callable[P, R]) -> Callable[P, R]:
+    """A method that writes to the database, with an error that a user can mend."""
+
+    @functools.wraps(method)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(*args, **kwargs)
+        except optuna.exceptions.StorageInternalError as error:
+            cause = str(error.__cause__ or error).splitlines()[0]
+            raise DiskFullError(
+                f"optuna.db: must be writable, got: {cause}.",
+                remedy="Free some space on the disk of the study, then resume it.",
+            ) from error
+
+    return call
+
+
+class OptunaEngine:
+    """Optuna's samplers and pruners on a SearchSpace; see `base.Engine`.
+
+    Args:
+        space: The space.
+        goal: Objective, direction, and the gap that is a constraint.
+        sampler: Name of the sampler.
+        pruner: Name of the pruner.
+        seed: Study seed.
+        epochs: Most epochs per trial; places ASHA's rungs.
+        num_trials: Trials in the study; the first fifth, at most 10, is random.
+        storage: SQLAlchemy address of the database; None keeps it in memory.
+        name: Name of the study in the database.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        goal: Goal,
+        *,
+        sampler: SamplerName = "tpe",
+        pruner: PrunerName = "asha",
+        seed: int = 0,
+        epochs: int = 30,
+        num_trials: int = 50,
+        storage: str | None = None,
+        name: str = "study",
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.space = space
+        self.goal = goal
+        self.sampler = sampler
+        self.seed = seed
+        self.num_random = max(3, min(10, num_trials // 5))
+        self._open: dict[int, Trial] = {}
+        self._reported: dict[int, int] = {}
+        self._tried: list[dict[str, ParamValue]] = []
+        self._points = space.points(MOST_POINTS)
+        self._storage = None if storage is None else _open_storage(storage)
+        self._study = optuna.create_study(
+            study_name=name,
+            storage=self._storage,
+            direction="maximize" if goal.maximize else "minimize",
+            pruner=_build_pruner(pruner, epochs),
+        )
+
+    @_with_storage
+    def ask(self, trial: int) -> Proposal | NoProposal:
+        """The params of a trial; see `base.Engine.ask`.
+
+        A start point that was not tried comes first. What was tried before is proposed
+        again only by a space that cannot be counted.
+        """
+        start = [dict(point) for point in self.space.start if dict(point) not in self._tried]
+        if start:
+            return self._open_trial(trial, fixed=start[0], from_start=True)
+        untried: list[dict[str, ParamValue]] = []
+        if self._points is not None:
+            untried = [point for point in self._points if point not in self._tried]
+            if not untried:
+                return NoProposal.EXHAUSTED
+        for attempt in range(MOST_ATTEMPTS):
+            self._study.sampler = self._build_sampler(trial, attempt)
+            proposal = self._open_trial(trial)
+            if proposal.params not in self._tried[:-1]:
+                return proposal
+            if not untried and attempt == MOST_ATTEMPTS - 1:
+                return proposal
+            self._drop(trial)
+        rng = np.random.default_rng((self.seed, trial))
+        return self._open_trial(trial, fixed=untried[rng.integers(len(untried))])
+
+    @_with_storage
+    def reopen(self, record: TrialRecord) -> None:
+        """Take a trial as asked for; see `base.Engine.reopen`."""
+        self._open_trial(record.trial, fixed=dict(record.params), from_start=record.from_start)
+
+    @_with_storage
+    def report(self, trial: int, score: EpochScore) -> bool:
+        """Whether to stop a trial after this epoch; see `base.Engine.report`."""
+        value = self.goal.value_of(score.val)
+        if value is None or score.epoch <= self._reported.get(trial, 0):
+            return False
+        self._reported[trial] = score.epoch
+        opened = self._open[trial]
+        opened.report(value, step=score.epoch)
+        return not opened.user_attrs["from_start"] and opened.should_prune()
+
+    def close(self) -> None:
+        """Close the database; see `base.Engine.close`."""
+        if self._storage is not None:
+            self._storage.remove_session()
+            self._storage.engine.dispose()
+
+    def needed_models(self) -> set[int]:
+        """None: every trial begins anew; see `base.Engine.needed_models`."""
+        return set()
+
+    @_with_storage
+    def tell(self, record: TrialRecord) -> None:
+        """Take the end of a trial; see `base.Engine.tell`."""
+        opened = self._open.pop(record.trial)
+        for key, value in _facts_of(record).items():
+            opened.set_user_attr(key, value)
+        excess = self.goal.gap_excess(record)
+        if excess is not None:
+            opened.set_constraint("max_gap", excess)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            if record.state == records.TrialState.COMPLETE and record.objective is not None:
+                self._study.tell(opened, record.objective)
+            elif record.state == records.TrialState.PRUNED and record.history:
+                self._study.tell(opened, state=TrialState.PRUNED)
+            else:
+                self._study.tell(opened, state=TrialState.FAIL)
+
+    def _open_trial(
+        self,
+        trial: int,
+        *,
+        fixed: dict[str, ParamValue] | None = None,
+        from_start: bool = False,
+    ) -> Proposal:
+        if fixed is not None:
+            self._study.enqueue_trial(fixed)
+            self._study.sampler = self._build_sampler(trial, 0)
+        opened = self._study.ask()
+        if fixed is not None and self.sampler == "qmc" and not from_start:
+            _ = opened.relative_params  # takes its point off the sequence, as it first did
+        params = suggest_point(opened, self.space)
+        opened.set_user_attr("trial", trial)
+        opened.set_user_attr("from_start", from_start)
+        self._open[trial] = opened
+        self._tried.append(params)
+        return Proposal(params, from_start=from_start)
+
+    def _drop(self, trial: int) -> None:
+        """Give up a proposal that was tried before."""
+        opened = self._open.pop(trial)
+        opened.set_user_attr("reason", "proposed before")
+        self._study.tell(opened, state=TrialState.FAIL)
+        self._tried.pop()
+
+    def _build_sampler(self, trial: int, attempt: int) -> BaseSampler:
+        """A sampler seeded for this trial, so that a resumed study goes on, not over."""
+        entropy = (self.seed, trial, attempt) if attempt else (self.seed, trial)
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
+        is_random = trial < len(self.space.start) + self.num_random
+        if attempt or self.sampler == "random" or (self.sampler == "tpe" and is_random):
+            return RandomSampler(seed=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            if self.sampler == "qmc":
+                return QMCSampler(
+                    seed=self.seed,
+                    scramble=True,
+                    independent_sampler=RandomSampler(seed=seed),
+                    warn_independent_sampling=False,
+                )
+            return TPESampler(
+                seed=seed, n_startup_trials=0, multivariate=True, group=True, constant_liar=True
+            )
+
+
+def _open_storage(url: str) -> RDBStorage:
+    """The database, without waiting for the disk: it is a view, made anew at resume."""
+    from sqlalchemy import event
+
+    storage = RDBStorage(url)
+
+    def hurry(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA synchronous=OFF")
+
+    event.listen(storage.engine, "connect", hurry)
+    storage.engine.dispose()  # connections from now on hurry
+    return storage
+
+
+def _facts_of(record: TrialRecord) -> dict[str, str | int | float]:
+    """What the dashboard shows beside the objective."""
+    facts: dict[str, str | int | float] = {"state": str(record.state)}
+    if record.reason:
+        facts["reason"] = record.reason
+    if record.best_epoch is not None:
+        facts["best_epoch"] = record.best_epoch
+    return facts
+
+
+def _build_pruner(name: PrunerName, epochs: int) -> BasePruner:
+    first = max(1, epochs // FIRST_RUNG_SHARE)
+    if name == "asha":
+        return SuccessiveHalvingPruner(min_resource=first, reduction_factor=RUNG_FACTOR)
+    if name == "median":
+        return MedianPruner(n_startup_trials=4, n_warmup_steps=first)
+    return NopPruner()

@@ -1,0 +1,261 @@
+"""Progress on stderr: plain lines, live bars, or only warnings."""
+
+import io
+import sys
+import time
+
+import pytest
+from rich.console import Console
+
+from autocnn.api.display import (
+    LiveDisplay,
+    PlainDisplay,
+    QuietDisplay,
+    describe_end,
+    describe_epoch,
+    describe_left,
+    describe_params,
+    describe_time,
+    show_progress,
+)
+from autocnn.core.events import Observer
+from autocnn.core.records import EpochScore, Params, Scores, TrialRecord, TrialState
+
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+
+
+def epoch(number: int = 1, *, train: float | None = 0.9, val: float | None = 0.8) -> EpochScore:
+    return EpochScore(
+        epoch=number,
+        train_loss=0.51239,
+        train=Scores(accuracy=train),
+        val=Scores(accuracy=val),
+        learning_rate=1e-3,
+        seconds=2.04,
+    )
+
+
+def complete(
+    trial: int = 0, objective: float = 0.8125, score: EpochScore | None = None
+) -> TrialRecord:
+    return TrialRecord(
+        trial=trial,
+        state=TrialState.COMPLETE,
+        params={"family": "resnet"},
+        objective=objective,
+        best_epoch=1,
+        history=(score or epoch(),),
+        seconds=61.4,
+    )
+
+
+def failed(trial: int = 1) -> TrialRecord:
+    return TrialRecord(
+        trial=trial,
+        state=TrialState.FAILED,
+        reason="ValueError: [bad] input",
+        params={},
+        seconds=3.0,
+    )
+
+
+def tell_a_story(observer: Observer) -> None:
+    """Everything that an observer can hear, in a likely order."""
+    observer.note("Reading [images] of {braces}.")
+    observer.stage("decode", total=1200, unit="images")
+    observer.advance(1000)
+    observer.advance()
+    observer.warn("One file is [unreadable].")
+    observer.stage("load pretrained weights")
+    observer.advance()
+    observer.time_left(None)
+    observer.stage("search", total=2, unit="trials")
+    observer.time_left(500.0, finalists_s=100.0)
+    observer.trial_started(0, {"family": "resnet", "width": 8}, epochs=3)
+    observer.trial_started(1, {}, epochs=3)
+    observer.trial_epoch(0, epoch())
+    observer.trial_ended(failed(), best=None)
+    observer.time_left(300.0)
+    observer.trial_ended(complete(), best=complete())
+    observer.stage("retrain", total=1, unit="finalists")
+    observer.advance()
+    observer.close()
+
+
+# -- words ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (45.0, "45 s"), (89.4, "89 s"), (90.0, "2 min"), (719.0, "12 min"),
+     (5300.0, "88 min"), (5400.0, "1 h 30 min"), (7500.0, "2 h 05 min"), (90000.0, "25 h 00 min")],
+)  # fmt: skip
+def test_times_read_well(seconds: float, text: str) -> None:
+    assert describe_time(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "finalists_s", "text"),
+    [
+        (None, 0.0, ""),
+        (None, 60.0, ""),
+        (720.0, 0.0, "about 12 min left"),
+        (720.0, 180.0, "about 12 min left, 3 min of it for the finalists"),
+        (45.0, 45.0, "about 45 s left, 45 s of it for the finalists"),
+        (0.0, 0.0, "about 0 s left"),
+    ],
+)
+def test_the_time_left_is_told_with_the_finalists_share(
+    seconds: float | None, finalists_s: float, text: str
+) -> None:
+    assert describe_left(seconds, finalists_s) == text
+
+
+def test_params_are_written_as_in_yaml_and_short() -> None:
+    params: Params = {
+        "family": "plain", "width": 24, "learning_rate": 0.00123456, "flip": True,
+    }  # fmt: skip
+    assert describe_params(params) == "family=plain width=24 learning_rate=0.00123 flip=true"
+
+
+def test_an_epoch_shows_what_was_measured() -> None:
+    assert describe_epoch(epoch()) == "loss 0.512, train 0.900, val 0.800, 2.0 s"
+    assert describe_epoch(epoch(train=None, val=None)) == "loss 0.512, 2.0 s"
+
+
+def test_the_end_of_a_trial_is_one_line() -> None:
+    assert describe_end(complete()) == (
+        "trial 0 complete: 0.8125 at epoch 1, gap train-val +0.100, 61 s"
+    )
+    assert describe_end(failed()) == "trial 1 failed, 3 s (ValueError: [bad] input)"
+
+
+def test_a_gap_from_zero_is_shown_and_an_unknown_one_is_not() -> None:
+    assert "gap train-val +0.500" in describe_end(complete(score=epoch(train=0.5, val=0.0)))
+    assert "gap" not in describe_end(complete(score=epoch(train=None)))
+
+
+# -- plain lines ---------------------------------------------------------------------------
+
+
+def test_plain_lines_tell_the_story(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_a_story(PlainDisplay())
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.splitlines() == [
+        "Reading [images] of {braces}.",
+        "== decode: 1,200 images",
+        "Warning: One file is [unreadable].",
+        "== load pretrained weights",
+        "== search: 2 trials",
+        "trial 0 starts: family=resnet width=8",
+        "trial 1 starts: ",
+        "trial 0 epoch 1: loss 0.512, train 0.900, val 0.800, 2.0 s",
+        "trial 1 failed, 3 s (ValueError: [bad] input); about 8 min left, 2 min of it for the "
+        "finalists",
+        "trial 0 complete: 0.8125 at epoch 1, gap train-val +0.100, 61 s; "
+        "best so far: 0.8125 (trial 0); about 5 min left",
+        "== retrain: 1 finalists",
+    ]
+
+
+def test_plain_steps_are_told_every_few_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    plain = PlainDisplay()
+    plain.stage("decode", total=3000, unit="images")
+    for _ in range(30):
+        now[0] += 1.0
+        plain.advance(100)
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "   1,000 of 3,000 images", "   2,000 of 3,000 images", "   3,000 of 3,000 images",
+    ]  # fmt: skip
+
+
+def test_quiet_shows_only_warnings(capsys: pytest.CaptureFixture[str]) -> None:
+    tell_a_story(QuietDisplay())
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", "Warning: One file is [unreadable].\n")
+
+
+# -- live bars -----------------------------------------------------------------------------
+
+
+def live() -> tuple[LiveDisplay, io.StringIO]:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=100, highlight=False)
+    return LiveDisplay(console), screen
+
+
+def test_the_live_display_shows_the_whole_story_and_puts_the_cursor_back() -> None:
+    shown, screen = live()
+    tell_a_story(shown)
+    text = screen.getvalue()
+    for line in (
+        "Reading [images] of {braces}.",
+        "Warning: One file is [unreadable].",
+        "trial 1 failed, 3 s (ValueError: [bad] input)",
+        "trial 0 complete: 0.8125 at epoch 1, gap train-val +0.100, 61 s",
+        "best so far: 0.8125 (trial 0)",
+    ):
+        assert line in text
+    assert text.count(HIDE_CURSOR) == text.count(SHOW_CURSOR) == 1
+    assert text.rindex(SHOW_CURSOR) > text.rindex(HIDE_CURSOR)
+
+
+def test_running_trials_have_a_line_each() -> None:
+    shown, screen = live()
+    shown.stage("search", total=5, unit="trials")
+    shown.trial_started(3, {"family": "separable"}, epochs=9)
+    shown.trial_started(4, {}, epochs=9)
+    shown.trial_epoch(3, epoch(2))
+    shown.time_left(120.0, finalists_s=60.0)
+    shown.live.refresh()
+    text = screen.getvalue()
+    shown.time_left(None)
+    shown.live.refresh()
+    later = screen.getvalue()[len(text) :]
+    shown.close()
+    assert "trial 3  epoch 2/9  loss 0.512, train 0.900, val 0.800, 2.0 s  separable" in text
+    assert "trial 4  epoch 0/9  starting" in text
+    assert " trials, about 2 min left, 60 s of it for the finalists" in text
+    assert " trials" in later
+    assert "left" not in later
+
+
+def test_closing_twice_is_harmless() -> None:
+    shown, screen = live()
+    shown.close()
+    before = screen.getvalue()
+    shown.close()
+    assert screen.getvalue() == before
+
+
+def test_a_story_cut_short_leaves_the_terminal_fine() -> None:
+    shown, screen = live()
+    shown.stage("search", total=5, unit="trials")
+    shown.trial_started(0, {}, epochs=9)
+    shown.close()
+    assert screen.getvalue().endswith(SHOW_CURSOR)
+    assert not shown.live.is_started
+
+
+# -- which one -----------------------------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_display_fits_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert type(show_progress(is_quiet=False)) is PlainDisplay
+    assert type(show_progress(is_quiet=True)) is QuietDisplay
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert type(show_progress(is_quiet=True)) is QuietDisplay
+    shown = show_progress(is_quiet=False)
+    shown.close()
+    assert type(shown) is LiveDisplay

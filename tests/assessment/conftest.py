@@ -1,5 +1,0 @@
-"""Fixtures that the tests of the command and of the API share."""
-
-from tests.assessment.models import no_pictures
-
-__all__ = ["no_pictures"]

@@ -1,0 +1,128 @@
+"""Records as tables: columns in their order, a row each, and how a cell is written."""
+
+import csv
+import io
+from typing import Any
+
+import pytest
+
+from autocnn.core.csv_tables import (
+    SPLIT_COLUMNS,
+    TRIAL_COLUMNS,
+    Cell,
+    epoch_table,
+    to_csv,
+    trial_table,
+)
+from autocnn.core.records import TrialState
+from tests.samples import epoch, open_trial, trial
+
+
+def written(columns: list[str], rows: list[list[Cell]]) -> list[dict[str, str]]:
+    """The rows as who reads the file finds them."""
+    return list(csv.DictReader(io.StringIO(to_csv(columns, rows), newline="")))
+
+
+# -- trials --------------------------------------------------------------------------------
+
+
+def test_trials_have_their_columns_in_order_then_the_params() -> None:
+    columns, _ = trial_table([trial(0), trial(1, params={"width": 8, "dropout": 0.2})])
+    assert ",".join(columns) == (
+        "trial,state,reason,objective,epochs,best_epoch,seconds,num_weights,train_accuracy,"
+        "val_accuracy,peak_memory_mb,param.family,param.dropout,param.weight_averaging,"
+        "param.width"
+    )
+    assert tuple(columns[: len(TRIAL_COLUMNS)]) == TRIAL_COLUMNS
+
+
+def test_a_row_holds_the_values_of_its_trial() -> None:
+    bare: dict[str, Any] = dict.fromkeys(
+        ("objective", "best_epoch", "num_weights", "peak_memory_mb")
+    )
+    failed = trial(1, state=TrialState.FAILED, reason="no luck", params={"width": 8}, history=(),
+                   **bare)  # fmt: skip
+    first, second = written(*trial_table([trial(0), failed]))
+    assert first == {
+        "trial": "0", "state": "complete", "reason": "", "objective": "0.5", "epochs": "1",
+        "best_epoch": "1", "seconds": "2.0", "num_weights": "1000", "train_accuracy": "0.75",
+        "val_accuracy": "0.5", "peak_memory_mb": "800.5", "param.family": "resnet",
+        "param.dropout": "0.1", "param.weight_averaging": "true", "param.width": "",
+    }  # fmt: skip
+    assert second == {
+        "trial": "1", "state": "failed", "reason": "no luck", "objective": "", "epochs": "0",
+        "best_epoch": "", "seconds": "2.0", "num_weights": "", "train_accuracy": "",
+        "val_accuracy": "", "peak_memory_mb": "", "param.family": "", "param.dropout": "",
+        "param.weight_averaging": "", "param.width": "8",
+    }  # fmt: skip
+
+
+def test_accuracies_are_those_of_the_best_epoch() -> None:
+    better = epoch(2).model_copy(update={"val": epoch().val.model_copy(update={"accuracy": 0.9})})
+    record = trial(0, history=(epoch(1), better), best_epoch=2)
+    (row,) = written(*trial_table([record]))
+    assert (row["epochs"], row["best_epoch"], row["val_accuracy"]) == ("2", "2", "0.9")
+
+
+@pytest.mark.parametrize("state", list(TrialState))
+def test_a_trial_has_a_row_whatever_its_end(state: TrialState) -> None:
+    record = open_trial(4).model_copy(update={"state": state})
+    (row,) = written(*trial_table([record]))
+    assert (row["trial"], row["state"]) == ("4", state)
+
+
+def test_no_trial_gives_the_header_alone() -> None:
+    assert trial_table([]) == (list(TRIAL_COLUMNS), [])
+
+
+# -- epochs --------------------------------------------------------------------------------
+
+
+def test_epochs_have_a_row_each_with_every_score() -> None:
+    rows = written(*epoch_table([("search", (epoch(1), epoch(2)))]))
+    assert rows[1] == {
+        "phase": "search", "epoch": "2", "train_loss": "0.5", "learning_rate": "0.001",
+        "seconds": "1.235", "train_accuracy": "0.75", "train_balanced_accuracy": "0.7",
+        "train_macro_f1": "", "train_macro_auc": "", "train_log_loss": "", "val_accuracy": "0.5",
+        "val_balanced_accuracy": "", "val_macro_f1": "", "val_macro_auc": "", "val_log_loss": "",
+    }  # fmt: skip
+
+
+def test_phases_follow_each_other() -> None:
+    _, rows = epoch_table([("search", [epoch(1)]), ("refit", [epoch(1), epoch(2)])])
+    assert [row[:2] for row in rows] == [["search", 1], ["refit", 1], ["refit", 2]]
+
+
+def test_no_epoch_gives_the_header_alone() -> None:
+    columns, rows = epoch_table([("search", [])])
+    assert len(columns) == 15
+    assert rows == []
+
+
+# -- cells ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, '""'), ("", '""'), (True, "true"), (False, "false"), (0, "0"),
+        (10**12, "1000000000000"),
+        (0.0, "0.0"), (0.1 + 0.2, "0.3"), (1 / 3, "0.333333333"), (1e-12, "1e-12"),
+        (1234567890.5, "1234567890.0"), ("plain", "plain"), ("a,b", '"a,b"'),
+        ('say "a"', '"say ""a"""'), ("two\nlines", '"two\nlines"'), ("Äpfel", "Äpfel"),
+    ],
+)  # fmt: skip
+def test_how_a_cell_is_written(value: Cell, text: str) -> None:
+    assert to_csv(["column"], [[value]]) == f"column\n{text}\n"
+
+
+def test_an_empty_cell_among_others_is_nothing() -> None:
+    assert to_csv(["a", "b", "c"], [[None, 1, None]]) == "a,b,c\n,1,\n"
+
+
+def test_an_integer_and_a_whole_number_are_told_apart() -> None:
+    assert to_csv(["a", "b"], [[2, 2.0]]) == "a,b\n2,2.0\n"
+
+
+def test_the_columns_of_split_csv_are_the_contract() -> None:
+    assert SPLIT_COLUMNS == ("path", "label", "group", "split", "sha256")

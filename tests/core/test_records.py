@@ -1,0 +1,154 @@
+"""Records: plain frozen data that comes back from JSON as it went."""
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from autocnn.core.records import (
+    SCHEMA_VERSION,
+    SPLITS,
+    CandidateRecord,
+    ClassScores,
+    EpochScore,
+    Interval,
+    Record,
+    RetrainedRecord,
+    Scores,
+    SplitName,
+    SplitScores,
+    TrialRecord,
+    TrialState,
+)
+
+
+def epoch(number: int) -> EpochScore:
+    return EpochScore(
+        epoch=number,
+        train_loss=0.1 + 0.2,
+        train=Scores(accuracy=1 / 3, log_loss=1e-12),
+        val=Scores(accuracy=0.25),
+        learning_rate=1e-3,
+        seconds=1.5,
+    )
+
+
+def trial() -> TrialRecord:
+    return TrialRecord(
+        trial=3,
+        state=TrialState.OUT_OF_MEMORY,
+        reason="16 GB were not enough: “é”",
+        params={"flip": True, "width": 8, "mixup": 0.0, "pooling": "avg"},
+        objective=0.25,
+        best_epoch=2,
+        history=(epoch(1), epoch(2)),
+    )
+
+
+def split(name: SplitName) -> SplitScores:
+    return SplitScores(
+        split=name,
+        num_images=10,
+        scores=Scores(accuracy=0.9),
+        intervals={"accuracy": Interval(value=0.9, low=0.8, high=1.0)},
+        classes=(
+            ClassScores(label="a", num_images=10, precision=1.0, recall=0.9, f1=None, auc=None),
+        ),
+    )
+
+
+def candidate() -> CandidateRecord:
+    return CandidateRecord(
+        candidate=1, rank=1, kind="refit", trial=3, params={"width": 8}, objective=0.25,
+        train=split("train"), val=split("val"), test=split("test"), num_weights=5, flops=None,
+        latency_ms=None, size_mb=0.1, epochs=2, train_seconds=3.0, seed=0, history=(epoch(1),),
+    )  # fmt: skip
+
+
+def refit() -> RetrainedRecord:
+    return RetrainedRecord(trial=3, epochs=1, num_weights=5, seconds=3.5, history=(epoch(1),))
+
+
+@pytest.mark.parametrize("record", [trial(), candidate(), refit(), split("val"), epoch(1)])
+def test_a_record_comes_back_from_json_exactly(record: Record) -> None:
+    assert type(record).model_validate_json(record.model_dump_json()) == record
+
+
+def test_types_of_params_survive_json() -> None:
+    again = TrialRecord.model_validate_json(trial().model_dump_json())
+    assert [type(value) for value in again.params.values()] == [bool, int, float, str]
+
+
+@pytest.mark.parametrize(
+    "record", [trial(), candidate(), refit(), split("val"), epoch(1), Scores()]
+)
+def test_unknown_keys_are_refused(record: Record) -> None:
+    data: dict[str, Any] = record.model_dump(mode="json")
+    with pytest.raises(ValidationError, match="surprise"):
+        type(record).model_validate(data | {"surprise": 1})
+
+
+@pytest.mark.parametrize(
+    "record", [trial(), candidate(), refit(), split("val"), epoch(1), Scores()]
+)
+def test_records_cannot_be_changed(record: Record) -> None:
+    field = next(iter(type(record).model_fields))
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(record, field, 5)
+
+
+def test_what_was_not_measured_is_none_and_not_zero() -> None:
+    assert set(Scores().model_dump().values()) == {None}
+    bare = TrialRecord(trial=0, state=TrialState.FAILED, params={})
+    assert (bare.objective, bare.best_epoch, bare.num_weights, bare.peak_memory_mb) == (None,) * 4
+
+
+def test_records_carry_their_schema() -> None:
+    assert trial().model_dump()["schema_version"] == SCHEMA_VERSION == 1
+    assert candidate().model_dump()["schema_version"] == SCHEMA_VERSION
+
+
+def test_the_fields_of_trial_json_are_the_contract() -> None:
+    assert list(TrialRecord.model_json_schema()["properties"]) == [
+        "schema_version", "trial", "state", "reason", "params", "objective", "best_epoch",
+        "history", "num_weights", "seconds", "peak_memory_mb", "from_start", "traceback",
+        "epochs", "parent", "first_epoch", "half_batch", "num_ended_before", "end_order",
+    ]  # fmt: skip
+
+
+def test_the_states_are_the_contract() -> None:
+    assert [str(state) for state in TrialState] == [
+        "complete", "pruned", "failed", "out-of-memory", "timed-out", "interrupted", "running",
+    ]  # fmt: skip
+    assert SPLITS == ("train", "val", "test")
+
+
+def test_running_and_interrupted_trials_are_open() -> None:
+    states = {state for state in TrialState if trial().model_copy(update={"state": state}).is_open}
+    assert states == {TrialState.RUNNING, TrialState.INTERRUPTED}
+
+
+def test_a_record_from_before_trials_could_be_resumed_can_be_read() -> None:
+    data = trial().model_dump(mode="json")
+    for name in ("epochs", "parent", "first_epoch", "half_batch", "num_ended_before", "end_order"):
+        del data[name]
+    assert TrialRecord.model_validate(data) == trial()
+
+
+def test_best_is_the_epoch_of_the_best_objective() -> None:
+    assert trial().best == epoch(2)
+    assert trial().model_copy(update={"best_epoch": None}).best is None
+    assert trial().model_copy(update={"history": ()}).best is None
+
+
+@pytest.mark.parametrize("change", [{"trial": -1}, {"state": "done"}, {"params": {"a": [1]}}])
+def test_impossible_values_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=next(iter(change))):
+        TrialRecord.model_validate(trial().model_dump() | change)
+
+
+def test_epochs_and_candidates_count_from_1() -> None:
+    with pytest.raises(ValidationError, match="epoch"):
+        EpochScore(epoch=0, train_loss=1.0, learning_rate=0.1, seconds=1.0)
+    with pytest.raises(ValidationError, match="candidate"):
+        CandidateRecord.model_validate(candidate().model_dump() | {"candidate": 0})

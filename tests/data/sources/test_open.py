@@ -1,0 +1,318 @@
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autocnn.core.errors import DataError
+from autocnn.data.sources.open import read_source
+from autocnn.data.table import natural_key, split_word
+
+
+def test_class_folders_without_splits(class_folders: Any) -> None:
+    root = class_folders({"class 10": 2, "class 2": 3})
+    table = read_source(str(root))
+    assert table.class_names == ("class 2", "class 10")
+    assert table.labels.tolist() == [0, 0, 0, 1, 1]
+    assert table.labels.dtype == np.int32
+    assert table.paths[0] == "class 2/0.png"
+    assert set(table.splits) == {None}
+    assert len(set(table.sha256)) == 5
+    assert table.open(3) == root / "class 10/0.png"
+
+
+@pytest.mark.parametrize(
+    ("train", "val", "test"),
+    [
+        ("train", "val", "test"),
+        ("Training", "VALIDATION", "Testing"),
+        ("TRAIN", "valid", "Test_set"),
+    ],
+)
+def test_split_folders_under_their_usual_names(
+    class_folders: Any, train: str, val: str, test: str
+) -> None:
+    root = class_folders({f"{s}/{c}": 2 for s in (train, val, test) for c in ("cat", "dog")})
+    table = read_source(str(root))
+    assert {path.split("/")[0]: s for path, s in zip(table.paths, table.splits, strict=True)} == {
+        train: "train",
+        val: "val",
+        test: "test",
+    }
+    assert table.class_names == ("cat", "dog")
+
+
+def test_a_class_may_be_named_like_a_split(class_folders: Any) -> None:
+    assert read_source(str(class_folders({"test": 2, "control": 2}))).class_names == (
+        "control",
+        "test",
+    )
+
+
+def test_steps_through_single_folders(class_folders: Any) -> None:
+    root = class_folders({"archive/brain/Training/a": 2, "archive/brain/Training/b": 2})
+    table = read_source(str(root))
+    assert table.class_names == ("a", "b")
+    assert set(table.splits) == {"train"}
+    assert table.paths[0] == "archive/brain/Training/a/0.png"
+    assert "archive/brain" in table.notes[0]
+
+
+def test_doubled_split_folder(class_folders: Any) -> None:
+    root = class_folders({"train/train/a": 2, "train/train/b": 2, "test/a": 1, "test/b": 1})
+    assert read_source(str(root)).class_names == ("a", "b")
+
+
+def test_hidden_and_other_files_are_ignored_and_counted(
+    class_folders: Any, grey_pixels: Any, save: Any
+) -> None:
+    root = class_folders({"a": 2, "b/nested/deep": 2, "b": 1})
+    save(root / "a/.ipynb_checkpoints/0.png", grey_pixels(1))
+    save(root / ".thumb.png", grey_pixels(1))
+    save(root / "__MACOSX/a/0.png", grey_pixels(1))
+    (root / "a/notes.TXT").write_text("x")
+    (root / "a/README").write_text("x")
+    (root / "a/gone.png").symlink_to(root / "nowhere.png")
+    save(root / "stray.png", grey_pixels(1))
+    table = read_source(str(root))
+    assert len(table) == 5
+    assert table.paths[-1] == "b/nested/deep/1.png"
+    assert table.ignored == {
+        "hidden folder": 2,
+        "hidden file": 1,
+        ".txt": 1,
+        "no suffix": 1,
+        "broken link or special file": 1,
+        "image outside the class folders": 1,
+    }
+
+
+def test_folders_beside_the_splits_are_not_read(class_folders: Any) -> None:
+    root = class_folders({"train/a": 2, "train/b": 2, "sample": 3})
+    table = read_source(str(root))
+    assert len(table) == 4
+    assert table.ignored == {"image outside the split folders": 3}
+    assert table.notes == ("sample is no split folder: not read.",)
+
+
+def test_links_to_folders_are_followed_but_never_in_circles(class_folders: Any) -> None:
+    root = class_folders({"a": 2, "b": 2})
+    (root / "a/loop").symlink_to(root / "a")
+    (root / "c").symlink_to(root / "b")
+    table = read_source(str(root))
+    assert table.class_names == ("a", "b", "c")
+    assert table.ignored == {"link to a folder above it": 1}
+
+
+def test_select_and_an_unreadable_file(class_folders: Any) -> None:
+    root = class_folders({"a": 2, "b": 2})
+    (root / "a/1.png").unlink()
+    (root / "a/1.png").symlink_to("/proc/self/mem")  # opens, cannot be read
+    table = read_source(str(root))
+    assert table.sha256[1] == ""
+    chosen = table.select([3, 0])
+    assert chosen.paths == ("b/1.png", "a/0.png")
+    assert chosen.labels.tolist() == [1, 0]
+    assert chosen.sha256 == (table.sha256[3], table.sha256[0])
+
+
+@pytest.mark.parametrize(
+    ("counts", "message"),
+    [
+        ({"cat": 3}, "must have at least two classes, got only 'cat'. Put the images"),
+        ({".": 3}, "must hold one folder per class, got 3 images directly in it. Put the"),
+        ({"train/a": 2, "train/b": 2, "test": 3}, "test: must hold one folder per class, got 3"),
+    ],
+)
+def test_layouts_that_are_refused(class_folders: Any, counts: dict[str, int], message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        read_source(str(class_folders(counts)))
+    assert error.value.exit_code == 3
+
+
+def test_paths_that_are_no_data(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="got no such path"):
+        read_source(str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match="'': DATA must be"):
+        read_source("")
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.txt").touch()
+    with pytest.raises(DataError, match=r"got no image \(1 other files\)"):
+        read_source(str(tmp_path))
+    (tmp_path / "set.zip").touch()
+    with pytest.raises(DataError, match=r"got another file\. Unpack it"):
+        read_source(str(tmp_path / "set.zip"))
+
+
+# CSV
+
+
+def write_csv(folder: Path, text: str, *, encoding: str = "utf-8") -> str:
+    for name in ("1.png", "sub/2.png", "3.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(name)  # only hashed here, not decoded
+    (folder / "labels.csv").write_bytes(text.encode(encoding))
+    return str(folder / "labels.csv")
+
+
+def test_csv_with_all_columns(tmp_path: Path) -> None:
+    text = "\ufeffGroup, path ,label,Split,age\np1,1.png,01,Training,7\n,./sub/2.png,1,test,8\n\n"
+    table = read_source(write_csv(tmp_path, text + ",3.png,01,,\n"))
+    assert table.paths == ("1.png", "sub/2.png", "3.png")
+    assert table.class_names == ("01", "1") or table.class_names == ("1", "01")
+    assert [table.class_names[label] for label in table.labels] == ["01", "1", "01"]
+    assert table.splits == ("train", "test", None)
+    assert table.groups == ("p1", None, None)
+    assert table.notes == ("Columns not read: age.",)
+    assert table.open(1) == tmp_path / "sub/2.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must have the columns path and label, got an empty file"),
+        ("image,class\n1.png,a\n", "got 'image', 'class'. Name them so"),
+        ("path,label,label\n1.png,a,b\n", "each column once, got 'label'"),
+        ("path,label\n", "must list at least two images"),
+        ("path,label\n1.png,a\nx.png,b\ny.png,b\nz.png,b\nw.png,b\n",
+         "got 4 unknown: x.png, y.png, z.png and 1 more"),
+        ("path,label\n1.png,a\nsub/../1.png,b\n", r"csv:3: .* '1.png' again. It is in line 2"),
+        ("path,label\n../1.png,a\n", r"csv:2: path must stay inside .* got '../1.png'"),
+        ("path,label\n/etc/passwd,a\n", "path must stay inside"),
+        ("path,label\n1.png,\n", "csv:2: label must not be empty, got none for '1.png'"),
+        ("path,label\n,a\n", "path must not be empty"),
+        ("path,label,split\n1.png,a,maybe\n", "must be train, val or test, or empty, got 'maybe'"),
+        ("path,label\n1.png,a,b\n", "must have 2 cells, got 3"),
+        ('path,label\n1.png,"a\n', "must be comma-separated text"),
+        ("path,label\n1.png,a\n3.png,a\n", "at least two classes, got only 'a'. Add images"),
+    ],
+)  # fmt: skip
+def test_csv_that_breaks_a_rule(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_source(write_csv(tmp_path, text))
+
+
+def test_csv_in_another_encoding(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="must be UTF-8 text"):
+        read_source(write_csv(tmp_path, "path,label\n1.png,häl\n", encoding="latin-1"))
+
+
+# npz
+
+
+def save_npz(tmp_path: Path, **arrays: Any) -> str:
+    np.savez(tmp_path / "set.npz", **arrays)
+    return str(tmp_path / "set.npz")
+
+
+def images(n: int, *shape: int) -> Any:
+    return np.random.default_rng(n).integers(0, 256, (n, *shape), dtype=np.uint8)
+
+
+def test_npz_with_medmnist_keys(tmp_path: Path) -> None:
+    x = images(6, 5, 5, 3)
+    parts = {"train": slice(0, 3), "val": slice(3, 4), "test": slice(4, 6)}
+    y = np.array([[0], [10], [2], [0], [2], [10]], np.uint8)
+    arrays = {f"{s}_images": x[p] for s, p in parts.items()}
+    arrays |= {f"{s}_labels": y[p] for s, p in parts.items()}
+    table = read_source(save_npz(tmp_path, **arrays))
+    assert table.class_names == ("0", "2", "10")
+    assert table.labels.tolist() == [0, 2, 1, 0, 1, 2]
+    assert table.splits == ("train",) * 3 + ("val",) + ("test",) * 2
+    assert table.paths[2:5] == ("train_images[2]", "val_images[0]", "test_images[0]")
+    opened = table.select([5]).open(0)
+    assert isinstance(opened, np.ndarray)
+    assert np.array_equal(opened, x[5])
+    with pytest.raises(DataError, match="without pixels"):
+        table.without_pixels().open(0)
+
+
+@pytest.mark.parametrize(
+    ("x", "expected", "note"),
+    [
+        (np.array([0.0, 0.5, 1.0]), [0, 128, 255], "0 to 1 were scaled by 255"),
+        (np.array([0.0, 100.4, 255.0], np.float32), [0, 100, 255], "scaled by 1 "),
+        (np.array([0, 7, 255], np.int64), [0, 7, 255], None),
+        (np.array([0, 4095, 2000], np.uint16), [0, 255, 125], "0 to 4095 were scaled"),
+        (np.array([False, True, True]), [0, 255, 255], "scaled by 255"),
+    ],
+)
+def test_npz_values_are_brought_to_uint8(
+    tmp_path: Path, x: Any, expected: list[int], note: str | None
+) -> None:
+    table = read_source(save_npz(tmp_path, x=np.tile(x[:, None, None], (1, 4, 4)), y=[0, 1, 1]))
+    assert [int(np.asarray(table.open(i))[0, 0]) for i in range(3)] == expected
+    assert np.asarray(table.open(0)).dtype == np.uint8
+    assert (note in table.notes[0]) if note else not table.notes
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": images(3, 4, 4), "y": np.array([0, 1, {}], object)}, "pickled objects"),
+        ({"x": images(3, 4), "y": [0, 1, 1]}, r"got the shape \(3, 4\)"),
+        ({"x": images(3, 3, 5, 5), "y": [0, 1, 1]}, r"\(3, 3, 5, 5\). Move the channels"),
+        ({"x": images(3, 4, 4, 2), "y": [0, 1, 1]}, r"got the shape \(3, 4, 4, 2\)\.$"),
+        ({"x": images(0, 4, 4), "y": []}, r"got the shape \(0, 4, 4\)"),
+        ({"x": images(3, 4, 4), "y": [[0, 1], [1, 0], [1, 0]]}, r"y must be \(images,\)"),
+        ({"x": images(3, 4, 4), "y": [0, 1]}, r"y must be as many as x \(3\), got 2"),
+        ({"x": images(3, 4, 4), "y": [0.0, 1.5, 1]}, "y must be integers, got float64 like 0.0"),
+        ({"x": images(3, 4, 4), "y": ["a", "b", "b"]}, "y must be integers"),
+        ({"x": images(3, 4, 4), "y": [0, -1, 1]}, r"y must be in \[0, 2\^31\), got -1"),
+        ({"x": images(3, 4, 4), "y": [0, 2**31, 1]}, r"got 2147483648"),
+        ({"x": images(3, 4, 4)}, "must hold y beside x, got x"),
+        ({"train_images": images(3, 4, 4), "train_labels": [0, 1, 1], "test_labels": [0]},
+         "must hold test_images beside test_labels"),
+        ({"a": images(3, 4, 4)}, "must hold train_images and train_labels .* got a."),
+        ({"x": np.full((3, 4, 4), np.nan), "y": [0, 1, 1]}, "image values must be in 0..1"),
+        ({"x": np.full((3, 4, 4), -1.0), "y": [0, 1, 1]}, "got -1 to -1"),
+        ({"x": np.full((3, 4, 4), "a"), "y": [0, 1, 1]}, "images must be numbers"),
+        ({"x": images(3, 4, 4), "y": [1, 1, 1]}, "two classes, got only '1'"),
+    ],
+)  # fmt: skip
+def test_npz_that_breaks_a_rule(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_source(save_npz(tmp_path, **arrays))
+
+
+def test_npz_that_is_none(tmp_path: Path) -> None:
+    whole = Path(save_npz(tmp_path, x=images(30, 9, 9), y=np.arange(30) % 2))
+    content = whole.read_bytes()
+    for broken in (b"", b"hello", content[:700], content[:300] + b"\0" * 99 + content[399:]):
+        whole.write_bytes(broken)
+        with pytest.raises(DataError, match=r"set.npz: must be a whole .npz archive"):
+            read_source(str(whole))
+    np.save(tmp_path / "one.npy", images(2, 3, 3))
+    shutil.move(tmp_path / "one.npy", whole)
+    with pytest.raises(DataError, match=r"must be a whole .npz archive, got: it holds a single"):
+        read_source(str(whole))
+
+
+def test_digits(recorder: Any) -> None:
+    table = read_source("digits", observer=recorder)
+    assert len(table) == 1797
+    assert table.class_names == tuple("0123456789")
+    assert table.paths[12] == "digits[12]"
+    first = np.asarray(table.open(0))
+    assert first.shape == (8, 8)
+    assert first.max() > 200
+    assert recorder.stages == [("read", 1797)]
+    assert recorder.steps == 1797
+
+
+def test_words() -> None:
+    assert split_word("Validation ") == "val"
+    assert split_word("train images") == "train"
+    assert split_word("trainee") is None
+    assert sorted(["b2", "B10", "b1", "²"], key=natural_key) == ["b1", "b2", "B10", "²"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_folder_that_may_not_be_read(class_folders: Any) -> None:
+    root = class_folders({"a": 1, "b": 1})
+    (root / "a").chmod(0)
+    with pytest.raises(DataError, match="a: must be readable, got: Permission denied"):
+        read_source(str(root))
+    (root / "a").chmod(0o755)

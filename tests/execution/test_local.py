@@ -1,0 +1,266 @@
+"""Real processes of the forkserver, with functions of this file in place of training."""
+
+import errno
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autocnn.core.errors import ConfigError
+from autocnn.core.records import EpochScore, Scores, TrialState
+from autocnn.execution import local
+from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
+from autocnn.execution.local import LocalExecutor
+from autocnn.execution.tasks import WeightsResult, WeightsTask
+
+Report = Callable[[EpochScore], bool]
+
+HERE = "tests.execution.test_local"
+
+
+def epoch(number: int) -> EpochScore:
+    return EpochScore(
+        epoch=number, train_loss=1.0, val=Scores(accuracy=0.5), learning_rate=0.1, seconds=0.1
+    )
+
+
+def count_to_three(task: WeightsTask, report: Report) -> WeightsResult:
+    for number in (1, 2, 3):
+        if report(epoch(number)):
+            return WeightsResult((f"stopped {number}",))
+    return WeightsResult(("three",))
+
+
+def print_and_raise(task: WeightsTask, report: Report) -> WeightsResult:
+    print("some output", flush=True)
+    raise ZeroDivisionError("a bug\nwith two lines")
+
+
+def raise_user_error(task: WeightsTask, report: Report) -> WeightsResult:
+    raise ConfigError("the rule, got x.", remedy="Do this.")
+
+
+def run_out_of_memory(task: WeightsTask, report: Report) -> WeightsResult:
+    raise MemoryError
+
+
+def crash(task: WeightsTask, report: Report) -> WeightsResult:
+    os.kill(os.getpid(), signal.SIGSEGV)
+    raise AssertionError
+
+
+def kill_itself(task: WeightsTask, report: Report) -> WeightsResult:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def exit_at_once(task: WeightsTask, report: Report) -> WeightsResult:
+    os._exit(3)
+
+
+def hang(task: WeightsTask, report: Report) -> WeightsResult:
+    report(epoch(1))
+    time.sleep(600)
+    raise AssertionError
+
+
+def take_memory(task: WeightsTask, report: Report) -> WeightsResult:
+    ballast = b"x" * 400_000_000
+    time.sleep(600)
+    raise AssertionError(len(ballast))
+
+
+def name_modules(task: WeightsTask, report: Report) -> WeightsResult:
+    import sys
+
+    return WeightsResult(tuple(sorted({"tensorflow", "keras"} & set(sys.modules))))
+
+
+@pytest.fixture
+def executor() -> Iterator[LocalExecutor]:
+    executor = LocalExecutor()
+    yield executor
+    executor.close()
+
+
+def run(
+    executor: LocalExecutor, function: str, tmp_path: Path, *, timeout_s: float | None = None
+) -> tuple[list[int], Outcome]:
+    """Epochs that were reported, and the end."""
+    task = WeightsTask((), 32, "")
+    log_path = tmp_path / "log.txt"
+    executor.submit(5, f"{HERE}:{function}", task, log_path=log_path, timeout_s=timeout_s)
+    epochs: list[int] = []
+    while True:
+        for event in executor.poll(5.0):
+            assert event.key == 5
+            if isinstance(event, EpochEvent):
+                epochs.append(event.score.epoch)
+                executor.answer(5, stop=False)
+            else:
+                assert executor.num_running == 0
+                return epochs, event.outcome
+
+
+def test_epochs_are_reported_and_the_result_returned(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    epochs, outcome = run(executor, "count_to_three", tmp_path)
+    assert epochs == [1, 2, 3]
+    assert outcome.state == TrialState.COMPLETE
+    assert outcome.result == WeightsResult(("three",))
+    assert outcome.peak_memory_mb is not None and outcome.peak_memory_mb > 10
+
+
+def test_the_answer_stops_a_task(executor: LocalExecutor, tmp_path: Path) -> None:
+    task = WeightsTask((), 32, "")
+    log_path = tmp_path / "log.txt"
+    executor.submit(0, f"{HERE}:count_to_three", task, log_path=log_path, timeout_s=None)
+    ended: list[Event] = []
+    while not ended:
+        for event in executor.poll(5.0):
+            if isinstance(event, EpochEvent):
+                executor.answer(0, stop=event.score.epoch == 2)
+            else:
+                ended.append(event)
+    assert isinstance(ended[0], EndEvent)
+    assert ended[0].outcome.result == WeightsResult(("stopped 2",))
+
+
+def test_workers_have_keras_loaded_already(executor: LocalExecutor, tmp_path: Path) -> None:
+    _, outcome = run(executor, "name_modules", tmp_path)
+    assert outcome.result == WeightsResult(("keras", "tensorflow"))
+
+
+def test_a_bug_is_a_state_with_its_traceback(executor: LocalExecutor, tmp_path: Path) -> None:
+    _, outcome = run(executor, "print_and_raise", tmp_path)
+    assert outcome.state == TrialState.FAILED
+    assert outcome.reason == "ZeroDivisionError: a bug"
+    assert "print_and_raise" in outcome.traceback
+    assert "some output" in (tmp_path / "log.txt").read_text()
+
+
+def test_a_user_error_comes_back_whole(executor: LocalExecutor, tmp_path: Path) -> None:
+    _, outcome = run(executor, "raise_user_error", tmp_path)
+    assert isinstance(outcome.error, ConfigError)
+    assert (outcome.error.message, outcome.error.remedy) == ("the rule, got x.", "Do this.")
+
+
+@pytest.mark.parametrize(
+    ("function", "state", "reason"),
+    [
+        ("run_out_of_memory", TrialState.OUT_OF_MEMORY, "MemoryError"),
+        ("crash", TrialState.FAILED, "its process was ended by SIGSEGV"),
+        ("exit_at_once", TrialState.FAILED, "its process ended with exit code 3"),
+        ("no_such_function", TrialState.FAILED, "AttributeError"),
+    ],
+)
+def test_every_end_is_a_state(
+    executor: LocalExecutor, tmp_path: Path, function: str, state: TrialState, reason: str
+) -> None:
+    _, outcome = run(executor, function, tmp_path)
+    assert outcome.state == state
+    assert outcome.reason.startswith(reason)
+    assert outcome.result is None
+
+
+def test_a_hung_task_times_out_and_its_process_is_gone(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    epochs, outcome = run(executor, "hang", tmp_path, timeout_s=3.0)
+    assert epochs == [1]
+    assert outcome.state == TrialState.TIMED_OUT
+    assert "3 s" in outcome.reason
+
+
+def test_a_task_over_its_memory_is_ended(executor: LocalExecutor, tmp_path: Path) -> None:
+    base = run(executor, "count_to_three", tmp_path)[1].peak_memory_mb or 0.0
+    executor.memory_limit_gb = base / 1e3 + 0.1
+    _, outcome = run(executor, "take_memory", tmp_path)
+    assert outcome.state == TrialState.OUT_OF_MEMORY
+    assert outcome.reason == f"needed more than its {executor.memory_limit_gb:g} GB of memory"
+
+
+def test_a_kill_by_the_kernel_for_want_of_memory_is_told_from_others(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, outcome = run(executor, "kill_itself", tmp_path)
+    assert (outcome.state, outcome.reason) == ("failed", "its process was ended by SIGKILL")
+    kills = iter([7, 8])
+    monkeypatch.setattr(local, "count_memory_kills", lambda: next(kills))
+    _, outcome = run(executor, "kill_itself", tmp_path)
+    assert outcome.state == TrialState.OUT_OF_MEMORY
+    assert outcome.reason == "the kernel ended its process for want of memory"
+
+
+def test_a_process_that_cannot_start_is_a_failed_task(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(process: ForkServerProcess) -> None:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ForkServerProcess, "start", refuse)
+        _, outcome = run(executor, "count_to_three", tmp_path)
+    assert outcome.state == TrialState.FAILED
+    assert outcome.reason.startswith("its process could not start: [Errno 11]")
+    assert run(executor, "count_to_three", tmp_path)[1].state == TrialState.COMPLETE
+
+
+def test_a_cancelled_task_is_gone_without_an_end(executor: LocalExecutor, tmp_path: Path) -> None:
+    log_path = tmp_path / "log.txt"
+    task = WeightsTask((), 32, "")
+    executor.submit(0, f"{HERE}:hang", task, log_path=log_path, timeout_s=None)
+    while not executor.poll(5.0):
+        pass
+    executor.cancel(0)
+    assert executor.num_running == 0
+    assert executor.poll(0.1) == []
+    executor.cancel(0)
+
+
+def test_tasks_run_side_by_side_and_close_stops_them(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    task: Any = WeightsTask((), 32, "")
+    for key in (1, 2):
+        log_path = tmp_path / f"{key}.txt"
+        executor.submit(key, f"{HERE}:hang", task, log_path=log_path, timeout_s=None)
+    started: set[int] = set()
+    while len(started) < 2:
+        started |= {event.key for event in executor.poll(5.0) if isinstance(event, EpochEvent)}
+    assert executor.num_running == 2
+    executor.close()
+    assert executor.num_running == 0
+    assert executor.poll(0.0) == []
+
+
+def test_the_callers_main_module_is_not_imported_again(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    script = tmp_path / "script.py"
+    script.write_text(
+        "print('started')\n"
+        "from pathlib import Path\n"
+        "from autocnn.execution.local import LocalExecutor\n"
+        "from autocnn.execution.tasks import WeightsTask\n"
+        "executor = LocalExecutor()\n"
+        f"executor.submit(0, '{HERE}:name_modules', WeightsTask((), 1, ''),\n"
+        f"                log_path=Path({str(tmp_path / 'log.txt')!r}), timeout_s=None)\n"
+        "events = []\n"
+        "while not events:\n"
+        "    events = executor.poll(5.0)\n"
+        "print(events[0].outcome.state)\n"
+    )
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    result = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, env=environment, check=True
+    )
+    assert result.stdout.split() == ["started", "complete"]

@@ -1,0 +1,198 @@
+"""What the machine offers, read from files that a test writes."""
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from autocnn.execution import machine
+from autocnn.execution.machine import Machine, Resources, count_memory_kills, share_machine
+
+CPUINFO = """processor\t: 0
+model name\t: Fast CPU @ 2.00GHz
+flags\t\t: fpu avx512f {flags}
+processor\t: 1
+model name\t: Fast CPU @ 2.00GHz
+"""
+
+
+def have_files(monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
+    """Let the machine module read these texts: cpuinfo, cpu_max, memory_max and vmstat."""
+    paths = {
+        "/proc/cpuinfo": "cpuinfo", "/sys/fs/cgroup/cpu.max": "cpu_max",
+        "/sys/fs/cgroup/memory.max": "memory_max", "/proc/vmstat": "vmstat",
+    }  # fmt: skip
+    monkeypatch.setattr(machine, "_read", lambda path: files.get(paths[path], ""))
+
+
+def of(
+    num_cpus: int = 4, *, gb: float = 64.0, gpus: int = 0, has_bfloat16: bool = False
+) -> Machine:
+    return Machine(num_cpus, gb, gpus, has_bfloat16, "CPU", "Linux x86_64")
+
+
+def share(
+    there: Machine,
+    *,
+    trials: int = 50,
+    workers: int | None = None,
+    threads: int | None = None,
+    precision: str = "auto",
+    memory_limit_gb: float | None = None,
+) -> Resources:
+    return share_machine(
+        there,
+        trials=trials,
+        workers=workers,
+        threads=threads,
+        precision=precision,
+        memory_limit_gb=memory_limit_gb,
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"), [("avx512_bf16", True), ("amx_bf16 x", True), ("avx512_vnni", False)]
+)
+def test_bfloat16_is_read_off_the_processor_flags(
+    monkeypatch: pytest.MonkeyPatch, flags: str, expected: bool
+) -> None:
+    have_files(monkeypatch, cpuinfo=CPUINFO.format(flags=flags))
+    assert Machine.inspect().has_bfloat16 is expected
+    assert Machine.inspect().cpu == "Fast CPU @ 2.00GHz"
+
+
+def test_a_machine_without_proc_is_still_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    have_files(monkeypatch)
+    there = Machine.inspect()
+    assert there.num_cpus >= 1
+    assert there.memory_gb > 0
+    assert there.cpu
+    assert not there.has_bfloat16
+
+
+@pytest.mark.parametrize(
+    ("cpu_max", "expected"),
+    [("200000 100000", 2), ("max 100000", 6), ("", 6), ("50000 100000", 1), ("1600000 100000", 6)],
+)
+def test_a_container_s_quota_counts(
+    monkeypatch: pytest.MonkeyPatch, cpu_max: str, expected: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(6)), raising=False)
+    have_files(monkeypatch, cpu_max=cpu_max)
+    assert Machine.inspect().num_cpus == expected
+
+
+def test_processors_that_the_process_may_not_use_do_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {3}, raising=False)
+    have_files(monkeypatch)
+    assert Machine.inspect().num_cpus == 1
+
+
+@pytest.mark.parametrize(
+    ("memory_max", "expected"),
+    [("4000000000\n", 4.0), ("512345678", 0.5), ("max\n", 16.0), ("", 16.0),
+     ("64000000000\n", 16.0)],
+)  # fmt: skip
+def test_the_memory_of_a_control_group_counts(
+    monkeypatch: pytest.MonkeyPatch, memory_max: str, expected: float
+) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=16_000_000_000))
+    have_files(monkeypatch, memory_max=memory_max)
+    assert Machine.inspect().memory_gb == expected
+
+
+@pytest.mark.parametrize(
+    ("vmstat", "expected"),
+    [("nr_free_pages 12\noom_kill 7\npgpgin 3\n", 7), ("oom_kill 0\n", 0),
+     ("oom_kill_other 3\nnr_free_pages 12\n", 0), ("", 0)],
+)  # fmt: skip
+def test_processes_ended_for_want_of_memory_are_counted(
+    monkeypatch: pytest.MonkeyPatch, vmstat: str, expected: int
+) -> None:
+    have_files(monkeypatch, vmstat=vmstat)
+    assert count_memory_kills() == expected
+
+
+@pytest.mark.parametrize(("visible", "expected"), [("", 0), ("-1", 0), ("0", 1), ("0,2", 2)])
+def test_visible_gpus_are_counted(
+    monkeypatch: pytest.MonkeyPatch, visible: str, expected: int
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert Machine.inspect().num_gpus == expected
+
+
+def test_a_file_that_is_not_there_reads_as_empty(tmp_path: Path) -> None:
+    assert machine._read(str(tmp_path / "none")) == ""
+    (tmp_path / "some").write_bytes(b"a\xff")
+    assert machine._read(str(tmp_path / "some")) == "a�"
+
+
+@pytest.mark.parametrize(
+    ("there", "trials", "expected"),
+    [
+        (of(2), 50, (2, 1)),
+        (of(1), 50, (1, 1)),
+        (of(64), 50, (8, 8)),
+        (of(4), 1, (1, 4)),
+        (of(8, gb=4.0), 50, (2, 4)),
+        (of(8, gb=0.5), 50, (1, 8)),
+        (of(8, gpus=1), 50, (1, 8)),
+        (of(8, gpus=2), 50, (2, 4)),
+        (of(8, gpus=2), 1, (1, 8)),
+    ],
+)
+def test_trials_at_once_fit_the_machine(
+    there: Machine, trials: int, expected: tuple[int, int]
+) -> None:
+    resources = share(there, trials=trials)
+    assert (resources.workers, resources.threads) == expected
+
+
+def test_what_was_asked_for_is_taken() -> None:
+    assert share(of(4), workers=3, threads=2, memory_limit_gb=1.5) == Resources(
+        workers=3, threads=2, memory_limit_gb=1.5, precision="float32"
+    )
+    resources = share(of(4), workers=2)
+    assert (resources.workers, resources.threads) == (2, 2)
+    assert share(of(2), workers=8).threads == 1
+
+
+@pytest.mark.parametrize(
+    ("gb", "workers", "limit_gb"), [(64.0, 1, 54.4), (64.0, 4, 13.6), (7.5, 2, 3.19)]
+)
+def test_trials_share_the_memory_equally_and_leave_some(
+    gb: float, workers: int, limit_gb: float
+) -> None:
+    assert share(of(4, gb=gb), workers=workers).memory_limit_gb == limit_gb
+
+
+def test_a_memory_limit_that_was_asked_for_is_taken() -> None:
+    assert share(of(4, gb=8.0), workers=4, memory_limit_gb=6.0).memory_limit_gb == 6.0
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "policy"),
+    [
+        (of(), "auto", "float32"),
+        (of(has_bfloat16=True), "auto", "mixed_bfloat16"),
+        (of(gpus=1), "auto", "mixed_bfloat16"),
+        (of(has_bfloat16=True), "float32", "float32"),
+        (of(), "bfloat16", "mixed_bfloat16"),
+        (of(), "float16", "mixed_float16"),
+    ],
+)
+def test_precision(there: Machine, asked: str, policy: str) -> None:
+    assert share(there, precision=asked).precision == policy
+
+
+def test_both_are_written_to_study_json() -> None:
+    facts = json.loads(json.dumps([of(2).to_json(), share(of(2)).to_json()]))
+    assert facts[0]["num_cpus"] == 2
+    assert facts[1] == {
+        "workers": 2, "threads": 1, "precision": "float32", "memory_limit_gb": 27.2,
+    }  # fmt: skip

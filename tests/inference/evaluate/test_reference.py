@@ -1,0 +1,96 @@
+"""What the study of a model, or an exported model, knows."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autocnn.core.errors import ExportError, StudyError
+from autocnn.core.records import ExportMetadata, Interval, ModelInput
+from autocnn.inference.evaluate import Reference, export_reference, open_reference, study_reference
+from autocnn.storage import StudyFolder
+from tests.reporting.studies import make_status
+from tests.samples import candidate, split
+
+FIGURE = Interval(value=0.98, low=0.96, high=0.99)
+
+
+def make_metadata(**changes: Any) -> ExportMetadata:
+    facts: dict[str, Any] = {
+        "format": "onnx", "model": "model.onnx", "study": "mine", "candidate": 2,
+        "kind": "refit", "class_names": ("a", "b"), "is_calibrated": True,
+        "input": ModelInput(shape=(None, None, None, 3), height=8, width=8, is_grey=True),
+    }  # fmt: skip
+    return ExportMetadata(**(facts | changes))
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyFolder:
+    status = make_status("mine", ("a", "b"))
+    folder = StudyFolder.create(tmp_path / "results", "mine", status.to_json())
+    clean = split("test").model_copy(update={"split": "test_clean"})
+    figures = clean.model_copy(update={"intervals": {"accuracy": FIGURE}})
+    folder.write_candidate(candidate(1).model_copy(update={"test_clean": figures, "seed": 7}))
+    folder.write_candidate(candidate(2))
+    folder.write_split(
+        [
+            ("1.png", "a", "", "train", "f1"),
+            ("2.png", "a", "", "val", "f2"),
+            ("3.png", "b", "", "test", "f3"),
+            ("4.png", "b", "", "train", ""),
+        ]
+    )
+    return folder
+
+
+def test_a_study_knows_its_figures_and_its_images(study: StudyFolder) -> None:
+    found = study_reference(study, 1)
+    assert found == Reference(
+        study="mine", candidate=1, class_names=("a", "b"),
+        scored="test_clean", figures={"accuracy": FIGURE},
+        seen=frozenset({"f1", "f2"}), tested=frozenset({("3.png", "f3")}), seed=7,
+    )  # fmt: skip
+    assert study_reference(study, 2).scored == "test"
+
+
+def test_a_candidate_that_is_not_there_is_an_error(study: StudyFolder) -> None:
+    with pytest.raises(StudyError, match="must have the candidate 3, got 1, 2"):
+        study_reference(study, 3)
+    study.clear_candidates()
+    with pytest.raises(StudyError, match="got none") as raised:
+        study_reference(study, 1)
+    assert "autocnn resume" in raised.value.remedy
+
+
+def test_an_export_knows_its_figures_alone() -> None:
+    both = {"test_accuracy": FIGURE, "test_clean_accuracy": FIGURE, "test_clean_ece": FIGURE}
+    found = export_reference(make_metadata(scores=both))
+    figures = {"accuracy": FIGURE, "ece": FIGURE}
+    assert found == Reference("mine", 2, ("a", "b"), "test_clean", figures)
+    found = export_reference(make_metadata(scores={"test_macro_f1": FIGURE}))
+    assert found == Reference("mine", 2, ("a", "b"), "test", {"macro_f1": FIGURE})
+    assert export_reference(make_metadata()) == Reference("mine", 2, ("a", "b"))
+
+
+def test_a_model_is_found_as_a_study_a_candidate_or_an_export(
+    study: StudyFolder, tmp_path: Path
+) -> None:
+    results = study.path.parent
+    assert open_reference("mine", results=results).candidate == 1
+    assert open_reference("mine", results=results, candidate=2).candidate == 2
+    assert open_reference(str(study.path), results=tmp_path).seed == 7
+    assert open_reference(str(study.path / "candidates/02"), results=tmp_path).candidate == 2
+    (tmp_path / "export").mkdir()
+    metadata = make_metadata(scores={"test_accuracy": FIGURE}).model_dump_json()
+    (tmp_path / "export" / "metadata.json").write_text(metadata)
+    for place in ("export", "export/model.onnx"):
+        found = open_reference(str(tmp_path / place), results=results)
+        assert (found.scored, found.seen) == ("test", None)
+
+
+def test_what_is_no_model_is_an_error(study: StudyFolder, tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="got none of them"):
+        open_reference("nothing", results=study.path.parent)
+    (tmp_path / "metadata.json").write_text('{"format": "abacus"}')
+    with pytest.raises(ExportError, match=r"metadata\.json: must describe"):
+        open_reference(str(tmp_path), results=study.path.parent)

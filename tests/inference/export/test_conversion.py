@@ -1,0 +1,71 @@
+"""Networks with operations that converters stumble over, in the formats' own runtimes."""
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from numpy.typing import NDArray
+
+from autocnn.core.quiet import silent_stderr
+from autocnn.core.records import Params
+from autocnn.inference.export.conversion import convert_to_lite, convert_to_onnx
+from autocnn.inference.export.graphs import ServedModel, lite_graph
+from autocnn.inference.predict.runtimes import LiteRTRuntime
+from autocnn.training.networks import build_model
+
+pytestmark = pytest.mark.usefixtures("tensorflow_session")
+
+TINY: Params = {"num_stages": 1, "blocks_per_stage": 1, "width": 8, "activation": "gelu",
+        "normalization": "group", "squeeze_excitation": True}  # fmt: skip
+
+
+@pytest.fixture
+def images() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(0, 256, (8, 12, 12, 3)).astype(np.uint8)
+
+
+@contextlib.contextmanager
+def converting() -> Iterator[None]:
+    """As in a worker, whose words go to a file."""
+    with warnings.catch_warnings(), silent_stderr(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
+
+
+def test_gelu_and_constants_of_layers_become_onnx(images: NDArray[np.uint8]) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    inputs = keras.Input((12, 12, 3), dtype="uint8")
+    normalized = layers.Normalization(mean=[100.0, 90.0, 80.0], variance=[9.0, 4.0, 1.0])
+    inner = build_model(TINY, (12, 12, 3), 3)
+    x = layers.GlobalAveragePooling2D()(normalized(layers.Rescaling(1.0)(inputs)))
+    both = layers.Concatenate()([inner(inputs), layers.Dense(3, activation="gelu")(x)])
+    network = keras.Model(inputs, layers.Dense(3, activation="softmax")(both))
+    with converting():
+        content = convert_to_onnx(ServedModel(network, None))
+    session = onnxruntime.InferenceSession(content)
+    assert [given.name for given in session.get_inputs()] == ["image"]
+    (found,) = session.run(["probabilities"], {"image": images})
+    assert np.allclose(found, network(images, training=False), atol=1e-5)
+
+
+def test_int8_halves_a_litert_file_and_more(images: NDArray[np.uint8], tmp_path: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    network = build_model({"num_stages": 2, "width": 16}, (12, 12, 3), 3)
+    wanted = np.asarray(network(images, training=False))
+    lite = lite_graph(network)
+    path = tmp_path / "model.tflite"
+    sizes = []
+    for options in ({}, {"has_int8_weights": True}, {"calibration": images}):
+        with converting():
+            path.write_bytes(convert_to_lite(lite, **options))
+            found = LiteRTRuntime(path, 1).predict(images).probabilities
+        sizes.append(path.stat().st_size)
+        assert np.abs(found - wanted).max() < (0.1 if options else 1e-5)
+    assert max(sizes[1:]) < sizes[0] / 2

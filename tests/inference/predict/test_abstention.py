@@ -1,0 +1,58 @@
+"""Thresholds: given, or from a target error."""
+
+from typing import Any
+
+import pytest
+
+from autocnn.core.errors import UsageError
+from autocnn.inference.predict.abstention import Abstention, choose_abstention
+from tests.inference.predict.models import CURVE, metadata
+
+
+def test_without_a_wish_every_image_is_answered() -> None:
+    assert choose_abstention(metadata()) is None
+
+
+def test_a_target_error_gives_the_threshold_that_answers_most() -> None:
+    found = choose_abstention(metadata(), max_error=0.02)
+    assert found == Abstention(0.7, 0.8, 0.02, "folds")
+    assert found.describe() == (
+        "Unsure below a probability of 0.7: out of fold this answered 80.0% of the images, "
+        "2.00% of the answers wrong."
+    )
+    assert choose_abstention(metadata(), max_error=0.3) == Abstention(0.0, 1.0, 0.1, "folds")
+
+
+def test_an_error_that_no_threshold_reaches_says_what_can_be_had() -> None:
+    with pytest.raises(UsageError, match=r"fewest errors out of fold are 0\.01, with 50\.0%") as e:
+        choose_abstention(metadata(), max_error=0.001)
+    assert "--max-error 0.01" in e.value.remedy
+
+
+def test_a_model_without_a_curve_cannot_keep_an_error() -> None:
+    bare = metadata(rejection=(), rejection_source=None)
+    with pytest.raises(UsageError, match="had not seen") as caught:
+        choose_abstention(bare, max_error=0.1)
+    assert "--unsure" in caught.value.remedy
+    assert choose_abstention(bare, unsure=0.9) == Abstention(0.9)
+
+
+@pytest.mark.parametrize(
+    ("unsure", "place"), [(0.0, 0), (0.3, 1), (0.7, 1), (0.8, 2)]
+)  # fmt: skip
+def test_a_given_threshold_says_what_is_known_of_it(unsure: float, place: int) -> None:
+    found = choose_abstention(metadata(rejection_source="val"), unsure=unsure)
+    assert found == Abstention(unsure, CURVE[place].coverage, CURVE[place].error, "val")
+
+
+def test_beyond_the_curve_nothing_is_known() -> None:
+    found = choose_abstention(metadata(), unsure=0.99)
+    assert found == Abstention(0.99)
+    assert found.describe() == "Unsure below a probability of 0.99."
+
+
+@pytest.mark.parametrize("wish", [{"unsure": 1.1}, {"max_error": -0.1},
+                                  {"unsure": 0.5, "max_error": 0.5}])  # fmt: skip
+def test_wishes_out_of_range_are_refused(wish: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        choose_abstention(metadata(), **wish)

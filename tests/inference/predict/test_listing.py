@@ -1,0 +1,68 @@
+"""Paths, folders and patterns to files."""
+
+from pathlib import Path
+
+import pytest
+
+from autocnn.core.errors import DataError
+from autocnn.inference.predict.listing import count_images, list_images
+
+NAMES = ("b/10.png", "b/9.PNG", "b/deep/1.jpg", "a 2.png", "a 10.png", "notes.txt", ".hidden.png",
+         "b/.cache/x.png", "[1].png", "scan.ima")  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in NAMES:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(*arguments: str) -> list[str]:
+    return [path.as_posix() for path in list_images(arguments)]
+
+
+@pytest.mark.usefixtures("files")
+def test_a_folder_is_all_images_below_it_as_people_sort() -> None:
+    assert names(".") == ["[1].png", "a 2.png", "a 10.png", "b/9.PNG", "b/10.png", "b/deep/1.jpg"]
+
+
+@pytest.mark.usefixtures("files")
+def test_files_stand_for_themselves_in_the_given_order() -> None:
+    given = ["notes.txt", "b/10.png", "gone.png", "[1].png", ".hidden.png"]
+    assert names(*given) == given
+    assert count_images(given) == 5
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.png", ["[1].png", "a 2.png", "a 10.png"]),
+        ("a ?.png", ["a 2.png"]),
+        ("*", ["[1].png", "a 2.png", "a 10.png"]),
+        ("**", ["[1].png", "a 2.png", "a 10.png", "b/9.PNG", "b/10.png", "b/deep/1.jpg"]),
+        ("b/**/*.jpg", ["b/deep/1.jpg"]),
+        ("*.ima", ["scan.ima"]),
+        ("[ab]*/[0-9].PNG", ["b/9.PNG"]),
+    ],
+)
+def test_patterns_are_expanded_here(pattern: str, expected: list[str]) -> None:
+    assert names(pattern) == expected
+
+
+@pytest.mark.usefixtures("files")
+def test_a_pattern_or_a_folder_without_images_is_named(files: Path) -> None:
+    (files / "empty").mkdir()
+    with pytest.raises(DataError, match=r"^b/\*\.gif: must match an image, got none\."):
+        names("a 2.png", "b/*.gif")
+    with pytest.raises(DataError, match=r"^empty: must hold an image, got none\."):
+        count_images(["empty"])
+
+
+def test_links_in_a_circle_end(files: Path) -> None:
+    (files / "b" / "deep" / "back").symlink_to(files / "b")
+    assert names("b") == ["b/9.PNG", "b/10.png", "b/deep/1.jpg"]

@@ -1,0 +1,270 @@
+"""Models wherever they lie, and their answers. The network is a formula."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from autocnn.core.config import resolve_config
+from autocnn.core.errors import (
+    AutocnnError,
+    DataError,
+    ExportError,
+    StudyError,
+    StudyNotFoundError,
+    UsageError,
+)
+from autocnn.core.records import Calibration, CalibrationScores
+from autocnn.inference.predict import model as model_module
+from autocnn.inference.predict.model import Model, load
+from autocnn.inference.predict.study_facts import describe_candidate
+from autocnn.metrics.calibration import apply_temperature
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import DataFacts, StudyStatus
+from tests.inference.predict.models import CLASSES, SIDE, BrightnessRuntime, grey, metadata, model
+from tests.samples import candidate
+
+# -- answers ----------------------------------------------------------------------------------
+
+
+def test_answers_come_in_the_order_of_the_images(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no image")
+    Image.fromarray(grey(204, side=9)).save(tmp_path / "bright.png")
+    found = model().predict(
+        [grey(51), tmp_path / "text.png", str(tmp_path / "bright.png"), Image.new("L", (7, 5), 255)]
+    )
+    assert found.names[1:3] == (str(tmp_path / "text.png"), str(tmp_path / "bright.png"))
+    np.testing.assert_allclose(found.probabilities[[0, 2, 3], 1], [0.2, 0.8, 1], atol=1e-6)
+    assert np.isnan(found.probabilities[1]).all()
+    assert found.errors == (None, "is no PNG, JPEG, GIF, BMP, TIFF or WebP", None, None)
+    assert found.labels == (CLASSES[0], "", CLASSES[1], CLASSES[1])
+    np.testing.assert_allclose(found.confidences[[0, 2, 3]], [0.8, 0.8, 1], atol=1e-6)
+
+
+def test_an_array_of_many_images_is_predicted_in_batches() -> None:
+    images = np.stack([grey(value % 256, side=5) for value in range(600)])
+    opened = model()
+    found = opened.predict(images)
+    expected = images[:, 0, 0] / 255
+    np.testing.assert_allclose(found.probabilities[:, 1], expected, atol=1e-6)
+    runtime = opened.runtime
+    assert isinstance(runtime, BrightnessRuntime)
+    assert [len(batch) for batch in runtime.batches] == [256, 256, 88]
+
+
+def test_no_images_have_no_answers() -> None:
+    nothing: list[Any] = [[], np.zeros((0, 5, 5), np.uint8)]
+    for images in nothing:
+        found = model().predict(images)
+        assert found.labels == ()
+        assert found.probabilities.shape == (0, 2)
+
+
+def test_below_the_threshold_the_answer_is_unsure() -> None:
+    images = [grey(51), grey(130), grey(255)]
+    found = model().predict(images, unsure=0.75)
+    assert found.labels == (CLASSES[0], "unsure", CLASSES[1])
+    assert found.guesses == (CLASSES[0], CLASSES[1], CLASSES[1])
+    assert found.is_unsure.tolist() == [False, True, False]
+    assert model().predict(images, max_error=0.01).labels == ("unsure", "unsure", CLASSES[1])
+    assert model().predict(images).is_unsure.tolist() == [False] * 3
+    with pytest.raises(UsageError):
+        model().predict(images, max_error=0.0001)
+
+
+def test_a_probability_that_a_table_rounds_to_the_threshold_is_sure() -> None:
+    share = float(np.float32(102 / 255))
+    found = model().predict([grey(102)], unsure=round(1 - share, 6) + 4e-7)
+    assert found.labels == ("unsure",)
+    assert model().predict([grey(102)], unsure=round(1 - share, 6)).labels == (CLASSES[0],)
+
+
+def test_what_is_unlike_is_marked(tmp_path: Path) -> None:
+    found = model().predict([grey(0), grey(200), tmp_path / "gone.png"])
+    assert found.is_unlike is not None
+    assert found.distances is not None
+    assert found.is_unlike.tolist() == [True, False, False]
+    np.testing.assert_allclose(found.distances[:2], [1, 1 - 200 / 255], atol=1e-6)
+    assert np.isnan(found.distances[2])
+
+
+@pytest.mark.parametrize("opened", [model(has_distances=False), model(familiarity=None)])
+def test_a_model_that_cannot_measure_distances_says_nothing(opened: Model) -> None:
+    found = opened.predict([grey(0)])
+    assert found.is_unlike is None
+    assert found.distances is None
+
+
+# -- where models lie -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What was asked of the runtimes, which open any file."""
+    asked: list[dict[str, Any]] = []
+
+    def open_one(*place: Any, **options: Any) -> BrightnessRuntime:
+        asked.append({"place": place, **options})
+        return BrightnessRuntime()
+
+    monkeypatch.setattr(model_module, "open_keras", open_one)
+    monkeypatch.setattr(model_module, "open_runtime", open_one)
+    return asked
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> StudyFolder:
+    """Two candidates with predictions."""
+    config = resolve_config({"name": "mine"})
+    status = StudyStatus.new("mine", config, epochs=1).model_copy(update={
+        "status": "done",
+        "data": DataFacts(fingerprint="f", class_names=CLASSES, image_shape=(SIDE, SIDE, 1),
+                          split={"train": 2, "val": 2, "test": 2}),
+    })  # fmt: skip
+    folder = StudyFolder.create(tmp_path / "results", "mine", status.to_json())
+    scores = CalibrationScores(log_loss=0.1, ece=0.1)
+    calibration = Calibration(
+        temperature=2.0, fitted_on="val", num_images=2, fitted_before=scores, fitted_after=scores,
+        test_before=scores, test_after=scores, bins=(),
+    )  # fmt: skip
+    columns = ("path", "label", "split", *(f"p.{name}" for name in CLASSES))
+    rows = [("a", CLASSES[0], "train", 1.0, 0.0), ("b", CLASSES[0], "val", 0.9, 0.1),
+            ("c", CLASSES[0], "val", 0.3, 0.7), ("d", CLASSES[1], "test", 0.5, 0.5)]  # fmt: skip
+    for number in (1, 2):
+        record = candidate(number).model_copy(update={"calibration": calibration})
+        folder.write_candidate(record)
+        folder.write_candidate_table(number, "predictions", columns, rows)
+        folder.candidate_model_path(number).write_bytes(b"model")
+    folder.write_candidate_table(
+        2, "out_of_fold", ("path", "label", "fold", *columns[3:]),
+        [("a", CLASSES[0], 1, 0.8, 0.2), ("b", CLASSES[1], 2, 0.6, 0.4)],
+    )  # fmt: skip
+    return folder
+
+
+def test_a_study_is_found_by_its_name_its_path_and_its_candidates(
+    study: StudyFolder, opened: list[dict[str, Any]]
+) -> None:
+    results = study.path.parent
+    places: list[tuple[str | Path, int | None, int]] = [
+        ("mine", None, 1), ("mine", 2, 2), (study.path, None, 1), (str(study.path), 2, 2),
+        (study.candidate_dir(2), None, 2), (study.candidate_model_path(2), None, 2),
+        (study.candidate_dir(2), 1, 1),
+    ]  # fmt: skip
+    for place, number, expected in places:
+        found = load(place, results=results, candidate=number, threads=3)
+        assert found.metadata.candidate == expected
+        assert found.class_names == CLASSES
+        path = opened[-1]["place"][0]
+        assert path.resolve() == study.candidate_model_path(expected).resolve()
+        assert (opened[-1]["threads"], opened[-1]["familiarity_path"]) == (3, None)
+
+
+def test_familiarity_is_taken_along(study: StudyFolder, opened: list[dict[str, Any]]) -> None:
+    study.write_familiarity(1, {"reference": np.eye(3, dtype=np.float32),
+                                "neighbours": np.array(2), "threshold": np.array(0.25),
+                                "val_share": np.array(0.01)})  # fmt: skip
+    facts = load(study.path).metadata.familiarity
+    assert facts is not None
+    assert (facts.threshold, facts.neighbours, facts.num_reference) == (0.25, 2, 3)
+    assert opened[-1]["familiarity_path"] == study.candidate_familiarity_path(1)
+    study.candidate_familiarity_path(1).write_bytes(b"torn")
+    with pytest.raises(StudyError, match=r"familiarity\.npz") as caught:
+        load(study.path)
+    assert "Delete the file" in caught.value.remedy
+
+
+def test_the_curve_is_of_images_that_the_model_had_not_seen(study: StudyFolder) -> None:
+    by_val = describe_candidate(study, 1)
+    assert by_val.rejection_source == "val"
+    val = apply_temperature(np.array([[0.9, 0.1], [0.3, 0.7]]), 2.0)
+    assert by_val.rejection[-1].threshold == pytest.approx(val[0, 0])
+    assert [point.error for point in by_val.rejection] == [0.5, 0]
+    by_folds = describe_candidate(study, 2)
+    assert by_folds.rejection_source == "folds"
+    assert [(p.threshold, p.error) for p in by_folds.rejection] == [(0.0, 0.5), (0.8, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("side", "asked", "channels", "expected"),
+    [(None, None, 1, "auto"), (None, "grey", 1, "grey"), (9, None, 1, "grey"), (9, None, 3, "rgb")],
+)
+def test_files_are_read_as_the_study_read_them(
+    study: StudyFolder, side: int | None, asked: str | None, channels: int, expected: str
+) -> None:
+    facts = study.read_study()
+    facts["data"]["image_shape"] = [SIDE, SIDE, channels]
+    facts["config"]["channels"] = asked or "auto"
+    study.write_study(facts)
+    study.write_candidate(candidate(1).model_copy(update={"image_size": side}))
+    found = describe_candidate(study, 1).input
+    assert (found.read_as, found.is_grey) == (expected, channels == 1)
+    assert found.shape == (None, side or SIDE, side or SIDE, channels)
+
+
+def test_an_exported_folder_is_found_by_itself_and_its_model(
+    tmp_path: Path, opened: list[dict[str, Any]]
+) -> None:
+    (tmp_path / "metadata.json").write_text(metadata(candidate=3).model_dump_json())
+    (tmp_path / "model.keras").write_bytes(b"model")
+    for place in (tmp_path, tmp_path / "model.keras", tmp_path / "metadata.json"):
+        found = load(place, candidate=3)
+        assert found.metadata == metadata(candidate=3)
+        assert opened[-1]["place"] == (metadata(candidate=3), tmp_path)
+    with pytest.raises(UsageError, match="--candidate must be 3"):
+        load(tmp_path, candidate=1)
+    (tmp_path / "other.keras").write_bytes(b"model")
+    with pytest.raises(ExportError, match=r"must be model\.keras"):
+        load(tmp_path / "other.keras")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1", json.dumps({"format": "pickle"})])
+def test_metadata_that_is_not_whole_is_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "metadata.json").write_text(content)
+    with pytest.raises(ExportError, match=r"metadata\.json: must describe"):
+        load(tmp_path)
+
+
+def check(error: type[AutocnnError], message: str, path: str | Path, **options: Any) -> str:
+    with pytest.raises(error, match=message) as caught:
+        load(path, **options)
+    assert caught.value.remedy
+    return caught.value.remedy
+
+
+def test_a_model_of_another_origin_says_what_is_missing(tmp_path: Path) -> None:
+    for name in ("model.keras", "model.onnx", "MODEL.H5"):
+        (tmp_path / name).write_bytes(b"model")
+        check(DataError, r"got no metadata\.json beside it", tmp_path / name)
+    (tmp_path / "cat.png").write_bytes(b"image")
+    assert "comes first" in check(DataError, "got another file", tmp_path / "cat.png")
+
+
+def test_what_is_not_there_says_where_it_was_looked_for(study: StudyFolder, tmp_path: Path) -> None:
+    remedy = check(StudyNotFoundError, "must be a study under", "yours",
+                   results=study.path.parent)  # fmt: skip
+    assert "mine" in remedy
+    check(StudyNotFoundError, "got none of them", tmp_path / "gone.keras")
+
+
+def test_a_study_without_that_candidate_or_any_says_what_to_do(study: StudyFolder) -> None:
+    assert "leaderboard" in check(StudyError, "one of 1, 2, got 7", study.path, candidate=7)
+    for place in (study.path, study.candidate_dir(2)):
+        check(StudyError, "one of 1, 2, got 0", place, candidate=0)
+    study.clear_candidates()
+    assert "autocnn resume" in check(StudyError, "must have a finished model", study.path)
+
+
+def test_a_broken_model_of_a_study_is_its_study_s_error(study: StudyFolder) -> None:
+    study.candidate_model_path(1).unlink()
+    remedy = check(StudyError, r"model\.keras: must be a model file, got none", study.path)
+    assert "--candidate" in remedy
+
+
+def test_torn_predictions_are_named(study: StudyFolder) -> None:
+    study.write_candidate_table(1, "predictions", ("path", "label", "split"), [("a", "?", "val")])
+    with pytest.raises(StudyError, match="predictions of candidate 1 must be whole"):
+        load(study.path)

@@ -1,0 +1,100 @@
+"""Two candidates on the same images: against scipy, and how often chance is called real."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from autocnn.core.records import Comparison
+from autocnn.metrics.comparison import compare
+from autocnn.metrics.weighted import DoubleArray, IntArray
+
+
+def compare_right(
+    first: IntArray, second: IntArray, *, groups: IntArray | None = None, seed: int = 0
+) -> Comparison:
+    """Of two candidates that are right where these are 1."""
+    labels = np.zeros(len(first), dtype=int)
+    return compare(
+        labels, _certain(first), _certain(second), other=3, groups=groups,
+        num_resamples=200, seed=seed,
+    )  # fmt: skip
+
+
+def _certain(is_right: IntArray) -> DoubleArray:
+    return np.eye(2)[1 - is_right]
+
+
+def test_difference_and_p_value() -> None:
+    generator = np.random.default_rng(0)
+    first, second = (generator.random((2, 500)) < [[0.95], [0.85]]).astype(int)
+    record = compare_right(first, second)
+    wins, losses = int((first > second).sum()), int((first < second).sum())
+    assert record.other == 3
+    assert record.difference.value == pytest.approx(first.mean() - second.mean())
+    assert record.p_value == pytest.approx(binomtest(wins, wins + losses).pvalue, abs=1e-9)
+    standard_error = (first - second).std() / 500**0.5
+    width = record.difference.high - record.difference.low
+    assert width == pytest.approx(2 * 1.96 * standard_error, rel=0.15)
+    assert record.is_told_apart
+    assert record.difference.low > 0
+
+
+def test_the_other_way_round_is_the_same_with_the_sign_turned() -> None:
+    generator = np.random.default_rng(1)
+    first, second = (generator.random((2, 300)) < 0.9).astype(int)
+    here, there = compare_right(first, second), compare_right(second, first)
+    assert here.difference.value == -there.difference.value
+    assert here.p_value == pytest.approx(there.p_value, abs=1e-12)
+    assert here.is_told_apart == there.is_told_apart
+
+
+def test_the_same_predictions_are_a_tie_that_may_not_last() -> None:
+    is_right = np.arange(100) % 10 > 0
+    record = compare_right(is_right.astype(int), is_right.astype(int))
+    assert (record.difference.value, record.p_value, record.is_told_apart) == (0, 1, False)
+    wilson = binomtest(0, 100).proportion_ci(method="wilson")
+    assert record.difference.high == pytest.approx(wilson.high, abs=1e-9)
+    assert record.difference.low == -record.difference.high
+
+
+def test_four_images_are_no_evidence() -> None:
+    first, second = np.ones(300, dtype=int), np.ones(300, dtype=int)
+    second[:4] = 0
+    record = compare_right(first, second)
+    assert record.p_value == pytest.approx(0.125)
+    assert record.difference.low == 0
+    assert not record.is_told_apart
+    second[:8] = 0
+    assert compare_right(first, second).is_told_apart
+
+
+def test_copies_are_no_evidence() -> None:
+    first, second = np.ones(300, dtype=int), np.ones(300, dtype=int)
+    second[:12] = 0
+    groups = np.arange(300) // 4
+    assert compare_right(first, second).is_told_apart
+    record = compare_right(first, second, groups=groups)
+    assert not record.is_told_apart
+    assert record.p_value == binomtest(3, 3).pvalue
+    assert record.difference.high > 0.08
+
+
+def test_equals_are_seldom_told_apart() -> None:
+    generator = np.random.default_rng(2)
+    told_apart = []
+    for seed in range(300):
+        hard = generator.random(200) < 0.2
+        first, second = (generator.random((2, 200)) > np.where(hard, 0.5, 0.01)).astype(int)
+        told_apart.append(compare_right(first, second, seed=seed).is_told_apart)
+    assert 0.0 < np.mean(told_apart) <= 0.06
+
+
+def test_the_seed_alone_decides() -> None:
+    generator = np.random.default_rng(0)
+    first, second = (generator.random((2, 100)) < 0.8).astype(int)
+    assert compare_right(first, second, seed=1) == compare_right(first, second, seed=1)
+
+
+def test_predictions_must_be_of_the_same_images() -> None:
+    with pytest.raises(ValueError, match=r"labels must be \(2,\), got \(3,\)"):
+        compare(np.array([0, 1, 1]), np.eye(2)[[0, 1, 1]], np.eye(2), other=1)

@@ -1,0 +1,135 @@
+"""Ensembles of constructed predictions; the one-standard-error rule."""
+
+import doctest
+
+import numpy as np
+import pytest
+
+from autocnn.metrics import ensembles
+from autocnn.metrics.ensembles import choose_ensemble, pick_simplest
+from autocnn.metrics.metrics import score
+from autocnn.metrics.weighted import DoubleArray, IntArray
+
+
+def make_models(
+    num_models: int, *, num_images: int = 300, seed: int = 0
+) -> tuple[IntArray, DoubleArray]:
+    """Models of the same skill that err on their own."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 3, num_images)
+    logits = generator.normal(size=(num_models, num_images, 3))
+    logits[:, np.arange(num_images), labels] += 1.5
+    return labels, np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+
+
+def test_models_that_err_on_their_own_are_averaged() -> None:
+    labels, models = make_models(4)
+    weights = choose_ensemble(labels, models)
+    assert weights.sum() == pytest.approx(1)
+    assert (weights > 0.05).all()
+    averaged = score(labels, np.tensordot(weights, models, axes=1))
+    best = min((score(labels, model) for model in models), key=lambda s: s.log_loss or 0)
+    assert averaged.log_loss is not None
+    assert best.log_loss is not None
+    assert averaged.log_loss < best.log_loss - 0.05
+
+
+def test_a_model_that_knows_nothing_gets_no_weight() -> None:
+    labels, models = make_models(2)
+    models = np.concatenate([models, np.full((1, 300, 3), 1 / 3), models[:1, ::-1]])
+    weights = choose_ensemble(labels, models)
+    assert (weights[:2] > 0.3).all()
+    assert weights[2:].tolist() == [0, 0]
+
+
+def test_copies_of_the_best_add_nothing() -> None:
+    labels, models = make_models(1)
+    assert choose_ensemble(labels, np.repeat(models, 3, axis=0)).tolist() == [1, 0, 0]
+
+
+def test_a_weak_model_that_helps_gets_a_small_weight() -> None:
+    # The strong one is right but for 5 of 100 images, the weak one knows just those.
+    labels = np.zeros(100, dtype=int)
+    strong, weak = np.full(100, 0.95), np.full(100, 0.3)
+    strong[:5], weak[:5] = 0.01, 0.9
+    models = np.stack([np.stack([p, 1 - p], axis=1) for p in (strong, weak)])
+    weights = choose_ensemble(labels, models)
+    assert 0.05 <= weights[1] <= 0.2
+    shares = np.linspace(0, 1, 21)
+    losses = [-np.log((1 - s) * strong + s * weak).mean() for s in shares]
+    assert weights[1] == pytest.approx(shares[np.argmin(losses)], abs=0.03)
+
+
+def test_no_more_picks_than_allowed() -> None:
+    labels, models = make_models(6)
+    assert np.count_nonzero(choose_ensemble(labels, models, max_picks=1)) == 1
+    weights = choose_ensemble(labels, models, max_picks=3)
+    assert np.count_nonzero(weights) <= 3
+    assert ((weights * 6).round(9) % 1 == 0).all()
+
+
+def test_it_begins_with_the_best_ones_together() -> None:
+    # Found by search: of these five, picks one by one end with a worse three than the best.
+    labels, models = make_models(5, num_images=8, seed=173)
+    truth = models[:, np.arange(8), labels]
+    best = np.argsort(-np.log(truth).mean(axis=1))[:3]
+    assert np.flatnonzero(choose_ensemble(labels, models, max_picks=3)).tolist() == sorted(best)
+
+
+def test_one_model_has_all_the_weight() -> None:
+    labels, models = make_models(1)
+    assert choose_ensemble(labels, models).tolist() == [1]
+
+
+def test_certain_and_wrong_is_no_error() -> None:
+    labels = np.array([0, 1, 1])
+    models = np.stack([np.eye(2)[labels], np.eye(2)[1 - labels]])
+    assert choose_ensemble(labels, models).tolist() == [1, 0]
+
+
+def test_the_order_of_the_models_does_not_matter() -> None:
+    labels, models = make_models(5)
+    order = np.array([3, 1, 4, 0, 2])
+    expected = choose_ensemble(labels, models)[order]
+    assert choose_ensemble(labels, models[order]) == pytest.approx(expected)
+
+
+def test_models_that_cannot_be() -> None:
+    labels, models = make_models(2)
+    for wrong, picks in ((models[0], 20), (models[:0], 20), (models, 0)):
+        with pytest.raises(ValueError, match=r"must be \(m, n, k\) with m and max_picks >= 1, got"):
+            choose_ensemble(labels, wrong, max_picks=picks)
+    with pytest.raises(ValueError, match=r"labels must be \(300,\), got \(299,\)"):
+        choose_ensemble(labels[1:], models)
+
+
+@pytest.mark.parametrize(
+    ("standard_error", "chosen"), [(0.0, 1), (0.004, 1), (0.006, 0), (0.011, 3), (0.5, 2)]
+)
+@pytest.mark.parametrize("maximize", [True, False])
+def test_the_simplest_within_one_standard_error(
+    standard_error: float, chosen: int, maximize: bool
+) -> None:
+    means = [0.975, 0.98, 0.6, 0.97]
+    sizes = [300, 900, 100, 200]
+    signed = means if maximize else [-mean for mean in means]
+    picked = pick_simplest(signed, sizes, standard_error=standard_error, maximize=maximize)
+    assert picked == chosen
+
+
+def test_of_one_size_the_better_of_equals_the_first() -> None:
+    assert pick_simplest([0.8, 0.9, 0.9], [5, 5, 5], standard_error=0.2, maximize=True) == 1
+
+
+def test_models_to_pick_from_that_cannot_be() -> None:
+    for means, sizes in (([], []), ([0.5], [1, 2]), ([0.5, float("nan")], [1, 2])):
+        with pytest.raises(ValueError, match="must be numbers, one each per model, got"):
+            pick_simplest(means, sizes, standard_error=0.1, maximize=True)
+    with pytest.raises(ValueError, match="standard_error must be at least 0, got nan"):
+        pick_simplest([0.5], [1], standard_error=float("nan"), maximize=True)
+
+
+def test_examples_in_docstrings() -> None:
+    result = doctest.testmod(ensembles)
+    assert result.attempted > 0
+    assert result.failed == 0

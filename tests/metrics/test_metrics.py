@@ -1,0 +1,338 @@
+"""Metrics against scikit-learn, intervals against scipy, edge cases."""
+
+import doctest
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn import metrics as reference
+
+from autocnn.core.records import Scores
+from autocnn.metrics import metrics, weighted
+from autocnn.metrics.intervals import share_interval, wilson_interval
+from autocnn.metrics.metrics import CLASS_METRICS, METRICS, confusion_matrix, score, score_split
+from autocnn.metrics.weighted import FloatArray, IntArray
+from tests.metrics.predictions import NAMES, make_predictions
+
+
+def reference_auc(labels: IntArray, probabilities: FloatArray) -> float:
+    """Mean one-vs-rest AUC by scikit-learn, one class at a time."""
+    areas = [
+        reference.roc_auc_score(labels == index, probabilities[:, index])
+        for index in range(probabilities.shape[1])
+    ]
+    return float(np.mean(areas))
+
+
+def reference_ece(labels: IntArray, probabilities: FloatArray) -> float:
+    """Calibration error by its definition, one bin at a time."""
+    top, total = probabilities.max(axis=1), 0.0
+    correct = probabilities.argmax(axis=1) == labels
+    for index in range(15):
+        inside = (top > index / 15) & (top <= (index + 1) / 15)
+        if inside.any():
+            total += inside.mean() * abs(correct[inside].mean() - top[inside].mean())
+    return float(total)
+
+
+@pytest.mark.parametrize(("num_images", "num_classes"), [(40, 2), (300, 4), (900, 26)])
+@pytest.mark.parametrize("decimals", [None, 1])
+def test_score_agrees_with_scikit_learn(
+    num_images: int, num_classes: int, decimals: int | None
+) -> None:
+    labels, probabilities = make_predictions(num_images, num_classes, decimals=decimals)
+    top = probabilities.argmax(axis=1)
+    clipped = probabilities.clip(1e-7, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # clipped rows do not add up to 1
+        log_loss = reference.log_loss(labels, clipped, labels=range(num_classes))
+
+    scores = score(labels, probabilities)
+
+    assert scores.accuracy == pytest.approx(reference.accuracy_score(labels, top), abs=1e-9)
+    balanced = reference.balanced_accuracy_score(labels, top)
+    assert scores.balanced_accuracy == pytest.approx(balanced, abs=1e-9)
+    macro_f1 = reference.f1_score(labels, top, average="macro")
+    assert scores.macro_f1 == pytest.approx(macro_f1, abs=1e-9)
+    assert scores.macro_auc == pytest.approx(reference_auc(labels, probabilities), abs=1e-9)
+    assert scores.log_loss == pytest.approx(log_loss, abs=1e-9)
+    if decimals is None:  # rounded probabilities lie on the edges of bins
+        assert scores.ece == pytest.approx(reference_ece(labels, probabilities), abs=1e-9)
+
+
+def test_macro_auc_is_scikit_learns_one_vs_rest() -> None:
+    labels, probabilities = make_predictions(200, 5)
+    expected = reference.roc_auc_score(labels, probabilities, multi_class="ovr")
+    assert score(labels, probabilities).macro_auc == pytest.approx(expected, abs=1e-9)
+    labels, probabilities = make_predictions(200, 2)
+    expected = reference.roc_auc_score(labels, probabilities[:, 1])
+    assert score(labels, probabilities).macro_auc == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.int64])
+def test_small_integer_labels_do_not_overflow(dtype: type[np.integer]) -> None:
+    labels, probabilities = make_predictions(300, 26)
+    narrow = labels.astype(dtype)
+    assert score(narrow, probabilities) == score(labels, probabilities)
+    matrix = confusion_matrix(narrow, probabilities, NAMES)
+    assert matrix == confusion_matrix(labels, probabilities, NAMES)
+
+
+def test_float32_probabilities_keep_their_order() -> None:
+    labels, probabilities = make_predictions(300, 4)
+    single = score(labels, probabilities.astype(np.float32))
+    assert single.macro_auc == pytest.approx(reference_auc(labels, probabilities), abs=1e-5)
+
+
+def test_class_without_image_is_left_out_of_class_means() -> None:
+    labels, probabilities = make_predictions(200, 4)
+    present = labels != 2
+    labels, probabilities = labels[present], probabilities[present]
+    top = probabilities.argmax(axis=1)
+    assert (top == 2).any()
+
+    scores = score(labels, probabilities)
+
+    recalls = reference.recall_score(labels, top, average=None, labels=[0, 1, 3])
+    assert scores.balanced_accuracy == pytest.approx(recalls.mean(), abs=1e-9)
+    macro_f1 = reference.f1_score(labels, top, average="macro")
+    assert scores.macro_f1 == pytest.approx(macro_f1, abs=1e-9)
+    assert scores.macro_auc is None
+
+
+def test_all_images_of_one_class() -> None:
+    _, probabilities = make_predictions(50, 3)
+    scores = score(np.zeros(50, dtype=int), probabilities)
+    assert scores.accuracy == scores.balanced_accuracy
+    assert scores.macro_auc is None
+
+
+def test_perfect_predictions() -> None:
+    labels = np.array([0, 1, 2, 2])
+    expected = Scores(accuracy=1, balanced_accuracy=1, macro_f1=1, macro_auc=1, log_loss=0, ece=0)
+    assert score(labels, np.eye(3)[labels]) == expected
+
+
+def test_wrong_and_certain_costs_a_finite_log_loss() -> None:
+    scores = score(np.array([0, 1]), np.eye(2)[[1, 0]])
+    assert scores.log_loss == pytest.approx(-np.log(1e-7))
+    assert (scores.accuracy, scores.macro_auc, scores.ece) == (0.0, 0.0, 1.0)
+
+
+def test_constant_probabilities_are_all_ties() -> None:
+    labels = np.array([0, 0, 0, 1, 2, 2])
+    scores = score(labels, np.full((6, 3), 1 / 3))
+    assert scores.macro_auc == 0.5
+    assert scores.accuracy == 0.5
+    assert scores.balanced_accuracy == pytest.approx(1 / 3)
+
+
+def test_calibration_error_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.6, 0.4], [0.6, 0.4]])
+    # The bin of 0.9 is right half the time, the bin of 0.6 always: both are off by 0.4.
+    scores = score(np.array([0, 1, 0, 0]), probabilities)
+    assert scores.ece == pytest.approx(0.4)
+
+
+def test_bins_of_the_calibration_error_hold_their_upper_edge() -> None:
+    # 3/15 closes bin 3; with both images there, right and wrong cancel to 0.5 - 0.2.
+    probabilities = np.full((2, 5), 0.2)
+    assert score(np.array([0, 1]), probabilities).ece == pytest.approx(0.3)
+
+
+def test_names_must_be_one_per_class() -> None:
+    labels, probabilities = make_predictions(20, 3)
+    with pytest.raises(ValueError, match="class_names must be 3 names, got 2"):
+        confusion_matrix(labels, probabilities, ["a", "b"])
+    with pytest.raises(ValueError, match="class_names must be 3 names, got 2"):
+        score_split("val", labels, probabilities, ["a", "b"])
+
+
+def test_undefined_class_scores_are_none() -> None:
+    probabilities = np.array([[0.8, 0.1, 0.1, 0.0], [0.1, 0.1, 0.8, 0.0]])
+    classes = score_split("val", np.array([0, 1]), probabilities, NAMES[:4]).classes
+    assert (classes[1].precision, classes[1].recall, classes[1].f1) == (None, 0.0, 0.0)
+    assert (classes[2].precision, classes[2].recall, classes[2].f1) == (0.0, None, 0.0)
+    assert (classes[3].precision, classes[3].recall, classes[3].f1) == (None, None, None)
+    assert classes[3].auc is None
+    assert classes[3].num_images == 0
+
+
+def test_accuracy_interval_is_as_wide_as_the_binomial_one() -> None:
+    labels, probabilities = make_predictions(1000, 3)
+    interval = score_split("val", labels, probabilities, NAMES[:3]).intervals["accuracy"]
+    hits = round(interval.value * 1000)
+    wilson = binomtest(hits, 1000).proportion_ci(method="wilson")
+    assert interval.low == pytest.approx(wilson.low, abs=0.004)
+    assert interval.high == pytest.approx(wilson.high, abs=0.004)
+
+
+def test_intervals_follow_the_seed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels, probabilities = make_predictions(100, 3)
+    first = score_split("val", labels, probabilities, NAMES[:3], num_resamples=100, seed=1)
+    again = score_split("val", labels, probabilities, NAMES[:3], num_resamples=100, seed=1)
+    other = score_split("val", labels, probabilities, NAMES[:3], num_resamples=100, seed=2)
+    assert first == again
+    assert first.intervals != other.intervals
+    monkeypatch.setattr(weighted, "CHUNK_ELEMENTS", 1000)  # ten resamples at a time
+    chunked = score_split("val", labels, probabilities, NAMES[:3], num_resamples=100, seed=1)
+    for name in METRICS:
+        assert chunked.intervals[name].low == pytest.approx(first.intervals[name].low, abs=1e-12)
+
+
+def test_a_rare_class_widens_the_wilson_interval_of_class_means() -> None:
+    labels = np.array([0] * 98 + [1] * 2)
+    intervals = score_split("val", labels, np.eye(2)[labels], NAMES[:2]).intervals
+    wilson = binomtest(100, 100).proportion_ci(method="wilson")
+    assert intervals["accuracy"].low == pytest.approx(wilson.low)
+    assert intervals["balanced_accuracy"].low < 0.7
+
+
+def test_one_image_of_a_class_leaves_intervals_defined() -> None:
+    labels, probabilities = make_predictions(60, 3)
+    labels[labels == 2] = 0
+    labels[5] = 2
+    split = score_split("val", labels, probabilities, NAMES[:3], num_resamples=200)
+    assert tuple(split.intervals) == METRICS
+    for interval in split.intervals.values():
+        assert interval.low <= interval.value <= interval.high
+
+
+def test_one_image() -> None:
+    split = score_split("val", np.array([1]), np.array([[0.3, 0.7]]), NAMES[:2])
+    assert split.scores.accuracy == 1.0
+    assert "macro_auc" not in split.intervals
+    assert split.intervals["accuracy"].low == pytest.approx(0.2065, abs=1e-4)
+
+
+def test_confusion_matrix_agrees_with_scikit_learn() -> None:
+    labels, probabilities = make_predictions(300, 5)
+    labels[labels == 3] = 0
+    matrix = confusion_matrix(labels, probabilities, NAMES[:5])
+    top = probabilities.argmax(axis=1)
+    expected = reference.confusion_matrix(labels, top, labels=range(5))
+    assert np.array_equal(np.array(matrix.counts), expected)
+    assert matrix.labels == NAMES[:5]
+    assert sum(matrix.counts[3]) == 0
+
+
+def test_split_holds_the_point_scores_and_the_classes() -> None:
+    labels, probabilities = make_predictions(300, 4)
+    top = probabilities.argmax(axis=1)
+    precision, recall, f1, support = reference.precision_recall_fscore_support(labels, top)
+
+    split = score_split("folds", labels, probabilities, NAMES[:4], num_resamples=50)
+
+    assert (split.split, split.num_images) == ("folds", 300)
+    assert split.scores == score(labels, probabilities)
+    assert tuple(split.intervals) == METRICS
+    for index, scores in enumerate(split.classes):
+        assert (scores.label, scores.num_images) == (NAMES[index], support[index])
+        assert scores.precision == pytest.approx(precision[index], abs=1e-9)
+        assert scores.recall == pytest.approx(recall[index], abs=1e-9)
+        specificity = reference.recall_score(labels != index, top != index)
+        assert scores.specificity == pytest.approx(specificity, abs=1e-9)
+        assert scores.f1 == pytest.approx(f1[index], abs=1e-9)
+        area = reference.roc_auc_score(labels == index, probabilities[:, index])
+        assert scores.auc == pytest.approx(area, abs=1e-9)
+        assert tuple(scores.intervals) == CLASS_METRICS
+        for name, interval in scores.intervals.items():
+            assert interval.value == getattr(scores, name)
+            assert 0 <= interval.low < interval.value < interval.high <= 1
+
+
+def test_undefined_class_scores_have_no_interval() -> None:
+    probabilities = np.array([[0.8, 0.1, 0.1, 0.0], [0.1, 0.1, 0.8, 0.0]])
+    classes = score_split("val", np.array([0, 1]), probabilities, NAMES[:4]).classes
+    assert tuple(classes[1].intervals) == ("recall", "specificity", "f1", "auc")
+    assert tuple(classes[2].intervals) == ("precision", "specificity", "f1")
+    assert tuple(classes[3].intervals) == ("specificity",)
+    for scores in classes:
+        assert scores.specificity is not None
+
+
+def test_intervals_come_from_the_resamples() -> None:
+    labels, probabilities = make_predictions(200, 3)
+    groups = np.arange(200) // 2
+    split = score_split(
+        "val", labels, probabilities, NAMES[:3], groups=groups, num_resamples=400, seed=7
+    )
+    prepared = weighted.WeightedMetrics.prepare(labels, probabilities)
+    resampled, classes = prepared.resample(groups, 400, seed=7)
+    for name in ("log_loss", "ece"):
+        low, high = np.percentile(getattr(resampled, name), [2.5, 97.5])
+        interval = split.intervals[name]
+        assert interval.value == getattr(split.scores, name)
+        assert (interval.low, interval.high) == (
+            min(low, interval.value), max(high, interval.value)
+        )  # fmt: skip
+    accuracy = split.intervals["accuracy"]
+    assert accuracy == share_interval(accuracy.value, resampled.accuracy, 100)
+    recall = split.classes[1].intervals["recall"]
+    assert recall == share_interval(recall.value, classes.recall[1], 30)
+
+
+@pytest.mark.parametrize("share", [0, 1])
+@pytest.mark.parametrize("copies", [1, 4])
+def test_a_share_of_0_or_1_has_the_wilson_interval(share: int, copies: int) -> None:
+    truth = np.repeat(np.arange(40) % 2, copies)
+    groups = np.repeat(np.arange(40), copies)
+    probabilities = np.eye(2)[truth if share else 1 - truth]
+    split = score_split("val", truth, probabilities, NAMES[:2], groups=groups, num_resamples=20)
+    for intervals, number, names in (
+        (split.intervals, 40, ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")),
+        (split.classes[0].intervals, 20, ("precision", "recall", "specificity", "f1")),
+        (split.classes[0].intervals, 40, ("auc",)),
+    ):
+        wilson = binomtest(number * share, number).proportion_ci(method="wilson")
+        for name in names:
+            assert intervals[name].value == share
+            assert intervals[name].low == pytest.approx(wilson.low, abs=1e-9)
+            assert intervals[name].high == pytest.approx(wilson.high, abs=1e-9)
+
+
+def test_copies_in_groups_change_no_interval() -> None:
+    labels, probabilities = make_predictions(90, 3)
+    alone = score_split("test", labels, probabilities, NAMES[:3], num_resamples=200)
+    groups = np.tile(np.arange(90), 3)
+    copied = score_split(
+        "test", np.tile(labels, 3), np.tile(probabilities, (3, 1)), NAMES[:3],
+        groups=groups, num_resamples=200,
+    )  # fmt: skip
+    for name in METRICS:
+        assert copied.intervals[name].low == pytest.approx(alone.intervals[name].low, abs=1e-9)
+        assert copied.intervals[name].high == pytest.approx(alone.intervals[name].high, abs=1e-9)
+    recall = copied.classes[2].intervals["recall"]
+    assert recall.low == pytest.approx(alone.classes[2].intervals["recall"].low, abs=1e-9)
+
+
+def test_one_group_tells_as_little_as_one_image() -> None:
+    labels, probabilities = make_predictions(50, 2)
+    groups = np.zeros(50, dtype=int)
+    split = score_split("test", labels, probabilities, NAMES[:2], groups=groups, num_resamples=20)
+    accuracy = split.intervals["accuracy"]
+    assert accuracy == wilson_interval(accuracy.value, 1)
+    assert accuracy.high - accuracy.low > 0.7
+
+
+@pytest.mark.parametrize("groups", [np.arange(19), np.zeros(20), np.zeros((20, 1), dtype=int)])
+def test_groups_must_be_one_integer_per_image(groups: IntArray) -> None:
+    labels, probabilities = make_predictions(20, 3)
+    with pytest.raises(ValueError, match=r"groups must be integers of \(20,\), got"):
+        score_split("val", labels, probabilities, NAMES[:3], groups=groups)
+
+
+@pytest.mark.parametrize("name", ["sklearn", "scipy.stats", "scipy.optimize"])
+def test_scoring_does_not_load(name: str) -> None:
+    code = f"import sys, autocnn.metrics.metrics; print({name!r} in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_examples_in_docstrings() -> None:
+    result = doctest.testmod(metrics)
+    assert result.attempted > 0
+    assert result.failed == 0

@@ -1,0 +1,107 @@
+"""The search's history and importances, by their artists."""
+
+import matplotlib as mpl
+import pytest
+
+from autocnn.core.records import TrialRecord, TrialState
+from autocnn.reporting.plots import draw_history, draw_importances
+from autocnn.reporting.plots.search import STATE_LOOKS
+from autocnn.reporting.search_summary import ParamImportance, ParamImportances
+from tests.reporting.plots.figures import all_texts, cell_texts, draw, figure_legend_texts, points
+from tests.samples import trial
+
+
+def make_trials(*objectives: float | None) -> list[TrialRecord]:
+    return [
+        trial(index, objective=value)
+        if value is not None
+        else trial(index, objective=None, state=TrialState.FAILED)
+        for index, value in enumerate(objectives)
+    ]
+
+
+def test_best_so_far_is_a_step_line_and_the_default_a_level() -> None:
+    figure = draw_history(
+        make_trials(0.5, 0.4, 0.7, 0.6), maximize=True, objective="macro_f1", title="$s$"
+    )
+    draw(figure)
+    (axes,) = figure.axes
+    dots = [points(line) for line in axes.lines[:4]]
+    assert dots == [([0], [0.5]), ([1], [0.4]), ([2], [0.7]), ([3], [0.6])]
+    default, steps, best = axes.lines[4:]
+    assert points(default)[1] == [0.5, 0.5]
+    assert points(steps) == ([0, 2, 3], [0.5, 0.7, 0.7])
+    assert steps.get_drawstyle() == "steps-post"
+    assert points(best) == ([2], [0.7])
+    assert axes.get_ylabel() == "macro f1 on val (fraction)"
+    assert figure_legend_texts(figure) == [
+        "complete: 4", "trial 0, the default: 0.5000", "best so far", "best, trial 2: 0.7000",
+    ]  # fmt: skip
+
+
+def test_outliers_and_trials_without_objective_stand_on_shelves() -> None:
+    losses = [0.5, 0.4, None, 0.45, 80.0, 0.42, 0.41]
+    figure = draw_history(make_trials(*losses), maximize=False, objective="log_loss", title="t")
+    draw(figure)
+    axes, shelf = figure.axes
+    assert axes.get_ylim()[1] < 1
+    assert axes.get_ylabel() == "log loss on val (nats)"
+    assert [label.get_text() for label in shelf.get_yticklabels()] == ["above 0.5", "no objective"]
+    assert [points(line) for line in shelf.lines] == [([4], [0]), ([2], [1])]
+    assert axes.get_xlim() == shelf.get_xlim()
+    assert "best, trial 1: 0.4000" in figure_legend_texts(figure)
+
+
+@pytest.mark.parametrize("state", list(TrialState))
+def test_every_state_has_a_marker_of_its_own(state: TrialState) -> None:
+    trials = [trial(0), trial(1, state=state, objective=0.25)]
+    figure = draw_history(trials, maximize=True, objective="accuracy", title="t")
+    draw(figure)
+    assert any(text.startswith(f"{state}: ") for text in figure_legend_texts(figure))
+    assert len({look["marker"] for look in STATE_LOOKS.values()}) == len(TrialState)
+
+
+def test_a_search_of_one_trial_or_of_failures_only() -> None:
+    one = draw_history(make_trials(1.0), maximize=True, objective="accuracy", title="t")
+    draw(one)
+    assert "best, trial 0: 1.0000" in figure_legend_texts(one)
+    failed = draw_history(make_trials(None, None), maximize=True, objective="accuracy", title="t")
+    draw(failed)
+    assert cell_texts(failed.axes[0]) == ["No trial has an objective."]
+    assert figure_legend_texts(failed) == ["failed: 2"]
+    draw(draw_history([], maximize=True, objective="accuracy", title="t"))
+
+
+def test_importances_are_bars_with_spread_pale_where_they_may_be_chance() -> None:
+    params = (
+        ParamImportance("learning_rate", 0.5, 0.1),
+        ParamImportance("$width_1$", 0.1, 0.1),
+        ParamImportance("noise", -0.0001, 0.01),
+    )
+    figure = draw_importances(ParamImportances(params, 0.62, 60), title="What mattered")
+    draw(figure)
+    (axes,) = figure.axes
+    bars = [patch for patch in axes.patches if isinstance(patch, mpl.patches.Rectangle)]
+    assert [bar.get_width() for bar in bars] == [0.5, 0.1, 0.0]
+    assert len({bar.get_facecolor() for bar in bars[1:]}) == 1
+    assert bars[0].get_facecolor() != bars[1].get_facecolor()
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["learning_rate", "$width_1$", "noise"]
+    assert points(axes.lines[0]) == ([0.4, 0.6], [0, 0])
+    assert cell_texts(axes) == ["0.500 ± 0.100", "0.100 ± 0.100", "0.000 ± 0.010"]
+    assert "explains 0.62 of the differences in rank between 60 trials" in all_texts(figure)
+    assert axes.get_xlabel().endswith("(fall of R²)")
+
+
+def test_at_most_twelve_bars_and_the_rest_is_said() -> None:
+    params = tuple(ParamImportance(f"p{index}", 0.1, 0.01) for index in range(15))
+    figure = draw_importances(ParamImportances(params, 0.5, 60), title="t")
+    draw(figure)
+    assert len(figure.axes[0].get_yticklabels()) == 12
+    assert "3 params of less importance are not shown." in all_texts(figure)
+
+
+def test_without_importances_the_picture_is_the_reason() -> None:
+    figure = draw_importances(ParamImportances((), None, 3, "There are $3$ trials."), title="t")
+    draw(figure)
+    assert cell_texts(figure.axes[0]) == ["There are $3$ trials."]

@@ -1,0 +1,247 @@
+"""The page in headless Chromium: nothing fails, sorting and choosing work, it fits a phone."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from autocnn.reporting.build import write_report
+from tests.reporting.studies import AWKWARD_CLASSES, make_study
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
+
+DRIVER = shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (BROWSER and DRIVER) and "CI" not in os.environ,
+        reason="needs Debian's packages chromium and chromium-driver",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(make_study(tmp_path_factory.mktemp("results"), "mine"))
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Chrome]":
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    assert BROWSER, "chromium must be there in CI"
+    assert DRIVER, "chromium-driver must be there in CI"
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    # Containers have no room for its sandbox and its shared memory.
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: "Chrome", report: Path) -> "Iterator[Chrome]":
+    """The report, freshly loaded at 1280 px, its logs empty before."""
+    yield from load(browser, report)
+
+
+def load(browser: "Chrome", path: Path) -> "Iterator[Chrome]":
+    log(browser, "browser")
+    log(browser, "performance")
+    resize(browser, 1280)
+    browser.get(path.as_uri())
+    yield browser
+    assert log(browser, "browser") == []
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def resize(page: "Chrome", width: int) -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def run(page: "Chrome", script: str, *arguments: Any) -> Any:
+    return page.execute_script(script, *arguments)
+
+
+def log(browser: "Chrome", kind: str) -> list[dict[str, Any]]:
+    """What the browser has logged since the last call."""
+    entries: list[dict[str, Any]] = browser.get_log(kind)  # type: ignore[no-untyped-call]
+    return entries
+
+
+def column(page: "Chrome", table: str, number: int) -> list[str]:
+    cells = "document.querySelectorAll(arguments[0])"
+    script = f"return Array.from({cells}, cell => cell.firstChild.textContent.trim())"
+    found: list[str] = run(page, script, f"#table-{table} tbody tr > :nth-child({number})")
+    return found
+
+
+def head(page: "Chrome", table: str, title: str) -> Any:
+    from selenium.webdriver.common.by import By
+
+    path = f"//table[@id='table-{table}']//th[starts-with(normalize-space(.), '{title}')]/button"
+    return page.find_element(By.XPATH, path)
+
+
+def test_every_picture_loads(page: "Chrome") -> None:
+    script = "return Array.from(document.images, image => image.complete && image.naturalWidth)"
+    widths = run(page, script)
+    assert len(widths) > 40
+    assert all(width > 0 for width in widths)
+
+
+def test_nothing_is_asked_of_any_network(page: "Chrome", report: Path) -> None:
+    entries = log(page, "performance")
+    messages = [json.loads(entry["message"])["message"] for entry in entries]
+    asked = [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+    assert report.as_uri() in asked
+    assert not [url for url in asked if not url.startswith(("data:", report.as_uri()))]
+
+
+def test_a_click_sorts_the_leaderboard_and_says_so(page: "Chrome") -> None:
+    assert column(page, "candidates", 1)[0] == "1"
+    button = head(page, "candidates", "ms per image")
+    button.click()
+    times = [float(text) for text in column(page, "candidates", 14)]
+    assert times == sorted(times)
+    button.click()
+    times = [float(text) for text in column(page, "candidates", 14)]
+    assert times == sorted(times, reverse=True)
+    script = "return Array.from(arguments[0].closest('tr').cells, c => c.getAttribute('aria-sort'))"
+    states = run(page, script, button)
+    assert [state for state in states if state] == ["descending"]
+    said = run(page, "return document.getElementById('said').textContent")
+    assert said == "Sorted by ms per image, descending."
+
+
+def test_the_keyboard_sorts_too(page: "Chrome") -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    before = column(page, "stopped", 1)
+    button = head(page, "stopped", "reason")
+    button.send_keys(Keys.ENTER)
+    reasons = column(page, "stopped", 6)
+    assert reasons == sorted(reasons, key=str.casefold)
+    head(page, "stopped", "trial").send_keys(Keys.SPACE)
+    assert column(page, "stopped", 1) == before
+
+
+def test_what_was_not_measured_stays_last(page: "Chrome") -> None:
+    for _ in range(2):
+        head(page, "drops", "candidate 1").click()
+        assert column(page, "drops", 1)[-1] == "mean"
+
+
+def shown_panels(page: "Chrome") -> list[str]:
+    script = (
+        "return Array.from(document.querySelectorAll('.panel'))"
+        ".filter(panel => panel.checkVisibility()).map(panel => panel.id)"
+    )
+    found: list[str] = run(page, script)
+    return found
+
+
+def test_two_candidates_are_chosen_and_laid_side_by_side(page: "Chrome") -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.select import Select
+
+    assert shown_panels(page) == ["candidate-1", "candidate-2"]
+    Select(page.find_element(By.ID, "pick-left")).select_by_index(5)
+    assert shown_panels(page) == ["candidate-6", "candidate-2"]
+    boxes = [page.find_element(By.ID, name).rect for name in shown_panels(page)]
+    assert boxes[0]["y"] == boxes[1]["y"]
+    assert boxes[0]["x"] + boxes[0]["width"] < boxes[1]["x"]
+    Select(page.find_element(By.ID, "pick-right")).select_by_index(5)
+    assert shown_panels(page) == ["candidate-6"]
+
+
+def test_a_plot_can_be_enlarged_and_closed_with_escape(page: "Chrome") -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    resize(page, 360)
+    button = page.find_element(By.CSS_SELECTOR, ".plots .enlarge")
+    run(page, "arguments[0].scrollIntoView({block: 'center'})", button)
+    button.click()
+    small = run(page, "return document.querySelector('.plots img').width")
+    assert run(page, "return document.querySelector('dialog[open] img').width") > 1.5 * small
+    ActionChains(page).send_keys(Keys.ESCAPE).perform()
+    assert not run(page, "return document.querySelector('dialog').open")
+
+
+@pytest.mark.parametrize("width", [320, 360, 768, 1280])
+def test_the_page_never_scrolls_sideways(page: "Chrome", width: int) -> None:
+    resize(page, width)
+    assert run(page, "return document.documentElement.scrollWidth") <= width
+
+
+def test_boxes_that_scroll_can_be_reached(page: "Chrome") -> None:
+    resize(page, 360)
+    page.refresh()
+    script = (
+        "return Array.from(document.querySelectorAll('.scroll'))"
+        ".filter(box => box.checkVisibility() && box.scrollWidth > box.clientWidth)"
+        ".map(box => box.tabIndex)"
+    )
+    indices = run(page, script)
+    assert len(indices) > 3
+    assert set(indices) == {0}
+
+
+def test_it_is_dark_where_the_reader_wants_it(page: "Chrome") -> None:
+    script = "return getComputedStyle(document.body).backgroundColor"
+    light = run(page, script)
+    feature = {"name": "prefers-color-scheme", "value": "dark"}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    assert light == "rgb(255, 255, 255)"
+    assert run(page, script) == "rgb(20, 23, 28)"
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print", "features": [feature]})
+    assert run(page, script) == "rgb(255, 255, 255)"
+
+
+def test_all_candidates_are_printed(page: "Chrome") -> None:
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert len(shown_panels(page)) == 6
+    assert not run(page, "return document.getElementById('picker').checkVisibility()")
+
+
+def test_it_reads_without_its_script(page: "Chrome") -> None:
+    page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        page.refresh()
+        page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+        assert shown_panels(page) == [f"candidate-{number}" for number in range(1, 7)]
+        assert not run(page, "return document.querySelectorAll('button').length")
+        assert not run(page, "return document.getElementById('picker').checkVisibility()")
+    finally:
+        page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_names_with_markup_do_no_harm(browser: "Chrome", tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "awkward", classes=AWKWARD_CLASSES, num_candidates=2)
+    for page in load(browser, write_report(folder)):
+        assert run(page, "return document.scripts.length") == 1
+        classes = column(page, "classes-1", 1)
+        assert [" ".join(name.split()) for name in AWKWARD_CLASSES] == [
+            " ".join(name.split()) for name in classes
+        ]
+        resize(page, 360)
+        assert run(page, "return document.documentElement.scrollWidth") <= 360

@@ -1,0 +1,276 @@
+"""Ranked rows, and their way through CSV, JSON and the terminal."""
+
+import csv
+import doctest
+import io
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from autocnn.core.errors import StudyError
+from autocnn.core.records import CandidateRecord, Interval, Robustness, Scores, SplitScores
+from autocnn.reporting import leaderboard
+from autocnn.reporting.leaderboard import (
+    COLUMNS,
+    MORE_COLUMNS,
+    Leaderboard,
+    build_leaderboard,
+    from_csv,
+    summary_rows,
+    to_csv,
+    to_json,
+)
+
+
+def make_split(split: Any, **scores: float) -> SplitScores:
+    accuracy = scores.get("accuracy")
+    intervals = {}
+    if accuracy is not None:
+        intervals["accuracy"] = Interval(value=accuracy, low=accuracy - 0.02, high=1.0)
+    return SplitScores(
+        split=split, num_images=100, scores=Scores(**scores), intervals=intervals, classes=()
+    )
+
+
+def make_candidate(rank: int = 1, **changes: Any) -> CandidateRecord:
+    facts: dict[str, Any] = {
+        "candidate": rank,
+        "rank": rank,
+        "kind": "refit",
+        "trial": 7,
+        "params": {"family": "resnet", "learning_rate": 0.00031622776601683794, "flip": True},
+        "objective": 0.93,
+        "train": make_split("train", accuracy=0.97),
+        "val": make_split("val", accuracy=0.94),
+        "test": make_split(
+            "test", accuracy=0.931234567, balanced_accuracy=0.92, macro_f1=0.91,
+            macro_auc=0.99, log_loss=0.25, ece=0.03,
+        ),
+        "num_weights": 312_345,
+        "flops": 1_700_000_000,
+        "latency_ms": 1.0 / 3.0,
+        "size_mb": 1.25,
+        "epochs": 12,
+        "train_seconds": 61.5,
+        "seed": 3,
+    }  # fmt: skip
+    return CandidateRecord(**(facts | changes))
+
+
+def cells(board: Leaderboard, row: int = 0) -> dict[str, Any]:
+    return dict(zip(board.columns, board.rows[row], strict=True))
+
+
+def test_columns_are_the_contract() -> None:
+    contract = (
+        "rank, candidate, kind, trial, family, objective, cv_mean, cv_sd, train_accuracy, "
+        "val_accuracy, gap_train_val, test_accuracy, test_accuracy_low, test_accuracy_high, "
+        "test_balanced_accuracy, test_macro_f1, test_macro_auc, test_log_loss, test_ece, "
+        "gap_val_test, num_weights, flops, latency_ms, size_mb, epochs, train_seconds, seed"
+    )
+    assert ", ".join(COLUMNS) == contract
+
+
+def test_cells_come_from_the_record() -> None:
+    measured = make_candidate(
+        folds=make_split("folds", accuracy=0.935),
+        test_clean=make_split("test_clean", accuracy=0.92).model_copy(update={"num_images": 80}),
+        robustness=Robustness(num_images=9, accuracy=1.0, mean_drop=0.0125, corruptions=()),
+    )
+    board = build_leaderboard([measured])
+    assert board.columns == (
+        *COLUMNS, "param.family", "param.learning_rate", "param.flip", *MORE_COLUMNS,
+    )  # fmt: skip
+    assert cells(board) == {
+        "rank": 1, "candidate": 1, "kind": "refit", "trial": 7, "family": "resnet",
+        "objective": 0.93, "cv_mean": None, "cv_sd": None,
+        "train_accuracy": 0.97, "val_accuracy": 0.94, "gap_train_val": 0.03,
+        "test_accuracy": 0.931235, "test_accuracy_low": 0.911235, "test_accuracy_high": 1.0,
+        "test_balanced_accuracy": 0.92, "test_macro_f1": 0.91, "test_macro_auc": 0.99,
+        "test_log_loss": 0.25, "test_ece": 0.03, "gap_val_test": 0.00876543,
+        "num_weights": 312_345, "flops": 1_700_000_000, "latency_ms": 0.333333,
+        "size_mb": 1.25, "epochs": 12, "train_seconds": 61.5, "seed": 3,
+        "param.family": "resnet", "param.learning_rate": 0.00031622776601683794,
+        "param.flip": True,
+        "num_test": 100, "num_test_clean": 80, "test_clean_accuracy": 0.92,
+        "test_clean_accuracy_low": 0.9, "test_clean_accuracy_high": 1.0,
+        "test_clean_balanced_accuracy": None, "test_clean_macro_f1": None,
+        "test_clean_macro_auc": None, "test_clean_log_loss": None, "test_clean_ece": None,
+        "folds_accuracy": 0.935, "gap_val_folds": 0.005, "gap_folds_test_clean": 0.015,
+        "temperature": None, "robustness_drop": 0.0125, "tied_with": None, "is_default": False,
+    }  # fmt: skip
+
+
+def test_rows_stand_by_rank_not_by_test() -> None:
+    worst_on_test = make_candidate(1, test=make_split("test", accuracy=0.5))
+    best_on_test = make_candidate(2, test=make_split("test", accuracy=0.99))
+    board = build_leaderboard([best_on_test, worst_on_test])
+    assert [row[0] for row in board.rows] == [1, 2]
+    assert [cells(board, index)["test_accuracy"] for index in (0, 1)] == [0.5, 0.99]
+
+
+def test_params_are_the_union_in_order_of_first_appearance() -> None:
+    first = make_candidate(1, params={"family": "plain", "depth": 3})
+    second = make_candidate(2, params={"family": "resnet", "width": 8, "depth": 4})
+    board = build_leaderboard([second, first])
+    params = slice(len(COLUMNS), -len(MORE_COLUMNS))
+    assert board.columns[params] == ("param.family", "param.depth", "param.width")
+    assert [row[params] for row in board.rows] == [("plain", 3, None), ("resnet", 4, 8)]
+
+
+def test_what_was_not_measured_is_empty() -> None:
+    empty = make_candidate(
+        params={}, val=make_split("val"), test=make_split("test"), flops=None, latency_ms=None
+    )
+    row = cells(build_leaderboard([empty]))
+    absent = {name for name, cell in row.items() if cell is None}
+    assert absent == {
+        "cv_mean", "cv_sd", "val_accuracy", "gap_train_val", "flops", "latency_ms",
+        "gap_val_test", *(name for name in COLUMNS if name.startswith("test_")),
+        *MORE_COLUMNS,
+    } - {"num_test", "num_test_clean", "is_default"}  # fmt: skip
+    assert row["train_accuracy"] == 0.97
+    assert row["family"] == "resnet"  # what a space leaves out has the knob's default
+
+
+def test_a_model_of_ones_own_is_its_own_family() -> None:
+    row = cells(build_leaderboard([make_candidate(params={}, builder="my_model:build")]))
+    assert row["family"] == "my_model:build"
+
+
+def test_gap_of_equal_scores_is_plain_zero() -> None:
+    same = make_candidate(
+        train=make_split("train", accuracy=0.3), val=make_split("val", accuracy=0.1 + 0.2)
+    )
+    assert ",0.0," in to_csv(build_leaderboard([same])).splitlines()[1]
+    assert "-0.0" not in to_csv(build_leaderboard([same]))
+
+
+def test_numbers_that_are_none_are_empty() -> None:
+    board = build_leaderboard([make_candidate(latency_ms=float("nan"))])
+    assert cells(board)["latency_ms"] is None
+    assert json.loads(to_json(board))[0]["latency_ms"] is None
+
+
+def test_csv_comes_back_as_it_was() -> None:
+    board = build_leaderboard(
+        [
+            make_candidate(
+                1,
+                params={
+                    "family": "plain", "name": 'a "b", c\nd', "on": False, "rate": 1e-05, "n": 3,
+                    "big": 1e22, "half": 2.0,
+                },
+            ),
+            make_candidate(2, params={"family": "resnet"}, cv_mean=0.9, cv_sd=0.01),
+        ]
+    )  # fmt: skip
+    back = from_csv(to_csv(board))
+    assert back == board
+    kinds = [[type(cell) for cell in row] for row in board.rows]
+    assert [[type(cell) for cell in row] for row in back.rows] == kinds
+
+
+def test_csv_reads_in_any_csv_reader() -> None:
+    text = to_csv(build_leaderboard([make_candidate(params={"x": "a,b", "flip": True})]))
+    header, row = csv.reader(io.StringIO(text))
+    assert (
+        dict(zip(header, row, strict=True)).items()
+        >= {"param.x": "a,b", "param.flip": "true", "is_default": "false"}.items()
+    )
+    assert row[header.index("cv_mean")] == ""
+    assert row[header.index("gap_train_val")] == "0.03"
+    assert from_csv(text.replace("\n", "\r\n")) == from_csv(text)
+
+
+def test_columns_between_contract_and_params_are_kept() -> None:
+    text = to_csv(build_leaderboard([make_candidate()]))
+    lines = text.splitlines()
+    wider = from_csv(f"{lines[0]},note\n{lines[1]},by hand\n")
+    assert cells(wider)["note"] == "by hand"
+
+
+def test_empty_leaderboard() -> None:
+    board = build_leaderboard([])
+    assert board == Leaderboard(columns=(*COLUMNS, *MORE_COLUMNS), rows=())
+    assert from_csv(to_csv(board)) == board
+    assert to_json(board) == "[]\n"
+    assert summary_rows(board)[1] == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda _: "", "must have the column rank, got 0 columns"),
+        (lambda text: text.replace("seed", "sead", 1), "must have the column seed"),
+        (lambda text: text + "1,2\n", "line 3 must have 47 cells, got 2"),
+        (lambda text: text.replace("\n1,", "\none,"), "line 2: rank must be an integer, got 'one'"),
+        (lambda text: text.replace("0.97", "high"), "train_accuracy must be a number, got 'high'"),
+    ],
+)
+def test_spoilt_csv_is_a_study_error(change: Any, message: str) -> None:
+    text = to_csv(build_leaderboard([make_candidate()]))
+    with pytest.raises(StudyError, match=r"leaderboard\.csv") as caught:
+        from_csv(change(text))
+    assert message in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_json_holds_numbers_booleans_and_nulls() -> None:
+    (row,) = json.loads(to_json(build_leaderboard([make_candidate()])))
+    assert tuple(row) == build_leaderboard([make_candidate()]).columns
+    assert row["test_accuracy"] == 0.931235
+    assert row["num_weights"] == 312_345
+    assert row["param.flip"] is True
+    assert row["cv_mean"] is None
+
+
+def test_json_is_the_same_from_records_and_from_csv() -> None:
+    board = build_leaderboard([make_candidate(1), make_candidate(2, params={"family": "plain"})])
+    assert to_json(from_csv(to_csv(board))) == to_json(board)
+
+
+def test_summary_is_short_and_formatted() -> None:
+    board = build_leaderboard(
+        [
+            make_candidate(1, val=make_split("val", accuracy=0.98), is_default=True),
+            make_candidate(
+                2, kind="folds", params={}, test=make_split("test"), num_weights=950, tied_with=1,
+                cv_mean=0.95123, cv_sd=0.004,
+                test_clean=make_split("test_clean", accuracy=0.92),
+                robustness=Robustness(num_images=9, accuracy=1.0, mean_drop=0.0125,
+                                      corruptions=()),
+            ),
+            make_candidate(3, kind="ensemble"),
+        ]
+    )  # fmt: skip
+    header, rows = summary_rows(board)
+    assert header == (
+        "rank", "candidate", "family", "folds", "train", "val", "gap", "test [95 %]",
+        "clean test [95 %]", "AUC", "drop", "weights",
+    )  # fmt: skip
+    assert rows[0] == (
+        "1", "refit 7 (default)", "resnet", "-", "0.9700", "0.9800", "-0.0100",
+        "0.9312 [0.9112, 1.0000]", "-", "0.9900", "-", "0.31M",
+    )  # fmt: skip
+    assert rows[1] == (
+        "2 =1", "folds 7", "resnet", "0.9512 ± 0.0040", "0.9700", "0.9400", "+0.0300", "-",
+        "0.9200 [0.9000, 1.0000]", "-", "0.0125", "950",
+    )  # fmt: skip
+    assert rows[2][1] == "ensemble"
+
+
+def test_nothing_slow_is_loaded() -> None:
+    heavy = {"numpy", "pandas", "sklearn", "scipy", "matplotlib", "keras", "tensorflow", "optuna"}
+    code = f"import sys, autocnn.reporting.leaderboard; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_examples_in_docstrings() -> None:
+    result = doctest.testmod(leaderboard)
+    assert result.attempted > 0
+    assert result.failed == 0

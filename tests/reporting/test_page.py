@@ -1,0 +1,388 @@
+"""The page as text: the answer, what is absent, escaping, size. A browser reads it elsewhere."""
+
+import base64
+import io
+import itertools
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from autocnn.core.atomic import replace_file
+from autocnn.core.errors import StudyError
+from autocnn.core.records import TrialState
+from autocnn.reporting.build import build_model_card, build_report, write_model_card, write_report
+from autocnn.reporting.facts import NUM_PICTURED, PICTURES, read_facts, shown_copies
+from autocnn.reporting.page import render_page
+from autocnn.reporting.pictures import load_picture
+from autocnn.reporting.search_pictures import Drawings
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import StudyStatus
+from tests.reporting.studies import AWKWARD_CLASSES, make_candidate, make_study, make_trials
+
+VOID = {"img", "meta", "link", "br"}
+
+
+class Reader(HTMLParser):
+    """What stands in a page: balanced tags, ids, headings, pictures, text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: Counter[str] = Counter()
+        self.ids: list[str] = []
+        self.attributes: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        self.tags[tag] += 1
+        self.attributes.append((tag, dict(attrs)))
+        self.ids += [value for name, value in attrs if name == "id" and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another tag"
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def values(self, tag: str, name: str) -> list[str]:
+        return [a[name] or "" for t, a in self.attributes if t == tag and name in a]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
+    return make_study(tmp_path_factory.mktemp("results"))
+
+
+@pytest.fixture(scope="module")
+def html(whole: StudyFolder) -> str:
+    return build_report(whole)
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Reader:
+    return Reader(html)
+
+
+def render(folder: StudyFolder) -> Reader:
+    """The page without the pictures of the search, which take a second to draw."""
+    return Reader(render_page(read_facts(folder), Drawings()))
+
+
+def change_status(folder: StudyFolder, **changes: object) -> None:
+    facts = folder.read_study()
+    folder.write_study({**facts, **changes})
+
+
+def test_the_first_section_is_the_answer(page: Reader) -> None:
+    answer = page.text.partition("Leaderboard Ranked")[0]
+    for words in (
+        "97.8 % accuracy on clean test images",
+        "95 % interval: 96.8 % to 98.3 %",
+        "1,095 test images that have no copy in train or val",
+        "On all 1,311: 98.2 % (97.2 % to 98.7 %)",
+        "trial 20, mean of 3 fold models",
+        "From train to val 2.1 points are lost",
+        "simplest within one standard error",
+        "216 of 1,311 test images are copies",
+        "2 more warnings",
+        'keras.saving.load_model("candidates/01/model.keras")',
+        "glioma, meningioma, notumor, pituitary",
+    ):
+        assert words in answer, words
+
+
+def test_tags_are_balanced_and_ids_unique(page: Reader) -> None:
+    assert not page.open
+    assert not [name for name, number in Counter(page.ids).items() if number > 1]
+
+
+def test_links_inside_the_page_lead_somewhere(page: Reader) -> None:
+    targets = set(page.values("a", "href"))
+    assert len(targets) > 8
+    assert {target.removeprefix("#") for target in targets} <= set(page.ids)
+
+
+def test_headings_stand_in_order(page: Reader) -> None:
+    levels = [int(tag[1]) for tag, _ in page.attributes if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    for before, after in itertools.pairwise(levels):
+        assert after <= before + 1
+
+
+def test_tables_have_captions_and_heads_with_scope(page: Reader) -> None:
+    assert page.tags["table"] == page.tags["caption"] > 15
+    assert all(scope in ("row", "col") for scope in page.values("th", "scope"))
+    assert len(page.values("th", "scope")) == page.tags["th"]
+
+
+def test_every_picture_is_inside_and_has_words(page: Reader) -> None:
+    pictures = [attributes for tag, attributes in page.attributes if tag == "img"]
+    assert len(pictures) >= NUM_PICTURED * len(PICTURES) + 12
+    for picture in pictures:
+        kind, data = (picture["src"] or "").split(";base64,")
+        with Image.open(io.BytesIO(base64.b64decode(data, validate=True))) as image:
+            assert kind == f"data:image/{str(image.format).lower()}"
+            assert picture["width"] == str(image.width)
+            image.load()
+        assert re.search(r"\d", picture["alt"] or "")
+
+
+def test_nothing_comes_from_outside(html: str, page: Reader) -> None:
+    addresses = [*page.values("link", "href"), *page.values("img", "src")]
+    assert all(address.startswith("data:") for address in addresses)
+    assert not page.values("script", "src")
+    assert "default-src 'none'" in html
+    assert "url(" not in html
+    assert "@import" not in html
+
+
+def test_ties_are_shown(page: Reader) -> None:
+    assert "2 =1 (not told apart from candidate 1 on test)" in page.text
+    assert "5 =1" not in page.text
+
+
+def test_pictures_of_later_candidates_are_left_out_with_a_word(page: Reader) -> None:
+    assert "Pictures of 4 candidates are in this page" in page.text
+    alts = page.values("img", "alt")
+    assert any(alt.startswith("Confusion matrix of candidate 4") for alt in alts)
+    assert not any(alt.startswith("Confusion matrix of candidate 5") for alt in alts)
+    assert "Each class against the rest, on clean test: candidate 6" in page.text
+
+
+def test_what_did_not_end_well_has_its_reason(page: Reader) -> None:
+    assert "needed more than 10.6 GB" in page.text
+    assert "ValueError: loss <b>is</b> not finite" in page.text
+
+
+def test_the_data_section_shows_copies_conflicts_and_shortcuts(page: Reader) -> None:
+    data = page.text.partition("How the data were read")[0].rpartition("Data ")[2]
+    for words in (
+        "1 file could not be read.",
+        "Copies of one image under different labels",
+        "in train and test, with different labels",
+        "8 more groups of copies: see audit.json.",
+        "Training/notumor/wide.jpg 1400 x 200 px",
+        "The mode alone tells this class",
+    ):
+        assert words in data, words
+
+
+def test_it_says_how_to_repeat_the_study(page: Reader, whole: StudyFolder) -> None:
+    command = "autocnn search brain --name mine --space mri --trials 24 --results "
+    assert f"{command}{whole.path.parent}" in page.text
+    assert f"--config {whole.path}/study.json" in page.text
+    assert "2026-01-05 12:40 UTC: the test split was opened for the models of trials 0" in page.text
+
+
+def test_the_same_study_gives_the_same_page(whole: StudyFolder, html: str) -> None:
+    assert build_report(whole) == html
+
+
+def test_it_stays_small_with_nine_candidates(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=9)
+    assert len(render_page(read_facts(folder), Drawings()).encode()) < 2_000_000
+
+
+def test_names_cannot_become_markup(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "a-study", classes=AWKWARD_CLASSES, num_candidates=2)
+    page = render(folder)
+    assert page.tags["script"] == 1
+    assert "<script>alert(1)</script>" in page.text
+    assert "a \"quoted\" & 'name'" in page.text
+    assert "опухоль 腫瘍" in page.text
+    names = {name for _, attributes in page.attributes for name in attributes}
+    assert not [name for name in names if name.startswith("on") or not name.isascii()]
+
+
+def test_an_early_study_says_what_is_absent(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, has_all=False, num_candidates=2)
+    page = render(folder)
+    for words in (
+        "accuracy on test images",
+        "Measured on 1,311 test images.",
+        "The gap between train and test was not taken apart in this study.",
+        "The data were not audited in this study.",
+        "The file is not there",
+        "This picture is not in the page.",
+        "Its probabilities were not calibrated.",
+        "No pictures of mistakes were made for it",
+        "The best candidate was not tried on disturbed images.",
+        "It was not asked where the best candidate looks.",
+        "There is no audit of the data in this study.",
+        "No look at the test split is recorded.",
+    ):
+        assert words in page.text, words
+    assert "clean test" not in page.text
+    assert not page.open
+
+
+def test_an_audit_of_another_version_is_named(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    folder.write_audit('{"schema_version": 1, "surplus_copies": 3}', {})
+    assert "audit.json: must be a whole record" in render(folder).text
+
+
+def test_an_unfinished_study_has_a_report_of_its_search(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    folder.leaderboard_path.unlink()  # as `clear_candidates` does; the record still stands
+    change_status(folder, status="searching", choice=None)
+    page = render(folder)
+    assert "This study is not finished. 24 of 24 trials have ended." in page.text
+    assert "Best so far: trial 22, balanced accuracy 96.8 % on val." in page.text
+    assert "No test image has been scored yet." in page.text
+    assert "candidates" not in page.ids
+
+
+def test_a_study_that_went_on_says_that_its_candidates_are_older(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    change_status(folder, status="searching")
+    assert "The candidates below are those of its last end." in render(folder).text
+
+
+def test_a_study_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
+    status = StudyStatus.from_json(make_study(tmp_path, "other").read_study(), source=tmp_path)
+    bare = status.model_copy(
+        update={"data": None, "machine": None, "resources": None, "choice": None,
+                "status": "preparing", "space_fingerprint": None}
+    )  # fmt: skip
+    page = Reader(build_report(StudyFolder.create(tmp_path, "new", bare.to_json())))
+    assert "0 of 24 trials have ended" in page.text
+    assert "there is nothing to draw" in page.text
+    assert not page.tags["img"]
+
+
+def test_the_choice_is_the_best_also_behind_the_first_four(tmp_path: Path) -> None:
+    folder = make_study(tmp_path)
+    change_status(folder, choice={"candidate": 5, "sentences": ["It is the simplest."]})
+    page = render(folder)
+    assert 'load_model("candidates/05/model.keras")' in page.text
+    assert page.text.count(", chosen") == 1
+    alts = page.values("img", "alt")
+    assert any(alt.startswith("ROC curves of candidate 5") for alt in alts)
+    assert not any(alt.startswith("ROC curves of candidate 4") for alt in alts)
+
+
+def test_a_perfect_candidate_has_no_mistakes(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    record = make_candidate(1)
+    perfect = record.test.scores.model_copy(update={"accuracy": 1.0})
+    test = record.test.model_copy(update={"scores": perfect})
+    folder.write_candidate(record.model_copy(update={"test": test, "explanation": None}))
+    assert "Candidate 1 makes no mistake on 1,311 test images." in render(folder).text
+
+
+def test_a_study_without_failures_says_so(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    for trial in make_trials():
+        folder.write_trial(trial.model_copy(update={"state": TrialState.COMPLETE}))
+    assert "Stopped and failed trials None." in render(folder).text
+
+
+def test_broken_and_wandering_pictures_are_left_out(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    path = folder.candidate_dir(1) / "roc.png"
+    replace_file(path, path.read_bytes()[:100])
+    assert (1, "roc") not in read_facts(folder).pictures
+    assert folder.read_candidate_picture(1, "../../study.json") is None
+    assert folder.read_audit_picture("") is None
+
+
+def test_palettes_make_plots_smaller_and_keep_them() -> None:
+    gradient = Image.linear_gradient("L").resize((400, 300)).convert("RGB")
+    buffer = io.BytesIO()
+    gradient.save(buffer, "PNG", compress_level=0)
+    picture = load_picture(buffer.getvalue())
+    assert picture is not None
+    assert (picture.width, picture.height) == (400, 300)
+    assert len(picture.data) < len(buffer.getvalue()) / 3
+    with Image.open(io.BytesIO(picture.data)) as small:
+        pairs = zip(small.convert("RGB").tobytes(), gradient.tobytes(), strict=True)
+        difference = [abs(after - before) for after, before in pairs]
+    assert max(difference) <= 16
+    assert load_picture(b"<svg/>") is None
+    assert load_picture(None) is None
+
+
+def test_conflicts_and_leaks_come_first_among_the_copies(whole: StudyFolder) -> None:
+    audit = whole.read_audit()
+    assert audit is not None
+    bare = audit.model_copy(
+        update={
+            "copies": tuple(g.model_copy(update={"thumbnails": ()}) for g in audit.copies[::-1])
+        }
+    )
+    shown = shown_copies(bare)
+    assert len(set(shown[0].labels)) == 2
+    assert ["test" in group.splits for group in shown] == [True] * 10 + [False] * 2
+
+
+def test_write_report_leaves_one_whole_file(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1, has_all=False)
+    path = write_report(folder)
+    assert path == folder.path / "report.html"
+    assert path.read_text("utf-8").endswith("</html>\n")
+    assert not list(folder.path.glob(".report*"))
+
+
+def test_colours_have_enough_contrast() -> None:
+    css = (Path(build_report.__code__.co_filename).parent / "templates/report.css").read_text()
+    for mode in re.findall(r":root \{(.*?)\}", css, re.DOTALL):
+        colour = dict(re.findall(r"--([\w-]+): (#\w{6})", mode))
+        for text in ("ink", "muted", "link"):
+            for ground in ("page", "card", "warn"):
+                if (text, ground) != ("link", "warn"):  # no link stands in a warning
+                    assert contrast(colour[text], colour[ground]) >= 4.5, (text, ground)
+
+
+def contrast(first: str, second: str) -> float:
+    """Source: WCAG 2.2, definition of contrast ratio."""
+    lights = []
+    for colour in (first, second):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+        lights.append(sum(w * p for w, p in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
+    return (max(lights) + 0.05) / (min(lights) + 0.05)
+
+
+def test_the_model_card_has_its_sections(whole: StudyFolder) -> None:
+    card = build_model_card(whole)
+    titles = re.findall(r"^## (.*)$", card, re.MULTILINE)
+    assert titles == ["Model details", "Intended use", "Data", "Metrics", "Limits",
+                      "How to load it", "How it was made"]  # fmt: skip
+    assert "| clean test | 1,095 | 97.8\xa0% \\[96.8, 98.3\\] |" in card
+    assert 'keras.saving.load_model("candidates/01/model.keras")' in card
+    assert "- 216 of 1,311 test images are copies" in card
+
+
+def test_the_model_card_escapes_names_and_keeps_its_tables(tmp_path: Path) -> None:
+    classes = (*AWKWARD_CLASSES[:3], "a|b")
+    folder = make_study(tmp_path, classes=classes, num_candidates=1)
+    card = write_model_card(folder).read_text("utf-8")
+    assert "<script>" not in card.replace("\\<script\\>", "")
+    assert "a\\|b" in card
+    rows = [line for line in card.splitlines() if line.startswith("| two lines")]
+    assert rows
+    for block in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
+        columns = {len(re.split(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(columns) == 1, block
+
+
+def test_a_model_card_needs_a_model(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    folder.leaderboard_path.unlink()
+    with pytest.raises(StudyError, match="needs a model"):
+        build_model_card(folder)

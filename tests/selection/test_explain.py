@@ -1,0 +1,19 @@
+"""Candidates whose layers Grad-CAM cannot open have no explanation, and the others have theirs."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+
+from autocnn.selection.explain import explain_candidates
+from autocnn.selection.plan import FinalistsPlan
+from autocnn.selection.score import Candidate
+
+
+def test_a_candidate_without_maps_has_no_explanation() -> None:
+    labels = np.arange(6) % 2
+    dataset = SimpleNamespace(labels=labels, indices=lambda split: np.arange(6))
+    plan = cast(FinalistsPlan, SimpleNamespace(dataset=dataset, seed=0))
+    made = SimpleNamespace(number=1, results={"test": np.eye(2)[labels]})
+    candidate = cast(Any, SimpleNamespace(made=made))
+    assert explain_candidates(plan, [cast(Candidate, candidate)]) == [(candidate, {})]

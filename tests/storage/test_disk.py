@@ -1,0 +1,145 @@
+"""A study stops cleanly before the disk is full."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from autocnn.core.errors import DiskFullError
+from autocnn.core.quantities import parse_size
+from autocnn.storage import StudyFolder
+from autocnn.storage.disk import LOOK_EVERY_S, SMALLEST_ROOM_GB, DiskGuard
+
+
+class Disk:
+    """A disk and a study whose sizes a test sets.
+
+    Attributes:
+        free_gb: Room on the disk.
+        size_gb: Size of the study.
+        now: Seconds on the clock.
+        num_looks: How often the room was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.free_gb = 100.0
+        self.size_gb = 1.0
+        self.now = 0.0
+        self.num_looks = 0
+
+    def usage(self, path: Path) -> SimpleNamespace:
+        assert path.is_dir()
+        self.num_looks += 1
+        return SimpleNamespace(free=self.free_gb * 1e9)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> StudyFolder:
+    return StudyFolder.create(tmp_path, "mine", {})
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk()
+    monkeypatch.setattr(shutil, "disk_usage", disk.usage)
+    monkeypatch.setattr(StudyFolder, "size_gb", lambda self: disk.size_gb)
+    return disk
+
+
+def guard(folder: StudyFolder, disk: Disk, *, limit_gb: float = 50.0) -> DiskGuard:
+    return DiskGuard(folder, limit_gb, clock=lambda: disk.now)
+
+
+def problem(check: Callable[[], None]) -> DiskFullError:
+    with pytest.raises(DiskFullError) as caught:
+        check()
+    assert caught.value.exit_code == 4
+    return caught.value
+
+
+def test_nothing_is_said_while_there_is_room(folder: StudyFolder, disk: Disk) -> None:
+    disk.free_gb, disk.size_gb = SMALLEST_ROOM_GB, 50.0
+    guard(folder, disk).check()
+    assert disk.num_looks == 1
+
+
+def test_a_nearly_full_disk_stops_the_study(folder: StudyFolder, disk: Disk) -> None:
+    disk.free_gb = 0.1234
+    error = problem(guard(folder, disk).check)
+    assert error.message == (
+        f"{folder.path}: the disk must have 200 MB of room, got 123 MB. "
+        "The study was stopped, and nothing is lost."
+    )
+    assert error.remedy == f"Free some space, then go on with `autocnn resume {folder.path}`."
+
+
+def test_a_study_over_its_limit_is_stopped(folder: StudyFolder, disk: Disk) -> None:
+    disk.size_gb = 2.5
+    error = problem(guard(folder, disk, limit_gb=2.0).check)
+    assert error.message == (
+        f"{folder.path}: the study may take 2 GB (--disk-limit), got 2.5 GB. "
+        "It was stopped, and nothing is lost."
+    )
+    assert error.remedy == f"Go on with `autocnn resume {folder.path} --disk-limit 5GB`."
+
+
+@pytest.mark.parametrize(
+    "size_gb",
+    [
+        pytest.param(1e-5),
+        0.0123,
+        2.5,
+        123.4,
+        pytest.param(512.0),
+    ],
+)
+def test_the_limit_of_the_remedy_can_be_typed_and_is_enough(
+    folder: StudyFolder, disk: Disk, size_gb: float
+) -> None:
+    disk.size_gb = size_gb
+    remedy = problem(guard(folder, disk, limit_gb=size_gb / 2).check).remedy
+    limit = re.search(r"--disk-limit (\S+)`", remedy)
+    assert limit is not None
+    assert parse_size(limit[1]) > size_gb
+
+
+def test_the_size_is_that_of_the_folder(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.trial_model_path(0).write_bytes(bytes(2000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1e12))
+    DiskGuard(folder, limit_gb=1e-4).check()
+    with pytest.raises(DiskFullError, match="may take 1e-06 GB"):
+        DiskGuard(folder, limit_gb=1e-6).check()
+
+
+def test_it_looks_now_and_then_only(folder: StudyFolder, disk: Disk) -> None:
+    watching = guard(folder, disk)
+    looks = []
+    for step in range(5):
+        disk.now = step * LOOK_EVERY_S / 2
+        watching.check()
+        looks.append(disk.num_looks)
+    assert looks == [1, 1, 2, 2, 3]
+
+
+def test_a_disk_that_fills_up_is_seen_at_the_next_look(folder: StudyFolder, disk: Disk) -> None:
+    watching = guard(folder, disk)
+    watching.check()
+    disk.free_gb = 0.0
+    disk.now = LOOK_EVERY_S - 0.1
+    watching.check()
+    disk.now = LOOK_EVERY_S
+    assert "got 0 MB" in problem(watching.check).message
+
+
+def test_the_real_disk_is_looked_at(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("autocnn.storage.disk.SMALLEST_ROOM_GB", 0.0)
+    watching = DiskGuard(folder, limit_gb=1.0)
+    watching.check()
+    monkeypatch.setattr("autocnn.storage.disk.SMALLEST_ROOM_GB", 1e12)
+    watching.looked = float("-inf")
+    assert "the disk must have" in problem(watching.check).message

@@ -1,0 +1,255 @@
+"""Trials on disk: records, logs, checkpoints, models; torn ones, and those of another study."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autocnn.core.errors import StudyError
+from autocnn.core.records import TrialState
+from autocnn.storage import StudyFolder
+from autocnn.storage.checkpoint import read_checkpoint, write_checkpoint
+from tests.samples import checkpoint, epoch, open_trial, read_rows, trial
+
+
+def trial_files(folder: StudyFolder, number: int) -> list[str]:
+    path = folder.path / "trials" / f"{number:04d}"
+    return sorted(str(file.relative_to(path)) for file in path.rglob("*") if file.is_file())
+
+
+# -- records and tables --------------------------------------------------------------------
+
+
+def test_trials_come_back_by_number(folder: StudyFolder) -> None:
+    records = [
+        trial(2),
+        trial(0, params={"width": 8, "squeeze_excitation": False}),
+        trial(10, state=TrialState.FAILED, reason="“quoted”, with, commas\nand lines"),
+    ]
+    for record in records:
+        folder.write_trial(record)
+    assert folder.read_trials() == [records[1], records[0], records[2]]
+
+
+def test_a_trial_written_again_replaces_the_first(folder: StudyFolder) -> None:
+    folder.write_trial(trial(0))
+    folder.write_trial(trial(0, objective=0.75))
+    assert [record.objective for record in folder.read_trials()] == [0.75]
+
+
+def test_a_half_trial_json_is_told(folder: StudyFolder) -> None:
+    folder.write_trial(trial(0))
+    path = folder.path / "trials" / "0000" / "trial.json"
+    path.write_text(path.read_text()[:100])
+    with pytest.raises(StudyError, match=r"trials/0000/trial\.json: must be a whole record"):
+        folder.read_trials()
+
+
+def test_a_trial_without_a_record_has_not_begun(folder: StudyFolder) -> None:
+    folder.trial_log_path(0).write_text("hello")
+    assert folder.read_trials() == []
+    assert folder.recover_trials() == ([], [])
+
+
+@pytest.mark.parametrize("state", [TrialState.RUNNING, TrialState.INTERRUPTED])
+def test_an_open_trial_has_a_record_and_no_table_of_epochs(
+    folder: StudyFolder, state: TrialState
+) -> None:
+    folder.write_trial(open_trial(0, state))
+    assert trial_files(folder, 0) == ["trial.json"]
+    folder.write_trial(trial(0))
+    assert trial_files(folder, 0) == ["epochs.csv", "trial.json"]
+
+
+def test_epochs_csv_is_there_before_the_record_says_that_the_trial_ended(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+    write = StudyFolder._write_text
+
+    def note(self: StudyFolder, name: str, text: str) -> None:
+        written.append(Path(name).name)
+        write(self, name, text)
+
+    monkeypatch.setattr(StudyFolder, "_write_text", note)
+    folder.write_trial(trial(0))
+    assert written == ["epochs.csv", "trial.json"]
+
+
+def test_trials_csv_has_a_row_per_trial(folder: StudyFolder) -> None:
+    failed = trial(1, state=TrialState.FAILED, reason="no luck, none")
+    folder.write_trials_table([trial(0), failed])
+    rows = read_rows(folder.path / "trials.csv")
+    assert [(row["trial"], row["state"], row["reason"]) for row in rows] == [
+        ("0", "complete", ""), ("1", "failed", "no luck, none"),
+    ]  # fmt: skip
+
+
+def test_epochs_csv_has_a_row_per_epoch(folder: StudyFolder) -> None:
+    folder.write_trial(trial(7, history=(epoch(1), epoch(2))))
+    rows = read_rows(folder.path / "trials" / "0007" / "epochs.csv")
+    assert [(row["phase"], row["epoch"]) for row in rows] == [("search", "1"), ("search", "2")]
+
+
+def test_only_the_named_models_are_kept(folder: StudyFolder) -> None:
+    for number in range(4):
+        folder.trial_model_path(number).write_bytes(b"model")
+        folder.trial_log_path(number).write_text("log")
+    folder.keep_models([1, 3, 99])
+    kept = [number for number in range(4) if folder.trial_model_path(number).exists()]
+    assert kept == [1, 3]
+    assert folder.trial_log_path(0).exists()
+
+
+# -- checkpoints ---------------------------------------------------------------------------
+
+
+def test_a_checkpoint_can_be_written_at_once_and_is_removed_with_its_folder(
+    folder: StudyFolder,
+) -> None:
+    path = folder.trial_checkpoint_path(3)
+    assert path == folder.path / "trials/0003/checkpoint/epoch.npz"
+    write_checkpoint(path, checkpoint())
+    folder.trial_log_path(3).write_text("log")
+    assert folder.trial_checkpoint_path(3) == path
+    folder.remove_checkpoint(3)
+    assert not path.parent.exists()
+    assert trial_files(folder, 3) == ["log.txt"]
+
+
+def test_removing_a_checkpoint_that_is_not_there_is_harmless(folder: StudyFolder) -> None:
+    folder.remove_checkpoint(0)
+    assert trial_files(folder, 0) == []
+
+
+# -- after a crash -------------------------------------------------------------------------
+
+
+def test_open_trials_go_on_with_the_epochs_of_their_checkpoints(folder: StudyFolder) -> None:
+    folder.write_trial(trial(0))
+    for number, state in ((1, TrialState.RUNNING), (2, TrialState.INTERRUPTED)):
+        folder.write_trial(open_trial(number, state))
+    write_checkpoint(folder.trial_checkpoint_path(1), checkpoint(3, best_epoch=2))
+    records, sentences = folder.recover_trials()
+    assert sentences == []
+    assert records[0] == trial(0)
+    assert records[1] == open_trial(1).model_copy(
+        update={"history": (epoch(1), epoch(2), epoch(3))}
+    )
+    assert records[2] == open_trial(2, TrialState.INTERRUPTED)
+    assert read_checkpoint(folder.trial_checkpoint_path(1)) is not None
+
+
+def test_what_an_open_record_says_of_its_epochs_yields_to_the_checkpoint(
+    folder: StudyFolder,
+) -> None:
+    folder.write_trial(open_trial(0).model_copy(update={"history": (epoch(1), epoch(2))}))
+    write_checkpoint(folder.trial_checkpoint_path(0), checkpoint(1))
+    assert folder.recover_trials()[0][0].history == (epoch(1),)
+    folder.remove_checkpoint(0)
+    assert folder.recover_trials()[0][0].history == ()
+
+
+def test_the_checkpoint_of_a_trial_that_ended_is_removed(folder: StudyFolder) -> None:
+    write_checkpoint(folder.trial_checkpoint_path(0), checkpoint())
+    folder.write_trial(trial(0))  # killed before it could remove the checkpoint
+    records, sentences = folder.recover_trials()
+    assert (records, sentences) == ([trial(0)], [])
+    assert trial_files(folder, 0) == ["epochs.csv", "trial.json"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xff", b'{"trial": 1}'])
+def test_a_torn_record_is_set_aside_and_its_trial_repeated(
+    folder: StudyFolder, content: bytes
+) -> None:
+    for number in range(3):
+        folder.write_trial(trial(number))
+    write_checkpoint(folder.trial_checkpoint_path(1), checkpoint())
+    torn = folder.path / "trials/0001/trial.json"
+    torn.write_bytes(content)
+    records, sentences = folder.recover_trials()
+    assert records == [trial(0), trial(2)]
+    assert len(sentences) == 1
+    assert sentences[0].startswith(f"{torn}: must be a whole record, got: ")
+    assert sentences[0].endswith(". Set aside; the trial is repeated.")
+    assert trial_files(folder, 1) == ["epochs.csv", "trial.json.broken"]
+    assert torn.with_name("trial.json.broken").read_bytes() == content
+    assert folder.recover_trials() == (records, [])
+
+
+def test_a_torn_checkpoint_is_set_aside_and_its_training_begins_again(
+    folder: StudyFolder,
+) -> None:
+    folder.write_trial(open_trial(0))
+    path = folder.trial_checkpoint_path(0)
+    write_checkpoint(path, checkpoint())
+    torn = path.read_bytes()[:-50]
+    path.write_bytes(torn)
+    records, sentences = folder.recover_trials()
+    assert records == [open_trial(0)]
+    assert len(sentences) == 1
+    assert sentences[0].startswith(f"{path}: must be a whole checkpoint, got: ")
+    assert sentences[0].endswith(". Set aside; the training begins again.")
+    assert not path.exists()
+    assert path.with_name("epoch.npz.broken").read_bytes() == torn
+    assert folder.recover_trials() == (records, [])
+
+
+def test_a_second_torn_file_takes_the_place_of_the_first(folder: StudyFolder) -> None:
+    folder.write_trial(open_trial(0))
+    for content in (b"first", b"second"):
+        folder.trial_checkpoint_path(0).write_bytes(content)
+        assert len(folder.recover_trials()[1]) == 1
+    assert trial_files(folder, 0) == ["checkpoint/epoch.npz.broken", "trial.json"]
+    broken = folder.path / "trials/0000/checkpoint/epoch.npz.broken"
+    assert broken.read_bytes() == b"second"
+
+
+# -- trials of another study ---------------------------------------------------------------
+
+
+def test_an_adopted_trial_brings_its_log_and_its_model(tmp_path: Path, folder: StudyFolder) -> None:
+    other = StudyFolder.create(tmp_path / "results", "other", {})
+    other.write_trial(trial(5))
+    other.trial_log_path(5).write_text("its log")
+    other.trial_model_path(5).write_bytes(b"its model")
+    folder.adopt_trial(other, 5, trial(0))
+    assert folder.read_trials() == [trial(0)]
+    assert trial_files(folder, 0) == ["epochs.csv", "log.txt", "model.keras", "trial.json"]
+    assert folder.trial_log_path(0).read_text() == "its log"
+    assert folder.trial_model_path(0).read_bytes() == b"its model"
+    assert other.read_trials() == [trial(5)]
+
+
+def test_a_trial_without_model_and_log_is_adopted_too(tmp_path: Path, folder: StudyFolder) -> None:
+    other = StudyFolder.create(tmp_path / "results", "other", {})
+    other.write_trial(trial(5))
+    folder.adopt_trial(other, 5, trial(0))
+    assert trial_files(folder, 0) == ["epochs.csv", "trial.json"]
+    assert trial_files(other, 5) == ["epochs.csv", "trial.json"]
+
+
+def test_the_record_of_an_adopted_trial_is_written_last(
+    tmp_path: Path, folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = StudyFolder.create(tmp_path / "results", "other", {})
+    other.write_trial(trial(0))
+    other.trial_model_path(0).write_bytes(b"its model")
+    seen: list[Any] = []
+    write = StudyFolder.write_trial
+
+    def look(self: StudyFolder, record: Any) -> None:
+        seen.append(trial_files(self, 0))
+        write(self, record)
+
+    monkeypatch.setattr(StudyFolder, "write_trial", look)
+    folder.adopt_trial(other, 0, trial(0))
+    assert seen == [["model.keras"]]
+
+
+def test_the_columns_of_trials_csv_are_one_header(folder: StudyFolder) -> None:
+    folder.write_trials_table([])
+    rows = list(csv.reader((folder.path / "trials.csv").read_text().splitlines()))
+    assert len(rows) == 1
+    assert rows[0][:3] == ["trial", "state", "reason"]

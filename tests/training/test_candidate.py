@@ -1,0 +1,167 @@
+"""What a worker makes of finished models: predictions, candidates, disturbances, maps."""
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from autocnn.core.records import EpochScore
+from autocnn.execution.tasks import CandidateTask, Images, MemberModel, Prediction, PredictionTask
+from autocnn.metrics.calibration import apply_temperature
+from autocnn.metrics.familiarity import neighbour_distances, read_reference
+from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
+from autocnn.training.candidate import make_candidate, predict
+from autocnn.training.networks import build_model
+from autocnn.training.networks.features import feature_model
+
+pytestmark = pytest.mark.usefixtures("tensorflow_session")
+
+NUM_IMAGES, SIDE = 40, 16
+
+TEST_ROWS = np.arange(20, NUM_IMAGES)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
+    rng = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("images") / "images.npy"
+    np.save(path, rng.integers(0, 256, (NUM_IMAGES, SIDE, SIDE, 1)).astype(np.uint8))
+    return Images(path, (np.arange(NUM_IMAGES) % 2).astype(np.int32), 2)
+
+
+@pytest.fixture(scope="module")
+def model_paths(tmp_path_factory: pytest.TempPathFactory, images: Images) -> list[Path]:
+    folder, paths = tmp_path_factory.mktemp("models"), []
+    for number in range(2):
+        keras.utils.set_random_seed(number)
+        model = build_model({"width": 4, "num_stages": 2}, (SIDE, SIDE, 1), 2)
+        paths.append(folder / f"{number}.keras")
+        model.save(paths[-1])
+    return paths
+
+
+def never(score: EpochScore) -> bool:
+    raise AssertionError
+
+
+def make(images: Images, tmp_path: Path, **changes: Any) -> dict[str, NDArray[np.float64]]:
+    """Make a candidate; its results."""
+    facts: dict[str, Any] = {
+        "temperature": 1.0,
+        "has_temperature": False,
+        "model_path": tmp_path / "candidate.keras",
+        "images": images,
+        "test_rows": TEST_ROWS,
+        "val_rows": np.arange(10, 20),
+        "reference_rows": np.arange(10),
+        "disturbed": np.arange(0, 20, 2),
+        "explained": np.array([1, 5]),
+        "per_class": 1,
+        "results_path": tmp_path / "results.npz",
+        "threads": 1,
+        "seed": 0,
+    }
+    task = CandidateTask(**facts | changes)
+    make_candidate(task, never)
+    with np.load(task.results_path) as results:
+        return dict(results)
+
+
+def outputs(path: Path, images: Images) -> NDArray[np.float64]:
+    model = keras.models.load_model(path)
+    found: NDArray[np.float64] = np.asarray(model(images.open()[TEST_ROWS]), np.float64)
+    return found
+
+
+def test_each_model_predicts_its_rows(
+    images: Images, model_paths: list[Path], tmp_path: Path
+) -> None:
+    predictions = tuple(
+        Prediction(path, rows, tmp_path / f"{index}.npy")
+        for index, (path, rows) in enumerate(zip(model_paths, (TEST_ROWS, TEST_ROWS[:3]),
+                                                 strict=True))
+    )  # fmt: skip
+    predict(PredictionTask(images, predictions, threads=1), never)
+    first, second = (np.load(prediction.probabilities_path) for prediction in predictions)
+    assert (first.shape, second.shape) == ((20, 2), (3, 2))
+    np.testing.assert_allclose(first, outputs(model_paths[0], images), atol=1e-6)
+    np.testing.assert_allclose(second, outputs(model_paths[1], images)[:3], atol=1e-6)
+
+
+def test_a_refit_is_its_model_at_its_temperature(
+    images: Images, model_paths: list[Path], tmp_path: Path
+) -> None:
+    results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
+    before = outputs(model_paths[0], images)
+    np.testing.assert_allclose(results["test_before"], before, atol=1e-6)
+    np.testing.assert_allclose(results["test"], apply_temperature(before, 2.0), atol=1e-6)
+    saved = outputs(tmp_path / "candidate.keras", images)
+    np.testing.assert_allclose(saved, results["test"], atol=1e-6)
+    assert (results["cost"] > 0).all()
+
+
+def test_an_ensemble_is_one_model_with_a_temperature_of_its_own(
+    images: Images, model_paths: list[Path], tmp_path: Path
+) -> None:
+    members = tuple(MemberModel(path, share, temperature) for path, share, temperature in
+                    zip(model_paths, (0.25, 0.75), (2.0, 0.5), strict=True))  # fmt: skip
+    results = make(images, tmp_path, members=members, temperature=1.5, has_temperature=True)
+    parts = [member.weight * apply_temperature(outputs(member.path, images), member.temperature)
+             for member in members]  # fmt: skip
+    np.testing.assert_allclose(results["test_before"], np.sum(parts, axis=0), atol=1e-6)
+    expected = apply_temperature(np.sum(parts, axis=0), 1.5)
+    np.testing.assert_allclose(results["test"], expected, atol=1e-6)
+    saved = outputs(tmp_path / "candidate.keras", images)
+    np.testing.assert_allclose(saved, expected, atol=1e-6)
+
+
+def test_every_disturbance_is_predicted_and_some_images_explained(
+    images: Images, model_paths: list[Path], tmp_path: Path
+) -> None:
+    results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 1.0),))
+    for name in CORRUPTIONS:
+        for strength in STRENGTHS:
+            assert results[f"disturbed/{name}/{strength}"].shape == (10, 2)
+    explained = results["explained"]
+    assert {1, 5} <= set(explained.tolist())
+    assert explained.tolist() == sorted(set(explained.tolist()))
+    for name in ("maps", "random_maps"):
+        assert results[name].shape == (len(explained), SIDE, SIDE)
+        np.testing.assert_allclose(results[name].sum(axis=(1, 2)), 1, atol=1e-4)
+
+
+def test_familiarity_is_measured_with_the_candidate_s_own_features(
+    images: Images, model_paths: list[Path], tmp_path: Path
+) -> None:
+    results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
+    arrays = {name.removeprefix("familiarity/"): array for name, array in results.items()
+              if name.startswith("familiarity/")}  # fmt: skip
+    np.savez(tmp_path / "familiarity.npz", allow_pickle=False, **arrays)
+    found = read_reference(tmp_path / "familiarity.npz")
+    model = feature_model(keras.models.load_model(tmp_path / "candidate.keras"))
+    reference, val, test = (
+        np.asarray(model(images.open()[rows])) for rows in (range(10), range(10, 20), TEST_ROWS)
+    )
+    np.testing.assert_allclose(found.features, reference, atol=1e-5)
+    k = found.facts.neighbours
+    assert k == 2
+    distances = neighbour_distances(val, reference, k)
+    assert found.facts.threshold == pytest.approx(np.percentile(distances, 99), abs=1e-5)
+    assert found.facts.val_share == pytest.approx(0.1)
+    beyond = neighbour_distances(test, reference, k) > found.facts.threshold
+    assert found.facts.test_share == pytest.approx(beyond.mean(), abs=0.05)
+
+
+def test_a_model_without_features_is_judged_without_familiarity(
+    images: Images, model_paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(model: keras.Model) -> keras.Model:
+        raise ValueError("model must end in a Dense layer")
+
+    monkeypatch.setattr("autocnn.training.candidate.feature_model", refuse)
+    results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 1.0),))
+    assert "test" in results
+    assert not [name for name in results if name.startswith("familiarity/")]

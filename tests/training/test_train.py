@@ -1,0 +1,269 @@
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from autocnn.core.errors import DiskFullError
+from autocnn.core.objective import Goal
+from autocnn.core.records import EpochScore, ParamValue
+from autocnn.execution.tasks import Images, TrainingResult, TrainingTask
+from autocnn.storage.checkpoint import read_checkpoint
+from autocnn.training import train as training
+from autocnn.training.networks import batches
+from autocnn.training.train import Report, train
+
+pytestmark = pytest.mark.usefixtures("tensorflow_session")
+
+SMALL: dict[str, ParamValue] = {
+    "width": 8, "num_stages": 2, "batch_size": 32, "learning_rate": 1e-2, "flip": "none",
+    "rotation": 0.0, "weight_averaging": True, "dropout": 0.2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Images:
+    """Two classes that a tiny network tells apart: bright left, bright right."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 320)
+    pixels = rng.integers(0, 80, (320, 12, 12, 1))
+    for image, label in zip(pixels, labels, strict=True):
+        image[:, 6 * label : 6 * label + 6] += 120
+    path = tmp_path / "images.npy"
+    np.save(path, pixels.astype(np.uint8))
+    return Images(path, labels.astype(np.int32), 2)
+
+
+def make_task(images: Images, tmp_path: Path, **changes: Any) -> TrainingTask:
+    values: dict[str, Any] = {
+        "images": images,
+        "train_rows": np.arange(256),
+        "val_rows": np.arange(256, 320),
+        "params": SMALL,
+        "epochs": 3,
+        "seed": (0, 7),
+        "goal": Goal("balanced_accuracy"),
+        "model_path": tmp_path / "model.keras",
+        "threads": 1,
+        "precision": "float32",
+        "weights": "imagenet",
+        "checkpoint_path": tmp_path / "epoch.npz",
+    }
+    return TrainingTask(**{**values, **changes})
+
+
+def keep_going(score: EpochScore) -> bool:
+    return False
+
+
+def test_it_learns_and_saves_the_best_epoch(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path)
+    seen: list[EpochScore] = []
+
+    def remember(score: EpochScore) -> bool:
+        seen.append(score)
+        return False
+
+    result = train(task, remember)
+    assert [score.epoch for score in seen] == [1, 2, 3]
+    assert tuple(seen) == result.history
+    assert seen[-1].val.accuracy is not None and seen[-1].val.accuracy > 0.95
+    best = task.goal.best_epoch(result.history)
+    assert best is not None and best.epoch == result.best_epoch
+    model = keras.models.load_model(task.model_path)
+    predicted = np.asarray(model(images.open()[task.val_rows])).argmax(axis=1)
+    assert np.mean(predicted == images.labels[task.val_rows]) == pytest.approx(best.val.accuracy)
+    assert model.count_params() == result.num_weights
+    assert [path.name for path in tmp_path.glob("*.keras")] == ["model.keras"]
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_numbers(images: Images, tmp_path: Path) -> None:
+    histories = []
+    for number, seed in enumerate(((0, 7), (0, 7), (0, 8))):
+        path = tmp_path / f"{number}.npz"
+        task = make_task(images, tmp_path, seed=seed, epochs=2, checkpoint_path=path)
+        result = train(task, keep_going)
+        histories.append([score.train_loss for score in result.history])
+    assert histories[0] == histories[1]
+    assert histories[0] != histories[2]
+
+
+class Stopped(BaseException):
+    """The process is gone."""
+
+
+def stop_after(end: int) -> Report:
+    def stop(score: EpochScore) -> bool:
+        if score.epoch == end:
+            raise Stopped
+        return False
+
+    return stop
+
+
+def train_in_pieces(task: TrainingTask, ends: list[int]) -> TrainingResult:
+    """Train, but be killed right after the epochs `ends` were saved."""
+    for end in ends:
+        with pytest.raises(Stopped):
+            train(task, stop_after(end))
+    return train(task, keep_going)
+
+
+def without_times(history: tuple[EpochScore, ...]) -> list[EpochScore]:
+    return [score.model_copy(update={"seconds": 0.0}) for score in history]
+
+
+@pytest.mark.parametrize(
+    ("change", "precision"),
+    [
+        ({}, "float32"),
+        pytest.param({"weight_averaging": False, "optimizer": "sgd"}, "float32",
+                     marks=pytest.mark.slow),
+        pytest.param({"optimizer": "lion", "learning_rate": 1e-3, "stochastic_depth": 0.2},
+                     "mixed_bfloat16", marks=pytest.mark.slow),
+        pytest.param({"mixup": 0.2, "erasing": 0.3, "rotation": 10.0}, "mixed_float16",
+                     marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
+def test_training_in_pieces_ends_with_the_same_numbers(
+    images: Images, tmp_path: Path, change: dict[str, ParamValue], precision: str
+) -> None:
+    params = {**SMALL, **change}
+    whole = make_task(images, tmp_path, params=params, precision=precision)
+    pieces = make_task(
+        images, tmp_path, params=params, precision=precision,
+        checkpoint_path=tmp_path / "pieces.npz", model_path=tmp_path / "pieces.keras",
+    )  # fmt: skip
+    expected, result = train(whole, keep_going), train_in_pieces(pieces, [1, 2, 3])
+    assert without_times(result.history) == without_times(expected.history)
+    assert result.best_epoch == expected.best_epoch
+    models = [keras.models.load_model(task.model_path) for task in (whole, pieces)]
+    for one, other in zip(*(model.get_weights() for model in models), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_restored_training_reports_its_epochs_again(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, epochs=2)
+    first = train(task, keep_going)
+    seen: list[EpochScore] = []
+
+    def remember(score: EpochScore) -> bool:
+        seen.append(score)
+        return False
+
+    again = train(task, remember)
+    assert tuple(seen) == first.history == again.history, "not trained anew"
+
+
+def test_a_restored_training_ends_where_it_is_told(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, epochs=4)
+    with pytest.raises(Stopped):
+        train(task, stop_after(2))
+    assert len(train(task, lambda score: score.epoch == 2).history) == 2
+
+
+@pytest.mark.slow
+def test_a_training_may_begin_with_a_parent_s_weights(images: Images, tmp_path: Path) -> None:
+    parent = make_task(images, tmp_path, epochs=2)
+    train(parent, keep_going)
+    child = make_task(
+        images, tmp_path, epochs=4, start_path=parent.model_path, first_epoch=3,
+        model_path=tmp_path / "child.keras", checkpoint_path=tmp_path / "child.npz",
+    )  # fmt: skip
+    result = train(child, keep_going)
+    assert [score.epoch for score in result.history] == [3, 4]
+    assert result.history[0].train_loss < 0.3, "it goes on, not over"
+    assert (result.history[0].val.accuracy or 0) > 0.95, "with averages of its own weights"
+    in_pieces = make_task(
+        images, tmp_path, epochs=4, start_path=parent.model_path, first_epoch=3,
+        model_path=tmp_path / "child.keras", checkpoint_path=tmp_path / "child2.npz",
+    )  # fmt: skip
+    again = train_in_pieces(in_pieces, [3])
+    assert without_times(again.history) == without_times(result.history)
+
+
+def test_half_the_batch_is_twice_the_steps(images: Images, tmp_path: Path) -> None:
+    rates = []
+    for half in (False, True):
+        path = tmp_path / f"{half}.npz"
+        task = make_task(images, tmp_path, epochs=1, half_batch=half, checkpoint_path=path)
+        train(task, keep_going)
+        checkpoint = read_checkpoint(path)
+        assert checkpoint is not None
+        rates.append(int(checkpoint.optimizer[0]))  # its step
+    assert rates[1] == 2 * rates[0]
+
+
+def test_a_full_disk_ends_the_training(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_room)
+    with pytest.raises(DiskFullError):
+        train(make_task(images, tmp_path), keep_going)
+
+
+def test_it_stops_when_told(images: Images, tmp_path: Path) -> None:
+    result = train(make_task(images, tmp_path), lambda score: score.epoch == 2)
+    assert len(result.history) == 2
+
+
+def test_early_stopping_waits_for_its_patience(images: Images, tmp_path: Path) -> None:
+    params = {**SMALL, "early_stopping_patience": 1, "learning_rate": 1e-7, "warmup_epochs": 0}
+    result = train(make_task(images, tmp_path, params=params, epochs=10), keep_going)
+    assert len(result.history) == result.best_epoch + 1 < 10
+
+
+def test_a_refit_has_no_val_and_keeps_its_last_epoch(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, val_rows=np.arange(0), train_rows=np.arange(320))
+    result = train(task, keep_going)
+    assert result.best_epoch == 3
+    assert all(score.val.accuracy is None for score in result.history)
+    assert all(score.train.accuracy is not None for score in result.history)
+
+
+def test_a_diverging_trial_says_so(
+    images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nan = np.full(2, np.nan, np.float32)
+    monkeypatch.setattr(batches, "class_weights", lambda labels, num_classes, settings: nan)
+    with pytest.raises(training.TrialDivergedError, match=r"diverged: .* nan in epoch 1"):
+        train(make_task(images, tmp_path), keep_going)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": "sgd"}, {"optimizer": "rmsprop", "schedule": "linear"},
+        {"optimizer": "lion", "learning_rate": 1e-3}, {"weight_averaging": False},
+        {"imbalance": "class_weights"}, {"imbalance": "focal_loss", "schedule": "constant"},
+        {"mixup": 0.2, "cutmix": 0.5},
+    ],
+)  # fmt: skip
+def test_every_way_of_training_learns(
+    images: Images, tmp_path: Path, change: dict[str, ParamValue]
+) -> None:
+    result = train(make_task(images, tmp_path, params={**SMALL, **change}), keep_going)
+    assert max(score.val.accuracy or 0 for score in result.history) > 0.9
+
+
+@pytest.mark.slow
+def test_tiny_data_and_odd_batches_train(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, train_rows=np.arange(5), val_rows=np.arange(5, 8), epochs=1)
+    assert len(train(task, keep_going).history) == 1
+
+
+@pytest.mark.slow
+def test_bfloat16_trains_and_saves_float32(images: Images, tmp_path: Path) -> None:
+    task = make_task(images, tmp_path, precision="mixed_bfloat16", epochs=2)
+    result = train(task, keep_going)
+    assert result.history[-1].val.accuracy is not None
+    model = keras.models.load_model(task.model_path)
+    assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}

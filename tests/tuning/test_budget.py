@@ -1,0 +1,216 @@
+"""The search leaves time for the finalists."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from autocnn.core.records import EpochScore, TrialRecord, TrialState
+from autocnn.tuning.budget import FORWARD_SHARE, JUDGING_S, Budget
+
+INFINITY = float("inf")
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def trial(
+    number: int = 0, *, epochs: int = 10, epoch_s: float = 1.0, best: int = 5, start_s: float = 2.0
+) -> TrialRecord:
+    history = tuple(
+        EpochScore(epoch=i + 1, train_loss=1.0, learning_rate=0.1, seconds=epoch_s)
+        for i in range(epochs)
+    )
+    return TrialRecord(
+        trial=number,
+        state=TrialState.COMPLETE,
+        params={},
+        objective=0.5,
+        best_epoch=best,
+        history=history,
+        seconds=start_s + epochs * epoch_s,
+    )
+
+
+def numbered(count: int, *, start: int = 0) -> list[TrialRecord]:
+    return [trial(start + number) for number in range(count)]
+
+
+def failed() -> TrialRecord:
+    return TrialRecord(trial=9, state=TrialState.FAILED, params={}, seconds=500.0)
+
+
+def budget(
+    total_s: float | None,
+    now: float = 0.0,
+    *,
+    workers: int = 1,
+    finalists: int = 3,
+    num_folds: int = 0,
+    num_judged: int = 0,
+) -> Budget:
+    return Budget(total_s, workers, finalists, refit_factor=1.2, num_folds=num_folds,
+                  fold_size=2 / 3, num_train=100, num_judged=num_judged,
+                  clock=Clock(100.0 + now), started=100.0)  # fmt: skip
+
+
+REFIT_S = 2.0 + 5 * 1.2
+"""A trial above, retrained: its start and five epochs of 1.2 times the images."""
+
+
+def test_time_counts_from_the_start_of_the_study() -> None:
+    assert budget(60.0, now=7.5).elapsed_s == 7.5
+
+
+def test_finalists_cost_their_refit_and_their_judging() -> None:
+    assert budget(None).finalists_s([], 0) == 0
+    assert budget(None).finalists_s([trial()], 0) == pytest.approx(REFIT_S + JUDGING_S)
+    assert budget(None).finalists_s([trial()] * 3, 0) == pytest.approx(3 * (REFIT_S + JUDGING_S))
+
+
+def test_folds_cost_their_share_of_the_images_and_more_candidates() -> None:
+    fold_s = 2.0 + 5 * 1.2 * 2 / 3
+    one = budget(None).finalists_s([trial()], 3)
+    assert one == pytest.approx(REFIT_S + 3 * fold_s + 3 * JUDGING_S)  # refit, folds, ensemble
+
+
+def test_predicting_costs_half_of_what_training_on_as_many_images_does() -> None:
+    free, busy = budget(None), budget(None, num_judged=1000)
+    assert busy.finalists_s([trial()], 0) - free.finalists_s([trial()], 0) == pytest.approx(
+        FORWARD_SHARE * 1000 * 2 * 1.0 / 100
+    )
+
+
+def test_workers_share_the_refits() -> None:
+    long = trial(best=10)
+    two = budget(None, workers=2)
+    assert two.finalists_s([trial()] * 4, 0) == pytest.approx(2 * REFIT_S + 4 * JUDGING_S)
+    assert two.finalists_s([trial(), long], 0) == pytest.approx(2 + 10 * 1.2 + 2 * JUDGING_S)
+
+
+def test_without_a_budget_there_is_time_for_everything() -> None:
+    free = budget(None, now=1e9)
+    assert free.search_left_s([trial()] * 3) == INFINITY
+    assert free.finalists_now(numbered(5)) == (numbered(3), 0)
+    assert free.epochs_for_next(30, [trial()], [trial()]) == 30
+
+
+def test_the_search_ends_in_time_for_the_finalists() -> None:
+    best = [trial()] * 3
+    assert budget(300.0, now=100.0).search_left_s(best) == pytest.approx(
+        300 - 100 - 3 * (REFIT_S + JUDGING_S)
+    )
+    assert budget(300.0, now=100.0).search_left_s([]) == 200
+
+
+@pytest.mark.parametrize(
+    ("total_s", "now", "expected"),
+    [
+        (1000.0, 0.0, 3),
+        (70.0, 60.0, 2),  # their share of 70 s is room for two of 16 s each
+        (32.0, 31.0, 1),
+        (1.0, 5.0, 1),  # even when all time is gone
+        (70.0, 0.0, 3),  # nothing of it used yet
+    ],
+)
+def test_fewer_finalists_when_time_is_short(total_s: float, now: float, expected: int) -> None:
+    best, _ = budget(total_s, now).finalists_now(numbered(5))
+    assert best == numbered(5)[:expected]
+
+
+def test_there_are_no_more_finalists_than_trials() -> None:
+    assert len(budget(1000.0).finalists_now([trial()])[0]) == 1
+    assert len(budget(None, finalists=1).finalists_now(numbered(4))[0]) == 1
+
+
+def test_the_default_configuration_is_always_a_finalist() -> None:
+    ranked = [*numbered(5, start=1), trial(0)]
+    best, _ = budget(None).finalists_now(ranked)
+    assert [record.trial for record in best] == [1, 2, 3, 0]
+
+
+@pytest.mark.parametrize(
+    ("total_s", "expected"),
+    [
+        (1e6, ([1, 2, 3, 0], 3)),
+        (330.0, ([1, 2, 0], 3)),
+        (200.0, ([1, 0], 3)),
+        (80.0, ([1, 0], 0)),  # no folds before no default
+        (40.0, ([1], 0)),
+        (1.0, ([1], 0)),
+    ],
+)
+def test_first_finalists_go_then_folds(total_s: float, expected: tuple[list[int], int]) -> None:
+    ranked = [*numbered(5, start=1), trial(0)]
+    best, folds = budget(total_s, now=total_s, num_folds=3).finalists_now(ranked)
+    assert ([record.trial for record in best], folds) == expected
+
+
+@pytest.mark.parametrize(
+    ("left_s", "epochs"),
+    [(100.0, 30), (30.5, 30), (29.5, 29), (10.5, 10), (9.5, 0), (0.0, 0), (-5.0, 0)],
+)
+def test_a_trial_near_the_end_gets_the_epochs_that_fit(left_s: float, epochs: int) -> None:
+    planned = REFIT_S + JUDGING_S
+    now = 1000.0 - planned - left_s
+    assert budget(1000.0, now).epochs_for_next(30, [trial()], [trial()]) == epochs
+
+
+def test_the_typical_epoch_decides_not_the_slowest() -> None:
+    records = [trial(epoch_s=1.0), trial(epoch_s=1.0), trial(epoch_s=60.0), failed()]
+    assert budget(1000.0, now=980.0).epochs_for_next(40, records, []) == 20
+
+
+def test_before_any_epoch_a_trial_starts_whole() -> None:
+    assert budget(60.0, now=1.0).epochs_for_next(30, [failed()], []) == 30
+    assert budget(60.0, now=61.0).epochs_for_next(30, [], []) == 0
+
+
+@pytest.mark.parametrize(
+    ("left_s", "expected"), [(100.0, False), (18.5, False), (18.0, True), (0.0, True)]
+)
+def test_a_trial_is_too_slow_when_its_epochs_do_not_fit(left_s: float, expected: bool) -> None:
+    history = trial(epochs=10, epoch_s=2.0).history  # 20 s more for epochs 11 to 20
+    assert budget(1000.0, now=1000.0 - left_s).is_too_slow(history, 20, []) is expected
+
+
+def test_no_trial_is_too_slow_without_a_budget() -> None:
+    assert not budget(None).is_too_slow(trial(epoch_s=1e6).history, 1000, [])
+
+
+@pytest.mark.parametrize(
+    ("total_s", "records", "expected"),
+    [
+        (None, [], None),
+        (100.0, [], 90.0),
+        (None, [trial()], 4 * 12.0 + REFIT_S + JUDGING_S),
+        (50.0, [trial()], 40.0),  # never more than the budget
+        (5.0, [trial()], 0.0),  # never below zero
+    ],
+)
+def test_time_left(
+    total_s: float | None, records: Sequence[TrialRecord], expected: float | None
+) -> None:
+    left = budget(total_s, now=10.0).left_s(4, records, records)
+    assert left == (None if expected is None else pytest.approx(expected))
+
+
+def test_failed_trials_do_not_spoil_the_time_left() -> None:
+    best = [trial()]
+    with_failure = budget(None).left_s(4, [trial(), failed()], best)
+    assert with_failure == budget(None).left_s(4, [trial()], best)
+
+
+def test_a_slow_second_best_does_not_starve_the_search() -> None:
+    plan = budget(1000.0, now=100.0, finalists=2)
+    best = [*numbered(1), trial(1, epoch_s=100.0)]
+    assert plan.planned_s(best) == plan.finalists_s(best[:1], 0)
+    # When the trials are all done, there is time for both.
+    assert plan.finalists_now(best)[0] == best
+    assert budget(1000.0, now=700.0, finalists=2).finalists_now(best)[0] == best[:1]
