@@ -91,14 +91,16 @@ def train_by_hand(job: dict[str, Any]) -> dict[str, list[float]]:
 
 def augmentation_layers(params: dict[str, Any]) -> keras.Sequential:
     """Keras's layers for what the params ask of autocnn."""
-    return keras.Sequential([
-        layers.RandomFlip("horizontal"),
-        layers.RandomRotation(params["rotation"] / 360, fill_mode="nearest"),
-        layers.RandomZoom(params["zoom"], fill_mode="nearest"),
-        layers.RandomTranslation(params["shift"], params["shift"], fill_mode="nearest"),
-        layers.RandomBrightness(params["brightness"]),
-        layers.RandomContrast(params["contrast"]),
-    ])  # fmt: skip
+    return keras.Sequential(
+        [
+            layers.RandomFlip("horizontal"),
+            layers.RandomRotation(params["rotation"] / 360, fill_mode="nearest"),
+            layers.RandomZoom(params["zoom"], fill_mode="nearest"),
+            layers.RandomTranslation(params["shift"], params["shift"], fill_mode="nearest"),
+            layers.RandomBrightness(params["brightness"]),
+            layers.RandomContrast(params["contrast"]),
+        ]
+    )
 
 
 def _to_bytes(images: Any) -> Any:

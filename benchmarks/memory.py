@@ -61,12 +61,14 @@ def measure(options: Options) -> list[Figure]:
     figures = []
     peaks: list[tuple[str, Callable[[Snapshot], float]]] = [
         ("trial process", lambda s: max((w.anonymous for w in s.workers), default=0.0)),
-        ("trial process, files and shared pages too (RSS)",
-         lambda s: max((w.rss for w in s.workers), default=0.0)),
+        (
+            "trial process, files and shared pages too (RSS)",
+            lambda s: max((w.rss for w in s.workers), default=0.0),
+        ),
         ("parent", lambda s: s.parent.anonymous),
         ("parent, files and shared pages too (RSS)", lambda s: s.parent.rss),
         ("server that trials are forked from", lambda s: s.server.anonymous if s.server else 0.0),
-    ]  # fmt: skip
+    ]
     values = {
         name: [max(peak(s) for s in study.search_snapshots) for study in (few, many)]
         for name, peak in peaks
@@ -93,16 +95,22 @@ def measure(options: Options) -> list[Figure]:
     )
     of_few, of_many = values["trial process"]
     figures.append(
-        Figure(f"memory of a trial, {many.num_images:,} / {few.num_images:,} images",
-               of_many / of_few, " x", most=MOST_GROWTH_OF_TRIAL)
-    )  # fmt: skip
+        Figure(
+            f"memory of a trial, {many.num_images:,} / {few.num_images:,} images",
+            of_many / of_few,
+            " x",
+            most=MOST_GROWTH_OF_TRIAL,
+        )
+    )
     parent_few, parent_many = values["parent"]
     per_image = 1e3 * (parent_many - parent_few) / (many.num_images - few.num_images)
-    figures.append(Figure("memory of the parent per further image", per_image, " KB",
-                          most=MOST_KB_PER_IMAGE))  # fmt: skip
+    figures.append(
+        Figure("memory of the parent per further image", per_image, " KB", most=MOST_KB_PER_IMAGE)
+    )
     per_trial = (few.parent_mb_at(last) - few.parent_mb_at(early)) / (last - early)
-    figures.append(Figure("memory of the parent per further trial", per_trial, " MB",
-                          most=MOST_MB_PER_TRIAL))  # fmt: skip
+    figures.append(
+        Figure("memory of the parent per further trial", per_trial, " MB", most=MOST_MB_PER_TRIAL)
+    )
     return figures
 
 
@@ -116,10 +124,26 @@ def _watch(options: Options, num_images: int, trials: int) -> WatchedStudy:
     space = write_point(folder / "tiny.yaml", TINY)
     results = folder / "results"
     command = autocnn_command(
-        "search", str(images), "--space", str(space), "--name", "memory", "--epochs", "1",
-        "--trials", str(trials), "--finalists", "1", "--pruner", "none", "--quiet",
-        "--results", str(results), "--cache-dir", str(folder / "cache"),
-    )  # fmt: skip
+        "search",
+        str(images),
+        "--space",
+        str(space),
+        "--name",
+        "memory",
+        "--epochs",
+        "1",
+        "--trials",
+        str(trials),
+        "--finalists",
+        "1",
+        "--pruner",
+        "none",
+        "--quiet",
+        "--results",
+        str(results),
+        "--cache-dir",
+        str(folder / "cache"),
+    )
     run = run_program(command, watch_every_s=WATCH_EVERY_S)
     return WatchedStudy(num_images, run, tuple(trial_ends(results / "memory")))
 

@@ -13,21 +13,8 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.images import write_image_folder
-from benchmarks.processes import (
-    ProgramRun,
-    Snapshot,
-    autocnn_command,
-    module_command,
-    run_program,
-)
-from benchmarks.report import (
-    Figure,
-    Options,
-    Samples,
-    print_progress,
-    print_table,
-    run_benchmarks,
-)
+from benchmarks.processes import ProgramRun, Snapshot, autocnn_command, module_command, run_program
+from benchmarks.report import Figure, Options, Samples, print_progress, print_table, run_benchmarks
 from benchmarks.spaces import TINY, write_point
 
 REPEATS = 1
@@ -83,11 +70,13 @@ def measure(options: Options) -> list[Figure]:
         print_progress(f"overhead: {trials} trials by each program, repeat {repeat + 1}")
         for name, run in (
             ("autocnn search", _run_autocnn(options.work_dir, images, space, trials, ())),
-            ("the same, --workers 1",
-             _run_autocnn(options.work_dir, images, space, trials, ("--workers", "1"))),
+            (
+                "the same, --workers 1",
+                _run_autocnn(options.work_dir, images, space, trials, ("--workers", "1")),
+            ),
             ("bare Keras loop", _run_loop("bare_keras", images, trials)),
             ("KerasTuner RandomSearch", _run_loop("keras_tuner_search", images, trials)),
-        ):  # fmt: skip
+        ):
             runs.setdefault(name, []).append(run)
     return _report(runs, trials)
 
@@ -100,38 +89,58 @@ def _report(runs: dict[str, list[TimedSearch]], trials: int) -> list[Figure]:
     for name, of_program in runs.items():
         total = Samples.of(run.total_s for run in of_program)
         slope = Samples.of(run.slope_s for run in of_program)
-        time_rows.append((
-            name,
-            total.text(1),
-            Samples.of(run.fixed_s(trials) for run in of_program).text(1),
-            Samples.of(run.after_s for run in of_program).text(1),
-            slope.text(2),
-            f"{slope.median - bare.median:+.2f}",
-            f"{(total.median - bare_total.median) / trials:+.2f}",
-        ))  # fmt: skip
-        memory_rows.append((
-            name,
-            Samples.of(run.first_mb for run in of_program).text(0),
-            Samples.of(run.last_mb for run in of_program).text(0),
-            Samples.of(run.parent_mb for run in of_program).text(0),
-            Samples.of(run.all_mb for run in of_program).text(0),
-        ))  # fmt: skip
+        time_rows.append(
+            (
+                name,
+                total.text(1),
+                Samples.of(run.fixed_s(trials) for run in of_program).text(1),
+                Samples.of(run.after_s for run in of_program).text(1),
+                slope.text(2),
+                f"{slope.median - bare.median:+.2f}",
+                f"{(total.median - bare_total.median) / trials:+.2f}",
+            )
+        )
+        memory_rows.append(
+            (
+                name,
+                Samples.of(run.first_mb for run in of_program).text(0),
+                Samples.of(run.last_mb for run in of_program).text(0),
+                Samples.of(run.parent_mb for run in of_program).text(0),
+                Samples.of(run.all_mb for run in of_program).text(0),
+            )
+        )
     print_table(
         f"OVERHEAD: {trials} trials of one epoch, {COUNTS['train']} images of {SIDE} px, seconds",
-        ("program", "whole program", "fixed", "of it, at the end", "per further trial",
-         "extra per trial", "extra, all counted"),
+        (
+            "program",
+            "whole program",
+            "fixed",
+            "of it, at the end",
+            "per further trial",
+            "extra per trial",
+            "extra, all counted",
+        ),
         time_rows,
-        ("Fixed: imports, reading, and in autocnn the finalists, their figures and pictures.",
-         "Extra: beyond the bare loop; all counted: (whole program - bare) / trials."),
-    )  # fmt: skip
+        (
+            "Fixed: imports, reading, and in autocnn the finalists, their figures and pictures.",
+            "Extra: beyond the bare loop; all counted: (whole program - bare) / trials.",
+        ),
+    )
     print_table(
         "OVERHEAD: memory in MB while the trials run",
-        ("program", "largest process, trial 1", f"trial {trials}", "started process",
-         "all processes"),
+        (
+            "program",
+            "largest process, trial 1",
+            f"trial {trials}",
+            "started process",
+            "all processes",
+        ),
         memory_rows,
-        ("Largest process: peak resident memory up to then, shared pages and files included.",
-         "All processes: each page counted once (Pss), their peak."),
-    )  # fmt: skip
+        (
+            "Largest process: peak resident memory up to then, shared pages and files included.",
+            "All processes: each page counted once (Pss), their peak.",
+        ),
+    )
 
     def slope_of(name: str) -> float:
         return Samples.of(run.slope_s for run in runs[name]).median
@@ -141,15 +150,31 @@ def _report(runs: dict[str, list[TimedSearch]], trials: int) -> list[Figure]:
 
     tuner = "KerasTuner RandomSearch"
     return [
-        Figure("extra time per trial beyond a bare Keras loop",
-               slope_of("autocnn search") - bare.median, " s", most=MOST_EXTRA_S),
-        Figure("the same with one worker at a time",
-               slope_of("the same, --workers 1") - bare.median, " s", most=MOST_EXTRA_S),
-        Figure("time per trial, autocnn / KerasTuner",
-               slope_of("autocnn search") / slope_of(tuner), " x", most=1.0),
-        Figure(f"largest process at trial {trials}, autocnn / KerasTuner",
-               last_of("autocnn search") / last_of(tuner), " x", most=1.0),
-    ]  # fmt: skip
+        Figure(
+            "extra time per trial beyond a bare Keras loop",
+            slope_of("autocnn search") - bare.median,
+            " s",
+            most=MOST_EXTRA_S,
+        ),
+        Figure(
+            "the same with one worker at a time",
+            slope_of("the same, --workers 1") - bare.median,
+            " s",
+            most=MOST_EXTRA_S,
+        ),
+        Figure(
+            "time per trial, autocnn / KerasTuner",
+            slope_of("autocnn search") / slope_of(tuner),
+            " x",
+            most=1.0,
+        ),
+        Figure(
+            f"largest process at trial {trials}, autocnn / KerasTuner",
+            last_of("autocnn search") / last_of(tuner),
+            " x",
+            most=1.0,
+        ),
+    ]
 
 
 def _run_autocnn(
@@ -159,10 +184,27 @@ def _run_autocnn(
     name = f"overhead-{next(_names)}"
     results = work_dir / "results"
     command = autocnn_command(
-        "search", str(images), "--space", str(space), "--name", name, "--epochs", "1",
-        "--trials", str(trials), "--finalists", "1", "--pruner", "none", "--quiet",
-        "--results", str(results), "--cache-dir", str(work_dir / "cache"), *more,
-    )  # fmt: skip
+        "search",
+        str(images),
+        "--space",
+        str(space),
+        "--name",
+        name,
+        "--epochs",
+        "1",
+        "--trials",
+        str(trials),
+        "--finalists",
+        "1",
+        "--pruner",
+        "none",
+        "--quiet",
+        "--results",
+        str(results),
+        "--cache-dir",
+        str(work_dir / "cache"),
+        *more,
+    )
     run = run_program(command, watch_every_s=WATCH_EVERY_S)
     study = results / name
     ends = trial_ends(study)

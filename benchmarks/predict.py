@@ -12,14 +12,7 @@ from pathlib import Path
 
 from benchmarks.images import write_image_folder
 from benchmarks.processes import autocnn_command, module_command, run_program
-from benchmarks.report import (
-    Figure,
-    Options,
-    Samples,
-    print_progress,
-    print_table,
-    run_benchmarks,
-)
+from benchmarks.report import Figure, Options, Samples, print_progress, print_table, run_benchmarks
 
 FEW, MANY = 2_000, 20_000
 SIDE = 32
@@ -70,8 +63,14 @@ def measure(options: Options) -> list[Figure]:
         )
         rounds = zip(*(times[name] for name in PROGRAMS), strict=True)
         ratio = Samples.of(min(by_hand) / ours for ours, *by_hand in rounds)
-        figures.append(Figure(f"predict, {title}: speed beside the faster loop by hand",
-                              ratio.median, " x", least=LEAST_SPEED))  # fmt: skip
+        figures.append(
+            Figure(
+                f"predict, {title}: speed beside the faster loop by hand",
+                ratio.median,
+                " x",
+                least=LEAST_SPEED,
+            )
+        )
     return [*figures, _watch(places)]
 
 
@@ -110,8 +109,9 @@ def _watch(places: Places) -> Figure:
         ["images", "anonymous"],
         [[places.few.name, f"{few:.0f}"], [places.many.name, f"{many:.0f}"]],
     )
-    return Figure("predict: peak memory with ten times the images", many / few, " x",
-                  most=MOST_GROWTH)  # fmt: skip
+    return Figure(
+        "predict: peak memory with ten times the images", many / few, " x", most=MOST_GROWTH
+    )
 
 
 if __name__ == "__main__":

@@ -141,6 +141,8 @@ def run_benchmarks(description: str, benchmarks: Sequence[Benchmark]) -> None:
 def _print_machine() -> None:
     machine = Machine.inspect()
     bfloat16 = "with" if machine.has_bfloat16 else "without"
-    print(f"{machine.cpu}, {machine.num_cpus} processors {bfloat16} bfloat16, "
-          f"{machine.memory_gb:.0f} GB, {machine.num_gpus} GPUs, {machine.platform}")  # fmt: skip
+    print(
+        f"{machine.cpu}, {machine.num_cpus} processors {bfloat16} bfloat16, "
+        f"{machine.memory_gb:.0f} GB, {machine.num_gpus} GPUs, {machine.platform}"
+    )
     print(", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES), flush=True)

@@ -10,12 +10,7 @@ from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import KNOBS
 from autocnn.spaces.space import Categorical, Float, SearchSpace
 
-TINY: dict[str, int | str] = {
-    "family": "plain",
-    "num_stages": 2,
-    "width": 8,
-    "batch_size": 64,
-}
+TINY: dict[str, int | str] = {"family": "plain", "num_stages": 2, "width": 8, "batch_size": 64}
 """A network of two stages that trains an epoch of the overhead's images in a moment."""
 
 

@@ -43,9 +43,10 @@ def measure(options: Options) -> list[Figure]:
     )
     return [
         Figure("start of autocnn --help", help_.median, " s", most=MOST_FOR_HELP_S),
-        Figure("start of autocnn leaderboard", leaderboard.median, " s",
-               most=MOST_FOR_LEADERBOARD_S),
-    ]  # fmt: skip
+        Figure(
+            "start of autocnn leaderboard", leaderboard.median, " s", most=MOST_FOR_LEADERBOARD_S
+        ),
+    ]
 
 
 def write_study(results: Path) -> StudyFolder:
@@ -73,11 +74,7 @@ def _make_candidate(number: int) -> CandidateRecord:
         )
         interval = Interval(value=accuracy, low=accuracy - 0.02, high=accuracy + 0.02)
         return SplitScores(
-            split=name,
-            num_images=500,
-            scores=scores,
-            intervals={"accuracy": interval},
-            classes=(),
+            split=name, num_images=500, scores=scores, intervals={"accuracy": interval}, classes=()
         )
 
     return CandidateRecord(

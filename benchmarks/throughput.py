@@ -27,14 +27,7 @@ from autocnn.execution.machine import Machine, Resources, share_machine
 from autocnn.study.run import search
 from benchmarks.images import write_image_folder
 from benchmarks.processes import QUIET, ROOT, module_command, quiet_environment
-from benchmarks.report import (
-    Figure,
-    Options,
-    Samples,
-    print_progress,
-    print_table,
-    run_benchmarks,
-)
+from benchmarks.report import Figure, Options, Samples, print_progress, print_table, run_benchmarks
 from benchmarks.spaces import default_point, write_point
 
 EPOCHS = 2
@@ -155,9 +148,11 @@ def _compare_by_hand(options: Options, work: Work, by_hand: "subprocess.Popen[st
         "images/s from the second epoch on",
         ("program", "images/s", "ratio to the better by hand"),
         rows,
-        (f"Study: {_describe(chosen)}; by hand: one process, TensorFlow's threads, float32.",
-         "Steps alone: without val, and without the ends of tf.data's iterators."),
-    )  # fmt: skip
+        (
+            f"Study: {_describe(chosen)}; by hand: one process, TensorFlow's threads, float32.",
+            "Steps alone: without val, and without the ends of tf.data's iterators.",
+        ),
+    )
     ratio = Samples.of(study).median / best_hand
     name = f"throughput at {work.side} px, study / by hand"
     return Figure(name, ratio, " x", least=LEAST_RATIO)
@@ -179,11 +174,14 @@ def _compare_sharing(options: Options, work: Work) -> Figure:
         f"THROUGHPUT: how a study shares the machine, {work.num_train:,} images of {work.side} px",
         ("workers x threads, precision", "images/s", "ratio to chosen"),
         [
-            (_describe(way) + ("  <- chosen" if way == chosen else ""),
-             Samples.of(values).text(0), f"{medians[way] / medians[chosen]:.2f}")
+            (
+                _describe(way) + ("  <- chosen" if way == chosen else ""),
+                Samples.of(values).text(0),
+                f"{medians[way] / medians[chosen]:.2f}",
+            )
             for way, values in rates.items()
         ],
-    )  # fmt: skip
+    )
     name = "throughput of the way chosen to share / of the best way"
     value = medians[chosen] / max(medians.values())
     return Figure(name, value, " x", least=LEAST_OF_BEST)

@@ -79,16 +79,30 @@ def split(name: SplitName) -> SplitScores:
 def candidate(number: int) -> CandidateRecord:
     """A refit of trial 0."""
     return CandidateRecord(
-        candidate=number, rank=number, kind="refit", trial=0, params={}, objective=0.5,
-        train=split("train"), val=split("val"), test=split("test"), num_weights=5, flops=None,
-        latency_ms=None, size_mb=0.1, epochs=2, train_seconds=3.0, seed=0,
-    )  # fmt: skip
+        candidate=number,
+        rank=number,
+        kind="refit",
+        trial=0,
+        params={},
+        objective=0.5,
+        train=split("train"),
+        val=split("val"),
+        test=split("test"),
+        num_weights=5,
+        flops=None,
+        latency_ms=None,
+        size_mb=0.1,
+        epochs=2,
+        train_seconds=3.0,
+        seed=0,
+    )
 
 
 def retrained(trial: int, fold: int = 0) -> RetrainedRecord:
     """A trial that was retrained for two epochs."""
-    return RetrainedRecord(trial=trial, fold=fold, epochs=2, num_weights=5, seconds=3.5,
-                           history=(epoch(1), epoch(2)))  # fmt: skip
+    return RetrainedRecord(
+        trial=trial, fold=fold, epochs=2, num_weights=5, seconds=3.5, history=(epoch(1), epoch(2))
+    )
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -29,9 +29,12 @@ def run(program: str, *arguments: str, folder: Path) -> list[str]:
     """The lines that a program of examples/ prints, its study cut short."""
     done = subprocess.run(
         [sys.executable, "-c", QUICK, str(EXAMPLES / program), *arguments],
-        cwd=folder, env={**os.environ, "MPLBACKEND": "agg"}, capture_output=True, text=True,
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "agg"},
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

@@ -23,23 +23,52 @@ PACKAGE = ROOT / "autocnn"
 
 FLOORS = {
     "errors": 0,
-    "records": 1, "atomic": 1, "machine": 1, "quantities": 1, "drift": 1,
-    "quiet": 1, "builders": 1,
-    "knobs": 2, "events": 2, "config": 2, "tables": 2, "lock": 2, "checkpoint": 2,
-    "space": 3, "objective": 3, "status": 3,
-    "space_files": 4, "tasks": 4, "store": 4,
-    "data": 5, "models": 5, "engines": 5, "executors": 5, "evaluation": 5,
-    "leaderboard": 5, "report": 5, "budget": 5, "disk": 5, "fork": 5,
-    "dashboard": 5, "trackers": 5,
-    "training": 6, "loop": 6, "finalists": 6, "prediction": 6,
-    "judging": 7, "assessment": 7, "export": 7, "neighbours": 7,
+    "records": 1,
+    "atomic": 1,
+    "machine": 1,
+    "quantities": 1,
+    "drift": 1,
+    "quiet": 1,
+    "builders": 1,
+    "knobs": 2,
+    "events": 2,
+    "config": 2,
+    "tables": 2,
+    "lock": 2,
+    "checkpoint": 2,
+    "space": 3,
+    "objective": 3,
+    "status": 3,
+    "space_files": 4,
+    "tasks": 4,
+    "store": 4,
+    "data": 5,
+    "models": 5,
+    "engines": 5,
+    "executors": 5,
+    "evaluation": 5,
+    "leaderboard": 5,
+    "report": 5,
+    "budget": 5,
+    "disk": 5,
+    "fork": 5,
+    "dashboard": 5,
+    "trackers": 5,
+    "training": 6,
+    "loop": 6,
+    "finalists": 6,
+    "prediction": 6,
+    "judging": 7,
+    "assessment": 7,
+    "export": 7,
+    "neighbours": 7,
     "stages": 8,
     "study": 9,
     "cli": 10,
     "api": 11,
     "classifier": 12,
     "__main__": 13,
-}  # fmt: skip
+}
 """A module imports only from lower floors; a folder's modules share one."""
 
 HEAVY = {"keras", "tensorflow", "optuna", "matplotlib", "pandas", "sklearn", "scipy"}
@@ -121,9 +150,19 @@ def test_start_up_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> N
 
 def test_the_front_door_does_not_grow_by_accident() -> None:
     assert autocnn.__all__ == [
-        "AutoCNNClassifier", "AutocnnError", "Candidate", "Evaluation", "Study", "StudyConfig",
-        "__version__", "evaluate", "load", "load_space", "open_study", "search",
-    ]  # fmt: skip
+        "AutoCNNClassifier",
+        "AutocnnError",
+        "Candidate",
+        "Evaluation",
+        "Study",
+        "StudyConfig",
+        "__version__",
+        "evaluate",
+        "load",
+        "load_space",
+        "open_study",
+        "search",
+    ]
     for name in autocnn.__all__:
         assert getattr(autocnn, name)
     with pytest.raises(AttributeError, match="nothing"):
@@ -183,9 +222,14 @@ def test_the_wheel_holds_every_space_and_module(tmp_path: Path) -> None:
     subprocess.run([*command, "-w", str(tmp_path), str(source)], check=True, capture_output=True)
     wheel = next(tmp_path.glob("*.whl"))
     held = set(zipfile.ZipFile(wheel).namelist())
-    spaces = {f"autocnn/search_spaces/{path.name}" for path in (ROOT / "search_spaces").iterdir()
-              if path.suffix in (".yaml", ".py")}  # fmt: skip
+    spaces = {
+        f"autocnn/search_spaces/{path.name}"
+        for path in (ROOT / "search_spaces").iterdir()
+        if path.suffix in (".yaml", ".py")
+    }
     sources = {str(path.relative_to(ROOT)) for path in PACKAGE.rglob("*.py")}
-    templates = {f"autocnn/report/templates/{path.name}"
-                 for path in (PACKAGE / "report" / "templates").iterdir()}  # fmt: skip
+    templates = {
+        f"autocnn/report/templates/{path.name}"
+        for path in (PACKAGE / "report" / "templates").iterdir()
+    }
     assert spaces | sources | templates | {"autocnn/py.typed"} <= held

@@ -161,10 +161,13 @@ class LiveDisplay(Observer):
 def describe_params(params: Params) -> str:
     """`family=resnet width=24 ...`, numbers to three digits."""
     return " ".join(
-        f"{name}={value:.3g}" if isinstance(value, float) else f"{name}={str(value).lower()}"
-        if isinstance(value, bool) else f"{name}={value}"
+        f"{name}={value:.3g}"
+        if isinstance(value, float)
+        else f"{name}={str(value).lower()}"
+        if isinstance(value, bool)
+        else f"{name}={value}"
         for name, value in params.items()
-    )  # fmt: skip
+    )
 
 
 def describe_epoch(score: EpochScore) -> str:

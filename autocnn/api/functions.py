@@ -173,10 +173,14 @@ def evaluate(
     observer = show(verbose)
     try:
         assessed = assess(
-            lambda: load(place, results=results, candidate=number), reference, os.fspath(data),
-            name=place, asked=split, cache_dir=None if cache_dir is None else Path(cache_dir),
+            lambda: load(place, results=results, candidate=number),
+            reference,
+            os.fspath(data),
+            name=place,
+            asked=split,
+            cache_dir=None if cache_dir is None else Path(cache_dir),
             observer=observer,
-        )  # fmt: skip
+        )
     finally:
         observer.close()
     if target is not None:

@@ -257,20 +257,20 @@ class Study:
         try:
             return in_python_words(
                 lambda: export_model(
-                    self._folder, format, precision=precision,
+                    self._folder,
+                    format,
+                    precision=precision,
                     candidate=self.best.number if candidate is None else candidate,
-                    to=None if to is None else Path(to), force=force, observer=observer,
+                    to=None if to is None else Path(to),
+                    force=force,
+                    observer=observer,
                 )
-            )  # fmt: skip
+            )
         finally:
             observer.close()
 
     def resume(
-        self,
-        *,
-        verbose: bool | None = None,
-        force_unlock: bool = False,
-        **changes: Unpack[Changes],
+        self, *, verbose: bool | None = None, force_unlock: bool = False, **changes: Unpack[Changes]
     ) -> "Study":
         """Go on where it was stopped, or with more trials; return this study.
 
@@ -290,10 +290,13 @@ class Study:
         with interruptible() as interruption:
             in_python_words(
                 lambda: studies.resume(
-                    self._folder, show(verbose), changes=values, force_unlock=force_unlock,
+                    self._folder,
+                    show(verbose),
+                    changes=values,
+                    force_unlock=force_unlock,
                     interruption=interruption,
                 )
-            )  # fmt: skip
+            )
         return self
 
     def load(self, candidate: int | None = None) -> "Model":

@@ -26,10 +26,24 @@ SMALLEST_FRACTION = 1e-9
 """Of a split that shall have one image of each class, the fewest that a study takes."""
 
 _SETTINGS = (
-    "trials", "epochs", "engine", "sampler", "objective", "max_gap", "finalists", "folds",
-    "image_size", "channels", "val_fraction", "model", "weights", "workers", "threads", "precision",
+    "trials",
+    "epochs",
+    "engine",
+    "sampler",
+    "objective",
+    "max_gap",
+    "finalists",
+    "folds",
+    "image_size",
+    "channels",
+    "val_fraction",
+    "model",
+    "weights",
+    "workers",
+    "threads",
+    "precision",
     "deterministic",
-)  # fmt: skip
+)
 """Parameters that are settings of a study under the same name."""
 
 

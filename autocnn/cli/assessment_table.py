@@ -46,11 +46,14 @@ def _figures(record: Assessment) -> Table:
         one = compared.get(metric)
         if record.comparisons:
             row += (
-                [with_interval(one.study), with_interval(one.difference),
-                 "yes" if one.is_told_apart else "no"]
+                [
+                    with_interval(one.study),
+                    with_interval(one.difference),
+                    "yes" if one.is_told_apart else "no",
+                ]
                 if one is not None
                 else ["-", "-", "-"]
-            )  # fmt: skip
+            )
         rows.append(row)
     return _table(title, ("score", *header), rows)
 
@@ -60,8 +63,9 @@ def _classes(scores: SplitScores) -> Table:
         [one.label, f"{one.num_images:,}", *(_class_value(one, name) for name in CLASS_COLUMNS)]
         for one in scores.classes
     ]
-    return _table("Each class against the rest [95 %]",
-                  ("class", "images", *CLASS_COLUMNS.values()), rows)  # fmt: skip
+    return _table(
+        "Each class against the rest [95 %]", ("class", "images", *CLASS_COLUMNS.values()), rows
+    )
 
 
 def _value(scores: SplitScores, metric: str) -> str:
@@ -81,8 +85,9 @@ def _show(interval: Interval | None, value: float | None) -> str:
 def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
     table = Table(title=title.replace("[", r"\["), title_justify="left")
     for number, name in enumerate(header):
-        table.add_column(name.replace("[", r"\["), justify="right" if number else "left",
-                         overflow="fold")  # fmt: skip
+        table.add_column(
+            name.replace("[", r"\["), justify="right" if number else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*(cell.replace("[", r"\[") for cell in row))
     return table

@@ -54,10 +54,13 @@ def _print_text(console: Console, text: str) -> None:
 
 def _tables(report: AuditReport) -> Iterator[Table]:
     counts = [
-        (split, *map(_number, report.counts[split].values()),
-         _number(sum(report.counts[split].values())))
+        (
+            split,
+            *map(_number, report.counts[split].values()),
+            _number(sum(report.counts[split].values())),
+        )
         for split in SPLITS
-    ]  # fmt: skip
+    ]
     yield _table(f"Images of {report.source}", ("split", *report.class_names, "all"), counts)
     files = list(_files(report))
     if files:
@@ -73,10 +76,15 @@ def _tables(report: AuditReport) -> Iterator[Table]:
         yield _table(title, ("labels", "images"), rows, text=("labels", "images"))
     if report.shortcuts:
         shortcuts = [
-            (f"{s.predicts} {s.target}", f"{s.auc:.3f}", s.fact, f"{s.fact_auc:.3f}",
-             "yes" if s.is_warning else "")
+            (
+                f"{s.predicts} {s.target}",
+                f"{s.auc:.3f}",
+                s.fact,
+                f"{s.fact_auc:.3f}",
+                "yes" if s.is_warning else "",
+            )
             for s in report.shortcuts
-        ]  # fmt: skip
+        ]
         header = ("predicted", "AUC", "telling fact", "its AUC", "warning")
         title = "What facts about the files predict (AUC 0.5: nothing)"
         yield _table(title, header, shortcuts, text=("predicted", "telling fact", "warning"))
@@ -94,8 +102,10 @@ def _files(report: AuditReport) -> Iterator[tuple[str, str, str]]:
         odd = [f"{image.path} ({image.reason})" for image in report.odd]
         yield "odd", _number(len(odd)), _few(odd)
     for what, found_in in (
-        ("mode", report.modes), ("size", report.sizes), ("type", report.file_types)
-    ):  # fmt: skip
+        ("mode", report.modes),
+        ("size", report.sizes),
+        ("type", report.file_types),
+    ):
         values = dict.fromkeys(value for counts in found_in.values() for value in counts)
         for value in list(values)[:MOST_ROWS]:
             per_class = {name: counts.get(value, 0) for name, counts in found_in.items()}

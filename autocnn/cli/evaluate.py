@@ -78,16 +78,24 @@ def command(
     display = show_progress(is_quiet=quiet)
     try:
         assessed = assess(
-            lambda: load(model, results=results, candidate=candidate), reference, data,
-            name=model, asked=split, cache_dir=cache_dir, observer=display,
-        )  # fmt: skip
+            lambda: load(model, results=results, candidate=candidate),
+            reference,
+            data,
+            name=model,
+            asked=split,
+            cache_dir=cache_dir,
+            observer=display,
+        )
     finally:
         display.close()
     write_assessment(assessed, target)
     if assessed.record.unreadable:
         number = len(assessed.record.unreadable)
-        click.echo(f"Warning: {number:,} unreadable {'image' if number == 1 else 'images'} of "
-                   f"{data} left out.", err=True)  # fmt: skip
+        click.echo(
+            f"Warning: {number:,} unreadable {'image' if number == 1 else 'images'} of "
+            f"{data} left out.",
+            err=True,
+        )
     if as_json:
         click.echo(assessed.record.model_dump_json(indent=1))
     else:

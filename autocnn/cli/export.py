@@ -38,9 +38,15 @@ from autocnn.cli.words import FormatName, StudyName
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
 @results_option
 def command(
-    study: str | None, format_: str, precision: str, candidate: int, to: Path | None,
-    force: bool, quiet: bool, results: Path,
-) -> int:  # fmt: skip
+    study: str | None,
+    format_: str,
+    precision: str,
+    candidate: int,
+    to: Path | None,
+    force: bool,
+    quiet: bool,
+    results: Path,
+) -> int:
     """Make a folder with a finished model of STUDY that works elsewhere, alone.
 
     STUDY is a name under --results, a path, or the newest. The folder holds the model,
@@ -65,9 +71,14 @@ def command(
     display = show_progress(is_quiet=quiet)
     try:
         path = export_model(
-            folder, format_, precision=precision, candidate=candidate, to=to, force=force,
+            folder,
+            format_,
+            precision=precision,
+            candidate=candidate,
+            to=to,
+            force=force,
             observer=display,
-        )  # fmt: skip
+        )
     finally:
         display.close()
     parity = read_export(path).parity

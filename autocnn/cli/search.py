@@ -15,16 +15,43 @@ _FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
 
 SECTIONS = {
     "How much": ("--trials", "--budget", "--epochs", "--trial-timeout"),
-    "What is searched": ("--space", "--model", "--weights", "--objective", "--max-gap",
-                         "--engine", "--sampler", "--pruner", "--fork"),
+    "What is searched": (
+        "--space",
+        "--model",
+        "--weights",
+        "--objective",
+        "--max-gap",
+        "--engine",
+        "--sampler",
+        "--pruner",
+        "--fork",
+    ),
     "Who wins": ("--finalists", "--folds", "--fold-repeats"),
-    "The images": ("--image-size", "--channels", "--val-fraction", "--test-fraction",
-                   "--max-unreadable"),
-    "The machine": ("--workers", "--threads", "--precision", "--deterministic", "--seed",
-                    "--memory-limit", "--disk-limit"),
-    "Where it goes": ("--name", "--results", "--cache-dir", "--cache-limit", "--tensorboard",
-                      "--mlflow"),
-}  # fmt: skip
+    "The images": (
+        "--image-size",
+        "--channels",
+        "--val-fraction",
+        "--test-fraction",
+        "--max-unreadable",
+    ),
+    "The machine": (
+        "--workers",
+        "--threads",
+        "--precision",
+        "--deterministic",
+        "--seed",
+        "--memory-limit",
+        "--disk-limit",
+    ),
+    "Where it goes": (
+        "--name",
+        "--results",
+        "--cache-dir",
+        "--cache-limit",
+        "--tensorboard",
+        "--mlflow",
+    ),
+}
 """Heading in --help -> its options."""
 
 

@@ -9,9 +9,18 @@ from autocnn.core.records import EpochScore, ParamValue, TrialRecord
 Cell = ParamValue | None
 
 TRIAL_COLUMNS = (
-    "trial", "state", "reason", "objective", "epochs", "best_epoch", "seconds",
-    "num_weights", "train_accuracy", "val_accuracy", "peak_memory_mb",
-)  # fmt: skip
+    "trial",
+    "state",
+    "reason",
+    "objective",
+    "epochs",
+    "best_epoch",
+    "seconds",
+    "num_weights",
+    "train_accuracy",
+    "val_accuracy",
+    "peak_memory_mb",
+)
 
 SPLIT_COLUMNS = ("path", "label", "group", "split", "sha256")
 
@@ -25,13 +34,18 @@ def trial_table(records: Sequence[TrialRecord]) -> tuple[list[str], list[list[Ce
     for record in records:
         best = record.best
         row: list[Cell] = [
-            record.trial, str(record.state), record.reason, record.objective,
-            len(record.history), record.best_epoch, round(record.seconds, 3),
+            record.trial,
+            str(record.state),
+            record.reason,
+            record.objective,
+            len(record.history),
+            record.best_epoch,
+            round(record.seconds, 3),
             record.num_weights,
             best.train.accuracy if best else None,
             best.val.accuracy if best else None,
             record.peak_memory_mb,
-        ]  # fmt: skip
+        ]
         rows.append(row + [record.params.get(name) for name in names])
     return [*TRIAL_COLUMNS, *(f"param.{name}" for name in names)], rows
 

@@ -63,12 +63,7 @@ def correct_split(
     )
     table = replace(table, splits=splits)
     made = make_split(
-        table,
-        bundles,
-        copies=(),
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        seed=seed,
+        table, bundles, copies=(), val_fraction=val_fraction, test_fraction=test_fraction, seed=seed
     )
     sentences = _sentences(given, made, num_conflicts=len(torn_labels), num_dropped=len(dropped))
     return CorrectedSplit(table, made, sentences)

@@ -45,8 +45,11 @@ class Machine:
     def inspect(cls) -> "Machine":
         """Look at this machine, without TensorFlow."""
         cpuinfo = _read("/proc/cpuinfo")
-        names = [line.partition(":")[2].strip() for line in cpuinfo.splitlines()
-                 if line.startswith("model name")]  # fmt: skip
+        names = [
+            line.partition(":")[2].strip()
+            for line in cpuinfo.splitlines()
+            if line.startswith("model name")
+        ]
         return cls(
             num_cpus=_usable_cpus(),
             memory_gb=round(_usable_memory() / 1e9, 1),

@@ -106,8 +106,10 @@ def _application(folder: StudyFolder) -> "WSGIApplication":
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] in READING:
             return dashboard(environ, start_response)
-        start_response("405 Method Not Allowed", [("Content-Type", "application/json"),
-                                                  ("Allow", ", ".join(READING))])  # fmt: skip
+        start_response(
+            "405 Method Not Allowed",
+            [("Content-Type", "application/json"), ("Allow", ", ".join(READING))],
+        )
         return [REFUSAL]
 
     return answer

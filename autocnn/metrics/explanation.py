@@ -198,9 +198,12 @@ def explain(
     _check(images, maps, classes, randomized_maps)
     on_border, area = border_shares(maps), border_area(maps.shape[1:])
     warnings = _warn(
-        "the border", on_border, np.full(len(maps), area), classes,
+        "the border",
+        on_border,
+        np.full(len(maps), area),
+        classes,
         "Marks, letters or frames there may tell the class.",
-    )  # fmt: skip
+    )
     masks = object_masks(images)
     is_seen = masks.stands_out
     outside_share = outside_area = None

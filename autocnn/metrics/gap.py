@@ -57,9 +57,7 @@ def take_apart(splits: Sequence[SplitScores]) -> Gap:
         raise ValueError(f"splits must be train, val, folds if any, test or test_clean, got {way}.")
     steps = tuple(
         GapStep(
-            scored=scores.split,
-            num_images=scores.num_images,
-            accuracy=scores.intervals["accuracy"],
+            scored=scores.split, num_images=scores.num_images, accuracy=scores.intervals["accuracy"]
         )
         for scores in splits
     )
@@ -80,8 +78,11 @@ def mix_loss(start: SplitScores, end: SplitScores) -> float:
     """
     recalls = [scores.recall for scores in start.classes]
     counts = [scores.num_images for scores in end.classes]
-    known = [(recall, count) for recall, count in zip(recalls, counts, strict=False)
-             if recall is not None and count]  # fmt: skip
+    known = [
+        (recall, count)
+        for recall, count in zip(recalls, counts, strict=False)
+        if recall is not None and count
+    ]
     is_known = known and len(known) == sum(count > 0 for count in counts)
     if start.scores.accuracy is None or not is_known:
         return 0.0

@@ -127,15 +127,17 @@ def usage(facts: StudyFacts, record: CandidateRecord) -> Usage:
     own: tuple[str, ...] = ()
     if kept:
         own = ("import sys", 'sys.path.insert(0, "builder")', f"import {module_name(kept)}")
-    program = "\n".join((
-        *own,
-        "import keras, numpy",
-        "from PIL import Image",
-        f'model = keras.saving.load_model("{path}")',
-        f'image = Image.open("image.png").convert("{mode}")',
-        f"image = image.resize(({width}, {height}), Image.BILINEAR)",
-        f"print(model.predict(numpy.array(image){grow}))",
-    ))  # fmt: skip
+    program = "\n".join(
+        (
+            *own,
+            "import keras, numpy",
+            "from PIL import Image",
+            f'model = keras.saving.load_model("{path}")',
+            f'image = Image.open("image.png").convert("{mode}")',
+            f"image = image.resize(({width}, {height}), Image.BILINEAR)",
+            f"print(model.predict(numpy.array(image){grow}))",
+        )
+    )
     needs = "Keras and your own layers, kept in builder/" if kept else "Keras alone"
     sentence = (
         f"It loads with {needs}. It takes {kind} images of "

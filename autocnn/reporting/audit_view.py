@@ -23,11 +23,7 @@ MOST_IMAGES = 6
 MOST_ROWS = 30
 """Rows of a list of files; the rest stands in audit.json."""
 
-KINDS = {
-    "bytes": "the same file",
-    "pixels": "the same pixels",
-    "near": "nearly the same image",
-}
+KINDS = {"bytes": "the same file", "pixels": "the same pixels", "near": "nearly the same image"}
 
 
 @dataclass(frozen=True)
@@ -84,11 +80,15 @@ def audit_view(facts: StudyFacts) -> AuditView | None:
     shown = tuple(_copies(facts, group) for group in shown_copies(audit))
     num_hidden = len(audit.copies) - len(shown)
     tables = (
-        _counts(audit), _copies_by_class(audit), _shortcuts(audit), _conflicts(audit),
+        _counts(audit),
+        _copies_by_class(audit),
+        _shortcuts(audit),
+        _conflicts(audit),
         _files(audit),
-        _values(audit, "modes", audit.modes), _values(audit, "sizes", audit.sizes),
+        _values(audit, "modes", audit.modes),
+        _values(audit, "sizes", audit.sizes),
         _values(audit, "file-types", audit.file_types),
-    )  # fmt: skip
+    )
     return AuditView(
         warnings=audit.warnings,
         facts=tuple(_sentences(audit)),
@@ -242,14 +242,17 @@ def _copies(facts: StudyFacts, group: CopyGroup) -> Copies:
     thumbnails = [*group.thumbnails, *[""] * len(group.paths)]
     images = tuple(
         CopyImage(
-            path=path, label=label, split=split, turn=turn,
+            path=path,
+            label=label,
+            split=split,
+            turn=turn,
             picture=facts.thumbnails.get(thumbnail),
             alt=f"{path}: {label}, in {split}, {turn}",
         )
         for path, label, split, turn, thumbnail in zip(
             group.paths, group.labels, group.splits, group.turns, thumbnails, strict=False
         )
-    )  # fmt: skip
+    )
     more = len(group.paths) - MOST_IMAGES
     remark += f"; {more} more not shown" if more > 0 else ""
     return Copies(

@@ -78,9 +78,11 @@ def _note(record: CandidateRecord, num_mistakes: int | None, num_shown: int) -> 
     if num_mistakes == 0:
         return f"{name} makes no mistake on {record.test.num_images:,} test images."
     taken = (
-        "" if num_mistakes is None else f"{name} takes {num_mistakes:,} of "
+        ""
+        if num_mistakes is None
+        else f"{name} takes {num_mistakes:,} of "
         f"{record.test.num_images:,} test images for another class. "
-    )  # fmt: skip
+    )
     if num_shown == 0:
         return (
             f"{taken}No pictures of mistakes were made for it: its predictions stand in "
@@ -224,9 +226,14 @@ def looking_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     if len(explained) < 2:
         return None
     columns = number_columns(
-        "candidate", "on the border", "the border is", "outside the object", "the outside is",
-        "with random weights", "with other candidates",
-    )  # fmt: skip
+        "candidate",
+        "on the border",
+        "the border is",
+        "outside the object",
+        "the outside is",
+        "with random weights",
+        "with other candidates",
+    )
     rows = [[Cell(str(r.candidate), r.candidate), *_looking_cells(e)] for r, e in explained]
     caption = (
         "Where each candidate looks: shares of its attention beside shares of the image, and the "
@@ -237,9 +244,11 @@ def looking_table(candidates: Sequence[CandidateRecord]) -> Table | None:
 
 def _looking_cells(explained: Explanation) -> list[Cell]:
     shares = (
-        explained.border_share, explained.border_area,
-        explained.outside_share, explained.outside_area,
-    )  # fmt: skip
+        explained.border_share,
+        explained.border_area,
+        explained.outside_share,
+        explained.outside_area,
+    )
     similarities = (explained.randomized_similarity, explained.agreement)
     return [
         *(Cell(wording.percent(share), share) for share in shares),

@@ -119,8 +119,7 @@ def shown_copies(audit: AuditReport | None) -> tuple[CopyGroup, ...]:
     if audit is None:
         return ()
     ranked = sorted(
-        audit.copies,
-        key=lambda g: (not g.thumbnails, len(set(g.labels)) < 2, not _is_across(g)),
+        audit.copies, key=lambda g: (not g.thumbnails, len(set(g.labels)) < 2, not _is_across(g))
     )
     return tuple(ranked[:MOST_COPY_GROUPS])
 

@@ -19,23 +19,55 @@ Cell = str | int | float | bool | None
 """A value of the leaderboard; None is an empty cell."""
 
 COLUMNS: tuple[str, ...] = (
-    "rank", "candidate", "kind", "trial", "family", "objective", "cv_mean", "cv_sd",
-    "train_accuracy", "val_accuracy", "gap_train_val",
-    "test_accuracy", "test_accuracy_low", "test_accuracy_high",
-    "test_balanced_accuracy", "test_macro_f1", "test_macro_auc", "test_log_loss", "test_ece",
-    "gap_val_test", "num_weights", "flops", "latency_ms", "size_mb", "epochs", "train_seconds",
+    "rank",
+    "candidate",
+    "kind",
+    "trial",
+    "family",
+    "objective",
+    "cv_mean",
+    "cv_sd",
+    "train_accuracy",
+    "val_accuracy",
+    "gap_train_val",
+    "test_accuracy",
+    "test_accuracy_low",
+    "test_accuracy_high",
+    "test_balanced_accuracy",
+    "test_macro_f1",
+    "test_macro_auc",
+    "test_log_loss",
+    "test_ece",
+    "gap_val_test",
+    "num_weights",
+    "flops",
+    "latency_ms",
+    "size_mb",
+    "epochs",
+    "train_seconds",
     "seed",
-)  # fmt: skip
+)
 """Columns of every leaderboard, in order; `param.<name>` columns follow, then `MORE_COLUMNS`."""
 
 MORE_COLUMNS: tuple[str, ...] = (
-    "num_test", "num_test_clean",
-    "test_clean_accuracy", "test_clean_accuracy_low", "test_clean_accuracy_high",
-    "test_clean_balanced_accuracy", "test_clean_macro_f1", "test_clean_macro_auc",
-    "test_clean_log_loss", "test_clean_ece",
-    "folds_accuracy", "gap_val_folds", "gap_folds_test_clean",
-    "temperature", "robustness_drop", "tied_with", "is_default",
-)  # fmt: skip
+    "num_test",
+    "num_test_clean",
+    "test_clean_accuracy",
+    "test_clean_accuracy_low",
+    "test_clean_accuracy_high",
+    "test_clean_balanced_accuracy",
+    "test_clean_macro_f1",
+    "test_clean_macro_auc",
+    "test_clean_log_loss",
+    "test_clean_ece",
+    "folds_accuracy",
+    "gap_val_folds",
+    "gap_folds_test_clean",
+    "temperature",
+    "robustness_drop",
+    "tied_with",
+    "is_default",
+)
 """Columns after those of the params."""
 
 PARAM_PREFIX = "param."
@@ -154,9 +186,7 @@ def to_json(leaderboard: Leaderboard) -> str:
     return json.dumps(objects, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def summary_rows(
-    leaderboard: Leaderboard,
-) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+def summary_rows(leaderboard: Leaderboard) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
     """The leaderboard as a short table for people.
 
     Returns:

@@ -97,17 +97,20 @@ def view_model_card(facts: StudyFacts, exported: Usage | None = None) -> ModelCa
     details = (
         ("model", wording.title(best)),
         ("network", wording.family(best.params, best.builder)),
-        ("input", f"{wording.square(height, width)}, "
-         f"{wording.count(channels, 'channel')}, uint8"),
+        ("input", f"{wording.square(height, width)}, {wording.count(channels, 'channel')}, uint8"),
         ("weights", wording.weights(best.num_weights)),
         ("size", f"{best.size_mb:.1f} MB"),
-        ("time per image", f"{wording.decimal(best.latency_ms, 1)} ms"
-         if best.latency_ms is not None else wording.ABSENT),
+        (
+            "time per image",
+            f"{wording.decimal(best.latency_ms, 1)} ms"
+            if best.latency_ms is not None
+            else wording.ABSENT,
+        ),
         ("made", wording.moment(facts.status.created)),
         ("made with", ", ".join(f"{k} {v}" for k, v in facts.status.versions.items() if v)),
         ("looks at the test split", str(len(facts.status.test_looks) or "not recorded")),
         ("seed", str(facts.status.config.seed)),
-    )  # fmt: skip
+    )
     tables = (
         steps_table(best),
         class_table(best) if (best.test_clean or best.test).classes else None,

@@ -170,13 +170,20 @@ def view_page(facts: StudyFacts, drawn: Drawings) -> Page:
 def _sections(page: Page) -> list[tuple[str, str]]:
     """Address and title of the sections that the page has."""
     judged = [
-        ("candidates", "Side by side"), ("gap", "Gap"), ("mistakes", "Mistakes"),
-        ("robustness", "Disturbed images"), ("explanation", "Where it looks"),
-    ]  # fmt: skip
+        ("candidates", "Side by side"),
+        ("gap", "Gap"),
+        ("mistakes", "Mistakes"),
+        ("robustness", "Disturbed images"),
+        ("explanation", "Where it looks"),
+    ]
     return [
-        ("result", "Result"), ("leaderboard", "Leaderboard"), ("search", "Search"),
-        *(judged if page.panels else []), ("data", "Data"), ("repeat", "Repeat it"),
-    ]  # fmt: skip
+        ("result", "Result"),
+        ("leaderboard", "Leaderboard"),
+        ("search", "Search"),
+        *(judged if page.panels else []),
+        ("data", "Data"),
+        ("repeat", "Repeat it"),
+    ]
 
 
 def _subtitle(facts: StudyFacts) -> str:

@@ -61,9 +61,12 @@ def draw_search(facts: StudyFacts) -> Drawings:
     params = [param.name for param in found.params] or _varied_params(trials)
     if params:
         figure = plots.draw_parallel(
-            trials, params=params, maximize=maximize, objective=objective,
+            trials,
+            params=params,
+            maximize=maximize,
+            objective=objective,
             title=f"Trials of {facts.name} by their params",
-        )  # fmt: skip
+        )
         pictures["parallel"] = _picture(figure)
     sure = [param.name for param in found.params if param.importance > 2 * param.spread]
     return Drawings(pictures, tuple(sure[:NUM_NAMED]), found.reason)

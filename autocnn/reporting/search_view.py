@@ -47,7 +47,7 @@ def search_view(facts: StudyFacts) -> SearchView:
     sentences = [
         f"{config.engine} with {config.sampler} proposed "
         f"{wording.count(len(facts.trials), 'trial')} from the space {config.space}, to improve "
-        f"{wording.METRICS[config.objective]} on val.",
+        f"{wording.METRICS[config.objective]} on val."
     ]
     if ends:
         sentences.append(
@@ -65,9 +65,12 @@ def _best(facts: StudyFacts) -> Table | None:
         return None
     name, model = facts.status.config.objective, facts.status.config.model
     columns = [
-        Column("trial"), Column(f"{wording.METRICS[name]} on val"), Column("gap train - val"),
-        *text_columns("network"), *number_columns("weights", "best epoch", "epochs", "time"),
-    ]  # fmt: skip
+        Column("trial"),
+        Column(f"{wording.METRICS[name]} on val"),
+        Column("gap train - val"),
+        *text_columns("network"),
+        *number_columns("weights", "best epoch", "epochs", "time"),
+    ]
     rows: list[Row] = [
         [
             Cell(str(trial.trial), trial.trial),
@@ -110,9 +113,11 @@ def _stopped(facts: StudyFacts) -> Table | None:
     if not rows:
         return None
     columns = [
-        Column("trial"), *text_columns("state"), *number_columns("epochs", "time"),
+        Column("trial"),
+        *text_columns("state"),
+        *number_columns("epochs", "time"),
         *text_columns("network", "reason"),
-    ]  # fmt: skip
+    ]
     caption = "Trials that were stopped or failed, and why."
     return make_table(
         "stopped", caption, columns=columns, rows=rows, is_sortable=True, most=MOST_STOPPED

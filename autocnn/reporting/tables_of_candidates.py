@@ -76,7 +76,7 @@ def leaderboard_table(
             Cell(wording.decimal(record.size_mb, 1), record.size_mb),
         ]
         for record, scored in zip(candidates, judged, strict=True)
-    ]  # fmt: skip
+    ]
     caption = (
         f"Ranked by {name} on {'folds' if has_folds else 'val'}, never by test. =1: not told apart "
         "from candidate 1 on test. Scores without a name are accuracies."
@@ -122,9 +122,10 @@ def losses_table(record: CandidateRecord) -> Table | None:
         for loss in record.gap.losses
     ]
     columns = [
-        *text_columns("step"), Column("points lost [95 %]"),
+        *text_columns("step"),
+        Column("points lost [95 %]"),
         *text_columns("beyond chance", "what a loss here means"),
-    ]  # fmt: skip
+    ]
     caption = (
         f"Accuracy that candidate {record.candidate} loses at each step, in percentage points. "
         "Beyond chance: the interval leaves 0 out."
@@ -140,17 +141,20 @@ def gap_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     losses = [loss for record in taken if record.gap for loss in record.gap.losses]
     pairs = list(dict.fromkeys((loss.start, loss.end) for loss in losses))
     columns = [
-        Column("candidate"), *text_columns("made from"),
+        Column("candidate"),
+        *text_columns("made from"),
         *(Column(f"{wording.SET_NAMES[a]} to {wording.SET_NAMES[b]}") for a, b in pairs),
-    ]  # fmt: skip
+    ]
     rows: list[Row] = []
     for record in taken:
         found = {(s.start, s.end): s.loss for s in (record.gap.losses if record.gap else ())}
-        rows.append([
-            Cell(str(record.candidate), record.candidate),
-            wording.making(record),
-            *(Cell(_loss(found.get(p)), found[p].value if p in found else None) for p in pairs),
-        ])  # fmt: skip
+        rows.append(
+            [
+                Cell(str(record.candidate), record.candidate),
+                wording.making(record),
+                *(Cell(_loss(found.get(p)), found[p].value if p in found else None) for p in pairs),
+            ]
+        )
     caption = "Points of accuracy that each candidate loses at each step [95 %]."
     return make_table("gaps", caption, columns=columns, rows=rows, is_sortable=True)
 
@@ -224,9 +228,10 @@ def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     if not rows:
         return None
     columns = [
-        *text_columns("candidates"), *number_columns("difference in points [95 %]", "McNemar's p"),
+        *text_columns("candidates"),
+        *number_columns("difference in points [95 %]", "McNemar's p"),
         *text_columns("told apart"),
-    ]  # fmt: skip
+    ]
     caption = (
         "Pairs of candidates on the same test images: accuracy of the first minus that of the "
         "second. Told apart: the interval leaves 0 out."
@@ -238,9 +243,7 @@ def _judged(record: CandidateRecord) -> SplitScores:
     return record.test_clean or record.test
 
 
-def _steps(
-    record: CandidateRecord,
-) -> list[tuple[ScoredSet, int, Interval | None, float | None]]:
+def _steps(record: CandidateRecord) -> list[tuple[ScoredSet, int, Interval | None, float | None]]:
     """Set, images, interval, accuracy: all that were scored, test too."""
     scored = [record.train, record.val, record.folds, record.test, record.test_clean]
     taken = {step.scored: step.accuracy for step in record.gap.steps} if record.gap else {}

@@ -204,8 +204,11 @@ def making(record: CandidateRecord) -> str:
         return f"trial {record.trial}, retrained"
     if record.kind == "folds":
         number = len(record.members)
-        return f"trial {record.trial}, mean of {number} fold models" if number else (
-            f"trial {record.trial}, mean of its fold models")  # fmt: skip
+        return (
+            f"trial {record.trial}, mean of {number} fold models"
+            if number
+            else (f"trial {record.trial}, mean of its fold models")
+        )
     trials = sorted({member.trial for member in record.members})
     if len(trials) == 1:
         return f"ensemble of {count(len(record.members), 'model')} of trial {trials[0]}"

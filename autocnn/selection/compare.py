@@ -156,8 +156,15 @@ def rank_contenders(
 def _refit(index: int, entrant: Entrant, held: Held) -> Contender:
     """Without folds: the temperature is that of the trial's model on val."""
     temperature = fit_temperature(held.val_labels, entrant.val)
-    return Contender("refit", {index: 1.0}, {index: temperature}, 1.0, (), entrant.num_weights,
-                     entrant.out_of_fold)  # fmt: skip
+    return Contender(
+        "refit",
+        {index: 1.0},
+        {index: temperature},
+        1.0,
+        (),
+        entrant.num_weights,
+        entrant.out_of_fold,
+    )
 
 
 def _of_one(index: int, entrant: Entrant, held: Held, goal: Goal) -> list[Contender]:
@@ -166,18 +173,27 @@ def _of_one(index: int, entrant: Entrant, held: Held, goal: Goal) -> list[Conten
     scores = _fold_scores(held, entrant.out_of_fold, goal)
     sizes: tuple[tuple[Kind, int], ...] = ("refit", 1), ("folds", len(held.fold_sizes))
     return [
-        Contender(kind, {index: 1.0}, {index: temperature}, 1.0, scores,
-                  number * entrant.num_weights, entrant.out_of_fold)
+        Contender(
+            kind,
+            {index: 1.0},
+            {index: temperature},
+            1.0,
+            scores,
+            number * entrant.num_weights,
+            entrant.out_of_fold,
+        )
         for kind, number in sizes
-    ]  # fmt: skip
+    ]
 
 
 def _ensemble(singles: Sequence[Contender], held: Held, goal: Goal) -> Contender | None:
     """The greedy ensemble of refits; None where one of them alone is the best."""
-    calibrated = np.stack([
-        apply_temperature(single.out_of_fold, single.temperatures[single.leader])
-        for single in singles
-    ])  # fmt: skip
+    calibrated = np.stack(
+        [
+            apply_temperature(single.out_of_fold, single.temperatures[single.leader])
+            for single in singles
+        ]
+    )
     shares = choose_ensemble(held.labels, calibrated)
     if np.count_nonzero(shares) < 2:
         return None
@@ -243,18 +259,23 @@ def _against_default(
     if default is None:
         return ()
     if list(chosen.weights) == [default.leader]:
-        return ("It is the space's default configuration: the search found nothing that is "
-                "better by more than chance.",)  # fmt: skip
+        return (
+            "It is the space's default configuration: the search found nothing that is "
+            "better by more than chance.",
+        )
     found = compare(
-        held.labels, chosen.out_of_fold, default.out_of_fold,
-        other=1, groups=held.groups, seed=seed,
-    ).difference  # fmt: skip
+        held.labels, chosen.out_of_fold, default.out_of_fold, other=1, groups=held.groups, seed=seed
+    ).difference
     numbers = f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
     if found.low > 0:
-        return (f"It beats the space's default configuration (trial 0): accuracy on the folds "
-                f"{numbers}.",)  # fmt: skip
-    return (f"It is no better than the space's default configuration (trial 0): accuracy on the "
-            f"folds {numbers}.",)  # fmt: skip
+        return (
+            f"It beats the space's default configuration (trial 0): accuracy on the folds "
+            f"{numbers}.",
+        )
+    return (
+        f"It is no better than the space's default configuration (trial 0): accuracy on the "
+        f"folds {numbers}.",
+    )
 
 
 def _in_millions(number: int) -> str:

@@ -45,8 +45,11 @@ def explain_candidates(
             explained.append((candidate, {}))
             continue
         images = _test_images(plan, candidate)
-        others = [maps[other.made.number] for other in opened
-                  if other.record.trial != candidate.record.trial]  # fmt: skip
+        others = [
+            maps[other.made.number]
+            for other in opened
+            if other.record.trial != candidate.record.trial
+        ]
         pictured, pictures = _picture(plan, candidate, images)
         predicted = candidate.made.test[shared].argmax(axis=1)
         explanation = explain(

@@ -152,10 +152,13 @@ def _predict_unseen(
             (own_path, dataset.indices("val"), "val"),
         ]
         parts += [
-            (folder.retrained_model_path(trial.trial, fold.number), fold.held_out,
-             f"fold-{fold.number}")
+            (
+                folder.retrained_model_path(trial.trial, fold.number),
+                fold.held_out,
+                f"fold-{fold.number}",
+            )
             for fold in plan.folds
-        ]  # fmt: skip
+        ]
         predictions = tuple(
             Prediction(path, rows, folder.predictions_dir() / f"{trial.trial}-{name}.npy")
             for path, rows, name in parts
@@ -224,8 +227,9 @@ def _candidate_task(
     dataset = plan.dataset
     labels = dataset.labels[dataset.indices("test")]
     train = dataset.indices("train")
-    images = [plan.images_of(finalists[index].retrained.finalist.trial)
-              for index in contender.weights]  # fmt: skip
+    images = [
+        plan.images_of(finalists[index].retrained.finalist.trial) for index in contender.weights
+    ]
     return CandidateTask(
         members=members_of(contender, finalists, plan, folder),
         temperature=contender.temperature,
@@ -255,10 +259,7 @@ def pictured_per_class(num_classes: int) -> int:
 
 
 def members_of(
-    contender: Contender,
-    finalists: Sequence[Judged],
-    plan: FinalistsPlan,
-    folder: StudyFolder,
+    contender: Contender, finalists: Sequence[Judged], plan: FinalistsPlan, folder: StudyFolder
 ) -> tuple[MemberModel, ...]:
     """The models that a candidate averages, with their shares and temperatures."""
     members = []
@@ -266,10 +267,13 @@ def members_of(
         trial = finalists[index].retrained.finalist.trial.trial
         folds = [fold.number for fold in plan.folds] if contender.kind == "folds" else [REFIT]
         members += [
-            MemberModel(folder.retrained_model_path(trial, fold), weight / len(folds),
-                        contender.temperatures[index])
+            MemberModel(
+                folder.retrained_model_path(trial, fold),
+                weight / len(folds),
+                contender.temperatures[index],
+            )
             for fold in folds
-        ]  # fmt: skip
+        ]
     return tuple(members)
 
 

@@ -112,8 +112,10 @@ def cut_folds(dataset: Dataset, num_folds: int, *, repeats: int, seed: int) -> t
     labels, bundles = dataset.table.labels[positions], dataset.bundles[positions]
     for number in range(num_folds, 1, -1):
         try:
-            cuts = [make_folds(labels, bundles, num_folds=number, seed=seed + repeat)
-                    for repeat in range(repeats)]  # fmt: skip
+            cuts = [
+                make_folds(labels, bundles, num_folds=number, seed=seed + repeat)
+                for repeat in range(repeats)
+            ]
         except DataError:
             continue
         rows = dataset.rows[positions]

@@ -65,8 +65,11 @@ def retrain(
     folds = (REFIT, *(fold.number for fold in plan.folds))
     pairs = [(finalist, fold) for finalist in plan.finalists for fold in folds]
     on_folds = f", also on {len(plan.folds)} folds" if plan.folds else ""
-    observer.stage(f"retrain the finalists{on_folds}",
-                   total=sum(finalist.epochs for finalist, _ in pairs), unit="epochs")  # fmt: skip
+    observer.stage(
+        f"retrain the finalists{on_folds}",
+        total=sum(finalist.epochs for finalist, _ in pairs),
+        unit="epochs",
+    )
     for sentence in folder.recover_finalists():
         observer.warn(sentence)
     made: dict[tuple[int, int], RetrainedRecord] = {}

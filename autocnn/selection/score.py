@@ -87,9 +87,13 @@ def score_candidates(
             key = (name, -made.number if is_own else made.contender.leader)
             if key not in scored:
                 scored[key] = score_split(
-                    name, what.labels, what.probabilities, plan.dataset.class_names,
-                    groups=what.groups, seed=plan.seed,
-                )  # fmt: skip
+                    name,
+                    what.labels,
+                    what.probabilities,
+                    plan.dataset.class_names,
+                    groups=what.groups,
+                    seed=plan.seed,
+                )
             scores[name] = scored[key]
         comparisons = _comparisons(plan, predictions["test"], candidates)
         record = _record(plan, verdict, made, predictions, scores, comparisons, folder)
@@ -106,8 +110,9 @@ def _predictions(plan: FinalistsPlan, verdict: Verdict, made: Made) -> dict[Scor
         split: SplitName, probabilities: FloatArray, keep: NDArray[np.bool_]
     ) -> Predictions:
         positions = dataset.positions(split)[keep]
-        return Predictions(dataset.table.labels[positions], probabilities[keep],
-                           dataset.bundles[positions])  # fmt: skip
+        return Predictions(
+            dataset.table.labels[positions], probabilities[keep], dataset.bundles[positions]
+        )
 
     test = made.test
     is_clean = dataset.is_clean_test[dataset.positions("test")]
@@ -128,8 +133,10 @@ def _predictions(plan: FinalistsPlan, verdict: Verdict, made: Made) -> dict[Scor
 
 def _blend(contender: Contender, finalists: Sequence[Judged], split: str) -> FloatArray:
     """What the trials' models give for train or val; of an ensemble, their weighted mean."""
-    parts = {index: finalists[index].train if split == "train" else finalists[index].val
-             for index in contender.weights}  # fmt: skip
+    parts = {
+        index: finalists[index].train if split == "train" else finalists[index].val
+        for index in contender.weights
+    }
     if contender.kind != "ensemble":
         return parts[contender.leader]
     calibrated = [
@@ -151,11 +158,15 @@ def _comparisons(
 ) -> tuple[Comparison, ...]:
     return tuple(
         compare(
-            test.labels, test.probabilities, other.predictions["test"].probabilities,
-            other=other.record.candidate, groups=test.groups, seed=plan.seed,
+            test.labels,
+            test.probabilities,
+            other.predictions["test"].probabilities,
+            other=other.record.candidate,
+            groups=test.groups,
+            seed=plan.seed,
         )
         for other in better
-    )  # fmt: skip
+    )
 
 
 def _record(
@@ -172,8 +183,10 @@ def _record(
     trial = leader.finalist.trial
     tied = [comparison.other for comparison in comparisons if not comparison.is_told_apart]
     num_weights, flops, latency_ms = made.results["cost"].tolist()
-    sizes = [plan.images_of(verdict.finalists[index].retrained.finalist.trial)
-             for index in contender.weights]  # fmt: skip
+    sizes = [
+        plan.images_of(verdict.finalists[index].retrained.finalist.trial)
+        for index in contender.weights
+    ]
     members = _members(plan, verdict, contender)
     records = [
         verdict.finalists[index].retrained.records[fold]
@@ -224,7 +237,7 @@ def _record(
         train_seconds=sum(record.seconds for record in records),
         seed=plan.seed,
         history=leader.refit.history if contender.kind == "refit" else (),
-    )  # fmt: skip
+    )
 
 
 def _way(scores: Mapping[ScoredSet, SplitScores]) -> list[ScoredSet]:
@@ -242,11 +255,14 @@ def _members(plan: FinalistsPlan, verdict: Verdict, contender: Contender) -> tup
         return ()
     folds = _folds(plan, contender)
     return tuple(
-        Member(trial=verdict.finalists[index].retrained.finalist.trial.trial, fold=fold,
-               weight=weight / len(folds))
+        Member(
+            trial=verdict.finalists[index].retrained.finalist.trial.trial,
+            fold=fold,
+            weight=weight / len(folds),
+        )
         for index, weight in contender.weights.items()
         for fold in folds
-    )  # fmt: skip
+    )
 
 
 def _robustness(made: Made, test: Predictions) -> Robustness:

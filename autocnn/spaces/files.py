@@ -55,8 +55,9 @@ def load_space(name: str, *, own_names: bool = False) -> SearchSpace:
         names = shipped_names()
         if name not in names:
             remedy = _nearest(name, names) or f"Choose one of {', '.join(names)}, or give a path."
-            raise SpaceError(f"--space must be a shipped name or a .yaml file, got {name!r}.",
-                             remedy=remedy)  # fmt: skip
+            raise SpaceError(
+                f"--space must be a shipped name or a .yaml file, got {name!r}.", remedy=remedy
+            )
         text = (resources.files("autocnn.search_spaces") / f"{name}.yaml").read_text("utf-8")
         return parse_space(text, source=f"search_spaces/{name}.yaml", name=name)
     path = Path(name)

@@ -229,8 +229,9 @@ class SearchSpace:
                 lines.append(f"{name} was {mine[name]}, is {theirs[name]}.")
             elif mine[name] != theirs[name]:
                 lines.append(f"{name} is active under other conditions.")
-        kept = [[name for name in space if name in mine and name in theirs]
-                for space in (mine, theirs)]  # fmt: skip
+        kept = [
+            [name for name in space if name in mine and name in theirs] for space in (mine, theirs)
+        ]
         if kept[0] != kept[1]:
             lines.append("The order of the parameters differs.")
         if self.start != other.start:

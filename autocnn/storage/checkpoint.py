@@ -81,8 +81,14 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     try:
         return _read(path)
     except (
-        OSError, LookupError, TypeError, ValueError, RuntimeError, EOFError, zipfile.BadZipFile,
-    ) as error:  # fmt: skip
+        OSError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        EOFError,
+        zipfile.BadZipFile,
+    ) as error:
         raise ValueError(f"{path}: must be a whole checkpoint, got: {error}") from error
 
 

@@ -57,8 +57,9 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
         """
         path = results / name
         if path.exists() and not path.is_dir():
-            raise StudyError(f"{path}: a study must be a folder, got a file.",
-                             remedy="Choose another --name.")  # fmt: skip
+            raise StudyError(
+                f"{path}: a study must be a folder, got a file.", remedy="Choose another --name."
+            )
         if path.exists() and any(path.iterdir()):
             raise _exists(path)
         partial = results / f".{name}.{secrets.token_hex(4)}"

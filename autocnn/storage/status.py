@@ -11,8 +11,15 @@ from autocnn.core.config import StudyConfig
 from autocnn.core.errors import StudyError
 
 VERSIONS_OF = (
-    "autocnn", "tensorflow", "keras", "optuna", "keras-tuner", "scikit-learn", "numpy", "pillow",
-)  # fmt: skip
+    "autocnn",
+    "tensorflow",
+    "keras",
+    "optuna",
+    "keras-tuner",
+    "scikit-learn",
+    "numpy",
+    "pillow",
+)
 
 Stage = Literal["preparing", "searching", "finalists", "done", "interrupted", "failed"]
 
@@ -124,8 +131,13 @@ class StudyStatus(BaseModel):
     @classmethod
     def new(cls, name: str, config: StudyConfig, *, epochs: int) -> "StudyStatus":
         """Of a study that begins now."""
-        return cls(name=name, created=timestamp(), config=config, epochs=epochs,
-                   versions=installed_versions())  # fmt: skip
+        return cls(
+            name=name,
+            created=timestamp(),
+            config=config,
+            epochs=epochs,
+            versions=installed_versions(),
+        )
 
     @classmethod
     def from_json(cls, data: Any, *, source: Path) -> "StudyStatus":

@@ -44,8 +44,7 @@ def adopt_trials(
     """
     source = StudyFolder(Path(config.fork or ""))
     status = StudyStatus.from_json(source.read_study(), source=source.path / "study.json")
-    ended = [r for r in source.read_trials()
-             if r.state in (TrialState.COMPLETE, TrialState.PRUNED)]  # fmt: skip
+    ended = [r for r in source.read_trials() if r.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     reason = ""
     if status.data is None or status.data.fingerprint != data_fingerprint:
         changes = data_changes(source.read_split(), rows) or ["The images are read differently."]
@@ -67,14 +66,18 @@ def adopt_trials(
             problems.append(f"trial {record.trial}: {problem[0]}")
             continue
         number = len(taken)
-        taken.append(record.model_copy(update={
-            "trial": number, "num_ended_before": number, "end_order": number,
-        }))  # fmt: skip
+        taken.append(
+            record.model_copy(
+                update={"trial": number, "num_ended_before": number, "end_order": number}
+            )
+        )
         folder.adopt_trial(source, record.trial, taken[-1])
     observer.note(f"Took over {len(taken)} of {len(ended)} ended trials of {source.name}.")
     if problems:
-        observer.note(f"The others do not fit the space: {'; '.join(problems[:3])}"
-                      + (" ..." if len(problems) > 3 else "."))  # fmt: skip
+        observer.note(
+            f"The others do not fit the space: {'; '.join(problems[:3])}"
+            + (" ..." if len(problems) > 3 else ".")
+        )
     return len(taken)
 
 

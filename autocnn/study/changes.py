@@ -28,10 +28,14 @@ def data_changes(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]]) 
     for column, meaning in ((4, "content"), (1, "label"), (2, "group"), (3, "split")):
         changed = [path for path in both if old[path][column] != new[path][column]]
         if changed:
-            named = changed if column == 4 else [
-                f"{path} ({old[path][column] or 'none'}, now {new[path][column] or 'none'})"
-                for path in changed
-            ]  # fmt: skip
+            named = (
+                changed
+                if column == 4
+                else [
+                    f"{path} ({old[path][column] or 'none'}, now {new[path][column] or 'none'})"
+                    for path in changed
+                ]
+            )
             verb = "has" if len(changed) == 1 else "have"
             lines.append(f"{_count(changed, verb=verb)} another {meaning}: {_few(named)}.")
     return lines

@@ -38,8 +38,14 @@ def finish(session: Session, ranked: Sequence[TrialRecord]) -> None:
     plan = _plan(session, ranked)
     with session.interruption.graceful():
         retrained = retrain(plan, session.executor, session.folder, session.observer)
-        verdict = judge(plan, retrained, session.executor, session.folder, session.observer,
-                        open_test=lambda choice: _open_test(session, choice))  # fmt: skip
+        verdict = judge(
+            plan,
+            retrained,
+            session.executor,
+            session.folder,
+            session.observer,
+            open_test=lambda choice: _open_test(session, choice),
+        )
     candidates = score_candidates(plan, verdict, session.folder, session.observer)
     session.observer.stage("draw", total=len(candidates), unit="candidates")
     for candidate, pictures in explain_candidates(plan, candidates):

@@ -54,8 +54,15 @@ def prepare(session: Session) -> None:
         session.folder.write_audit(report.model_dump_json(indent=1), pictures)
         if session.config.fork is not None:
             files = session.builder.files if session.builder is not None else None
-            adopt_trials(session.config, session.space, session.dataset.fingerprint, rows,
-                         session.folder, session.observer, model_files=files)  # fmt: skip
+            adopt_trials(
+                session.config,
+                session.space,
+                session.dataset.fingerprint,
+                rows,
+                session.folder,
+                session.observer,
+                model_files=files,
+            )
     session.trials, sentences = session.folder.recover_trials()
     for sentence in sentences:
         session.observer.warn(sentence)
@@ -92,9 +99,12 @@ def _check_drift(session: Session, rows: Sequence[Sequence[str]]) -> None:
         before = session.folder.read_split()
         changes += data_changes(before, rows) or ["The images are read differently."]
     if status.space_fingerprint != session.space.fingerprint:
-        changes += [f"Space: {line}" for line in
-                    load_space(str(session.folder.space_path), own_names=True)
-                    .diff(session.space)]  # fmt: skip
+        changes += [
+            f"Space: {line}"
+            for line in load_space(str(session.folder.space_path), own_names=True).diff(
+                session.space
+            )
+        ]
     if session.builder is not None:
         changes += [f"Model: {line}" for line in session.builder.changes()]
     what = "its data, its space and its model" if session.builder else "its data and its space"

@@ -177,10 +177,17 @@ class _Call:
         make_executor = self.make_executor or _local_executor
         executor = make_executor(resources)  # imports TensorFlow while the data are decoded
         session = Session(
-            config, space, self.folder, status, executor, self.observer,
-            machine=machine, resources=resources,
-            interruption=self.interruption or Interruption(), clock=self.clock,
-        )  # fmt: skip
+            config,
+            space,
+            self.folder,
+            status,
+            executor,
+            self.observer,
+            machine=machine,
+            resources=resources,
+            interruption=self.interruption or Interruption(),
+            clock=self.clock,
+        )
         try:
             with tracked(config, self.folder, self.observer) as session.observer:
                 run_stages(session)

@@ -44,9 +44,16 @@ def search_trials(session: Session) -> list[TrialRecord]:
         engine = _build_engine(session)
         try:
             records = run_search(
-                plan, engine, session.executor, session.folder, session.budget, session.observer,
-                earlier=session.trials, interruption=session.interruption, disk=disk,
-            )  # fmt: skip
+                plan,
+                engine,
+                session.executor,
+                session.folder,
+                session.budget,
+                session.observer,
+                earlier=session.trials,
+                interruption=session.interruption,
+                disk=disk,
+            )
         finally:
             engine.close()
     else:
@@ -81,8 +88,9 @@ def _build_engine(session: Session) -> Engine:
     from autocnn.tuning.engines.build import build_engine
 
     session.folder.remove_engine_files()
-    engine = build_engine(session.config, session.space, session.goal, session.folder,
-                          epochs=session.status.epochs)  # fmt: skip
+    engine = build_engine(
+        session.config, session.space, session.goal, session.folder, epochs=session.status.epochs
+    )
     restore(engine, session.trials)
     return engine
 

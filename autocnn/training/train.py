@@ -68,11 +68,7 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
     batch_size = min(max(1, batch_size), len(task.train_rows))
     steps = steps_of(task.train_rows, batch_size)
     compile_model(
-        model,
-        task.params,
-        steps_per_epoch=steps,
-        epochs=task.epochs,
-        first_epoch=task.first_epoch,
+        model, task.params, steps_per_epoch=steps, epochs=task.epochs, first_epoch=task.first_epoch
     )
     if task.start_path is not None:
         model.set_weights(keras.models.load_model(task.start_path, compile=False).get_weights())

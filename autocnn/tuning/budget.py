@@ -93,8 +93,10 @@ class Budget:
     def _affordable(
         self, ranked: Sequence[TrialRecord], limit_s: float
     ) -> tuple[list[TrialRecord], int]:
-        plans = [(self._wanted(ranked, number), self.num_folds)
-                 for number in range(min(self.finalists, len(ranked)), 0, -1)]  # fmt: skip
+        plans = [
+            (self._wanted(ranked, number), self.num_folds)
+            for number in range(min(self.finalists, len(ranked)), 0, -1)
+        ]
         plans += [(self._wanted(ranked, 1), 0), (list(ranked[:1]), 0)]
         return next((p for p in plans if self.finalists_s(*p) <= limit_s), plans[-1])
 
@@ -180,10 +182,7 @@ class Budget:
         return needed > SLOWNESS_ALLOWED * self.search_left_s(best)
 
     def left_s(
-        self,
-        num_left: int,
-        records: Sequence[TrialRecord],
-        best: Sequence[TrialRecord],
+        self, num_left: int, records: Sequence[TrialRecord], best: Sequence[TrialRecord]
     ) -> float | None:
         """Seconds until the study is done; None before the first trial has ended.
 

@@ -118,11 +118,13 @@ def rank_trials(goal: Goal, records: Sequence[TrialRecord]) -> list[TrialRecord]
 
     Complete ones, and those that only the end of the time stopped.
     """
-    return goal.rank([
-        record
-        for record in records
-        if record.state == TrialState.COMPLETE or record.reason == OUT_OF_TIME
-    ])  # fmt: skip
+    return goal.rank(
+        [
+            record
+            for record in records
+            if record.state == TrialState.COMPLETE or record.reason == OUT_OF_TIME
+        ]
+    )
 
 
 class _Search:

@@ -87,9 +87,18 @@ def tell_a_story(observer: Observer) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.4, "0 s"), (45.0, "45 s"), (89.4, "89 s"), (90.0, "2 min"), (719.0, "12 min"),
-     (5300.0, "88 min"), (5400.0, "1 h 30 min"), (7500.0, "2 h 05 min"), (90000.0, "25 h 00 min")],
-)  # fmt: skip
+    [
+        (0.4, "0 s"),
+        (45.0, "45 s"),
+        (89.4, "89 s"),
+        (90.0, "2 min"),
+        (719.0, "12 min"),
+        (5300.0, "88 min"),
+        (5400.0, "1 h 30 min"),
+        (7500.0, "2 h 05 min"),
+        (90000.0, "25 h 00 min"),
+    ],
+)
 def test_times_read_well(seconds: float, text: str) -> None:
     assert describe_time(seconds) == text
 
@@ -112,9 +121,7 @@ def test_the_time_left_is_told_with_the_finalists_share(
 
 
 def test_params_are_written_as_in_yaml_and_short() -> None:
-    params: Params = {
-        "family": "plain", "width": 24, "learning_rate": 0.00123456, "flip": True,
-    }  # fmt: skip
+    params: Params = {"family": "plain", "width": 24, "learning_rate": 0.00123456, "flip": True}
     assert describe_params(params) == "family=plain width=24 learning_rate=0.00123 flip=true"
 
 
@@ -170,8 +177,10 @@ def test_plain_steps_are_told_every_few_seconds(
         now[0] += 1.0
         plain.advance(100)
     assert capsys.readouterr().err.splitlines()[1:] == [
-        "   1,000 of 3,000 images", "   2,000 of 3,000 images", "   3,000 of 3,000 images",
-    ]  # fmt: skip
+        "   1,000 of 3,000 images",
+        "   2,000 of 3,000 images",
+        "   3,000 of 3,000 images",
+    ]
 
 
 def test_quiet_shows_only_warnings(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,14 +30,28 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[StudyConfig]:
 
 def test_search_takes_the_commands_words_and_quantities(asked: list[StudyConfig]) -> None:
     study = autocnn.search(
-        Path("images"), trials=7, budget="2h", name="mine", memory_limit="2GB", space="mri",
-        cache_dir=Path("cache"), trial_timeout_s=90,
-    )  # fmt: skip
+        Path("images"),
+        trials=7,
+        budget="2h",
+        name="mine",
+        memory_limit="2GB",
+        space="mri",
+        cache_dir=Path("cache"),
+        trial_timeout_s=90,
+    )
     assert study.name == "mine"
     assert asked == [
-        StudyConfig(data="images", trials=7, budget_s=7200, name="mine", memory_limit_gb=2,
-                    space="mri", cache_dir=Path("cache"), trial_timeout_s=90)
-    ]  # fmt: skip
+        StudyConfig(
+            data="images",
+            trials=7,
+            budget_s=7200,
+            name="mine",
+            memory_limit_gb=2,
+            space="mri",
+            cache_dir=Path("cache"),
+            trial_timeout_s=90,
+        )
+    ]
 
 
 def test_search_takes_a_whole_config_alone(asked: list[StudyConfig]) -> None:

@@ -46,8 +46,11 @@ def test_the_words_are_those_of_the_commands(
 def test_both_names_and_paths_are_read() -> None:
     given = {"budget": "2h", "memory_limit_gb": 2, "space": Path("a") / "b.yaml", "seed": None}
     assert read_settings(given, KNOWN) == {
-        "budget_s": "2h", "memory_limit_gb": 2, "space": "a/b.yaml", "seed": None,
-    }  # fmt: skip
+        "budget_s": "2h",
+        "memory_limit_gb": 2,
+        "space": "a/b.yaml",
+        "seed": None,
+    }
 
 
 def test_unknown_settings_are_named_with_the_nearest() -> None:
@@ -80,14 +83,18 @@ def test_errors_name_the_setting_as_python_does(message: str, expected: str) -> 
 @pytest.mark.parametrize(
     ("remedy", "expected"),
     [
-        ("Replace it with --force, or choose another with --to.",
-         "Replace it with force=True, or choose another with to."),
+        (
+            "Replace it with --force, or choose another with --to.",
+            "Replace it with force=True, or choose another with to.",
+        ),
         ("Take another: --candidate 2.", "Take another: candidate=2."),
         ("Or --val-fraction 0.2, please.", "Or val_fraction=0.2, please."),
-        ("Run `autocnn resume mine --trials 80` first.",
-         "Run `autocnn resume mine --trials 80` first."),
+        (
+            "Run `autocnn resume mine --trials 80` first.",
+            "Run `autocnn resume mine --trials 80` first.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_remedies_say_what_to_pass(remedy: str, expected: str) -> None:
     def fail() -> NoReturn:
         raise StudyNotFoundError("mine: must be there.", remedy=remedy)

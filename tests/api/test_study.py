@@ -157,5 +157,10 @@ def test_export_hands_on_what_was_asked(
     assert study.export("onnx", to="there") == Path("there")
     asked.pop("observer")
     assert asked.pop("folder").path == folder.path
-    assert asked == {"format": "onnx", "precision": "float32", "candidate": 1,
-                     "to": Path("there"), "force": False}  # fmt: skip
+    assert asked == {
+        "format": "onnx",
+        "precision": "float32",
+        "candidate": 1,
+        "to": Path("there"),
+        "force": False,
+    }

@@ -191,12 +191,27 @@ def test_parameters_are_checked_in_fit(
 
 def test_parameters_reach_the_study(asked: stub.Asked, tmp_path: Path) -> None:
     parameters: dict[str, Any] = {
-        "trials": 7, "space": tmp_path / "my.yaml", "epochs": 3, "engine": "keras-tuner",
-        "sampler": "grid", "objective": "macro_f1", "max_gap": 0.1, "finalists": 2, "folds": 4,
-        "image_size": 12, "channels": "rgb", "val_fraction": 0.3, "test_fraction": 0.2,
-        "weights": tmp_path / "w.h5", "workers": 1, "threads": 1, "precision": "float32",
-        "deterministic": True, "results_dir": tmp_path / "mine", "name": "first",
-    }  # fmt: skip
+        "trials": 7,
+        "space": tmp_path / "my.yaml",
+        "epochs": 3,
+        "engine": "keras-tuner",
+        "sampler": "grid",
+        "objective": "macro_f1",
+        "max_gap": 0.1,
+        "finalists": 2,
+        "folds": 4,
+        "image_size": 12,
+        "channels": "rgb",
+        "val_fraction": 0.3,
+        "test_fraction": 0.2,
+        "weights": tmp_path / "w.h5",
+        "workers": 1,
+        "threads": 1,
+        "precision": "float32",
+        "deterministic": True,
+        "results_dir": tmp_path / "mine",
+        "name": "first",
+    }
     AutoCNNClassifier(budget="90s", random_state=5, **parameters).fit(*draw())
     config = asked.config
     assert config.budget_s == 90
@@ -406,9 +421,13 @@ def test_a_network_of_ones_own_goes_into_a_pickle(
     (tmp_path / "own.yaml").write_text(OWN_SPACE)
     images, labels = draw(60)
     classifier = AutoCNNClassifier(
-        model=str(tmp_path / "net_of_my_own.py:build"), space=tmp_path / "own.yaml", trials=1,
-        finalists=1, folds=0, random_state=0,
-    ).fit(images, labels)  # fmt: skip
+        model=str(tmp_path / "net_of_my_own.py:build"),
+        space=tmp_path / "own.yaml",
+        trials=1,
+        finalists=1,
+        folds=0,
+        random_state=0,
+    ).fit(images, labels)
     (tmp_path / "net_of_my_own.py").unlink()
     assert classifier.score(images, labels) > 0.6
     joblib.dump(classifier, tmp_path / "classifier.joblib")

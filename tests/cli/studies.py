@@ -23,12 +23,23 @@ def split(name: SplitName, accuracy: float) -> SplitScores:
 
 def candidate(rank: int) -> CandidateRecord:
     return CandidateRecord(
-        candidate=rank, rank=rank, kind="refit", trial=10 + rank,
-        params={"family": "resnet", "width": 8}, objective=0.95 - rank / 100,
-        train=split("train", 0.97), val=split("val", 0.94), test=split("test", 0.9312),
-        num_weights=312_345, flops=None, latency_ms=1.5, size_mb=1.25, epochs=12,
-        train_seconds=61.5, seed=3,
-    )  # fmt: skip
+        candidate=rank,
+        rank=rank,
+        kind="refit",
+        trial=10 + rank,
+        params={"family": "resnet", "width": 8},
+        objective=0.95 - rank / 100,
+        train=split("train", 0.97),
+        val=split("val", 0.94),
+        test=split("test", 0.9312),
+        num_weights=312_345,
+        flops=None,
+        latency_ms=1.5,
+        size_mb=1.25,
+        epochs=12,
+        train_seconds=61.5,
+        seed=3,
+    )
 
 
 def make_study(name: str = "mine", **asked: Any) -> StudyFolder:

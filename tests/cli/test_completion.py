@@ -53,9 +53,15 @@ def test_options_of_every_command_are_completed(command: str) -> None:
 
 
 STUDY_LINES = [
-    "autocnn resume ", "autocnn leaderboard ", "autocnn report --format md ", "autocnn export ",
-    "autocnn dashboard ", "autocnn predict ", "autocnn evaluate ", "autocnn search --fork ",
-]  # fmt: skip
+    "autocnn resume ",
+    "autocnn leaderboard ",
+    "autocnn report --format md ",
+    "autocnn export ",
+    "autocnn dashboard ",
+    "autocnn predict ",
+    "autocnn evaluate ",
+    "autocnn search --fork ",
+]
 
 
 @pytest.mark.parametrize("line", STUDY_LINES)
@@ -142,9 +148,12 @@ def test_bash_completes_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[st
         '_autocnn_completion autocnn; echo "${COMPREPLY[@]}"; complete -p autocnn'
     )
     result = subprocess.run(
-        ["bash", "-c", lines], capture_output=True, text=True, check=True,
+        ["bash", "-c", lines],
+        capture_output=True,
+        text=True,
+        check=True,
         env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
-    )  # fmt: skip
+    )
     words, registered = result.stdout.splitlines()
     assert words == "mine"
     assert "_autocnn_completion" in registered

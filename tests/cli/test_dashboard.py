@@ -32,14 +32,17 @@ def test_dashboard_explains_errors(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_server_ends_with_ctrl_c(own_folder: Path) -> None:
     pytest.importorskip("optuna_dashboard")
     folder = make_study()
-    engine = OptunaEngine(load_space("quick"), Goal(StudyConfig().objective),
-                          storage=folder.optuna_url, name="mine")  # fmt: skip
+    engine = OptunaEngine(
+        load_space("quick"), Goal(StudyConfig().objective), storage=folder.optuna_url, name="mine"
+    )
     engine.ask(0)
     engine.close()
     process = subprocess.Popen(
         [sys.executable, "-m", "autocnn", "dashboard", "mine", "--port", "0"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     line = process.stdout.readline()
     found = re.match(r"mine: (http://127\.0\.0\.1:\d+/) ", line)

@@ -40,9 +40,18 @@ def test_help_lists_the_commands(capsys: Output, flag: str) -> None:
 
 def test_the_commands_are_the_contract() -> None:
     assert list(COMMANDS) == [
-        "search", "resume", "audit", "leaderboard", "report", "export", "predict", "evaluate",
-        "dashboard", "spaces", "completion",
-    ]  # fmt: skip
+        "search",
+        "resume",
+        "audit",
+        "leaderboard",
+        "report",
+        "export",
+        "predict",
+        "evaluate",
+        "dashboard",
+        "spaces",
+        "completion",
+    ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -100,28 +109,41 @@ def test_bad_usage_exits_with_2_and_names_the_place(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["search", "--space", "defualt"],
-         "Error: --space must be a shipped name or a .yaml file, got 'defualt'.\n"
-         "Did you mean 'default'?\n"),
-        (["search", "--space", "none.yaml"],
-         "Error: none.yaml: the space file must be readable, got: No such file or directory.\n"),
-        (["search", "--name", "a/b"],
-         "Error: --name must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first, "
-         "got 'a/b'.\n"),
-        (["search", "--weights", "none.h5"],
-         "Error: --weights must be a file, got 'none.h5'.\n"),
-        (["search", "--sampler", "hyperband"],
-         "Error: --sampler must be one of tpe, random, qmc with --engine optuna, "
-         "got 'hyperband'.\n"),
-        (["search", "--deterministic", "--workers", "2"],
-         "Error: --workers must be 1 with --deterministic, got 2.\n"),
-        (["search", "--config", "none.yaml"],
-         "Error: none.yaml: must be readable, got: No such file or directory.\n"),
-        (["spaces", "mir"],
-         "Error: --space must be a shipped name or a .yaml file, got 'mir'.\n"
-         "Did you mean 'mri'?\n"),
+        (
+            ["search", "--space", "defualt"],
+            "Error: --space must be a shipped name or a .yaml file, got 'defualt'.\n"
+            "Did you mean 'default'?\n",
+        ),
+        (
+            ["search", "--space", "none.yaml"],
+            "Error: none.yaml: the space file must be readable, got: No such file or directory.\n",
+        ),
+        (
+            ["search", "--name", "a/b"],
+            "Error: --name must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit "
+            "first, got 'a/b'.\n",
+        ),
+        (["search", "--weights", "none.h5"], "Error: --weights must be a file, got 'none.h5'.\n"),
+        (
+            ["search", "--sampler", "hyperband"],
+            "Error: --sampler must be one of tpe, random, qmc with --engine optuna, "
+            "got 'hyperband'.\n",
+        ),
+        (
+            ["search", "--deterministic", "--workers", "2"],
+            "Error: --workers must be 1 with --deterministic, got 2.\n",
+        ),
+        (
+            ["search", "--config", "none.yaml"],
+            "Error: none.yaml: must be readable, got: No such file or directory.\n",
+        ),
+        (
+            ["spaces", "mir"],
+            "Error: --space must be a shipped name or a .yaml file, got 'mir'.\n"
+            "Did you mean 'mri'?\n",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_settings_exit_with_2_and_write_nothing(
     capsys: Output, arguments: list[str], message: str
 ) -> None:
@@ -167,8 +189,10 @@ def test_an_existing_study_is_told_before_anything_heavy_starts() -> None:
     make_study()
     done = subprocess.run(
         [sys.executable, "-c", STARTS_NOTHING, "search", "digits", "--name", "mine"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout == "4 [] None\n"
 
 
@@ -354,9 +378,7 @@ def test_an_error_of_the_user_shows_no_traceback(
 ) -> None:
     fail_with(monkeypatch, OwnError("a.png: must be an image, got text.", remedy="Remove it."))
     assert run(["spaces"]) == 42
-    assert capsys.readouterr() == (
-        "", "Error: a.png: must be an image, got text.\nRemove it.\n",
-    )  # fmt: skip
+    assert capsys.readouterr() == ("", "Error: a.png: must be an image, got text.\nRemove it.\n")
 
 
 def test_debug_shows_the_traceback_of_an_error_of_the_user(

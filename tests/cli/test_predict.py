@@ -55,8 +55,11 @@ def test_csv_has_a_row_per_image_in_order(capsys: pytest.CaptureFixture[str]) ->
     out, err = capsys.readouterr()
     rows = read_rows(out)
     assert [row["path"] for row in rows] == [
-        "images/2.png", "images/1.png", "images/2.png", "images/10.png"
-    ]  # fmt: skip
+        "images/2.png",
+        "images/1.png",
+        "images/2.png",
+        "images/10.png",
+    ]
     assert [row["label"] for row in rows] == [CLASSES[1], CLASSES[0], CLASSES[1], CLASSES[1]]
     assert float(rows[1][f"p.{CLASSES[1]}"]) == pytest.approx(0.2)
     assert "predict: 4 images" in err
@@ -80,9 +83,12 @@ def test_unreadable_files_are_rows_and_the_exit_code(
     out, err = capsys.readouterr()
     rows = read_rows(out)
     assert [row["error"] for row in rows] == [
-        "is no PNG, JPEG, GIF, BMP, TIFF or WebP", "", "", "",
+        "is no PNG, JPEG, GIF, BMP, TIFF or WebP",
+        "",
+        "",
+        "",
         "cannot be read: No such file or directory",
-    ]  # fmt: skip
+    ]
     assert (rows[0]["label"], rows[0]["probability"]) == ("", "")
     assert rows[3]["label"] == CLASSES[1]
     assert "Warning: 2 of 5 images could not be read" in err
@@ -197,10 +203,7 @@ def test_rows_are_written_batch_by_batch(
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [
-        (["nothing/*.png"], "nothing/*.png: must match an image"),
-        (["."], ".: must hold an image"),
-    ],
+    [(["nothing/*.png"], "nothing/*.png: must match an image"), (["."], ".: must hold an image")],
 )
 def test_nothing_to_predict_is_an_error_before_the_model_is_loaded(
     arguments: list[str], message: str, opened: dict[str, Any], capsys: pytest.CaptureFixture[str]

@@ -57,9 +57,17 @@ def test_report_explains_errors(
 
 def test_the_command_that_the_report_names_is_the_study_again() -> None:
     asked = StudyConfig(
-        data="a folder", trials=7, budget_s=5400.0, engine="keras-tuner", max_gap=0.02,
-        memory_limit_gb=1.5, deterministic=True, space="mri", folds=0, seed=3,
-    )  # fmt: skip
+        data="a folder",
+        trials=7,
+        budget_s=5400.0,
+        engine="keras-tuner",
+        max_gap=0.02,
+        memory_limit_gb=1.5,
+        deterministic=True,
+        space="mri",
+        folds=0,
+        seed=3,
+    )
     program, name, *arguments = shlex.split(command_line(asked, "mine"))
     assert (program, name) == ("autocnn", "search")
     command = cli.get_command(click.Context(cli), "search")
@@ -67,7 +75,15 @@ def test_the_command_that_the_report_names_is_the_study_again() -> None:
     parsed = command.make_context("search", arguments).params
     given = {k: v for k, v in parsed.items() if v is not None and v is not False}
     assert given == {
-        "data": "a folder", "name": "mine", "trials": 7, "budget_s": 5400.0,
-        "engine": "keras-tuner", "max_gap": 0.02, "memory_limit_gb": 1.5, "deterministic": True,
-        "space": "mri", "folds": 0, "seed": 3,
-    }  # fmt: skip
+        "data": "a folder",
+        "name": "mine",
+        "trials": 7,
+        "budget_s": 5400.0,
+        "engine": "keras-tuner",
+        "max_gap": 0.02,
+        "memory_limit_gb": 1.5,
+        "deterministic": True,
+        "space": "mri",
+        "folds": 0,
+        "seed": 3,
+    }

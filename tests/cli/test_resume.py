@@ -37,10 +37,17 @@ def test_flags_reach_the_resumed_study_as_changes(
     )
     assert run(arguments.split()) == 0
     changes = {
-        "trials": 80, "budget_s": 10800.0, "workers": 2, "threads": 1, "trial_timeout_s": 90.0,
-        "memory_limit_gb": 2.0, "disk_limit_gb": 1000.0, "cache_dir": Path("cache"),
-        "tensorboard": True, "mlflow": "http://127.0.0.1:5000",
-    }  # fmt: skip
+        "trials": 80,
+        "budget_s": 10800.0,
+        "workers": 2,
+        "threads": 1,
+        "trial_timeout_s": 90.0,
+        "memory_limit_gb": 2.0,
+        "disk_limit_gb": 1000.0,
+        "cache_dir": Path("cache"),
+        "tensorboard": True,
+        "mlflow": "http://127.0.0.1:5000",
+    }
     assert asked == [
         (Path("results/mine"), display.QuietDisplay, {"changes": changes, "force_unlock": True})
     ]

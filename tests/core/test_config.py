@@ -30,16 +30,24 @@ def test_nothing_asked_gives_the_documented_defaults() -> None:
     config = resolve_config({})
     assert config == StudyConfig()
     assert (config.data, config.space, config.trials, config.finalists) == (
-        "digits", "default", 50, 3,
-    )  # fmt: skip
+        "digits",
+        "default",
+        50,
+        3,
+    )
     assert (config.objective, config.engine, config.sampler, config.pruner) == (
-        "balanced_accuracy", "optuna", "tpe", "asha",
-    )  # fmt: skip
+        "balanced_accuracy",
+        "optuna",
+        "tpe",
+        "asha",
+    )
     assert config.max_unreadable == 0.05
     assert config.budget_s is None
     assert (config.memory_limit_gb, config.disk_limit_gb, config.cache_limit_gb) == (
-        None, 50.0, 10.0,
-    )  # fmt: skip
+        None,
+        50.0,
+        10.0,
+    )
     assert config.fork is None
 
 
@@ -134,18 +142,26 @@ def test_settings_of_a_file_without_a_sampler_get_that_of_their_engine(tmp_path:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"sampler": "bayesian"},
-         "--sampler must be one of tpe, random, qmc with --engine optuna, got 'bayesian'."),
-        ({"engine": "keras-tuner", "sampler": "tpe"},
-         "--sampler must be one of bayesian, random, hyperband, grid with --engine keras-tuner, "
-         "got 'tpe'."),
-        ({"engine": "keras-tuner", "pruner": "asha"},
-         "--pruner must be one of none with --engine keras-tuner, got 'asha'."),
-        ({"sampler": "annealing"},
-         "--sampler must be 'tpe', 'random', 'qmc', 'bayesian', 'hyperband' or 'grid', "
-         "got 'annealing'."),
+        (
+            {"sampler": "bayesian"},
+            "--sampler must be one of tpe, random, qmc with --engine optuna, got 'bayesian'.",
+        ),
+        (
+            {"engine": "keras-tuner", "sampler": "tpe"},
+            "--sampler must be one of bayesian, random, hyperband, grid with --engine keras-tuner, "
+            "got 'tpe'.",
+        ),
+        (
+            {"engine": "keras-tuner", "pruner": "asha"},
+            "--pruner must be one of none with --engine keras-tuner, got 'asha'.",
+        ),
+        (
+            {"sampler": "annealing"},
+            "--sampler must be 'tpe', 'random', 'qmc', 'bayesian', 'hyperband' or 'grid', "
+            "got 'annealing'.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_sampler_of_another_engine_is_refused(flags: dict[str, Any], message: str) -> None:
     assert str(problem(flags)) == message
 
@@ -204,21 +220,29 @@ def test_sizes_are_read_as_people_write_them(tmp_path: Path, name: str) -> None:
         ({"max_unreadable": 2}, "--max-unreadable must be less than or equal to 1, got 2."),
         ({"seed": -1}, "--seed must be greater than or equal to 0, got -1."),
         ({"image_size": 4}, "--image-size must be greater than or equal to 8, got 4."),
-        ({"objective": "loss"}, "--objective must be 'balanced_accuracy', 'accuracy', "
-                                "'macro_f1', 'macro_auc' or 'log_loss', got 'loss'."),
-        ({"engine": "hyperband"}, "--engine must be 'optuna' or 'keras-tuner', "
-                                   "got 'hyperband'."),
-        ({"budget_s": "soon"},
-         "--budget must be above 0 and read like 90s, 30m or 2h, got 'soon'."),
-        ({"memory_limit_gb": "lots"},
-         "--memory-limit must be above 0 and read like 500MB or 2GB, got 'lots'."),
+        (
+            {"objective": "loss"},
+            "--objective must be 'balanced_accuracy', 'accuracy', "
+            "'macro_f1', 'macro_auc' or 'log_loss', got 'loss'.",
+        ),
+        ({"engine": "hyperband"}, "--engine must be 'optuna' or 'keras-tuner', got 'hyperband'."),
+        (
+            {"budget_s": "soon"},
+            "--budget must be above 0 and read like 90s, 30m or 2h, got 'soon'.",
+        ),
+        (
+            {"memory_limit_gb": "lots"},
+            "--memory-limit must be above 0 and read like 500MB or 2GB, got 'lots'.",
+        ),
         ({"disk_limit_gb": 0.0}, "--disk-limit must be greater than 0, got 0.0."),
         ({"trial_timeout_s": 0.0}, "--trial-timeout must be greater than 0, got 0.0."),
-        ({"name": "../up"},
-         "--name must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first, "
-         "got '../up'."),
+        (
+            {"name": "../up"},
+            "--name must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first, "
+            "got '../up'.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_flag_is_named_with_its_rule_and_value(flags: dict[str, Any], message: str) -> None:
     assert str(problem(flags)) == message
 
@@ -232,12 +256,16 @@ def test_a_study_name_is_one_plain_folder(name: str) -> None:
     ("text", "message"),
     [
         ("trials: 0", "trials must be greater than or equal to 1, got 0."),
-        ("trials: many", "trials must be a valid integer, unable to parse string as an integer, "
-                         "got 'many'."),
-        ("budget_s: 5 parsecs",
-         "budget_s must be above 0 and read like 90s, 30m or 2h, got '5 parsecs'."),
+        (
+            "trials: many",
+            "trials must be a valid integer, unable to parse string as an integer, got 'many'.",
+        ),
+        (
+            "budget_s: 5 parsecs",
+            "budget_s must be above 0 and read like 90s, 30m or 2h, got '5 parsecs'.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_bad_value_in_the_file_is_named_with_the_file(
     tmp_path: Path, text: str, message: str
 ) -> None:

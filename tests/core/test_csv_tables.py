@@ -40,21 +40,44 @@ def test_a_row_holds_the_values_of_its_trial() -> None:
     bare: dict[str, Any] = dict.fromkeys(
         ("objective", "best_epoch", "num_weights", "peak_memory_mb")
     )
-    failed = trial(1, state=TrialState.FAILED, reason="no luck", params={"width": 8}, history=(),
-                   **bare)  # fmt: skip
+    failed = trial(
+        1, state=TrialState.FAILED, reason="no luck", params={"width": 8}, history=(), **bare
+    )
     first, second = written(*trial_table([trial(0), failed]))
     assert first == {
-        "trial": "0", "state": "complete", "reason": "", "objective": "0.5", "epochs": "1",
-        "best_epoch": "1", "seconds": "2.0", "num_weights": "1000", "train_accuracy": "0.75",
-        "val_accuracy": "0.5", "peak_memory_mb": "800.5", "param.family": "resnet",
-        "param.dropout": "0.1", "param.weight_averaging": "true", "param.width": "",
-    }  # fmt: skip
+        "trial": "0",
+        "state": "complete",
+        "reason": "",
+        "objective": "0.5",
+        "epochs": "1",
+        "best_epoch": "1",
+        "seconds": "2.0",
+        "num_weights": "1000",
+        "train_accuracy": "0.75",
+        "val_accuracy": "0.5",
+        "peak_memory_mb": "800.5",
+        "param.family": "resnet",
+        "param.dropout": "0.1",
+        "param.weight_averaging": "true",
+        "param.width": "",
+    }
     assert second == {
-        "trial": "1", "state": "failed", "reason": "no luck", "objective": "", "epochs": "0",
-        "best_epoch": "", "seconds": "2.0", "num_weights": "", "train_accuracy": "",
-        "val_accuracy": "", "peak_memory_mb": "", "param.family": "", "param.dropout": "",
-        "param.weight_averaging": "", "param.width": "8",
-    }  # fmt: skip
+        "trial": "1",
+        "state": "failed",
+        "reason": "no luck",
+        "objective": "",
+        "epochs": "0",
+        "best_epoch": "",
+        "seconds": "2.0",
+        "num_weights": "",
+        "train_accuracy": "",
+        "val_accuracy": "",
+        "peak_memory_mb": "",
+        "param.family": "",
+        "param.dropout": "",
+        "param.weight_averaging": "",
+        "param.width": "8",
+    }
 
 
 def test_accuracies_are_those_of_the_best_epoch() -> None:
@@ -81,11 +104,22 @@ def test_no_trial_gives_the_header_alone() -> None:
 def test_epochs_have_a_row_each_with_every_score() -> None:
     rows = written(*epoch_table([("search", (epoch(1), epoch(2)))]))
     assert rows[1] == {
-        "phase": "search", "epoch": "2", "train_loss": "0.5", "learning_rate": "0.001",
-        "seconds": "1.235", "train_accuracy": "0.75", "train_balanced_accuracy": "0.7",
-        "train_macro_f1": "", "train_macro_auc": "", "train_log_loss": "", "val_accuracy": "0.5",
-        "val_balanced_accuracy": "", "val_macro_f1": "", "val_macro_auc": "", "val_log_loss": "",
-    }  # fmt: skip
+        "phase": "search",
+        "epoch": "2",
+        "train_loss": "0.5",
+        "learning_rate": "0.001",
+        "seconds": "1.235",
+        "train_accuracy": "0.75",
+        "train_balanced_accuracy": "0.7",
+        "train_macro_f1": "",
+        "train_macro_auc": "",
+        "train_log_loss": "",
+        "val_accuracy": "0.5",
+        "val_balanced_accuracy": "",
+        "val_macro_f1": "",
+        "val_macro_auc": "",
+        "val_log_loss": "",
+    }
 
 
 def test_phases_follow_each_other() -> None:
@@ -105,13 +139,24 @@ def test_no_epoch_gives_the_header_alone() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (None, '""'), ("", '""'), (True, "true"), (False, "false"), (0, "0"),
+        (None, '""'),
+        ("", '""'),
+        (True, "true"),
+        (False, "false"),
+        (0, "0"),
         (10**12, "1000000000000"),
-        (0.0, "0.0"), (0.1 + 0.2, "0.3"), (1 / 3, "0.333333333"), (1e-12, "1e-12"),
-        (1234567890.5, "1234567890.0"), ("plain", "plain"), ("a,b", '"a,b"'),
-        ('say "a"', '"say ""a"""'), ("two\nlines", '"two\nlines"'), ("Äpfel", "Äpfel"),
+        (0.0, "0.0"),
+        (0.1 + 0.2, "0.3"),
+        (1 / 3, "0.333333333"),
+        (1e-12, "1e-12"),
+        (1234567890.5, "1234567890.0"),
+        ("plain", "plain"),
+        ("a,b", '"a,b"'),
+        ('say "a"', '"say ""a"""'),
+        ("two\nlines", '"two\nlines"'),
+        ("Äpfel", "Äpfel"),
     ],
-)  # fmt: skip
+)
 def test_how_a_cell_is_written(value: Cell, text: str) -> None:
     assert to_csv(["column"], [[value]]) == f"column\n{text}\n"
 

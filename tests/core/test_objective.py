@@ -32,9 +32,14 @@ def trial(number: int, val: float | None, train: float | None = None) -> TrialRe
 
 @pytest.mark.parametrize(
     ("objective", "maximize"),
-    [("balanced_accuracy", True), ("accuracy", True), ("macro_f1", True), ("macro_auc", True),
-     ("log_loss", False)],
-)  # fmt: skip
+    [
+        ("balanced_accuracy", True),
+        ("accuracy", True),
+        ("macro_f1", True),
+        ("macro_auc", True),
+        ("log_loss", False),
+    ],
+)
 def test_every_objective_has_its_direction_and_its_score(
     objective: Objective, maximize: bool
 ) -> None:
@@ -93,8 +98,10 @@ def test_trials_are_ranked_best_first_in_both_directions() -> None:
 def test_of_trials_with_the_same_params_the_first_stands_for_all() -> None:
     records = [trial(3, 0.9), trial(1, 0.8), trial(2, 0.7)]
     first, other = records[0].params, {**records[0].params, "width": 99}
-    ranked = [r.model_copy(update={"params": p})
-              for r, p in zip(records, (first, other, first), strict=True)]  # fmt: skip
+    ranked = [
+        r.model_copy(update={"params": p})
+        for r, p in zip(records, (first, other, first), strict=True)
+    ]
     assert [record.trial for record in distinct_trials(ranked)] == [3, 1]
 
 

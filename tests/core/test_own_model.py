@@ -99,8 +99,12 @@ def test_installed_packages_are_no_part_of_a_model(tmp_path: Path) -> None:
     library = tmp_path / ".venv" / "site-packages"
     library.mkdir(parents=True)
     (library / "a_library.py").write_text("")
-    path = write(tmp_path, "import sys\nsys.path.insert(0, 'LIB')\nimport a_library\n"
-                 "def build(*args): ...\n".replace("LIB", str(library)))  # fmt: skip
+    path = write(
+        tmp_path,
+        "import sys\nsys.path.insert(0, 'LIB')\nimport a_library\ndef build(*args): ...\n".replace(
+            "LIB", str(library)
+        ),
+    )
     builder, before = find_builder(f"{path}:build"), list(sys.modules)
     builder.load()
     assert "a_library" in sys.modules
@@ -150,14 +154,17 @@ def test_what_cannot_be_found_is_told(package: Path, text: str, message: str, re
     [
         ("def build(:\n", "mine.py:1: must be importable, got: SyntaxError", "import mine"),
         ("x = 1\nimport no_such_thing\n", "mine.py:2: must be importable, got: ModuleNotFound", ""),
-        ("def f():\n  raise ValueError('bad')\nf()", "mine.py:2: must be importable, got: "
-         "ValueError: bad.", ""),
+        (
+            "def f():\n  raise ValueError('bad')\nf()",
+            "mine.py:2: must be importable, got: ValueError: bad.",
+            "",
+        ),
         ("import sys\nsys.exit(3)", "mine.py:2: must be importable, got: SystemExit: 3", ""),
         ("def biuld(p, s, n): ...", "mine.py must define 'build', got no such", "mean 'biuld'?"),
         ("", "mine.py must define 'build', got no such name", "after the colon"),
         ("build = 3", "must be a function, got int", "(params, image_shape, num_classes)"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_imported_is_told(
     tmp_path: Path, source: str, message: str, remedy: str
 ) -> None:

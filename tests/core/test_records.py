@@ -59,10 +59,24 @@ def split(name: SplitName) -> SplitScores:
 
 def candidate() -> CandidateRecord:
     return CandidateRecord(
-        candidate=1, rank=1, kind="refit", trial=3, params={"width": 8}, objective=0.25,
-        train=split("train"), val=split("val"), test=split("test"), num_weights=5, flops=None,
-        latency_ms=None, size_mb=0.1, epochs=2, train_seconds=3.0, seed=0, history=(epoch(1),),
-    )  # fmt: skip
+        candidate=1,
+        rank=1,
+        kind="refit",
+        trial=3,
+        params={"width": 8},
+        objective=0.25,
+        train=split("train"),
+        val=split("val"),
+        test=split("test"),
+        num_weights=5,
+        flops=None,
+        latency_ms=None,
+        size_mb=0.1,
+        epochs=2,
+        train_seconds=3.0,
+        seed=0,
+        history=(epoch(1),),
+    )
 
 
 def refit() -> RetrainedRecord:
@@ -110,16 +124,38 @@ def test_records_carry_their_schema() -> None:
 
 def test_the_fields_of_trial_json_are_the_contract() -> None:
     assert list(TrialRecord.model_json_schema()["properties"]) == [
-        "schema_version", "trial", "state", "reason", "params", "objective", "best_epoch",
-        "history", "num_weights", "seconds", "peak_memory_mb", "from_start", "traceback",
-        "epochs", "parent", "first_epoch", "half_batch", "num_ended_before", "end_order",
-    ]  # fmt: skip
+        "schema_version",
+        "trial",
+        "state",
+        "reason",
+        "params",
+        "objective",
+        "best_epoch",
+        "history",
+        "num_weights",
+        "seconds",
+        "peak_memory_mb",
+        "from_start",
+        "traceback",
+        "epochs",
+        "parent",
+        "first_epoch",
+        "half_batch",
+        "num_ended_before",
+        "end_order",
+    ]
 
 
 def test_the_states_are_the_contract() -> None:
     assert [str(state) for state in TrialState] == [
-        "complete", "pruned", "failed", "out-of-memory", "timed-out", "interrupted", "running",
-    ]  # fmt: skip
+        "complete",
+        "pruned",
+        "failed",
+        "out-of-memory",
+        "timed-out",
+        "interrupted",
+        "running",
+    ]
     assert SPLITS == ("train", "val", "test")
 
 

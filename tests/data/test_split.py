@@ -144,21 +144,37 @@ def test_smallest_set_that_can_be_split(make_table: Any) -> None:
 @pytest.mark.parametrize(
     ("labels", "options", "message"),
     [
-        ([0, 0, 0, 1], {}, r"class 'b' must have at least 3 different images \(one each for train, "
-         r"val and test\), got 1. Add images of it, or remove the class."),
+        (
+            [0, 0, 0, 1],
+            {},
+            r"class 'b' must have at least 3 different images \(one each for train, "
+            r"val and test\), got 1. Add images of it, or remove the class.",
+        ),
         ([0, 0, 0, 1, 1], {}, "'b' must have at least 3 different images .* got 2"),
-        ([0, 0, 0, 1, 1, 1, 1], {"sha256": ["1", "2", "3", "4", "4", "4", "5"]},
-         "got 2 among 4 files"),
+        (
+            [0, 0, 0, 1, 1, 1, 1],
+            {"sha256": ["1", "2", "3", "4", "4", "4", "5"]},
+            "got 2 among 4 files",
+        ),
         ([0, 0, 0, 1, 1, 1], {"groups": [None, None, None, "g", "g", "h"]}, "got 2 among 3 files"),
-        ([0, 1, 0, 1, 0], {"splits": ["train", "train", "test", "test", "val"]},
-         "every class must have images in val, got none of 'b'"),
-        ([0, 1, 0, 1, 0], {"splits": ["train", "train", "val", "val", "test"]},
-         "every class must have images in test, got none of 'b'"),
-        ([0, 0, 1, 0, 0], {"splits": ["train", "train", "test", "test", "val"]},
-         "every class must have images in train, got none of 'b'"),
+        (
+            [0, 1, 0, 1, 0],
+            {"splits": ["train", "train", "test", "test", "val"]},
+            "every class must have images in val, got none of 'b'",
+        ),
+        (
+            [0, 1, 0, 1, 0],
+            {"splits": ["train", "train", "val", "val", "test"]},
+            "every class must have images in test, got none of 'b'",
+        ),
+        (
+            [0, 0, 1, 0, 0],
+            {"splits": ["train", "train", "test", "test", "val"]},
+            "every class must have images in train, got none of 'b'",
+        ),
         ([0, 1, 0, 1], {"splits": ["test"] * 4}, "images in train, got none of 'a', 'b'"),
     ],
-)  # fmt: skip
+)
 def test_classes_that_would_be_missing(
     labels: list[int], options: dict[str, Any], message: str, make_table: Any
 ) -> None:

@@ -66,8 +66,11 @@ def test_every_python_block_compiles(page: Path) -> None:
 
 @pytest.mark.parametrize("page", LINKED, ids=name_of)
 def test_every_link_leads_somewhere(page: Path) -> None:
-    broken = [f"line {line}: {target}" for line, target in read_links(page)
-              if not (page.parent / target).exists()]  # fmt: skip
+    broken = [
+        f"line {line}: {target}"
+        for line, target in read_links(page)
+        if not (page.parent / target).exists()
+    ]
     assert not broken
 
 
@@ -95,9 +98,15 @@ def run(command: list[str], place: Path, folder: str) -> None:
         "XDG_CACHE_HOME": str(place / "cache"),
     }
     result = subprocess.run(
-        command, cwd=place / folder, env=environment, text=True, timeout=MOST_S,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+        command,
+        cwd=place / folder,
+        env=environment,
+        text=True,
+        timeout=MOST_S,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+    )
     assert result.returncode == 0, result.stdout[-6000:]
 
 
@@ -113,9 +122,13 @@ def test_a_page_runs_as_written(page: Path, place: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    ["search images/ --trails 50", "serach images/", "search --trials many",
-     "leaderboard mine yours"],
-)  # fmt: skip
+    [
+        "search images/ --trails 50",
+        "serach images/",
+        "search --trials many",
+        "leaderboard mine yours",
+    ],
+)
 def test_a_wrong_command_line_is_found(arguments: str) -> None:
     with pytest.raises(click.UsageError):
         parse(arguments.split())
@@ -126,15 +139,19 @@ def test_marks_blocks_and_commands_are_read(tmp_path: Path) -> None:
     page.write_text(PAGE)
     blocks = list(read_blocks(page))
     assert [(block.line, block.language, block.verb, block.name) for block in blocks] == [
-        (5, "bash", "run", ""), (12, "", "", ""), (17, "python", "file", "mine.py"),
+        (5, "bash", "run", ""),
+        (12, "", "", ""),
+        (17, "python", "file", "mine.py"),
         (20, "", "empty results", ""),
-    ]  # fmt: skip
+    ]
     assert blocks[0].commands == ["autocnn search   images/ | cat", "echo autocnn nothing"]
     assert blocks[1].commands == ["autocnn resume mine   # later"]
     assert blocks[2].text == "x = 1"
     assert [words for _, words in read_command_lines(page)] == [
-        ["search", "images/"], ["resume", "mine"], ["report", "mine", "--to", "a b"],
-    ]  # fmt: skip
+        ["search", "images/"],
+        ["resume", "mine"],
+        ["report", "mine", "--to", "a b"],
+    ]
     assert [target for _, target in read_links(page)] == ["other.md"]
 
 

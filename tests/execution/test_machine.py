@@ -22,9 +22,11 @@ model name\t: Fast CPU @ 2.00GHz
 def have_files(monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
     """Let the machine module read these texts: cpuinfo, cpu_max, memory_max and vmstat."""
     paths = {
-        "/proc/cpuinfo": "cpuinfo", "/sys/fs/cgroup/cpu.max": "cpu_max",
-        "/sys/fs/cgroup/memory.max": "memory_max", "/proc/vmstat": "vmstat",
-    }  # fmt: skip
+        "/proc/cpuinfo": "cpuinfo",
+        "/sys/fs/cgroup/cpu.max": "cpu_max",
+        "/sys/fs/cgroup/memory.max": "memory_max",
+        "/proc/vmstat": "vmstat",
+    }
     monkeypatch.setattr(machine, "_read", lambda path: files.get(paths[path], ""))
 
 
@@ -95,9 +97,14 @@ def test_processors_that_the_process_may_not_use_do_not_count(
 
 @pytest.mark.parametrize(
     ("memory_max", "expected"),
-    [("4000000000\n", 4.0), ("512345678", 0.5), ("max\n", 16.0), ("", 16.0),
-     ("64000000000\n", 16.0)],
-)  # fmt: skip
+    [
+        ("4000000000\n", 4.0),
+        ("512345678", 0.5),
+        ("max\n", 16.0),
+        ("", 16.0),
+        ("64000000000\n", 16.0),
+    ],
+)
 def test_the_memory_of_a_control_group_counts(
     monkeypatch: pytest.MonkeyPatch, memory_max: str, expected: float
 ) -> None:
@@ -108,9 +115,13 @@ def test_the_memory_of_a_control_group_counts(
 
 @pytest.mark.parametrize(
     ("vmstat", "expected"),
-    [("nr_free_pages 12\noom_kill 7\npgpgin 3\n", 7), ("oom_kill 0\n", 0),
-     ("oom_kill_other 3\nnr_free_pages 12\n", 0), ("", 0)],
-)  # fmt: skip
+    [
+        ("nr_free_pages 12\noom_kill 7\npgpgin 3\n", 7),
+        ("oom_kill 0\n", 0),
+        ("oom_kill_other 3\nnr_free_pages 12\n", 0),
+        ("", 0),
+    ],
+)
 def test_processes_ended_for_want_of_memory_are_counted(
     monkeypatch: pytest.MonkeyPatch, vmstat: str, expected: int
 ) -> None:
@@ -193,6 +204,4 @@ def test_precision(there: Machine, asked: str, policy: str) -> None:
 def test_both_are_written_to_study_json() -> None:
     facts = json.loads(json.dumps([of(2).to_json(), share(of(2)).to_json()]))
     assert facts[0]["num_cpus"] == 2
-    assert facts[1] == {
-        "workers": 2, "threads": 1, "precision": "float32", "memory_limit_gb": 27.2,
-    }  # fmt: skip
+    assert facts[1] == {"workers": 2, "threads": 1, "precision": "float32", "memory_limit_gb": 27.2}

@@ -63,9 +63,7 @@ def finish_with_dots(session: stages.Session, ranked: Sequence[TrialRecord]) -> 
 def main(command: str, *arguments: str) -> int:
     """Run one command; its exit code."""
     setattr(stages, "finish", finish_with_dots)  # noqa: B010 - as above
-    options: dict[str, Any] = {
-        "make_executor": FormulaExecutor, "interruption": handle_signals(),
-    }  # fmt: skip
+    options: dict[str, Any] = {"make_executor": FormulaExecutor, "interruption": handle_signals()}
     try:
         if command == "search":
             file = Path(arguments[1]) if len(arguments) > 1 else None
@@ -73,8 +71,13 @@ def main(command: str, *arguments: str) -> int:
         else:
             changes = json.loads(arguments[1]) if len(arguments) > 1 else {}
             force = changes.pop("force_unlock", False)
-            resume(StudyFolder(Path(arguments[0])), PlainDisplay(), changes=changes,
-                   force_unlock=force, **options)  # fmt: skip
+            resume(
+                StudyFolder(Path(arguments[0])),
+                PlainDisplay(),
+                changes=changes,
+                force_unlock=force,
+                **options,
+            )
     except AutocnnError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code

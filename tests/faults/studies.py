@@ -84,20 +84,32 @@ class Place:
     def config(self, **changes: Any) -> dict[str, Any]:
         """A small, reproducible study."""
         values = {
-            "name": "s", "data": str(self.path / "data.npz"), "trials": 6, "finalists": 1,
-            "folds": 0, "space": str(self.path / "space.yaml"), "workers": 1,
-            "results": str(self.path / "results"), "cache_dir": str(self.path / "cache"),
-        }  # fmt: skip
+            "name": "s",
+            "data": str(self.path / "data.npz"),
+            "trials": 6,
+            "finalists": 1,
+            "folds": 0,
+            "space": str(self.path / "space.yaml"),
+            "workers": 1,
+            "results": str(self.path / "results"),
+            "cache_dir": str(self.path / "cache"),
+        }
         return values | changes
 
     def start(self, *arguments: str) -> Session:
         """A session in a process group of its own."""
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self.env}
-        return Session(subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.driver", *arguments],
-            cwd=ROOT, env=environment, text=True, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        ))  # fmt: skip
+        return Session(
+            subprocess.Popen(
+                [sys.executable, "-m", "tests.faults.driver", *arguments],
+                cwd=ROOT,
+                env=environment,
+                text=True,
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            )
+        )
 
     def search(self, **changes: Any) -> Session:
         """Begin a study."""
@@ -135,5 +147,7 @@ def read_record(study: Path, trial: int) -> dict[str, Any]:
 def trained_epochs(study: Path) -> dict[str, list[int]]:
     """Epochs that were really trained, by trial and retrained model, in their order."""
     logs = sorted(study.rglob("trained.log"))
-    return {str(path.parent.relative_to(study)): [int(line) for line in path.read_text().split()]
-            for path in logs}  # fmt: skip
+    return {
+        str(path.parent.relative_to(study)): [int(line) for line in path.read_text().split()]
+        for path in logs
+    }

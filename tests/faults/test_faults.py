@@ -42,10 +42,9 @@ def children_of(pid: int) -> list[psutil.Process]:
 
 
 def test_every_fault_of_a_trial_becomes_a_state_and_the_study_goes_on(place: Place) -> None:
-    place.env["FAULTS"] = json.dumps({
-        1: "kill", 2: "memory", 3: "hang", 4: "nan", 5: "segfault", 6: "error",
-        7: "always-memory",
-    })  # fmt: skip
+    place.env["FAULTS"] = json.dumps(
+        {1: "kill", 2: "memory", 3: "hang", 4: "nan", 5: "segfault", 6: "error", 7: "always-memory"}
+    )
     code, stderr = place.search(
         trials=9, pruner="none", trial_timeout_s=3, memory_limit_gb=0.35, workers=2
     ).wait()
@@ -60,10 +59,12 @@ def test_every_fault_of_a_trial_becomes_a_state_and_the_study_goes_on(place: Pla
         "4": ("failed", "diverged: the loss became nan in epoch 2"),
         "5": ("failed", "its process was ended by SIGSEGV"),
         "6": ("failed", "ZeroDivisionError: a bug"),
-        "7": ("out-of-memory", "MemoryError: ; with half the batch: it ran out of memory with "
-                               "the whole one"),
+        "7": (
+            "out-of-memory",
+            "MemoryError: ; with half the batch: it ran out of memory with the whole one",
+        ),
         "8": ("complete", ""),
-    }  # fmt: skip
+    }
     rows = read_table(study / "leaderboard.csv")
     assert sorted((row["trial"], row["kind"]) for row in rows) == [("0", "refit"), ("8", "refit")]
     assert "a bug" in read_record(study, 6)["traceback"]
@@ -81,9 +82,11 @@ def test_the_server_of_the_processes_may_be_killed(place: Place) -> None:
     place.env |= {"FAULTS": '{"1": "wait"}', "GO_ON": str(place.path / "go")}
     session = place.search(trials=4, pruner="none")
     assert session.wait_until((place.study() / "trials/0001/trained.log").exists)
-    server = next(p for p in children_of(session.process.pid)
-                  if "multiprocessing.forkserver" in " ".join(p.cmdline())
-                  and p.ppid() == session.process.pid)  # fmt: skip
+    server = next(
+        p
+        for p in children_of(session.process.pid)
+        if "multiprocessing.forkserver" in " ".join(p.cmdline()) and p.ppid() == session.process.pid
+    )
     server.kill()
     time.sleep(1)
     (place.path / "go").touch()
@@ -271,8 +274,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_fills_up_stops_the_study_before_it_breaks(
     tmp_path: Path, small_disk: Path
 ) -> None:
-    place = Place(tmp_path, {"EPOCH_S": "0.5", "FAULTS": '{"2": "wait"}',
-                             "GO_ON": str(tmp_path / "go")})  # fmt: skip
+    place = Place(
+        tmp_path, {"EPOCH_S": "0.5", "FAULTS": '{"2": "wait"}', "GO_ON": str(tmp_path / "go")}
+    )
     results = str(small_disk / "results")
     session = place.search(results=results, pruner="none")
     study = small_disk / "results/s"
@@ -293,8 +297,9 @@ def test_a_disk_that_fills_up_stops_the_study_before_it_breaks(
 def test_a_disk_that_is_full_at_once_loses_no_finished_trial(
     tmp_path: Path, small_disk: Path
 ) -> None:
-    place = Place(tmp_path, {"FAULTS": '{"2": "wait"}', "GO_ON": str(tmp_path / "go"),
-                             "CHECKPOINT_MB": "5"})  # fmt: skip
+    place = Place(
+        tmp_path, {"FAULTS": '{"2": "wait"}', "GO_ON": str(tmp_path / "go"), "CHECKPOINT_MB": "5"}
+    )
     study = small_disk / "results/s"
     session = place.search(results=str(small_disk / "results"), pruner="none")
     assert session.wait_until((study / "trials/0002/trained.log").exists)

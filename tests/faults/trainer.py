@@ -58,9 +58,15 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
         accuracy = round(float(weights.mean()) + 0.01 * epoch, 6)
         val = Scores() if is_refit else Scores(accuracy=accuracy, balanced_accuracy=accuracy)
         history.append(
-            EpochScore(epoch=epoch, train_loss=1 - accuracy, learning_rate=1e-3, seconds=EPOCH_S,
-                       train=Scores(accuracy=accuracy, balanced_accuracy=accuracy), val=val)
-        )  # fmt: skip
+            EpochScore(
+                epoch=epoch,
+                train_loss=1 - accuracy,
+                learning_rate=1e-3,
+                seconds=EPOCH_S,
+                train=Scores(accuracy=accuracy, balanced_accuracy=accuracy),
+                val=val,
+            )
+        )
         best = history[-1] if is_refit else task.goal.best_epoch(history)
         if best is not None and best.epoch == epoch:
             best_epoch, best_weights = epoch, weights
@@ -95,12 +101,19 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     test = _probabilities(weights, len(task.test_rows), num_classes)
     _, height, width, _ = task.images.open().shape
     maps = np.ones((len(task.explained), height, width), np.float32)
-    results = {"test": test, "test_before": test, "disturbed": task.disturbed,
-               "explained": task.explained, "maps": maps, "random_maps": maps,
-               "cost": np.array([4.0, 100.0, 1.0]),
-               "familiarity/reference": np.eye(4, dtype=np.float32),
-               "familiarity/neighbours": np.array(1), "familiarity/threshold": np.array(0.5),
-               "familiarity/val_share": np.array(0.01)}  # fmt: skip
+    results = {
+        "test": test,
+        "test_before": test,
+        "disturbed": task.disturbed,
+        "explained": task.explained,
+        "maps": maps,
+        "random_maps": maps,
+        "cost": np.array([4.0, 100.0, 1.0]),
+        "familiarity/reference": np.eye(4, dtype=np.float32),
+        "familiarity/neighbours": np.array(1),
+        "familiarity/threshold": np.array(0.5),
+        "familiarity/val_share": np.array(0.01),
+    }
     disturbed = test[task.disturbed]
     results |= {f"disturbed/{name}/{s}": disturbed for name in CORRUPTIONS for s in STRENGTHS}
     with replacing(task.results_path) as file:

@@ -15,9 +15,14 @@ def compare_right(
     """Of two candidates that are right where these are 1."""
     labels = np.zeros(len(first), dtype=int)
     return compare(
-        labels, _certain(first), _certain(second), other=3, groups=groups,
-        num_resamples=200, seed=seed,
-    )  # fmt: skip
+        labels,
+        _certain(first),
+        _certain(second),
+        other=3,
+        groups=groups,
+        num_resamples=200,
+        seed=seed,
+    )
 
 
 def _certain(is_right: IntArray) -> DoubleArray:

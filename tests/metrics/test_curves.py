@@ -18,8 +18,10 @@ def test_roc_curves_agree_with_scikit_learn(num_classes: int, decimals: int | No
 
     assert [curve.name for curve in classes] == list(NAMES[:num_classes])
     assert [curve.kind for curve in (*classes, macro, micro)] == [
-        *["class"] * num_classes, "macro", "micro",
-    ]  # fmt: skip
+        *["class"] * num_classes,
+        "macro",
+        "micro",
+    ]
     for index, curve in enumerate(classes):
         area = reference.roc_auc_score(labels == index, probabilities[:, index])
         assert curve.auc == pytest.approx(area, abs=1e-9)

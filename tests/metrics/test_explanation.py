@@ -131,9 +131,14 @@ def test_a_model_that_looks_at_the_object_has_no_warning() -> None:
     images = np.stack([disc()] * 4)
     maps = np.stack([blob(16 + i, 20) for i in range(4)])
     pictured = ExplainedImage(
-        path="a.png", label="a", predicted="b", probability=0.9, is_right=False,
-        border_share=0.0, picture="overlay-01.jpg",
-    )  # fmt: skip
+        path="a.png",
+        label="a",
+        predicted="b",
+        probability=0.9,
+        is_right=False,
+        border_share=0.0,
+        picture="overlay-01.jpg",
+    )
     found = explain(
         images,
         maps,
@@ -198,9 +203,13 @@ def test_without_objects_or_others_nothing_is_said_of_them() -> None:
 
 @pytest.mark.parametrize(
     ("images", "maps", "randomized", "names"),
-    [((0, 8, 8, 1), (0, 8, 8), (0, 8, 8), 0), ((2, 8, 8, 1), (2, 8, 9), (2, 8, 9), 2),
-     ((2, 8, 8, 1), (2, 8, 8), (1, 8, 8), 2), ((2, 8, 8, 1), (2, 8, 8), (2, 8, 8), 3)],
-)  # fmt: skip
+    [
+        ((0, 8, 8, 1), (0, 8, 8), (0, 8, 8), 0),
+        ((2, 8, 8, 1), (2, 8, 9), (2, 8, 9), 2),
+        ((2, 8, 8, 1), (2, 8, 8), (1, 8, 8), 2),
+        ((2, 8, 8, 1), (2, 8, 8), (2, 8, 8), 3),
+    ],
+)
 def test_maps_must_be_of_the_images(
     images: tuple[int, ...], maps: tuple[int, ...], randomized: tuple[int, ...], names: int
 ) -> None:

@@ -64,8 +64,9 @@ def test_there_are_as_many_neighbours_as_classes_can_give() -> None:
 
 
 def test_the_file_comes_back(tmp_path: Path) -> None:
-    found = calibrate_familiarity(unit(20, seed=2), unit(50, seed=1), unit(9, seed=3),
-                                  num_classes=2)  # fmt: skip
+    found = calibrate_familiarity(
+        unit(20, seed=2), unit(50, seed=1), unit(9, seed=3), num_classes=2
+    )
     path = tmp_path / "familiarity.npz"
     np.savez(path, allow_pickle=False, **found.arrays())
     again = read_reference(path)
@@ -77,8 +78,9 @@ def test_the_file_comes_back(tmp_path: Path) -> None:
 
 
 def test_a_broken_file_is_refused_with_its_name(tmp_path: Path) -> None:
-    found = calibrate_familiarity(unit(20, seed=2), unit(50, seed=1), unit(9, seed=3),
-                                  num_classes=2)  # fmt: skip
+    found = calibrate_familiarity(
+        unit(20, seed=2), unit(50, seed=1), unit(9, seed=3), num_classes=2
+    )
     path = tmp_path / "familiarity.npz"
     np.savez(path, allow_pickle=False, **found.arrays())
     whole = path.read_bytes()

@@ -33,8 +33,12 @@ def make_gap(
 ) -> Gap:
     """From accuracies on sets of the size of the brain-tumour data's, or a part of it."""
     accuracies: dict[ScoredSet, float | None] = {
-        "train": train, "val": val, "folds": folds, "test": test, "test_clean": test_clean,
-    }  # fmt: skip
+        "train": train,
+        "val": val,
+        "folds": folds,
+        "test": test,
+        "test_clean": test_clean,
+    }
     return take_apart(
         [
             split_scores(name, accuracy, SIZES[name] // shrink)
@@ -195,19 +199,22 @@ def mixed_scores(name: ScoredSet, recalls: list[float], counts: list[int]) -> Sp
     """Two classes with their recalls."""
     right = [round(recall * count) for recall, count in zip(recalls, counts, strict=True)]
     labels = np.repeat([0, 1], counts)
-    is_right = np.concatenate([np.arange(count) < number
-                               for count, number in zip(counts, right, strict=True)])  # fmt: skip
+    is_right = np.concatenate(
+        [np.arange(count) < number for count, number in zip(counts, right, strict=True)]
+    )
     predicted = np.where(is_right, labels, 1 - labels)
     return score_split(name, labels, np.eye(2)[predicted] * 0.8 + 0.1, ["easy", "hard"])
 
 
 def gap_of_mixes(recalls: list[float], counts: list[int]) -> Gap:
-    return take_apart([
-        mixed_scores("train", [0.99, 0.95], [1000, 1000]),
-        mixed_scores("val", [0.98, 0.88], [500, 500]),
-        mixed_scores("folds", [0.98, 0.88], [1500, 1500]),
-        mixed_scores("test_clean", recalls, counts),
-    ])  # fmt: skip
+    return take_apart(
+        [
+            mixed_scores("train", [0.99, 0.95], [1000, 1000]),
+            mixed_scores("val", [0.98, 0.88], [500, 500]),
+            mixed_scores("folds", [0.98, 0.88], [1500, 1500]),
+            mixed_scores("test_clean", recalls, counts),
+        ]
+    )
 
 
 def test_a_loss_that_the_mix_of_classes_explains_is_called_so() -> None:

@@ -267,8 +267,9 @@ def test_intervals_come_from_the_resamples() -> None:
         interval = split.intervals[name]
         assert interval.value == getattr(split.scores, name)
         assert (interval.low, interval.high) == (
-            min(low, interval.value), max(high, interval.value)
-        )  # fmt: skip
+            min(low, interval.value),
+            max(high, interval.value),
+        )
     accuracy = split.intervals["accuracy"]
     assert accuracy == share_interval(accuracy.value, resampled.accuracy, 100)
     recall = split.classes[1].intervals["recall"]
@@ -299,9 +300,13 @@ def test_copies_in_groups_change_no_interval() -> None:
     alone = score_split("test", labels, probabilities, NAMES[:3], num_resamples=200)
     groups = np.tile(np.arange(90), 3)
     copied = score_split(
-        "test", np.tile(labels, 3), np.tile(probabilities, (3, 1)), NAMES[:3],
-        groups=groups, num_resamples=200,
-    )  # fmt: skip
+        "test",
+        np.tile(labels, 3),
+        np.tile(probabilities, (3, 1)),
+        NAMES[:3],
+        groups=groups,
+        num_resamples=200,
+    )
     for name in METRICS:
         assert copied.intervals[name].low == pytest.approx(alone.intervals[name].low, abs=1e-9)
         assert copied.intervals[name].high == pytest.approx(alone.intervals[name].high, abs=1e-9)

@@ -14,9 +14,16 @@ from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, choose_sample, co
 Pixels = NDArray[np.uint8]
 
 NAMES = (
-    "noise", "blur", "brightness", "contrast", "jpeg",
-    "rotation", "shift", "resolution", "field",
-)  # fmt: skip
+    "noise",
+    "blur",
+    "brightness",
+    "contrast",
+    "jpeg",
+    "rotation",
+    "shift",
+    "resolution",
+    "field",
+)
 
 
 def digits(number: int = 12) -> Pixels:

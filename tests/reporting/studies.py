@@ -53,11 +53,23 @@ from autocnn.storage.status import Choice, DataFacts, FinalistFacts, StudyStatus
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
 AWKWARD_CLASSES = (
-    "<script>alert(1)</script>", "a \"quoted\" & 'name'", "two\nlines", "опухоль 腫瘍",
-)  # fmt: skip
+    "<script>alert(1)</script>",
+    "a \"quoted\" & 'name'",
+    "two\nlines",
+    "опухоль 腫瘍",
+)
 
-CORRUPTIONS = ("noise", "blur", "brightness", "contrast", "jpeg", "rotation", "shift",
-               "low resolution", "intensity field")  # fmt: skip
+CORRUPTIONS = (
+    "noise",
+    "blur",
+    "brightness",
+    "contrast",
+    "jpeg",
+    "rotation",
+    "shift",
+    "low resolution",
+    "intensity field",
+)
 
 VERSIONS = {"autocnn": "0.3.0", "tensorflow": "2.21.0", "keras": "3.15.0", "optuna": None}
 
@@ -76,19 +88,30 @@ def split_scores(
         scored = ("precision", "recall", "specificity", "f1", "auc")
         per_class.append(
             ClassScores(
-                label=label, num_images=num_images // len(classes), precision=value,
-                recall=value, specificity=0.99, f1=value, auc=0.995,
+                label=label,
+                num_images=num_images // len(classes),
+                precision=value,
+                recall=value,
+                specificity=0.99,
+                f1=value,
+                auc=0.995,
                 intervals={score: interval(value, 0.02) for score in scored},
             )
-        )  # fmt: skip
+        )
     return SplitScores(
         split=name,
         num_images=num_images,
-        scores=Scores(accuracy=accuracy, balanced_accuracy=accuracy - 0.002, macro_f1=accuracy,
-                      macro_auc=0.998, log_loss=0.11, ece=0.012),
+        scores=Scores(
+            accuracy=accuracy,
+            balanced_accuracy=accuracy - 0.002,
+            macro_f1=accuracy,
+            macro_auc=0.998,
+            log_loss=0.11,
+            ece=0.012,
+        ),
         intervals={"accuracy": interval(accuracy)},
         classes=tuple(per_class),
-    )  # fmt: skip
+    )
 
 
 def make_history(number: int, best: float) -> tuple[EpochScore, ...]:
@@ -98,12 +121,14 @@ def make_history(number: int, best: float) -> tuple[EpochScore, ...]:
         train = min(1.0, val + 0.02)
         scores.append(
             EpochScore(
-                epoch=epoch, train_loss=1.5 / epoch,
+                epoch=epoch,
+                train_loss=1.5 / epoch,
                 train=Scores(accuracy=train, balanced_accuracy=train, log_loss=1.02 - train),
                 val=Scores(accuracy=val, balanced_accuracy=val, log_loss=1.02 - val),
-                learning_rate=2e-3 / epoch, seconds=11.0,
+                learning_rate=2e-3 / epoch,
+                seconds=11.0,
             )
-        )  # fmt: skip
+        )
     return tuple(scores)
 
 
@@ -135,14 +160,20 @@ def make_trials(number: int = 24) -> list[TrialRecord]:
         is_scored = state in (TrialState.COMPLETE, TrialState.PRUNED)
         trials.append(
             TrialRecord(
-                trial=index, state=state, reason=reason, params=params,
+                trial=index,
+                state=state,
+                reason=reason,
+                params=params,
                 objective=objective if is_scored else None,
                 best_epoch=epochs if is_scored else None,
                 history=make_history(epochs, objective) if is_scored else (),
-                num_weights=int(rng.integers(200_000, 2_000_000)), seconds=60.0 + index,
-                from_start=index == 0, epochs=12, end_order=index,
+                num_weights=int(rng.integers(200_000, 2_000_000)),
+                seconds=60.0 + index,
+                from_start=index == 0,
+                epochs=12,
+                end_order=index,
             )
-        )  # fmt: skip
+        )
     return trials
 
 
@@ -156,26 +187,31 @@ def make_gap(accuracies: dict[ScoredSet, float]) -> Gap:
         ),
         losses=tuple(
             GapLoss(
-                start=first, end=second, cause=causes[first],  # type: ignore[arg-type]
-                loss=interval(accuracies[first] - accuracies[second]), is_real=first == "train",
+                start=first,
+                end=second,
+                cause=causes[first],  # type: ignore[arg-type]
+                loss=interval(accuracies[first] - accuracies[second]),
+                is_real=first == "train",
             )
             for first, second in itertools.pairwise(sets)
         ),
         sentence="From train to val 2.1 points are lost, which is overfitting; no other step "
         "loses more than chance explains.",
-    )  # fmt: skip
+    )
 
 
 def make_robustness(accuracy: float) -> Robustness:
     corruptions = tuple(
         Corruption(
-            name=name, strength=strength, setting=f"setting {strength} of {name}",
+            name=name,
+            strength=strength,
+            setting=f"setting {strength} of {name}",
             accuracy=accuracy - 0.01 * strength * (index + 1) / 2,
             drop=0.01 * strength * (index + 1) / 2,
         )
         for index, name in enumerate(CORRUPTIONS)
         for strength in (1, 2, 3)
-    )  # fmt: skip
+    )
     mean = sum(corruption.drop for corruption in corruptions) / len(corruptions)
     return Robustness(num_images=500, accuracy=accuracy, mean_drop=mean, corruptions=corruptions)
 
@@ -187,17 +223,26 @@ def make_explanation(classes: Sequence[str] = CLASSES) -> Explanation:
         label = classes[index % 4]
         images.append(
             ExplainedImage(
-                path=f"Testing/{label}/Te-{index:04d}.jpg", label=label,
+                path=f"Testing/{label}/Te-{index:04d}.jpg",
+                label=label,
                 predicted=label if is_right else classes[(index + 1) % 4],
-                probability=0.99 - 0.04 * index, is_right=is_right, border_share=0.08,
+                probability=0.99 - 0.04 * index,
+                is_right=is_right,
+                border_share=0.08,
                 picture=f"explained_{index:02d}.jpg",
             )
-        )  # fmt: skip
+        )
     return Explanation(
-        num_images=40, border_share=0.081, border_area=0.19, outside_share=0.24,
-        outside_area=0.47, randomized_similarity=0.11, agreement=0.68,
-        warnings=(), images=tuple(images),
-    )  # fmt: skip
+        num_images=40,
+        border_share=0.081,
+        border_area=0.19,
+        outside_share=0.24,
+        outside_area=0.47,
+        randomized_similarity=0.11,
+        agreement=0.68,
+        warnings=(),
+        images=tuple(images),
+    )
 
 
 def make_candidate(
@@ -207,15 +252,25 @@ def make_candidate(
     kind = ("folds", "refit", "ensemble")[(rank - 1) % 3]
     test, trial = 0.985 - 0.003 * rank, 0 if rank == 6 else 22 - 2 * rank
     facts: dict[str, Any] = {
-        "candidate": rank, "rank": rank, "kind": kind, "trial": trial,
-        "params": make_trials()[trial].params, "is_default": rank == 6,
-        "objective": 0.968 - 0.002 * rank, "num_weights": 2_071_332 if rank % 3 == 1 else 690_444,
-        "flops": 10**9, "latency_ms": 10.6 + rank, "size_mb": 8.4, "epochs": 30,
-        "train_seconds": 612.0, "seed": 0, "history": make_history(12, 0.99),
+        "candidate": rank,
+        "rank": rank,
+        "kind": kind,
+        "trial": trial,
+        "params": make_trials()[trial].params,
+        "is_default": rank == 6,
+        "objective": 0.968 - 0.002 * rank,
+        "num_weights": 2_071_332 if rank % 3 == 1 else 690_444,
+        "flops": 10**9,
+        "latency_ms": 10.6 + rank,
+        "size_mb": 8.4,
+        "epochs": 30,
+        "train_seconds": 612.0,
+        "seed": 0,
+        "history": make_history(12, 0.99),
         "train": split_scores("train", 0.991, num_images=4856, classes=classes),
         "val": split_scores("val", 0.97, num_images=856, classes=classes),
         "test": split_scores("test", test, classes=classes),
-    }  # fmt: skip
+    }
     if has_all:
         clean = test - 0.004
         before = CalibrationScores(ece=0.031, log_loss=0.13)
@@ -233,32 +288,51 @@ def make_candidate(
             "test_clean": split_scores("test_clean", clean, num_images=1095, classes=classes),
             "gap": make_gap({"train": 0.991, "val": 0.97, "folds": 0.967, "test_clean": clean}),
             "calibration": Calibration(
-                temperature=1.31, fitted_on="folds", num_images=5712, fitted_before=before,
-                fitted_after=after, test_before=before, test_after=after,
+                temperature=1.31,
+                fitted_on="folds",
+                num_images=5712,
+                fitted_before=before,
+                fitted_after=after,
+                test_before=before,
+                test_after=after,
                 bins=tuple(
-                    ReliabilityBin(low=low, high=low + 0.2, num_images=200, confidence=low + 0.1,
-                                   accuracy=interval(low + 0.1, 0.05))
+                    ReliabilityBin(
+                        low=low,
+                        high=low + 0.2,
+                        num_images=200,
+                        confidence=low + 0.1,
+                        accuracy=interval(low + 0.1, 0.05),
+                    )
                     for low in (0.2, 0.4, 0.6, 0.8)
                 ),
             ),
             "comparisons": tuple(
-                Comparison(other=other, p_value=0.04 / (rank - other), is_told_apart=rank > 4,
-                           difference=Interval(value=-0.003, low=-0.01, high=0.004))
+                Comparison(
+                    other=other,
+                    p_value=0.04 / (rank - other),
+                    is_told_apart=rank > 4,
+                    difference=Interval(value=-0.003, low=-0.01, high=0.004),
+                )
                 for other in range(1, rank)
             ),
             "tied_with": 1 if 1 < rank < 5 else None,
             "robustness": make_robustness(clean),
             "explanation": make_explanation(classes),
-        }  # fmt: skip
+        }
     return CandidateRecord(**facts)
 
 
 def make_audit(classes: Sequence[str] = CLASSES) -> AuditReport:
     leaked = dict(zip(classes, (0, 106, 105, 5), strict=True))
     counts = CopyCounts(
-        groups=344, surplus=426, groups_within_seen=155, groups_across_splits=189,
-        test_images_in_train=216, test_images_in_train_by_class=leaked, val_images_in_train=0,
-    )  # fmt: skip
+        groups=344,
+        surplus=426,
+        groups_within_seen=155,
+        groups_across_splits=189,
+        test_images_in_train=216,
+        test_images_in_train_by_class=leaked,
+        val_images_in_train=0,
+    )
     copies = [
         CopyGroup(
             kind=("bytes", "pixels", "near")[index % 3],
@@ -271,9 +345,12 @@ def make_audit(classes: Sequence[str] = CLASSES) -> AuditReport:
         for index in range(20)
     ]
     return AuditReport(
-        source="brain", num_images=7019, class_names=tuple(classes),
+        source="brain",
+        num_images=7019,
+        class_names=tuple(classes),
         counts={
-            "train": dict.fromkeys(classes, 1214), "val": dict.fromkeys(classes, 214),
+            "train": dict.fromkeys(classes, 1214),
+            "val": dict.fromkeys(classes, 214),
             "test": dict(zip(classes, (300, 306, 405, 300), strict=True)),
         },
         ignored={"hidden folder": 1},
@@ -283,18 +360,31 @@ def make_audit(classes: Sequence[str] = CLASSES) -> AuditReport:
         modes={label: {"L": 900, "RGB": 300 + 40 * i} for i, label in enumerate(classes)},
         sizes={label: {"224 x 224": 1728} for label in classes},
         file_types={label: {"JPEG": 1728} for label in classes},
-        coloured=dict.fromkeys(classes, 0), byte_copies=counts, all_copies=counts,
+        coloured=dict.fromkeys(classes, 0),
+        byte_copies=counts,
+        all_copies=counts,
         copies=tuple(copies),
-        label_conflicts=(
-            LabelConflict(paths=copies[0].paths, labels=(classes[1], classes[2])),
-        ),
+        label_conflicts=(LabelConflict(paths=copies[0].paths, labels=(classes[1], classes[2])),),
         groups_across_splits=0,
         shortcuts=(
-            Shortcut(predicts="class", target=classes[2], fact="mode", auc=0.91, fact_auc=0.88,
-                     is_warning=True, sentence="The mode alone tells this class from the others "
-                     "with an AUC of 0.88."),
-            Shortcut(predicts="split", target="test", fact="brightness", auc=0.55,
-                     fact_auc=0.53, is_warning=False, sentence="Nothing tells test from train."),
+            Shortcut(
+                predicts="class",
+                target=classes[2],
+                fact="mode",
+                auc=0.91,
+                fact_auc=0.88,
+                is_warning=True,
+                sentence="The mode alone tells this class from the others with an AUC of 0.88.",
+            ),
+            Shortcut(
+                predicts="split",
+                target="test",
+                fact="brightness",
+                auc=0.55,
+                fact_auc=0.53,
+                is_warning=False,
+                sentence="Nothing tells test from train.",
+            ),
         ),
         notes=("No val split was given: 15 % of the training images are val.",),
         warnings=(
@@ -304,22 +394,32 @@ def make_audit(classes: Sequence[str] = CLASSES) -> AuditReport:
             "1 file could not be read.",
             "1 image is of one colour.",
         ),
-    )  # fmt: skip
+    )
 
 
 def make_status(name: str, classes: Sequence[str] = CLASSES, **asked: Any) -> StudyStatus:
     config = resolve_config({"name": name, "data": "brain", "trials": 24, "space": "mri", **asked})
     finalists = tuple(FinalistFacts(trial=trial, epochs=30) for trial in (0, 17, 18, 19))
     return StudyStatus(
-        name=name, created="2026-01-05T09:30:00+00:00", status="done", seconds=7012.0,
-        resumed=("2026-01-05T12:00:00+00:00",), config=config, epochs=30, versions=VERSIONS,
+        name=name,
+        created="2026-01-05T09:30:00+00:00",
+        status="done",
+        seconds=7012.0,
+        resumed=("2026-01-05T12:00:00+00:00",),
+        config=config,
+        epochs=30,
+        versions=VERSIONS,
         machine={"num_cpus": 2, "memory_gb": 25.1, "cpu": "AMD EPYC"},
         resources={"workers": 2, "threads": 1, "precision": "mixed_bfloat16"},
         data=DataFacts(
-            fingerprint="3f" * 16, class_names=tuple(classes), image_shape=(96, 96, 1),
+            fingerprint="3f" * 16,
+            class_names=tuple(classes),
+            image_shape=(96, 96, 1),
             split={"train": 4856, "val": 856, "test": 1311},
         ),
-        space_fingerprint="a7" * 16, finalists=finalists, num_folds=3,
+        space_fingerprint="a7" * 16,
+        finalists=finalists,
+        num_folds=3,
         choice=Choice(
             candidate=1,
             sentences=(
@@ -328,7 +428,7 @@ def make_status(name: str, classes: Sequence[str] = CLASSES, **asked: Any) -> St
             ),
         ),
         test_looks=(TestLook(at="2026-01-05T12:40:00+00:00", finalists=finalists, is_over=True),),
-    )  # fmt: skip
+    )
 
 
 def make_study(

@@ -46,8 +46,13 @@ def make_candidate(rank: int = 1, **changes: Any) -> CandidateRecord:
         "train": make_split("train", accuracy=0.97),
         "val": make_split("val", accuracy=0.94),
         "test": make_split(
-            "test", accuracy=0.931234567, balanced_accuracy=0.92, macro_f1=0.91,
-            macro_auc=0.99, log_loss=0.25, ece=0.03,
+            "test",
+            accuracy=0.931234567,
+            balanced_accuracy=0.92,
+            macro_f1=0.91,
+            macro_auc=0.99,
+            log_loss=0.25,
+            ece=0.03,
         ),
         "num_weights": 312_345,
         "flops": 1_700_000_000,
@@ -56,7 +61,7 @@ def make_candidate(rank: int = 1, **changes: Any) -> CandidateRecord:
         "epochs": 12,
         "train_seconds": 61.5,
         "seed": 3,
-    }  # fmt: skip
+    }
     return CandidateRecord(**(facts | changes))
 
 
@@ -82,26 +87,61 @@ def test_cells_come_from_the_record() -> None:
     )
     board = build_leaderboard([measured])
     assert board.columns == (
-        *COLUMNS, "param.family", "param.learning_rate", "param.flip", *MORE_COLUMNS,
-    )  # fmt: skip
+        *COLUMNS,
+        "param.family",
+        "param.learning_rate",
+        "param.flip",
+        *MORE_COLUMNS,
+    )
     assert cells(board) == {
-        "rank": 1, "candidate": 1, "kind": "refit", "trial": 7, "family": "resnet",
-        "objective": 0.93, "cv_mean": None, "cv_sd": None,
-        "train_accuracy": 0.97, "val_accuracy": 0.94, "gap_train_val": 0.03,
-        "test_accuracy": 0.931235, "test_accuracy_low": 0.911235, "test_accuracy_high": 1.0,
-        "test_balanced_accuracy": 0.92, "test_macro_f1": 0.91, "test_macro_auc": 0.99,
-        "test_log_loss": 0.25, "test_ece": 0.03, "gap_val_test": 0.00876543,
-        "num_weights": 312_345, "flops": 1_700_000_000, "latency_ms": 0.333333,
-        "size_mb": 1.25, "epochs": 12, "train_seconds": 61.5, "seed": 3,
-        "param.family": "resnet", "param.learning_rate": 0.00031622776601683794,
+        "rank": 1,
+        "candidate": 1,
+        "kind": "refit",
+        "trial": 7,
+        "family": "resnet",
+        "objective": 0.93,
+        "cv_mean": None,
+        "cv_sd": None,
+        "train_accuracy": 0.97,
+        "val_accuracy": 0.94,
+        "gap_train_val": 0.03,
+        "test_accuracy": 0.931235,
+        "test_accuracy_low": 0.911235,
+        "test_accuracy_high": 1.0,
+        "test_balanced_accuracy": 0.92,
+        "test_macro_f1": 0.91,
+        "test_macro_auc": 0.99,
+        "test_log_loss": 0.25,
+        "test_ece": 0.03,
+        "gap_val_test": 0.00876543,
+        "num_weights": 312_345,
+        "flops": 1_700_000_000,
+        "latency_ms": 0.333333,
+        "size_mb": 1.25,
+        "epochs": 12,
+        "train_seconds": 61.5,
+        "seed": 3,
+        "param.family": "resnet",
+        "param.learning_rate": 0.00031622776601683794,
         "param.flip": True,
-        "num_test": 100, "num_test_clean": 80, "test_clean_accuracy": 0.92,
-        "test_clean_accuracy_low": 0.9, "test_clean_accuracy_high": 1.0,
-        "test_clean_balanced_accuracy": None, "test_clean_macro_f1": None,
-        "test_clean_macro_auc": None, "test_clean_log_loss": None, "test_clean_ece": None,
-        "folds_accuracy": 0.935, "gap_val_folds": 0.005, "gap_folds_test_clean": 0.015,
-        "temperature": None, "robustness_drop": 0.0125, "tied_with": None, "is_default": False,
-    }  # fmt: skip
+        "num_test": 100,
+        "num_test_clean": 80,
+        "test_clean_accuracy": 0.92,
+        "test_clean_accuracy_low": 0.9,
+        "test_clean_accuracy_high": 1.0,
+        "test_clean_balanced_accuracy": None,
+        "test_clean_macro_f1": None,
+        "test_clean_macro_auc": None,
+        "test_clean_log_loss": None,
+        "test_clean_ece": None,
+        "folds_accuracy": 0.935,
+        "gap_val_folds": 0.005,
+        "gap_folds_test_clean": 0.015,
+        "temperature": None,
+        "robustness_drop": 0.0125,
+        "tied_with": None,
+        "is_default": False,
+    }
 
 
 def test_rows_stand_by_rank_not_by_test() -> None:
@@ -128,10 +168,16 @@ def test_what_was_not_measured_is_empty() -> None:
     row = cells(build_leaderboard([empty]))
     absent = {name for name, cell in row.items() if cell is None}
     assert absent == {
-        "cv_mean", "cv_sd", "val_accuracy", "gap_train_val", "flops", "latency_ms",
-        "gap_val_test", *(name for name in COLUMNS if name.startswith("test_")),
+        "cv_mean",
+        "cv_sd",
+        "val_accuracy",
+        "gap_train_val",
+        "flops",
+        "latency_ms",
+        "gap_val_test",
+        *(name for name in COLUMNS if name.startswith("test_")),
         *MORE_COLUMNS,
-    } - {"num_test", "num_test_clean", "is_default"}  # fmt: skip
+    } - {"num_test", "num_test_clean", "is_default"}
     assert row["train_accuracy"] == 0.97
     assert row["family"] == "resnet"  # what a space leaves out has the knob's default
 
@@ -161,13 +207,18 @@ def test_csv_comes_back_as_it_was() -> None:
             make_candidate(
                 1,
                 params={
-                    "family": "plain", "name": 'a "b", c\nd', "on": False, "rate": 1e-05, "n": 3,
-                    "big": 1e22, "half": 2.0,
+                    "family": "plain",
+                    "name": 'a "b", c\nd',
+                    "on": False,
+                    "rate": 1e-05,
+                    "n": 3,
+                    "big": 1e22,
+                    "half": 2.0,
                 },
             ),
             make_candidate(2, params={"family": "resnet"}, cv_mean=0.9, cv_sd=0.01),
         ]
-    )  # fmt: skip
+    )
     back = from_csv(to_csv(board))
     assert back == board
     kinds = [[type(cell) for cell in row] for row in board.rows]
@@ -238,28 +289,63 @@ def test_summary_is_short_and_formatted() -> None:
         [
             make_candidate(1, val=make_split("val", accuracy=0.98), is_default=True),
             make_candidate(
-                2, kind="folds", params={}, test=make_split("test"), num_weights=950, tied_with=1,
-                cv_mean=0.95123, cv_sd=0.004,
+                2,
+                kind="folds",
+                params={},
+                test=make_split("test"),
+                num_weights=950,
+                tied_with=1,
+                cv_mean=0.95123,
+                cv_sd=0.004,
                 test_clean=make_split("test_clean", accuracy=0.92),
-                robustness=Robustness(num_images=9, accuracy=1.0, mean_drop=0.0125,
-                                      corruptions=()),
+                robustness=Robustness(num_images=9, accuracy=1.0, mean_drop=0.0125, corruptions=()),
             ),
             make_candidate(3, kind="ensemble"),
         ]
-    )  # fmt: skip
+    )
     header, rows = summary_rows(board)
     assert header == (
-        "rank", "candidate", "family", "folds", "train", "val", "gap", "test [95 %]",
-        "clean test [95 %]", "AUC", "drop", "weights",
-    )  # fmt: skip
+        "rank",
+        "candidate",
+        "family",
+        "folds",
+        "train",
+        "val",
+        "gap",
+        "test [95 %]",
+        "clean test [95 %]",
+        "AUC",
+        "drop",
+        "weights",
+    )
     assert rows[0] == (
-        "1", "refit 7 (default)", "resnet", "-", "0.9700", "0.9800", "-0.0100",
-        "0.9312 [0.9112, 1.0000]", "-", "0.9900", "-", "0.31M",
-    )  # fmt: skip
+        "1",
+        "refit 7 (default)",
+        "resnet",
+        "-",
+        "0.9700",
+        "0.9800",
+        "-0.0100",
+        "0.9312 [0.9112, 1.0000]",
+        "-",
+        "0.9900",
+        "-",
+        "0.31M",
+    )
     assert rows[1] == (
-        "2 =1", "folds 7", "resnet", "0.9512 ± 0.0040", "0.9700", "0.9400", "+0.0300", "-",
-        "0.9200 [0.9000, 1.0000]", "-", "0.0125", "950",
-    )  # fmt: skip
+        "2 =1",
+        "folds 7",
+        "resnet",
+        "0.9512 ± 0.0040",
+        "0.9700",
+        "0.9400",
+        "+0.0300",
+        "-",
+        "0.9200 [0.9000, 1.0000]",
+        "-",
+        "0.0125",
+        "950",
+    )
     assert rows[2][1] == "ensemble"
 
 

@@ -256,9 +256,15 @@ def test_a_study_that_went_on_says_that_its_candidates_are_older(tmp_path: Path)
 def test_a_study_that_has_just_begun_has_a_page(tmp_path: Path) -> None:
     status = StudyStatus.from_json(make_study(tmp_path, "other").read_study(), source=tmp_path)
     bare = status.model_copy(
-        update={"data": None, "machine": None, "resources": None, "choice": None,
-                "status": "preparing", "space_fingerprint": None}
-    )  # fmt: skip
+        update={
+            "data": None,
+            "machine": None,
+            "resources": None,
+            "choice": None,
+            "status": "preparing",
+            "space_fingerprint": None,
+        }
+    )
     page = Reader(build_report(StudyFolder.create(tmp_path, "new", bare.to_json())))
     assert "0 of 24 trials have ended" in page.text
     assert "there is nothing to draw" in page.text
@@ -361,8 +367,15 @@ def contrast(first: str, second: str) -> float:
 def test_the_model_card_has_its_sections(whole: StudyFolder) -> None:
     card = build_model_card(whole)
     titles = re.findall(r"^## (.*)$", card, re.MULTILINE)
-    assert titles == ["Model details", "Intended use", "Data", "Metrics", "Limits",
-                      "How to load it", "How it was made"]  # fmt: skip
+    assert titles == [
+        "Model details",
+        "Intended use",
+        "Data",
+        "Metrics",
+        "Limits",
+        "How to load it",
+        "How it was made",
+    ]
     assert "| clean test | 1,095 | 97.8\xa0% \\[96.8, 98.3\\] |" in card
     assert 'keras.saving.load_model("candidates/01/model.keras")' in card
     assert "- 216 of 1,311 test images are copies" in card

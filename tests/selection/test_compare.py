@@ -41,8 +41,12 @@ def entrant(trial: int, *, wrong: NDArray[np.integer], num_weights: int = 1000) 
 
 def spread(number: int, *, start: int = 0) -> NDArray[np.integer]:
     """As many images in each fold, but for a few, so that folds differ a little."""
-    return np.concatenate([np.arange(start, start + number + extra) + 200 * fold
-                           for fold, extra in enumerate((-3, 0, 3))])  # fmt: skip
+    return np.concatenate(
+        [
+            np.arange(start, start + number + extra) + 200 * fold
+            for fold, extra in enumerate((-3, 0, 3))
+        ]
+    )
 
 
 def rank(*entrants: Entrant, held: Held = HELD) -> tuple[list[Contender], tuple[str, ...]]:
@@ -120,8 +124,9 @@ def test_it_says_when_the_default_is_not_beaten() -> None:
 
 
 def test_it_says_when_it_is_the_default() -> None:
-    contenders, sentences = rank(entrant(4, wrong=spread(20), num_weights=10**6),
-                                 entrant(0, wrong=spread(20)))  # fmt: skip
+    contenders, sentences = rank(
+        entrant(4, wrong=spread(20), num_weights=10**6), entrant(0, wrong=spread(20))
+    )
     assert contenders[0].leader == 1
     assert sentences[1].startswith("It is the space's default configuration")
 
@@ -131,8 +136,9 @@ def test_without_the_default_nothing_is_said_of_it() -> None:
 
 
 def test_temperatures_are_fitted_out_of_fold() -> None:
-    too_sure = replace(entrant(4, wrong=spread(60)),
-                       out_of_fold=predict(HELD.labels, spread(60), sure=0.99))  # fmt: skip
+    too_sure = replace(
+        entrant(4, wrong=spread(60)), out_of_fold=predict(HELD.labels, spread(60), sure=0.99)
+    )
     contenders, _ = rank(too_sure)
     # 70 % are right: log(0.99 / 0.01) over the temperature must be log(0.7 / 0.3).
     expected = np.log(99) / np.log(0.7 / 0.3)
@@ -141,8 +147,9 @@ def test_temperatures_are_fitted_out_of_fold() -> None:
 
 def test_without_folds_val_decides() -> None:
     held = replace(HELD, labels=HELD.labels[:0], groups=HELD.groups[:0], fold_sizes=())
-    one, two = (replace(entrant(trial, wrong=spread(9)), out_of_fold=np.empty((0, 2)))
-                for trial in (4, 0))  # fmt: skip
+    one, two = (
+        replace(entrant(trial, wrong=spread(9)), out_of_fold=np.empty((0, 2))) for trial in (4, 0)
+    )
     contenders, sentences = rank(one, two, held=held)
     assert [(c.kind, c.leader) for c in contenders] == [("refit", 0), ("refit", 1)]
     assert (contenders[0].cv_mean, contenders[0].fold_scores) == (None, ())

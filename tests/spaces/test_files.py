@@ -128,12 +128,23 @@ def test_a_space_comes_back_from_its_own_yaml(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message", "remedy"),
     [
-        ("", "the file must be a mapping with description, epochs, channels, parameters, start, "
-             "got None.", ""),
-        ("- a", "the file must be a mapping with description, epochs, channels, parameters, "
-                "start, got ['a'].", ""),
-        ("paramters: []", "the file has the unknown key 'paramters'.",
-         "Did you mean 'parameters'?"),
+        (
+            "",
+            "the file must be a mapping with description, epochs, channels, parameters, start, "
+            "got None.",
+            "",
+        ),
+        (
+            "- a",
+            "the file must be a mapping with description, epochs, channels, parameters, "
+            "start, got ['a'].",
+            "",
+        ),
+        (
+            "paramters: []",
+            "the file has the unknown key 'paramters'.",
+            "Did you mean 'parameters'?",
+        ),
         ("zzz: 1", "the file has the unknown key 'zzz'.", ""),
         ("epochs: 0", "epochs must be an integer of at least 1, got 0.", ""),
         ("epochs: 1.5", "epochs must be an integer of at least 1, got 1.5.", ""),
@@ -141,19 +152,32 @@ def test_a_space_comes_back_from_its_own_yaml(name: str) -> None:
         ("channels: gray", "channels must be auto, grey or rgb, got 'gray'.", ""),
         ("epochs: 3", "parameters must be a list of at least one, got None.", ""),
         ("parameters: []", "parameters must be a list of at least one, got [].", ""),
-        ("parameters: [width]",
-         "parameters[0] must be a mapping with name, type, choices, when, got 'width'.", ""),
-        ("epochs: 2\nepochs: 3", "line 2 is no YAML: found duplicate key \"epochs\" with value "
-                                 "\"3\" (original value: \"2\").", ""),
+        (
+            "parameters: [width]",
+            "parameters[0] must be a mapping with name, type, choices, when, got 'width'.",
+            "",
+        ),
+        (
+            "epochs: 2\nepochs: 3",
+            'line 2 is no YAML: found duplicate key "epochs" with value "3" (original value: "2").',
+            "",
+        ),
         ("a: [", "line 1 is no YAML: expected the node content, but found '<stream end>'.", ""),
-        ("epochs: !!python/object:os.system x", "line 1 is no YAML: could not determine a "
-         "constructor for the tag 'tag:yaml.org,2002:python/object:os.system'.", ""),
-        ("epochs: \x01", "the file is no YAML: unacceptable character #x0001: special "
-                         "characters are not allowed.", ""),
-        ("epochs: 2001-99-99", "the file has a value that is no YAML: month must be in 1..12.",
-         ""),
+        (
+            "epochs: !!python/object:os.system x",
+            "line 1 is no YAML: could not determine a "
+            "constructor for the tag 'tag:yaml.org,2002:python/object:os.system'.",
+            "",
+        ),
+        (
+            "epochs: \x01",
+            "the file is no YAML: unacceptable character #x0001: special "
+            "characters are not allowed.",
+            "",
+        ),
+        ("epochs: 2001-99-99", "the file has a value that is no YAML: month must be in 1..12.", ""),
     ],
-)  # fmt: skip
+)
 def test_mistakes_in_the_file(text: str, message: str, remedy: str) -> None:
     error = problem(text)
     assert error.message == f"mine.yaml: {message}"
@@ -168,83 +192,183 @@ WIDTH = "name: width, type: int, low: 8, high: 16"
 @pytest.mark.parametrize(
     ("entry", "message", "remedy"),
     [
-        ("name: widht, type: int, low: 8, high: 16",
-         "parameters[1].name must be a known parameter, got 'widht'.", "Did you mean 'width'?"),
-        ("type: int, low: 8, high: 16",
-         "parameters[1].name must be a known parameter, got None.", ""),
-        ("name: family, type: categorical, choices: [plain]",
-         "parameters[1].name must be listed once, got 'family' again.", ""),
-        ("name: width, type: integer, low: 8, high: 16",
-         "parameters[1].type must be int, float or categorical, got 'integer'.",
-         "Did you mean 'int'?"),
-        ("name: width, low: 8, high: 16",
-         "parameters[1].type must be int, float or categorical, got None.", ""),
-        ("name: width, type: [int], low: 8, high: 16",
-         "parameters[1].type must be int, float or categorical, got ['int'].",
-         "Did you mean 'int'?"),
-        ("name: width, type: int, lo: 8, high: 16",
-         "parameters[1] has the unknown key 'lo'.", "Did you mean 'low'?"),
-        ("name: width, type: float, low: 8, high: 16",
-         "parameters[1].type must be int for width, got 'float'.", ""),
-        ("name: dropout, type: int, low: 0, high: 0",
-         "parameters[1].type must be float for dropout, got 'int'.", ""),
-        ("name: pooling, type: int, low: 0, high: 1",
-         "parameters[1].type must be categorical for pooling, got 'int'.", ""),
-        ("name: learning_rate, type: float, low: 'abc', high: 0.1",
-         "parameters[1].low must be a number, got 'abc'.", "Write 1e-4."),
-        ("name: learning_rate, type: float, low: 1e-4",
-         "parameters[1].high must be a number, got None.", "Write 1e-4."),
-        ("name: width, type: int, low: 8.5, high: 16",
-         "parameters[1].low must be an integer, got 8.5.", "Write 8."),
-        ("name: width, type: int, low: true, high: 16",
-         "parameters[1].low must be an integer, got True.", "Write 8."),
-        ("name: width, type: int, low: 2, high: 16",
-         "parameters[1].low (width) must be in [4, 256], got 2.", ""),
-        ("name: dropout, type: float, low: 0, high: 2",
-         "parameters[1].high (dropout) must be in [0, 0.9], got 2.", ""),
-        ("name: dropout, type: float, low: .nan, high: 0.5",
-         "parameters[1].low (dropout) must be in [0, 0.9], got nan.", ""),
-        ("name: dropout, type: float, low: 0, high: .inf",
-         "parameters[1].high (dropout) must be in [0, 0.9], got inf.", ""),
-        ("name: width, type: int, low: 16, high: 8",
-         "parameters[1].low must be at most high, got 16 and 8.", ""),
-        ("name: dropout, type: float, low: 0, high: 0.5, log: true",
-         "parameters[1].low must be above 0 on a log scale, got 0.", ""),
-        ("name: dropout, type: float, low: 0.1, high: 0.5, log: 1",
-         "parameters[1].log must be true or false, got 1.", ""),
-        ("name: width, type: int, low: 8, high: 16, step: 0",
-         "parameters[1].step must be an integer of at least 1, got 0.", ""),
-        ("name: width, type: int, low: 8, high: 17, step: 4",
-         "parameters[1].high must be low plus a multiple of step 4, got 17.", ""),
-        ("name: width, type: int, low: 8, high: 16, step: 8, log: true",
-         "parameters[1].step must be 1 on a log scale, got 8.", ""),
-        ("name: pooling, type: categorical",
-         "parameters[1].choices must be a list of at least one value, got None.", ""),
-        ("name: pooling, type: categorical, choices: []",
-         "parameters[1].choices must be a list of at least one value, got [].", ""),
-        ("name: pooling, type: categorical, choices: [avg, mx]",
-         "parameters[1].choices[1] (pooling) must be one of avg, max, avg_max, got 'mx'.",
-         "Did you mean 'max'?"),
-        ("name: pooling, type: categorical, choices: [avg, avg]",
-         "parameters[1].choices[1] must be listed once, got 'avg' again.", ""),
-        ("name: batch_size, type: categorical, choices: [32, big]",
-         "parameters[1].choices[1] (batch_size) must be an integer, got 'big'.", ""),
-        ("name: kernel_size, type: int, low: 3, high: 5, when: family",
-         "parameters[1].when must be a mapping of a parent to its values, got 'family'.", ""),
-        ("name: kernel_size, type: int, low: 3, high: 5, when: {family: []}",
-         "parameters[1].when.family must be one value or more, got [].", ""),
-        ("name: kernel_size, type: int, low: 3, high: 5, when: {family: separable}",
-         "parameters[1].when.family must be in plain, resnet, got 'separable'.", ""),
-        ("name: kernel_size, type: int, low: 3, high: 5, when: {family: [plain, dense]}",
-         "parameters[1].when.family must be in plain, resnet, got 'dense'.", ""),
-        ("name: kernel_size, type: int, low: 3, high: 5, when: {pooling: max}",
-         "parameters[1].when must name a parameter listed above, got 'pooling'.",
-         "List a parent before its children."),
-        ("name: kernel_size, type: int, low: 3, high: 5, when: {famly: plain}",
-         "parameters[1].when must name a parameter listed above, got 'famly'.",
-         "Did you mean 'family'?"),
+        (
+            "name: widht, type: int, low: 8, high: 16",
+            "parameters[1].name must be a known parameter, got 'widht'.",
+            "Did you mean 'width'?",
+        ),
+        (
+            "type: int, low: 8, high: 16",
+            "parameters[1].name must be a known parameter, got None.",
+            "",
+        ),
+        (
+            "name: family, type: categorical, choices: [plain]",
+            "parameters[1].name must be listed once, got 'family' again.",
+            "",
+        ),
+        (
+            "name: width, type: integer, low: 8, high: 16",
+            "parameters[1].type must be int, float or categorical, got 'integer'.",
+            "Did you mean 'int'?",
+        ),
+        (
+            "name: width, low: 8, high: 16",
+            "parameters[1].type must be int, float or categorical, got None.",
+            "",
+        ),
+        (
+            "name: width, type: [int], low: 8, high: 16",
+            "parameters[1].type must be int, float or categorical, got ['int'].",
+            "Did you mean 'int'?",
+        ),
+        (
+            "name: width, type: int, lo: 8, high: 16",
+            "parameters[1] has the unknown key 'lo'.",
+            "Did you mean 'low'?",
+        ),
+        (
+            "name: width, type: float, low: 8, high: 16",
+            "parameters[1].type must be int for width, got 'float'.",
+            "",
+        ),
+        (
+            "name: dropout, type: int, low: 0, high: 0",
+            "parameters[1].type must be float for dropout, got 'int'.",
+            "",
+        ),
+        (
+            "name: pooling, type: int, low: 0, high: 1",
+            "parameters[1].type must be categorical for pooling, got 'int'.",
+            "",
+        ),
+        (
+            "name: learning_rate, type: float, low: 'abc', high: 0.1",
+            "parameters[1].low must be a number, got 'abc'.",
+            "Write 1e-4.",
+        ),
+        (
+            "name: learning_rate, type: float, low: 1e-4",
+            "parameters[1].high must be a number, got None.",
+            "Write 1e-4.",
+        ),
+        (
+            "name: width, type: int, low: 8.5, high: 16",
+            "parameters[1].low must be an integer, got 8.5.",
+            "Write 8.",
+        ),
+        (
+            "name: width, type: int, low: true, high: 16",
+            "parameters[1].low must be an integer, got True.",
+            "Write 8.",
+        ),
+        (
+            "name: width, type: int, low: 2, high: 16",
+            "parameters[1].low (width) must be in [4, 256], got 2.",
+            "",
+        ),
+        (
+            "name: dropout, type: float, low: 0, high: 2",
+            "parameters[1].high (dropout) must be in [0, 0.9], got 2.",
+            "",
+        ),
+        (
+            "name: dropout, type: float, low: .nan, high: 0.5",
+            "parameters[1].low (dropout) must be in [0, 0.9], got nan.",
+            "",
+        ),
+        (
+            "name: dropout, type: float, low: 0, high: .inf",
+            "parameters[1].high (dropout) must be in [0, 0.9], got inf.",
+            "",
+        ),
+        (
+            "name: width, type: int, low: 16, high: 8",
+            "parameters[1].low must be at most high, got 16 and 8.",
+            "",
+        ),
+        (
+            "name: dropout, type: float, low: 0, high: 0.5, log: true",
+            "parameters[1].low must be above 0 on a log scale, got 0.",
+            "",
+        ),
+        (
+            "name: dropout, type: float, low: 0.1, high: 0.5, log: 1",
+            "parameters[1].log must be true or false, got 1.",
+            "",
+        ),
+        (
+            "name: width, type: int, low: 8, high: 16, step: 0",
+            "parameters[1].step must be an integer of at least 1, got 0.",
+            "",
+        ),
+        (
+            "name: width, type: int, low: 8, high: 17, step: 4",
+            "parameters[1].high must be low plus a multiple of step 4, got 17.",
+            "",
+        ),
+        (
+            "name: width, type: int, low: 8, high: 16, step: 8, log: true",
+            "parameters[1].step must be 1 on a log scale, got 8.",
+            "",
+        ),
+        (
+            "name: pooling, type: categorical",
+            "parameters[1].choices must be a list of at least one value, got None.",
+            "",
+        ),
+        (
+            "name: pooling, type: categorical, choices: []",
+            "parameters[1].choices must be a list of at least one value, got [].",
+            "",
+        ),
+        (
+            "name: pooling, type: categorical, choices: [avg, mx]",
+            "parameters[1].choices[1] (pooling) must be one of avg, max, avg_max, got 'mx'.",
+            "Did you mean 'max'?",
+        ),
+        (
+            "name: pooling, type: categorical, choices: [avg, avg]",
+            "parameters[1].choices[1] must be listed once, got 'avg' again.",
+            "",
+        ),
+        (
+            "name: batch_size, type: categorical, choices: [32, big]",
+            "parameters[1].choices[1] (batch_size) must be an integer, got 'big'.",
+            "",
+        ),
+        (
+            "name: kernel_size, type: int, low: 3, high: 5, when: family",
+            "parameters[1].when must be a mapping of a parent to its values, got 'family'.",
+            "",
+        ),
+        (
+            "name: kernel_size, type: int, low: 3, high: 5, when: {family: []}",
+            "parameters[1].when.family must be one value or more, got [].",
+            "",
+        ),
+        (
+            "name: kernel_size, type: int, low: 3, high: 5, when: {family: separable}",
+            "parameters[1].when.family must be in plain, resnet, got 'separable'.",
+            "",
+        ),
+        (
+            "name: kernel_size, type: int, low: 3, high: 5, when: {family: [plain, dense]}",
+            "parameters[1].when.family must be in plain, resnet, got 'dense'.",
+            "",
+        ),
+        (
+            "name: kernel_size, type: int, low: 3, high: 5, when: {pooling: max}",
+            "parameters[1].when must name a parameter listed above, got 'pooling'.",
+            "List a parent before its children.",
+        ),
+        (
+            "name: kernel_size, type: int, low: 3, high: 5, when: {famly: plain}",
+            "parameters[1].when must name a parameter listed above, got 'famly'.",
+            "Did you mean 'family'?",
+        ),
     ],
-)  # fmt: skip
+)
 def test_mistakes_in_a_parameter(entry: str, message: str, remedy: str) -> None:
     error = problem_of_parameters(FAMILY, entry)
     assert error.message == f"mine.yaml: {message}"
@@ -267,17 +391,25 @@ def test_a_child_before_its_parent_is_a_mistake() -> None:
     [
         ("[]", "start must be a list of points, got [].", ""),
         ("{family: plain}", "start must be a list of points, got {'family': 'plain'}.", ""),
-        ("[plain]",
-         "start[0] must be a mapping of every parameter to a value, got 'plain'.", ""),
+        ("[plain]", "start[0] must be a mapping of every parameter to a value, got 'plain'.", ""),
         ("[{family: plain}]", "start[0] is no full point: width is missing.", ""),
-        ("[{family: plain, width: 8}, {family: plain, width: 20}]",
-         "start[1] is no full point: width must be in 8 .. 16, got 20.", ""),
-        ("[{family: plain, width: 8, pooling: max}]",
-         "start[0] is no full point: pooling is not active there.", ""),
-        ("[{family: plain, widht: 8}]",
-         "start[0] is no full point: width is missing.", "Did you mean 'width'?"),
+        (
+            "[{family: plain, width: 8}, {family: plain, width: 20}]",
+            "start[1] is no full point: width must be in 8 .. 16, got 20.",
+            "",
+        ),
+        (
+            "[{family: plain, width: 8, pooling: max}]",
+            "start[0] is no full point: pooling is not active there.",
+            "",
+        ),
+        (
+            "[{family: plain, widht: 8}]",
+            "start[0] is no full point: width is missing.",
+            "Did you mean 'width'?",
+        ),
     ],
-)  # fmt: skip
+)
 def test_mistakes_in_the_start_points(start: str, message: str, remedy: str) -> None:
     text = f"parameters:\n  - {{{FAMILY}}}\n  - {{{WIDTH}}}\nstart: {start}"
     error = problem(text)
@@ -404,8 +536,12 @@ def parse_own(text: str) -> SearchSpace:
 def test_a_model_of_ones_own_may_have_parameters_of_its_own() -> None:
     space = parse_own(OWN)
     assert [p.name for p in space.parameters] == [
-        "filters", "kind", "units", "scale", "learning_rate"
-    ]  # fmt: skip
+        "filters",
+        "kind",
+        "units",
+        "scale",
+        "learning_rate",
+    ]
     assert space.start == ({"filters": 8, "kind": "conv", "scale": 1.0, "learning_rate": 2e-3},)
     assert [p.group for p in space.parameters] == [*["architecture"] * 4, "optimisation"]
     text = io.StringIO()

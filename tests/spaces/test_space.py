@@ -220,15 +220,23 @@ def test_a_parameter_reads_well(parameter: AnyParameter, text: str) -> None:
 
 def test_values_are_written_as_in_yaml() -> None:
     assert [format_value(v) for v in (True, False, 3, 0.001, "adamw")] == [
-        "true", "false", "3", "0.001", "adamw",
-    ]  # fmt: skip
+        "true",
+        "false",
+        "3",
+        "0.001",
+        "adamw",
+    ]
 
 
 def test_a_parameter_knows_its_group() -> None:
     groups = [parameter.group for parameter in SPACE.parameters]
     assert groups == [
-        "architecture", "architecture", "regularisation", "optimisation", "architecture",
-    ]  # fmt: skip
+        "architecture",
+        "architecture",
+        "regularisation",
+        "optimisation",
+        "architecture",
+    ]
 
 
 def test_a_random_walk_is_always_a_full_point() -> None:

@@ -138,16 +138,31 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     large = np.random.default_rng(0).random((60, 40)).astype(np.float32)
     write_checkpoint(
         path,
-        Checkpoint(before.history, 1, [*before.weights, large], before.optimizer,
-                   [*before.best_weights, large + 1]),
-    )  # fmt: skip
+        Checkpoint(
+            before.history,
+            1,
+            [*before.weights, large],
+            before.optimizer,
+            [*before.best_weights, large + 1],
+        ),
+    )
     return path.read_bytes()
 
 
 def lengths_of(content: bytes) -> list[int]:
     """Some everywhere, all in the list of files at the end, which tells what is in a zip."""
-    return sorted({0, 1, 3, 4, 30, 100, *range(0, len(content), 997),
-                   *range(len(content) - 120, len(content))})  # fmt: skip
+    return sorted(
+        {
+            0,
+            1,
+            3,
+            4,
+            30,
+            100,
+            *range(0, len(content), 997),
+            *range(len(content) - 120, len(content)),
+        }
+    )
 
 
 def test_a_file_cut_at_any_length_is_told(path: Path, content: bytes) -> None:

@@ -86,16 +86,7 @@ def test_a_study_over_its_limit_is_stopped(folder: StudyFolder, disk: Disk) -> N
     assert error.remedy == f"Go on with `autocnn resume {folder.path} --disk-limit 5GB`."
 
 
-@pytest.mark.parametrize(
-    "size_gb",
-    [
-        pytest.param(1e-5),
-        0.0123,
-        2.5,
-        123.4,
-        pytest.param(512.0),
-    ],
-)
+@pytest.mark.parametrize("size_gb", [pytest.param(1e-5), 0.0123, 2.5, 123.4, pytest.param(512.0)])
 def test_the_limit_of_the_remedy_can_be_typed_and_is_enough(
     folder: StudyFolder, disk: Disk, size_gb: float
 ) -> None:

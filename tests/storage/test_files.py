@@ -60,5 +60,6 @@ def test_nothing_but_the_file_is_left(tmp_path: Path, folder: StudyFolder) -> No
     folder.write_leaderboard("rank\n")
     folder.write_audit("{}", {})
     assert {path.name for path in folder.path.iterdir()} - before == {
-        "leaderboard.csv", "audit.json",
-    }  # fmt: skip
+        "leaderboard.csv",
+        "audit.json",
+    }

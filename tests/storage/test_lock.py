@@ -215,9 +215,8 @@ def test_an_owner_on_another_host_yields_to_force(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"{", b"\xff\xff", b"null", b"[]", b"3", b"{}", b'{"host": "far"}'],
-)  # fmt: skip
+    "content", [b"", b"{", b"\xff\xff", b"null", b"[]", b"3", b"{}", b'{"host": "far"}']
+)
 def test_an_owner_file_that_is_garbage_is_ignored(tmp_path: Path, content: bytes) -> None:
     write_owner(tmp_path, content)
     lock = StudyLock(tmp_path)

@@ -37,12 +37,14 @@ def full() -> StudyStatus:
         machine={"num_cpus": 2, "memory_gb": 7.5, "cpu": "Fast", "has_bfloat16": False},
         resources={"workers": 2, "threads": 1},
         data=DataFacts(
-            fingerprint="00ff", class_names=("Äpfel", "b"), image_shape=(64, 64, 3),
+            fingerprint="00ff",
+            class_names=("Äpfel", "b"),
+            image_shape=(64, 64, 3),
             split={"train": 70, "val": 15, "test": 15},
         ),
         space_fingerprint="ff00",
         finalists=(FinalistFacts(trial=4, epochs=12), FinalistFacts(trial=0, epochs=3)),
-    )  # fmt: skip
+    )
 
 
 def problem(data: Any) -> StudyError:
@@ -62,8 +64,11 @@ def test_a_status_comes_back_from_json(status: StudyStatus) -> None:
 def test_a_new_study_is_being_prepared() -> None:
     status = new()
     assert (status.name, status.status, status.seconds, status.epochs) == (
-        "mine", "preparing", 0.0, 30,
-    )  # fmt: skip
+        "mine",
+        "preparing",
+        0.0,
+        30,
+    )
     assert (status.is_prepared, status.is_done) == (False, False)
     assert status.versions == installed_versions()
     age = datetime.now(UTC) - datetime.fromisoformat(status.created)
@@ -78,10 +83,25 @@ def test_a_study_with_data_is_prepared_and_only_a_finished_one_is_done() -> None
 
 def test_the_fields_of_study_json_are_the_contract() -> None:
     assert list(new().to_json()) == [
-        "schema_version", "name", "created", "resumed", "status", "seconds", "config", "epochs",
-        "versions", "machine", "resources", "data", "space_fingerprint", "model_files",
-        "finalists", "num_folds", "choice", "test_looks",
-    ]  # fmt: skip
+        "schema_version",
+        "name",
+        "created",
+        "resumed",
+        "status",
+        "seconds",
+        "config",
+        "epochs",
+        "versions",
+        "machine",
+        "resources",
+        "data",
+        "space_fingerprint",
+        "model_files",
+        "finalists",
+        "num_folds",
+        "choice",
+        "test_looks",
+    ]
     assert list(new().to_json()["config"]) == list(StudyConfig.model_fields)
 
 

@@ -82,8 +82,9 @@ def test_trials_csv_has_a_row_per_trial(folder: StudyFolder) -> None:
     folder.write_trials_table([trial(0), failed])
     rows = read_rows(folder.path / "trials.csv")
     assert [(row["trial"], row["state"], row["reason"]) for row in rows] == [
-        ("0", "complete", ""), ("1", "failed", "no luck, none"),
-    ]  # fmt: skip
+        ("0", "complete", ""),
+        ("1", "failed", "no luck, none"),
+    ]
 
 
 def test_epochs_csv_has_a_row_per_epoch(folder: StudyFolder) -> None:
@@ -178,9 +179,7 @@ def test_a_torn_record_is_set_aside_and_its_trial_repeated(
     assert folder.recover_trials() == (records, [])
 
 
-def test_a_torn_checkpoint_is_set_aside_and_its_training_begins_again(
-    folder: StudyFolder,
-) -> None:
+def test_a_torn_checkpoint_is_set_aside_and_its_training_begins_again(folder: StudyFolder) -> None:
     folder.write_trial(open_trial(0))
     path = folder.trial_checkpoint_path(0)
     write_checkpoint(path, checkpoint())

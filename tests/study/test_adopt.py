@@ -46,8 +46,7 @@ class Recorder(Observer):
 
 def ended(number: int, *, width: int = 8, **changes: Any) -> TrialRecord:
     return trial(
-        number,
-        **{"params": {"family": "plain", "width": width}, "end_order": number, **changes},
+        number, **{"params": {"family": "plain", "width": width}, "end_order": number, **changes}
     )
 
 
@@ -67,8 +66,12 @@ def folder(tmp_path: Path) -> StudyFolder:
 
 
 def write_status(folder: StudyFolder, *, is_prepared: bool = True, **config: Any) -> None:
-    data = DataFacts(fingerprint="same", class_names=("cat", "dog"), image_shape=(8, 8, 1),
-                     split={"train": 1, "val": 1, "test": 0})  # fmt: skip
+    data = DataFacts(
+        fingerprint="same",
+        class_names=("cat", "dog"),
+        image_shape=(8, 8, 1),
+        split={"train": 1, "val": 1, "test": 0},
+    )
     status = StudyStatus.new(folder.name, resolve_config(config), epochs=4)
     status = status.model_copy(update={"data": data if is_prepared else None})
     folder.write_study(status.to_json())
@@ -131,8 +134,7 @@ def test_models_and_logs_come_along_under_the_new_numbers(
 
 
 @pytest.mark.parametrize(
-    "state",
-    [TrialState.FAILED, TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT],
+    "state", [TrialState.FAILED, TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT]
 )
 def test_trials_without_a_result_stay_behind(
     source: StudyFolder, folder: StudyFolder, state: TrialState
@@ -289,18 +291,20 @@ def test_trials_with_another_objective_are_refused(
 
 
 @pytest.mark.parametrize("sampler", ["hyperband", "grid"])
-def test_samplers_with_a_plan_of_their_own_cannot_begin_with_trials(
-    sampler: str,
-) -> None:
+def test_samplers_with_a_plan_of_their_own_cannot_begin_with_trials(sampler: str) -> None:
     with pytest.raises(ConfigError, match="--fork must go with a sampler whose trials do not"):
         resolve_config({"engine": "keras-tuner", "sampler": sampler, "fork": "old"})
 
 
 @pytest.mark.parametrize(
     ("engine", "sampler"),
-    [("keras-tuner", "bayesian"), ("keras-tuner", "random"), ("optuna", "random"),
-     ("optuna", "qmc")],
-)  # fmt: skip
+    [
+        ("keras-tuner", "bayesian"),
+        ("keras-tuner", "random"),
+        ("optuna", "random"),
+        ("optuna", "qmc"),
+    ],
+)
 def test_the_other_samplers_can(
     source: StudyFolder, folder: StudyFolder, engine: str, sampler: str
 ) -> None:

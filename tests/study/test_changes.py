@@ -49,8 +49,9 @@ def test_each_change_is_one_sentence(now: list[Row], sentence: str) -> None:
 
 def test_a_renamed_image_is_gone_and_new() -> None:
     assert data_changes(BEFORE, changed(0, 0, "z.png")) == [
-        "1 image is gone: a.png.", "1 image is new: z.png.",
-    ]  # fmt: skip
+        "1 image is gone: a.png.",
+        "1 image is new: z.png.",
+    ]
 
 
 def test_several_changes_of_an_image_are_all_told() -> None:

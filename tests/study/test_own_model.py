@@ -169,9 +169,7 @@ class FakeSession:
         self.warnings.append(sentence)
 
     def run_alone(self, function: str, task: Any, **options: Any) -> Outcome:
-        assert task.params == {
-            "filters": 4, "kind": "conv", "never_read": 1, "learning_rate": 2e-3
-        }  # fmt: skip
+        assert task.params == {"filters": 4, "kind": "conv", "never_read": 1, "learning_rate": 2e-3}
         return self.outcome
 
 
@@ -207,5 +205,10 @@ def test_the_error_of_a_worker_is_handed_on(folder: Path) -> None:
 def test_which_parameters_only_a_network_reads() -> None:
     names = ("filters", "width", "dropout", "image_size", "rotation", "batch_size")
     assert [own_model.is_for_the_network(name) for name in names] == [
-        True, True, True, False, False, False
-    ]  # fmt: skip
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]

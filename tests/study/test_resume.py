@@ -21,10 +21,14 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     log = (folder / "log.txt").open("a")
     with log:
         return subprocess.Popen(
-            [sys.executable, "-m", "autocnn", *arguments], cwd=folder, text=True,
-            stdout=log, stderr=log, start_new_session=True,
+            [sys.executable, "-m", "autocnn", *arguments],
+            cwd=folder,
+            text=True,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
+        )
 
 
 def trained_epochs(folder: Path) -> int:
@@ -36,8 +40,20 @@ def trained_epochs(folder: Path) -> int:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_digits_killed_three_times_end_as_if_never_killed(tmp_path: Path) -> None:
-    search = ["search", "--trials", "12", "--space", "quick", "--workers", "1",
-              "--deterministic", "--finalists", "1", "--epochs", "4"]  # fmt: skip
+    search = [
+        "search",
+        "--trials",
+        "12",
+        "--space",
+        "quick",
+        "--workers",
+        "1",
+        "--deterministic",
+        "--finalists",
+        "1",
+        "--epochs",
+        "4",
+    ]
     reference, killed = tmp_path / "reference", tmp_path / "killed"
     for folder in (reference, killed):
         folder.mkdir()

@@ -107,26 +107,51 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Finis
     data = write_folder(path / "images", splits=SPLIT_NAMES)
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        folder = search(
-            data, path / "tiny.yaml", cache_dir, "--finalists", "2", "--workers", "2"
-        )  # fmt: skip
+        folder = search(data, path / "tiny.yaml", cache_dir, "--finalists", "2", "--workers", "2")
     return Finished(data, folder, out.getvalue(), err.getvalue())
 
 
 def test_a_study_leaves_every_file_of_the_contract(finished: Finished) -> None:
     folder = finished.folder
-    for name in ("study.json", "space.yaml", "split.csv", "audit.json", "trials.csv",
-                 "leaderboard.csv", "optuna.db", "trials/0000/trial.json",
-                 "trials/0001/epochs.csv", "trials/0000/model.keras", "report.html",
-                 "finalists/0000/refit/retrained.json",
-                 "finalists/0001/fold-3/model.keras"):  # fmt: skip
+    for name in (
+        "study.json",
+        "space.yaml",
+        "split.csv",
+        "audit.json",
+        "trials.csv",
+        "leaderboard.csv",
+        "optuna.db",
+        "trials/0000/trial.json",
+        "trials/0001/epochs.csv",
+        "trials/0000/model.keras",
+        "report.html",
+        "finalists/0000/refit/retrained.json",
+        "finalists/0001/fold-3/model.keras",
+    ):
         assert (folder / name).is_file(), name
     for candidate in ("01", "02"):
-        for name in ("model.keras", "metrics.json", "predictions.csv", "confusion_matrix.csv",
-                     "confusion_matrix.png", "roc.csv", "roc.png", "learning_curves.csv",
-                     "learning_curves.png", "pr.csv", "pr.png", "reliability.csv",
-                     "reliability.png", "robustness.csv", "robustness.png", "gap.csv", "gap.png",
-                     "out_of_fold.csv", "classes.csv", "explained-01.jpg"):  # fmt: skip
+        for name in (
+            "model.keras",
+            "metrics.json",
+            "predictions.csv",
+            "confusion_matrix.csv",
+            "confusion_matrix.png",
+            "roc.csv",
+            "roc.png",
+            "learning_curves.csv",
+            "learning_curves.png",
+            "pr.csv",
+            "pr.png",
+            "reliability.csv",
+            "reliability.png",
+            "robustness.csv",
+            "robustness.png",
+            "gap.csv",
+            "gap.png",
+            "out_of_fold.csv",
+            "classes.csv",
+            "explained-01.jpg",
+        ):
             assert (folder / "candidates" / candidate / name).is_file(), name
     assert sorted(path.name for path in folder.glob(".*")) == []
 
@@ -204,8 +229,10 @@ def test_every_kind_of_data_works(kind: str, tmp_path: Path, space: Path, cache_
         data = write_folder(tmp_path / "images", per_split=90)
     elif kind == "csv":
         folder = write_folder(tmp_path / "images", per_split=90)
-        lines = [f"{path.relative_to(folder)},{path.parent.name}" for path in
-                 sorted(folder.rglob("*.png"))]  # fmt: skip
+        lines = [
+            f"{path.relative_to(folder)},{path.parent.name}"
+            for path in sorted(folder.rglob("*.png"))
+        ]
         data = folder / "list.csv"
         data.write_text("\n".join(["path,label", *lines]))
     elif kind == "npz":
@@ -231,12 +258,25 @@ def test_a_study_of_the_same_seed_proposes_the_same_params(
     data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
     seen = []
     for name in ("one", "two"):
-        flags = ("--name", name, "--workers", "1", "--trials", "3", "--epochs", "1",
-                 "--finalists", "1", "--folds", "0")  # fmt: skip
+        flags = (
+            "--name",
+            name,
+            "--workers",
+            "1",
+            "--trials",
+            "3",
+            "--epochs",
+            "1",
+            "--finalists",
+            "1",
+            "--folds",
+            "0",
+        )
         folder = search(data, space, cache_dir, *flags).with_name(name)
         rows = read_csv(folder / "trials.csv")
-        seen.append([(row["param.width"], row["param.learning_rate"], row["objective"])
-                     for row in rows])  # fmt: skip
+        seen.append(
+            [(row["param.width"], row["param.learning_rate"], row["objective"]) for row in rows]
+        )
     assert seen[0] == seen[1]
     assert len(set(seen[0])) > 1
 

@@ -81,9 +81,10 @@ def test_each_model_predicts_its_rows(
 ) -> None:
     predictions = tuple(
         Prediction(path, rows, tmp_path / f"{index}.npy")
-        for index, (path, rows) in enumerate(zip(model_paths, (TEST_ROWS, TEST_ROWS[:3]),
-                                                 strict=True))
-    )  # fmt: skip
+        for index, (path, rows) in enumerate(
+            zip(model_paths, (TEST_ROWS, TEST_ROWS[:3]), strict=True)
+        )
+    )
     predict(PredictionTask(images, predictions, threads=1), never)
     first, second = (np.load(prediction.probabilities_path) for prediction in predictions)
     assert (first.shape, second.shape) == ((20, 2), (3, 2))
@@ -106,11 +107,15 @@ def test_a_refit_is_its_model_at_its_temperature(
 def test_an_ensemble_is_one_model_with_a_temperature_of_its_own(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
-    members = tuple(MemberModel(path, share, temperature) for path, share, temperature in
-                    zip(model_paths, (0.25, 0.75), (2.0, 0.5), strict=True))  # fmt: skip
+    members = tuple(
+        MemberModel(path, share, temperature)
+        for path, share, temperature in zip(model_paths, (0.25, 0.75), (2.0, 0.5), strict=True)
+    )
     results = make(images, tmp_path, members=members, temperature=1.5, has_temperature=True)
-    parts = [member.weight * apply_temperature(outputs(member.path, images), member.temperature)
-             for member in members]  # fmt: skip
+    parts = [
+        member.weight * apply_temperature(outputs(member.path, images), member.temperature)
+        for member in members
+    ]
     np.testing.assert_allclose(results["test_before"], np.sum(parts, axis=0), atol=1e-6)
     expected = apply_temperature(np.sum(parts, axis=0), 1.5)
     np.testing.assert_allclose(results["test"], expected, atol=1e-6)
@@ -137,8 +142,11 @@ def test_familiarity_is_measured_with_the_candidate_s_own_features(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
     results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
-    arrays = {name.removeprefix("familiarity/"): array for name, array in results.items()
-              if name.startswith("familiarity/")}  # fmt: skip
+    arrays = {
+        name.removeprefix("familiarity/"): array
+        for name, array in results.items()
+        if name.startswith("familiarity/")
+    }
     np.savez(tmp_path / "familiarity.npz", allow_pickle=False, **arrays)
     found = read_reference(tmp_path / "familiarity.npz")
     model = feature_model(keras.models.load_model(tmp_path / "candidate.keras"))

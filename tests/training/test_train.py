@@ -19,9 +19,15 @@ from autocnn.training.train import Report, train
 pytestmark = pytest.mark.usefixtures("tensorflow_session")
 
 SMALL: dict[str, ParamValue] = {
-    "width": 8, "num_stages": 2, "batch_size": 32, "learning_rate": 1e-2, "flip": "none",
-    "rotation": 0.0, "weight_averaging": True, "dropout": 0.2,
-}  # fmt: skip
+    "width": 8,
+    "num_stages": 2,
+    "batch_size": 32,
+    "learning_rate": 1e-2,
+    "flip": "none",
+    "rotation": 0.0,
+    "weight_averaging": True,
+    "dropout": 0.2,
+}
 
 
 @pytest.fixture
@@ -121,23 +127,34 @@ def without_times(history: tuple[EpochScore, ...]) -> list[EpochScore]:
     ("change", "precision"),
     [
         ({}, "float32"),
-        pytest.param({"weight_averaging": False, "optimizer": "sgd"}, "float32",
-                     marks=pytest.mark.slow),
-        pytest.param({"optimizer": "lion", "learning_rate": 1e-3, "stochastic_depth": 0.2},
-                     "mixed_bfloat16", marks=pytest.mark.slow),
-        pytest.param({"mixup": 0.2, "erasing": 0.3, "rotation": 10.0}, "mixed_float16",
-                     marks=pytest.mark.slow),
+        pytest.param(
+            {"weight_averaging": False, "optimizer": "sgd"}, "float32", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            {"optimizer": "lion", "learning_rate": 1e-3, "stochastic_depth": 0.2},
+            "mixed_bfloat16",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            {"mixup": 0.2, "erasing": 0.3, "rotation": 10.0},
+            "mixed_float16",
+            marks=pytest.mark.slow,
+        ),
     ],
-)  # fmt: skip
+)
 def test_training_in_pieces_ends_with_the_same_numbers(
     images: Images, tmp_path: Path, change: dict[str, ParamValue], precision: str
 ) -> None:
     params = {**SMALL, **change}
     whole = make_task(images, tmp_path, params=params, precision=precision)
     pieces = make_task(
-        images, tmp_path, params=params, precision=precision,
-        checkpoint_path=tmp_path / "pieces.npz", model_path=tmp_path / "pieces.keras",
-    )  # fmt: skip
+        images,
+        tmp_path,
+        params=params,
+        precision=precision,
+        checkpoint_path=tmp_path / "pieces.npz",
+        model_path=tmp_path / "pieces.keras",
+    )
     expected, result = train(whole, keep_going), train_in_pieces(pieces, [1, 2, 3])
     assert without_times(result.history) == without_times(expected.history)
     assert result.best_epoch == expected.best_epoch
@@ -171,17 +188,27 @@ def test_a_training_may_begin_with_a_parent_s_weights(images: Images, tmp_path: 
     parent = make_task(images, tmp_path, epochs=2)
     train(parent, keep_going)
     child = make_task(
-        images, tmp_path, epochs=4, start_path=parent.model_path, first_epoch=3,
-        model_path=tmp_path / "child.keras", checkpoint_path=tmp_path / "child.npz",
-    )  # fmt: skip
+        images,
+        tmp_path,
+        epochs=4,
+        start_path=parent.model_path,
+        first_epoch=3,
+        model_path=tmp_path / "child.keras",
+        checkpoint_path=tmp_path / "child.npz",
+    )
     result = train(child, keep_going)
     assert [score.epoch for score in result.history] == [3, 4]
     assert result.history[0].train_loss < 0.3, "it goes on, not over"
     assert (result.history[0].val.accuracy or 0) > 0.95, "with averages of its own weights"
     in_pieces = make_task(
-        images, tmp_path, epochs=4, start_path=parent.model_path, first_epoch=3,
-        model_path=tmp_path / "child.keras", checkpoint_path=tmp_path / "child2.npz",
-    )  # fmt: skip
+        images,
+        tmp_path,
+        epochs=4,
+        start_path=parent.model_path,
+        first_epoch=3,
+        model_path=tmp_path / "child.keras",
+        checkpoint_path=tmp_path / "child2.npz",
+    )
     again = train_in_pieces(in_pieces, [3])
     assert without_times(again.history) == without_times(result.history)
 
@@ -241,12 +268,15 @@ def test_a_diverging_trial_says_so(
 @pytest.mark.parametrize(
     "change",
     [
-        {"optimizer": "sgd"}, {"optimizer": "rmsprop", "schedule": "linear"},
-        {"optimizer": "lion", "learning_rate": 1e-3}, {"weight_averaging": False},
-        {"imbalance": "class_weights"}, {"imbalance": "focal_loss", "schedule": "constant"},
+        {"optimizer": "sgd"},
+        {"optimizer": "rmsprop", "schedule": "linear"},
+        {"optimizer": "lion", "learning_rate": 1e-3},
+        {"weight_averaging": False},
+        {"imbalance": "class_weights"},
+        {"imbalance": "focal_loss", "schedule": "constant"},
         {"mixup": 0.2, "cutmix": 0.5},
     ],
-)  # fmt: skip
+)
 def test_every_way_of_training_learns(
     images: Images, tmp_path: Path, change: dict[str, ParamValue]
 ) -> None:

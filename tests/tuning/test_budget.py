@@ -55,9 +55,18 @@ def budget(
     num_folds: int = 0,
     num_judged: int = 0,
 ) -> Budget:
-    return Budget(total_s, workers, finalists, refit_factor=1.2, num_folds=num_folds,
-                  fold_size=2 / 3, num_train=100, num_judged=num_judged,
-                  clock=Clock(100.0 + now), started=100.0)  # fmt: skip
+    return Budget(
+        total_s,
+        workers,
+        finalists,
+        refit_factor=1.2,
+        num_folds=num_folds,
+        fold_size=2 / 3,
+        num_train=100,
+        num_judged=num_judged,
+        clock=Clock(100.0 + now),
+        started=100.0,
+    )
 
 
 REFIT_S = 2.0 + 5 * 1.2

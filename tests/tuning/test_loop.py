@@ -132,8 +132,9 @@ class FakeExecutor:
             del self.running[key]
             trial.task.model_path.write_bytes(b"model")
             result = TrainingResult((), 1, NUM_WEIGHTS)
-            return EndEvent(key, Outcome(TrialState.COMPLETE, 10.0, result=result,
-                                         peak_memory_mb=500.0))  # fmt: skip
+            return EndEvent(
+                key, Outcome(TrialState.COMPLETE, 10.0, result=result, peak_memory_mb=500.0)
+            )
         trial.epoch += 1
         trial.is_waiting = True
         seconds = self.epoch_s.get(key, 1.0)
@@ -227,9 +228,16 @@ class Study:
         self, earlier: Sequence[TrialRecord] = (), disk: DiskGuard | None = None
     ) -> list[TrialRecord]:
         return run_search(
-            self.plan, self.engine, self.executor, self.folder, self.budget, self.observer,
-            earlier=earlier, interruption=self.executor.interruption, disk=disk,
-        )  # fmt: skip
+            self.plan,
+            self.engine,
+            self.executor,
+            self.folder,
+            self.budget,
+            self.observer,
+            earlier=earlier,
+            interruption=self.executor.interruption,
+            disk=disk,
+        )
 
     def kept_models(self) -> list[int]:
         trials = self.folder.path / "trials"
@@ -263,10 +271,20 @@ def make_study(tmp_path: Path) -> StudyMaker:
             rows = np.zeros(0, np.int64)
             trial = record.trial
             return TrainingTask(
-                images, rows, rows, dict(record.params), record.epochs or 1, (0, trial), GOAL,
-                folder.trial_model_path(trial), 1, "float32", "",
-                folder.trial_checkpoint_path(trial), half_batch=record.half_batch,
-            )  # fmt: skip
+                images,
+                rows,
+                rows,
+                dict(record.params),
+                record.epochs or 1,
+                (0, trial),
+                GOAL,
+                folder.trial_model_path(trial),
+                1,
+                "float32",
+                "",
+                folder.trial_checkpoint_path(trial),
+                half_batch=record.half_batch,
+            )
 
         plan = SearchPlan(
             goal=GOAL,
@@ -331,10 +349,11 @@ def test_trial_0_is_the_start_point_and_others_are_not(make_study: StudyMaker) -
 
 def test_the_engine_is_told_every_end_once(make_study: StudyMaker) -> None:
     study = make_study(
-        trials=5, workers=2, engine=FakeEngine(hopeless=[2]), executor=FakeExecutor(
-            ends={3: failure()}
-        ),
-    )  # fmt: skip
+        trials=5,
+        workers=2,
+        engine=FakeEngine(hopeless=[2]),
+        executor=FakeExecutor(ends={3: failure()}),
+    )
     records = study.run()
     assert sorted(study.engine.told, key=lambda record: record.trial) == records
 
@@ -346,8 +365,10 @@ def test_every_record_is_in_the_folder_and_in_trials_csv(make_study: StudyMaker)
     text = (study.folder.path / "trials.csv").read_text("utf-8")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [(row["trial"], row["state"], row["param.width"]) for row in rows] == [
-        ("0", "complete", "8"), ("1", "complete", "32"), ("2", "complete", "16"),
-    ]  # fmt: skip
+        ("0", "complete", "8"),
+        ("1", "complete", "32"),
+        ("2", "complete", "16"),
+    ]
 
 
 def test_the_models_of_the_best_trials_are_kept(make_study: StudyMaker) -> None:
@@ -356,9 +377,7 @@ def test_the_models_of_the_best_trials_are_kept(make_study: StudyMaker) -> None:
     assert study.kept_models() == [0, 1, 3]  # 0: the default configuration
 
 
-def test_trials_with_the_same_params_do_not_push_the_next_best_out(
-    make_study: StudyMaker,
-) -> None:
+def test_trials_with_the_same_params_do_not_push_the_next_best_out(make_study: StudyMaker) -> None:
     study = make_study(engine=FakeEngine((8, 200, 200, 100, 4)), trials=5, keep=2, workers=1)
     study.run()
     assert study.kept_models() == [0, 1, 3]
@@ -378,9 +397,13 @@ def test_the_observer_hears_the_whole_story(make_study: StudyMaker) -> None:
     study.run()
     assert study.observer.said == [
         "stage search 2 trials",
-        "start 0 1", "epoch 0 1", "end 0 best 0",
-        "start 1 1", "epoch 1 1", "end 1 best 0",
-    ]  # fmt: skip
+        "start 0 1",
+        "epoch 0 1",
+        "end 0 best 0",
+        "start 1 1",
+        "epoch 1 1",
+        "end 1 best 0",
+    ]
     assert study.observer.left[0] is None
     left = [cast("float", seconds) for seconds in study.observer.left[1:]]
     assert left == sorted(left, reverse=True)
@@ -522,8 +545,11 @@ def test_an_interrupt_keeps_what_ended_and_records_what_ran(make_study: StudyMak
         study.run()
     records = study.folder.read_trials()
     assert [record.state for record in records] == [
-        "complete", "complete", "interrupted", "interrupted",
-    ]  # fmt: skip
+        "complete",
+        "complete",
+        "interrupted",
+        "interrupted",
+    ]
     assert records[2].reason == "the study was stopped"
     assert len(records[2].history) == 2
     assert records[2].seconds == 2.0
@@ -531,8 +557,11 @@ def test_an_interrupt_keeps_what_ended_and_records_what_ran(make_study: StudyMak
     assert [record.trial for record in study.engine.told] == [0, 1], "the others will go on"
     text = (study.folder.path / "trials.csv").read_text("utf-8")
     assert [line.split(",")[1] for line in text.splitlines()[1:]] == [
-        "complete", "complete", "interrupted", "interrupted",
-    ]  # fmt: skip
+        "complete",
+        "complete",
+        "interrupted",
+        "interrupted",
+    ]
 
 
 def test_an_interrupted_trial_is_no_finalist(make_study: StudyMaker) -> None:
@@ -565,8 +594,11 @@ def test_one_press_of_ctrl_c_finishes_the_epochs_and_leaves_the_trials_open(
         study.run()
     records = study.folder.read_trials()
     assert [(r.state, len(r.history)) for r in records] == [
-        ("complete", 3), ("complete", 3), ("interrupted", 2), ("interrupted", 2),
-    ]  # fmt: skip
+        ("complete", 3),
+        ("complete", 3),
+        ("interrupted", 2),
+        ("interrupted", 2),
+    ]
     assert any("Ctrl-C again stops at once" in line for line in study.observer.said)
     assert study.folder.trial_checkpoint_path(2).parent.exists()
 
@@ -584,9 +616,11 @@ def test_a_resumed_search_ends_like_one_that_was_not_stopped(
 ) -> None:
     widths = (8, 32, 16, 64, 8)
     study = make_study(
-        engine=FakeEngine(widths), executor=FakeExecutor(interrupt_after=6), trials=5,
+        engine=FakeEngine(widths),
+        executor=FakeExecutor(interrupt_after=6),
+        trials=5,
         workers=workers,
-    )  # fmt: skip
+    )
     with pytest.raises(KeyboardInterrupt):
         study.run()
     earlier = study.folder.read_trials()
@@ -608,9 +642,15 @@ def test_a_resumed_search_ends_like_one_that_was_not_stopped(
 def test_open_trials_go_on_first_with_the_epochs_they_had(make_study: StudyMaker) -> None:
     history = (formula({"width": 8}, 1), formula({"width": 8}, 2))
     earlier = [
-        TrialRecord(trial=1, state=TrialState.INTERRUPTED, params={"width": 8}, epochs=7,
-                    half_batch=True, history=history),
-    ]  # fmt: skip
+        TrialRecord(
+            trial=1,
+            state=TrialState.INTERRUPTED,
+            params={"width": 8},
+            epochs=7,
+            half_batch=True,
+            history=history,
+        )
+    ]
     study = make_study(trials=2, epochs=3)
     study.run(earlier)
     first = study.executor.tasks[0]
@@ -645,9 +685,7 @@ def test_a_number_whose_record_was_lost_is_asked_again(make_study: StudyMaker) -
 # -- faults --------------------------------------------------------------------------------
 
 
-def test_a_trial_out_of_memory_is_repeated_once_with_half_the_batch(
-    make_study: StudyMaker,
-) -> None:
+def test_a_trial_out_of_memory_is_repeated_once_with_half_the_batch(make_study: StudyMaker) -> None:
     outcome = Outcome(TrialState.OUT_OF_MEMORY, 2.5, "needed too much")
     study = make_study(executor=FakeExecutor(ends={1: outcome}), trials=3)
     records = study.run()

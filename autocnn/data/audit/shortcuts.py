@@ -80,16 +80,47 @@ def _measured(name: str, column: str, of: str = "") -> _Fact:
 _FACTS = (
     _Fact("mode", "mode", "have mode {}", is_of_file=True),
     _Fact("file type", "file_type", "are {} files", is_of_file=True),
-    _Fact("width", "width", "are {} px wide", "are more than {} px wide",
-          "are at most {} px wide", is_of_file=True),
-    _Fact("height", "height", "are {} px high", "are more than {} px high",
-          "are at most {} px high", is_of_file=True),
-    _Fact("JPEG quality", "jpeg_quality", "have JPEG quality {}",
-          "have a JPEG quality above {}", "have a JPEG quality of at most {}", is_of_file=True),
-    _Fact("frame", "frame_width", "", "have a frame of one colour",
-          "have no frame of one colour", is_of_file=True, cuts=(0.0,)),
-    _Fact("frame brightness", "frame_brightness", "", "have a frame brighter than {} of 255",
-          "have a frame with a brightness of at most {} of 255", is_of_file=True),
+    _Fact(
+        "width",
+        "width",
+        "are {} px wide",
+        "are more than {} px wide",
+        "are at most {} px wide",
+        is_of_file=True,
+    ),
+    _Fact(
+        "height",
+        "height",
+        "are {} px high",
+        "are more than {} px high",
+        "are at most {} px high",
+        is_of_file=True,
+    ),
+    _Fact(
+        "JPEG quality",
+        "jpeg_quality",
+        "have JPEG quality {}",
+        "have a JPEG quality above {}",
+        "have a JPEG quality of at most {}",
+        is_of_file=True,
+    ),
+    _Fact(
+        "frame",
+        "frame_width",
+        "",
+        "have a frame of one colour",
+        "have no frame of one colour",
+        is_of_file=True,
+        cuts=(0.0,),
+    ),
+    _Fact(
+        "frame brightness",
+        "frame_brightness",
+        "",
+        "have a frame brighter than {} of 255",
+        "have a frame with a brightness of at most {} of 255",
+        is_of_file=True,
+    ),
     _measured("file size", "num_bytes", of=" bytes"),
     _measured("brightness", "brightness", of=" of 255"),
     _measured("contrast", "contrast", of=" of 128"),
@@ -98,7 +129,7 @@ _FACTS = (
     _measured("sharpness", "sharpness"),
     _measured("share of black", "black_share"),
     _measured("colourfulness", "colourfulness", of=" of 255"),
-)  # fmt: skip
+)
 """In the order of preference: of facts that tell the same, the first is named."""
 
 _Columns = Mapping[_Fact, FloatColumn]
@@ -208,11 +239,14 @@ def _test_classes(
         is_other = is_judged & ~is_target
         others = [class_names[other] for other in judged if other != c]
         test = _Test(
-            predicts="class", target=class_names[c], is_target=is_target, is_other=is_other,
+            predicts="class",
+            target=class_names[c],
+            is_target=is_target,
+            is_other=is_other,
             others=f"{others[0]} images" if len(others) == 1 else "the others",
             areas={name: float(column[place]) for name, column in areas.items()},
             standard_error=_standard_error(sizes[c], _num_bundles(bundles[is_other])),
-        )  # fmt: skip
+        )
         tests.append(test)
     return tests if len(tests) > 2 else [min(tests, key=lambda test: test.is_target.sum())]
 
@@ -237,11 +271,17 @@ def _test_split(
     areas = _measure(columns, is_test.astype(np.int64), bundles, rng=rng, weights=weights)
     # Kish's effective number of weighted images.
     num_rest = sides[1] * float(rest.sum() ** 2 / (rest**2).sum() / len(rest))
-    return [_Test(
-        predicts="split", target="test", is_target=is_test, is_other=~is_test, others="the others",
-        areas={name: float(column[1]) for name, column in areas.items()},
-        standard_error=_standard_error(sides[0], num_rest),
-    )]  # fmt: skip
+    return [
+        _Test(
+            predicts="split",
+            target="test",
+            is_target=is_test,
+            is_other=~is_test,
+            others="the others",
+            areas={name: float(column[1]) for name, column in areas.items()},
+            standard_error=_standard_error(sides[0], num_rest),
+        )
+    ]
 
 
 def _measure(
@@ -277,9 +317,8 @@ def _measure(
     seed = int(rng.integers(2**31))
     tree = DecisionTreeClassifier(max_leaf_nodes=16, min_samples_leaf=5, random_state=seed)
     forest = ExtraTreesClassifier(
-        n_estimators=20, max_leaf_nodes=64, min_samples_leaf=3, max_features=None,
-        random_state=seed,
-    )  # fmt: skip
+        n_estimators=20, max_leaf_nodes=64, min_samples_leaf=3, max_features=None, random_state=seed
+    )
 
     def areas(facts: Sequence[_Fact], model: Any) -> FloatColumn:
         values = np.stack([columns[fact] for fact in facts], axis=1)

@@ -95,8 +95,11 @@ def _clean_rest(report: AuditReport, every: CopyCounts) -> str:
     """What the clean part of test is worth, where copies took most of a class out of it."""
     total, copied = report.counts["test"], every.test_images_in_train_by_class
     clean = {name: total[name] - copied.get(name, 0) for name in total}
-    thin = [name for name, number in clean.items()
-            if number < FEW_CLEAN and copied.get(name, 0) > number]  # fmt: skip
+    thin = [
+        name
+        for name, number in clean.items()
+        if number < FEW_CLEAN and copied.get(name, 0) > number
+    ]
     if not thin:
         return ""
     counts = ", ".join(f"{name} {number:,}" for name, number in clean.items())

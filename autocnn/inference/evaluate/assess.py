@@ -139,8 +139,9 @@ def assess(
         is_tested=_is_among(hashes, _hashes_of(reference.tested)),
         is_unlike=_joined([part.is_unlike for part in parts], keep),
     )
-    record = _record(images, class_names, reference, name=name, data=data, asked=asked,
-                     left_out=left_out)  # fmt: skip
+    record = _record(
+        images, class_names, reference, name=name, data=data, asked=asked, left_out=left_out
+    )
     return Assessed(
         record=record.model_copy(update={"sentences": describe(record)}),
         paths=tuple(table.paths[i] for i in kept.tolist()),
@@ -216,9 +217,13 @@ def _record(
     is_seen = images.is_seen
     if is_seen is not None and is_seen.any() and not is_seen.all():
         unseen = score_split(
-            "test_clean", labels[~is_seen], probabilities[~is_seen], class_names,
-            groups=groups[~is_seen], seed=reference.seed,
-        )  # fmt: skip
+            "test_clean",
+            labels[~is_seen],
+            probabilities[~is_seen],
+            class_names,
+            groups=groups[~is_seen],
+            seed=reference.seed,
+        )
     is_comparable = is_seen is None or not is_seen.all()
     judged = unseen or scores
     counts = np.bincount(labels, minlength=len(class_names))

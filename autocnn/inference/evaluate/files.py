@@ -189,6 +189,11 @@ def describe_images(record: Assessment) -> str:
 
 def _describe_reliability(record: Assessment) -> str:
     scores = record.scores.scores
-    lines = ("calibration error (ECE)", f"{scores.ece:.4f}", "", "log loss (nats)",
-             f"{scores.log_loss:.4f}")  # fmt: skip
+    lines = (
+        "calibration error (ECE)",
+        f"{scores.ece:.4f}",
+        "",
+        "log loss (nats)",
+        f"{scores.log_loss:.4f}",
+    )
     return "\n".join(lines)

@@ -41,9 +41,13 @@ print("keras", keras.__version__)
 
 
 def predict_apart(
-    folder: Path, metadata: ExportMetadata, images_path: Path, out_path: Path,
-    *, module_dir: Path | None = None,
-) -> tuple[str, NDArray[np.float32]]:  # fmt: skip
+    folder: Path,
+    metadata: ExportMetadata,
+    images_path: Path,
+    out_path: Path,
+    *,
+    module_dir: Path | None = None,
+) -> tuple[str, NDArray[np.float32]]:
     """What an exported model predicts in a fresh process.
 
     Args:
@@ -70,16 +74,24 @@ def predict_apart(
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", check=False,
-            timeout=TIMEOUT_S, env=environment,
-        )  # fmt: skip
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=TIMEOUT_S,
+            env=environment,
+        )
     except subprocess.TimeoutExpired as error:
-        raise ExportError(f"{metadata.model}: must load and predict in a fresh process, got no "
-                          f"answer in {TIMEOUT_S:.0f} s.") from error  # fmt: skip
+        raise ExportError(
+            f"{metadata.model}: must load and predict in a fresh process, got no "
+            f"answer in {TIMEOUT_S:.0f} s."
+        ) from error
     if done.returncode != 0 or not out_path.exists():
         last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
-        raise ExportError(f"{metadata.model}: must load and predict in a fresh process, got: "
-                          f"{last[:300]}")  # fmt: skip
+        raise ExportError(
+            f"{metadata.model}: must load and predict in a fresh process, got: {last[:300]}"
+        )
     return done.stdout.strip().splitlines()[-1], np.load(out_path)
 
 
@@ -109,8 +121,10 @@ def compare(
     (0.6, 0.5, 0.98)
     """
     if reference.shape != probabilities.shape:
-        raise ExportError(f"{runtime}: must give probabilities of shape {reference.shape}, "
-                          f"got {probabilities.shape}.")  # fmt: skip
+        raise ExportError(
+            f"{runtime}: must give probabilities of shape {reference.shape}, "
+            f"got {probabilities.shape}."
+        )
     same = reference.argmax(axis=1) == probabilities.argmax(axis=1)
     return Parity(
         runtime=runtime,

@@ -140,8 +140,10 @@ def _check_target(target: Path, *, force: bool) -> None:
     is_export = target.is_dir() and not target.is_symlink() and (target / METADATA_FILE).is_file()
     if not is_export:
         got = "a folder of other files" if target.is_dir() else "a file"
-        raise UsageError(f"{target}: an export must be a new folder, got {got}.",
-                         remedy="Choose another folder with --to.")  # fmt: skip
+        raise UsageError(
+            f"{target}: an export must be a new folder, got {got}.",
+            remedy="Choose another folder with --to.",
+        )
     if not force:
         raise UsageError(
             f"{target}: an export must be a new folder, got an export.",

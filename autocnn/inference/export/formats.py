@@ -51,8 +51,14 @@ FORMATS: Mapping[str, Format] = {
     )
 }
 
-_OTHER_NAMES = {"tflite": "litert", "tf": "savedmodel", "tensorflow": "savedmodel",
-                "tf_saved_model": "savedmodel", "pb": "savedmodel", "h5": "keras"}  # fmt: skip
+_OTHER_NAMES = {
+    "tflite": "litert",
+    "tf": "savedmodel",
+    "tensorflow": "savedmodel",
+    "tf_saved_model": "savedmodel",
+    "pb": "savedmodel",
+    "h5": "keras",
+}
 
 
 def find_format(name: str, precision: str = "float32") -> tuple[Format, Precision]:

@@ -80,11 +80,14 @@ def _read_val(
     data: str, wanted: dict[str, str], side: int, channels: int, observer: Observer
 ) -> list[NDArray[np.uint8]]:
     table = read_source(data, observer=observer, fewest_classes=1)
-    same = [index for index, path in enumerate(table.paths)
-            if wanted.get(path) == table.sha256[index]]  # fmt: skip
+    same = [
+        index for index, path in enumerate(table.paths) if wanted.get(path) == table.sha256[index]
+    ]
     if 0 < len(same) < len(wanted):
-        observer.warn(f"{len(wanted) - len(same):,} of {len(wanted):,} val images are gone or "
-                      "changed; the others are compared.")  # fmt: skip
+        observer.warn(
+            f"{len(wanted) - len(same):,} of {len(wanted):,} val images are gone or "
+            "changed; the others are compared."
+        )
     places = np.unique(np.linspace(0, len(same) - 1, MOST_IMAGES).astype(int))
     images = []
     with pillow_quiet():

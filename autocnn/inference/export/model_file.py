@@ -93,9 +93,12 @@ def _workshop(
     try:
         with tempfile.TemporaryDirectory(prefix="autocnn-export-") as scratch:
             images = find_check_images(
-                folder, status, side=metadata.input.height,
-                channels=1 if metadata.input.is_grey else 3, observer=observer,
-            )  # fmt: skip
+                folder,
+                status,
+                side=metadata.input.height,
+                channels=1 if metadata.input.is_grey else 3,
+                observer=observer,
+            )
             builder = find_study_builder(folder)
             yield _Workshop(
                 folder, metadata, target, observer, executor, Path(scratch), images, builder
@@ -177,12 +180,18 @@ class _Workshop:
         if pixels.shape[3] != channels:
             np.save(task.images_path, np.repeat(pixels, channels, axis=3))
         runtime, found = predict_apart(
-            self.target, metadata, task.images_path, self.scratch / "found.npy",
+            self.target,
+            metadata,
+            task.images_path,
+            self.scratch / "found.npy",
             module_dir=self.builder.root if self.builder is not None else None,
-        )  # fmt: skip
+        )
         parity = compare(
-            np.load(task.reference_path), found, runtime=runtime,
-            precision=metadata.precision, images=self.images.source,
-        )  # fmt: skip
+            np.load(task.reference_path),
+            found,
+            runtime=runtime,
+            precision=metadata.precision,
+            images=self.images.source,
+        )
         check_parity(parity, metadata.format, metadata.precision)
         return parity

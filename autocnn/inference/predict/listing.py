@@ -29,11 +29,17 @@ def list_images(arguments: Iterable[str]) -> Iterator[Path]:
     for argument in arguments:
         path = Path(argument)
         if path.is_dir():
-            yield from _some(_below(path, frozenset()), f"{argument}: must hold an image",
-                             "Images are known by their suffixes, as .png and .jpg.")  # fmt: skip
+            yield from _some(
+                _below(path, frozenset()),
+                f"{argument}: must hold an image",
+                "Images are known by their suffixes, as .png and .jpg.",
+            )
         elif glob.has_magic(argument) and not os.path.lexists(path):
-            yield from _some(_matches(argument), f"{argument}: must match an image",
-                             "Is it relative to the right folder?")  # fmt: skip
+            yield from _some(
+                _matches(argument),
+                f"{argument}: must match an image",
+                "Is it relative to the right folder?",
+            )
         else:
             yield path
 

@@ -187,8 +187,9 @@ def _read_metadata(folder: Path, place: Path, candidate: int | None) -> ExportMe
             remedy="Export it again: autocnn export.",
         ) from error
     if place.is_file() and place.name not in (metadata.model, METADATA_FILE):
-        raise ExportError(f"{place}: must be {metadata.model}, the model of its folder, got "
-                          "another file.")  # fmt: skip
+        raise ExportError(
+            f"{place}: must be {metadata.model}, the model of its folder, got another file."
+        )
     if candidate not in (None, metadata.candidate):
         raise UsageError(
             f"--candidate must be {metadata.candidate}, which {folder} holds, got {candidate}.",

@@ -152,8 +152,9 @@ def _named(image: Any, place: int) -> NamedImage:
         )
     _check_pixels(image, name)
     if image.ndim == 4 or (image.ndim == 3 and image.shape[-1] not in (1, 3, 4)):
-        raise DataError(f"{name}: must be one image, (h, w) or (h, w, 1 | 3 | 4), "
-                        f"got {image.shape}.")  # fmt: skip
+        raise DataError(
+            f"{name}: must be one image, (h, w) or (h, w, 1 | 3 | 4), got {image.shape}."
+        )
     return NamedImage(name, image)
 
 

@@ -72,9 +72,14 @@ def rows_of(predictions: Predictions) -> Iterator[Row]:
     unlike = [None] * n if predictions.is_unlike is None else predictions.is_unlike.tolist()
     confidences = predictions.confidences.astype(np.float64).round(DIGITS).tolist()
     for name, label, guess, confidence, is_unlike, error in zip(
-        predictions.names, predictions.labels, predictions.guesses, confidences, unlike,
-        predictions.errors, strict=True,
-    ):  # fmt: skip
+        predictions.names,
+        predictions.labels,
+        predictions.guesses,
+        confidences,
+        unlike,
+        predictions.errors,
+        strict=True,
+    ):
         if error is None:
             yield Row(name, label, guess, confidence, is_unlike, None)
         else:

@@ -286,13 +286,16 @@ def _find_model(metadata: ExportMetadata, folder: Path) -> Path:
             f"got {metadata.model!r}."
         )
     if not path.exists():
-        raise ExportError(f"{path}: must be the exported model, got no such file.",
-                          remedy="Export it again: autocnn export.")  # fmt: skip
+        raise ExportError(
+            f"{path}: must be the exported model, got no such file.",
+            remedy="Export it again: autocnn export.",
+        )
     for name, digest in metadata.sha256.items():
         file = folder / name
         if not file.resolve().is_relative_to(folder.resolve()):
-            raise ExportError(f"{folder / 'metadata.json'}: sha256 must name files in this "
-                              f"folder, got {name!r}.")  # fmt: skip
+            raise ExportError(
+                f"{folder / 'metadata.json'}: sha256 must name files in this folder, got {name!r}."
+            )
         is_needed = name.split("/")[0] == metadata.model or name == FAMILIARITY_FILE
         if is_needed and sha256_of(file) != digest:
             raise ExportError(

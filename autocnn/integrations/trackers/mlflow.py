@@ -207,8 +207,10 @@ class MlflowTracker:
         for score in history:
             ended += score.seconds
             at_ms = int(ended * 1000)
-            metrics += [Metric(f"{point.split}_{point.name}", point.value, at_ms, score.epoch)
-                        for point in points_of(score)]  # fmt: skip
+            metrics += [
+                Metric(f"{point.split}_{point.name}", point.value, at_ms, score.epoch)
+                for point in points_of(score)
+            ]
             metrics.append(Metric(EPOCH, score.epoch, at_ms, score.epoch))
         for first in range(0, len(metrics), MOST_METRICS):
             self._client.log_batch(run.run_id, metrics=metrics[first : first + MOST_METRICS])
@@ -230,8 +232,7 @@ def _trial_metrics(record: TrialRecord, now_ms: int) -> Iterator[Metric]:
 
 
 def _candidate_metrics(candidate: CandidateRecord, now_ms: int) -> Iterator[Metric]:
-    splits = (candidate.train, candidate.val, candidate.folds, candidate.test,
-              candidate.test_clean)  # fmt: skip
+    splits = (candidate.train, candidate.val, candidate.folds, candidate.test, candidate.test_clean)
     for split in splits:
         if split is None:
             continue

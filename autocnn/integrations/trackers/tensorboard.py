@@ -117,8 +117,11 @@ class _Curves:
     def add(self, score: EpochScore, ended: float) -> None:
         """Append an epoch that ended at `ended`, in seconds since 1970."""
         for split, file in self._files.items():
-            values = [Summary.Value(tag=point.name, simple_value=point.value)
-                      for point in points_of(score) if point.split == split]  # fmt: skip
+            values = [
+                Summary.Value(tag=point.name, simple_value=point.value)
+                for point in points_of(score)
+                if point.split == split
+            ]
             _write(file, Event(wall_time=ended, step=score.epoch, summary=Summary(value=values)))
             file.flush()
 

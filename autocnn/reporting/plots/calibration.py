@@ -44,10 +44,15 @@ def draw_reliability_bins(bins: Sequence[ReliabilityBin], *, title: str, words: 
         below.set_xlim(-0.02, 1.02)
         below.set_xlabel("top probability (how sure the model is)")
         above.annotate(
-            words, (1.0, 1.0), xycoords="axes fraction",
-            xytext=(14, 0), textcoords="offset points", verticalalignment="top",
-            linespacing=1.5, annotation_clip=False,
-        )  # fmt: skip
+            words,
+            (1.0, 1.0),
+            xycoords="axes fraction",
+            xytext=(14, 0),
+            textcoords="offset points",
+            verticalalignment="top",
+            linespacing=1.5,
+            annotation_clip=False,
+        )
         set_title(figure, title)
     return figure
 
@@ -79,17 +84,28 @@ def _draw_bins(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
         if filled.confidence is None or filled.accuracy is None:
             continue
         x, accuracy = filled.confidence, filled.accuracy
-        axes.plot([x, x], [accuracy.low, accuracy.high], color=COLOURS[0], linewidth=1.4,
-                  marker="_", markersize=7)  # fmt: skip
+        axes.plot(
+            [x, x],
+            [accuracy.low, accuracy.high],
+            color=COLOURS[0],
+            linewidth=1.4,
+            marker="_",
+            markersize=7,
+        )
         axes.plot([x], [accuracy.value], color=COLOURS[0], marker="o", markersize=6)
     for x, y, words, side in (
         (0.03, 0.96, "above the line:\nnot sure enough", "left"),
         (0.97, 0.04, "below the line:\ntoo sure", "right"),
     ):
         axes.text(
-            x, y, words, color=MUTED, transform=axes.transAxes, horizontalalignment=side,
+            x,
+            y,
+            words,
+            color=MUTED,
+            transform=axes.transAxes,
+            horizontalalignment=side,
             verticalalignment="top" if side == "left" else "bottom",
-        )  # fmt: skip
+        )
     axes.set_ylim(-0.02, 1.04)
     axes.set_ylabel("accuracy (fraction that is right)")
     axes.grid(visible=True)
@@ -103,9 +119,14 @@ def _draw_counts(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
         if one.num_images:
             text = f"{one.num_images:,}" if most < 10_000 else f"{one.num_images / 1000:.1f}k"
             axes.annotate(
-                text, (middle, one.num_images), xytext=(0, 2), textcoords="offset points",
-                horizontalalignment="center", fontsize=7.0, color=INK,
-            )  # fmt: skip
+                text,
+                (middle, one.num_images),
+                xytext=(0, 2),
+                textcoords="offset points",
+                horizontalalignment="center",
+                fontsize=7.0,
+                color=INK,
+            )
     axes.set_ylim(0, 1.25 * max(most, 1))
     axes.yaxis.set_major_locator(MaxNLocator(3, integer=True))
     axes.set_ylabel("images")

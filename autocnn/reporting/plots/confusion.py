@@ -114,10 +114,16 @@ def _write_cells(
                 text += f"\n{100 * share:.1f} %"
             colour = MUTED if count == 0 else _readable_on(colours(share))
             axes.text(
-                column, row, text, color=colour, fontsize=font, linespacing=1.25,
-                horizontalalignment="center", verticalalignment="center",
+                column,
+                row,
+                text,
+                color=colour,
+                fontsize=font,
+                linespacing=1.25,
+                horizontalalignment="center",
+                verticalalignment="center",
                 weight="bold" if row == column and has_percent else "normal",
-            )  # fmt: skip
+            )
 
 
 def _readable_on(background: Sequence[float]) -> str:

@@ -104,10 +104,16 @@ def draw_roc(curves: Sequence[RocCurve], *, title: str) -> Figure:
             _plot(inset, lines, crowd if is_crowded else ())
         if note:
             axes.annotate(
-                note, (1.02, 0.0), xycoords="axes fraction", xytext=(4, 0),
-                textcoords="offset points", color=MUTED, fontsize=8.5, parse_math=False,
+                note,
+                (1.02, 0.0),
+                xycoords="axes fraction",
+                xytext=(4, 0),
+                textcoords="offset points",
+                color=MUTED,
+                fontsize=8.5,
+                parse_math=False,
                 verticalalignment="bottom",
-            )  # fmt: skip
+            )
         set_title(figure, title)
     return figure
 
@@ -180,18 +186,28 @@ def _plot(
         colour, dashes = (INK, line.dashes) if line.index is None else line_style(line.index)
         width = 2.3 if line.index is None else 1.6
         handles += axes.plot(
-            line.x, line.y, color=colour, linestyle=dashes, linewidth=width, drawstyle=style,
+            line.x,
+            line.y,
+            color=colour,
+            linestyle=dashes,
+            linewidth=width,
+            drawstyle=style,
             zorder=3 if line.index is None else 2,
-        )  # fmt: skip
+        )
         texts.append(line.text)
     axes.set_aspect("equal")
     axes.grid(visible=True)
     if legend:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
         box = axes.legend(
-            handles, [str(index) for index in range(len(handles))], title=legend,
-            alignment="left", loc="upper left", bbox_to_anchor=(1.02, 1.0), borderaxespad=0.0,
-        )  # fmt: skip
+            handles,
+            [str(index) for index in range(len(handles))],
+            title=legend,
+            alignment="left",
+            loc="upper left",
+            bbox_to_anchor=(1.02, 1.0),
+            borderaxespad=0.0,
+        )
         set_legend_texts(box, texts)
 
 
@@ -200,9 +216,14 @@ def _add_inset(axes: Axes, corner: Corner, span: float) -> Axes:
     left = 0.28 if corner == "top-left" else 0.03
     # Without it what lies behind runs through the inset's numbers.
     patch = Rectangle(
-        (left, 0.03), 0.69, 0.72, transform=axes.transAxes, facecolor="white",
-        edgecolor="#e6e6e6", zorder=1.7,
-    )  # fmt: skip
+        (left, 0.03),
+        0.69,
+        0.72,
+        transform=axes.transAxes,
+        facecolor="white",
+        edgecolor="#e6e6e6",
+        zorder=1.7,
+    )
     axes.add_patch(patch)
     inset = axes.inset_axes((left + 0.12, 0.12, 0.55, 0.55))
     near, far = (1 - span, 1 + span / 50), (-span / 50, span)

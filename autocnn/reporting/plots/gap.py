@@ -53,16 +53,24 @@ def draw_gap(gap: Gap, *, title: str) -> Figure:
         for loss in gap.losses:
             is_worst = loss is worst
             axes.plot(
-                [values[loss.start], values[loss.end]], [rows[loss.start], rows[loss.end]],
-                color=EMPHASIS if is_worst else MUTED, linewidth=2.4 if is_worst else 1.0,
-                linestyle="-" if loss.is_real else ":", zorder=2,
-            )  # fmt: skip
+                [values[loss.start], values[loss.end]],
+                [rows[loss.start], rows[loss.end]],
+                color=EMPHASIS if is_worst else MUTED,
+                linewidth=2.4 if is_worst else 1.0,
+                linestyle="-" if loss.is_real else ":",
+                zorder=2,
+            )
             middle = (rows[loss.start] + rows[loss.end]) / 2
             axes.text(
-                1.03, middle, describe_loss(loss), transform=axes.get_yaxis_transform(),
-                verticalalignment="center", linespacing=1.4,
-                color=EMPHASIS if is_worst else INK, weight="bold" if is_worst else "normal",
-            )  # fmt: skip
+                1.03,
+                middle,
+                describe_loss(loss),
+                transform=axes.get_yaxis_transform(),
+                verticalalignment="center",
+                linespacing=1.4,
+                color=EMPHASIS if is_worst else INK,
+                weight="bold" if is_worst else "normal",
+            )
         for step in gap.steps:
             _draw_step(axes, step, rows[step.scored])
         axes.set_ylim(len(gap.steps) - 0.5, -0.6)
@@ -95,24 +103,48 @@ def _draw_step(axes: Axes, step: GapStep, row: int) -> None:
     """One set: its name and words at the left, a dot, an interval and the value."""
     accuracy = step.accuracy
     axes.plot(
-        [accuracy.low, accuracy.high], [row, row], color=COLOURS[0], linewidth=1.6,
-        marker="|", markersize=9, markeredgewidth=1.6, zorder=3,
-    )  # fmt: skip
+        [accuracy.low, accuracy.high],
+        [row, row],
+        color=COLOURS[0],
+        linewidth=1.6,
+        marker="|",
+        markersize=9,
+        markeredgewidth=1.6,
+        zorder=3,
+    )
     axes.plot([accuracy.value], [row], marker="o", markersize=7, color=COLOURS[0], zorder=4)
     name, words = SET_WORDS[step.scored]
     axes.annotate(
-        f"{accuracy.value:.4f}", (accuracy.high, row), xytext=(9, 0), zorder=5,
-        textcoords="offset points", verticalalignment="center", weight="bold",
+        f"{accuracy.value:.4f}",
+        (accuracy.high, row),
+        xytext=(9, 0),
+        zorder=5,
+        textcoords="offset points",
+        verticalalignment="center",
+        weight="bold",
         annotation_clip=False,
-    )  # fmt: skip
+    )
     axes.annotate(
-        name, (0.0, row), xycoords=axes.get_yaxis_transform(), xytext=(-12, 1),
-        textcoords="offset points", horizontalalignment="right", verticalalignment="bottom",
-        weight="bold", fontsize=10.0, annotation_clip=False,
-    )  # fmt: skip
-    axes.annotate(
-        f"{words}\n{step.num_images:,} images", (0.0, row), xytext=(-12, -1),
-        xycoords=axes.get_yaxis_transform(), textcoords="offset points", fontsize=8.5,
-        horizontalalignment="right", verticalalignment="top", color=MUTED,
+        name,
+        (0.0, row),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(-12, 1),
+        textcoords="offset points",
+        horizontalalignment="right",
+        verticalalignment="bottom",
+        weight="bold",
+        fontsize=10.0,
         annotation_clip=False,
-    )  # fmt: skip
+    )
+    axes.annotate(
+        f"{words}\n{step.num_images:,} images",
+        (0.0, row),
+        xytext=(-12, -1),
+        xycoords=axes.get_yaxis_transform(),
+        textcoords="offset points",
+        fontsize=8.5,
+        horizontalalignment="right",
+        verticalalignment="top",
+        color=MUTED,
+        annotation_clip=False,
+    )

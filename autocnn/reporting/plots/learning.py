@@ -10,11 +10,7 @@ from autocnn.reporting.plots.style import COLOURS, INK, MUTED, house_style, new_
 
 
 def draw_learning_curves(
-    search: Sequence[EpochScore],
-    refit: Sequence[EpochScore],
-    *,
-    best_epoch: int,
-    title: str,
+    search: Sequence[EpochScore], refit: Sequence[EpochScore], *, best_epoch: int, title: str
 ) -> Figure:
     """Log loss and accuracy over the epochs: of the trial, and of the refit on train + val.
 
@@ -49,9 +45,15 @@ def draw_learning_curves(
             best = dict(_points(search, "val", metric)).get(best_epoch)
             if best is not None:
                 (marked,) = axes.plot(
-                    [best_epoch], [best], linestyle="none", marker="o", markersize=9,
-                    markerfacecolor="none", markeredgecolor=INK, markeredgewidth=1.4,
-                )  # fmt: skip
+                    [best_epoch],
+                    [best],
+                    linestyle="none",
+                    marker="o",
+                    markersize=9,
+                    markerfacecolor="none",
+                    markeredgecolor=INK,
+                    markeredgewidth=1.4,
+                )
             marked.set_label(f"best epoch: {best_epoch}")
             axes.set_xlabel("epoch")
             axes.set_ylabel(label)

@@ -36,8 +36,12 @@ from autocnn.reporting.search_summary import scored_trials
 MOST_AXES = 8
 AXIS_NAME_LENGTH = 18
 TICK_NAME_LENGTH = 15
-BEST_LOOK: dict[str, Any] = BEST_MARKER | {"color": INK, "linewidth": 2.8, "markersize": 13,
-                                           "markerfacecolor": COLOURS[5]}  # fmt: skip
+BEST_LOOK: dict[str, Any] = BEST_MARKER | {
+    "color": INK,
+    "linewidth": 2.8,
+    "markersize": 13,
+    "markerfacecolor": COLOURS[5],
+}
 
 
 def draw_parallel(
@@ -111,11 +115,22 @@ def _look(strength: float) -> dict[str, Any]:
 def _draw_line(axes: Axes, line: ParallelLine) -> None:
     places = range(len(line.heights))
     if line.strength == 1.0:
-        axes.plot(places, line.heights, zorder=4, label=f"trial {line.trial}", **BEST_LOOK,
-                  path_effects=[withStroke(linewidth=4.6, foreground="white")])  # fmt: skip
+        axes.plot(
+            places,
+            line.heights,
+            zorder=4,
+            label=f"trial {line.trial}",
+            **BEST_LOOK,
+            path_effects=[withStroke(linewidth=4.6, foreground="white")],
+        )
     else:
-        axes.plot(places, line.heights, zorder=2 + line.strength, label=f"trial {line.trial}",
-                  **_look(line.strength))  # fmt: skip
+        axes.plot(
+            places,
+            line.heights,
+            zorder=2 + line.strength,
+            label=f"trial {line.trial}",
+            **_look(line.strength),
+        )
 
 
 def _objective_ticks(picture: ParallelLines, *, maximize: bool) -> tuple[tuple[float, str], ...]:
@@ -134,10 +149,17 @@ def _draw_ticks(axes: Axes, place: int, ticks: Sequence[tuple[float, str]]) -> N
     for (height, _), name in zip(ticks, names, strict=True):
         axes.plot([place], [height], color=MUTED, marker="_", markersize=6, zorder=3.2)
         axes.annotate(
-            name, (place, height), xytext=(5, 0), textcoords="offset points", fontsize=8.0,
-            verticalalignment="center", parse_math=False, zorder=5, color=INK,
+            name,
+            (place, height),
+            xytext=(5, 0),
+            textcoords="offset points",
+            fontsize=8.0,
+            verticalalignment="center",
+            parse_math=False,
+            zorder=5,
+            color=INK,
             path_effects=[withStroke(linewidth=2.5, foreground="white")],
-        )  # fmt: skip
+        )
 
 
 def _handles(picture: ParallelLines) -> list[Line2D]:

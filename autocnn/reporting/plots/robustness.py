@@ -72,9 +72,15 @@ def _draw_panel(axes: Axes, panel: Disturbance) -> None:
     axes.set_title(display_title(panel.name), pad=17.0, fontsize=10.0, parse_math=False)
     (setting,) = display_names([panel.setting], max_length=SETTING_LENGTH)
     axes.annotate(
-        f"strength {panel.strengths[-1]}: {setting}", (0.0, 1.0), xycoords="axes fraction",
-        xytext=(0, 5), textcoords="offset points", color=MUTED, fontsize=8.0, parse_math=False,
-    )  # fmt: skip
+        f"strength {panel.strengths[-1]}: {setting}",
+        (0.0, 1.0),
+        xycoords="axes fraction",
+        xytext=(0, 5),
+        textcoords="offset points",
+        color=MUTED,
+        fontsize=8.0,
+        parse_math=False,
+    )
     axes.set_xticks(panel.strengths, ["none", *map(str, panel.strengths[1:])])
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     axes.grid(visible=True)
@@ -100,7 +106,9 @@ def _add_legend(figure: Figure, candidates: Sequence[tuple[str, Robustness]]) ->
         texts[MOST_NAMED_CANDIDATES:] = [f"other candidates ({num_others})"]
     handles = [Line2D([], [], **_look(row)) for row in range(len(texts))]
     legend = figure.legend(
-        handles, [str(row) for row in range(len(texts))], loc="outside lower left",
+        handles,
+        [str(row) for row in range(len(texts))],
+        loc="outside lower left",
         ncols=1 if len(texts) == 1 else 2,
-    )  # fmt: skip
+    )
     set_legend_texts(legend, texts)

@@ -34,8 +34,15 @@ def class_scores_table(scored: Sequence[SplitScores]) -> Table:
 
 def reliability_table(bins: Sequence[ReliabilityBin]) -> Table:
     """A row per bin of the top probability."""
-    columns = ("low", "high", "num_images", "confidence", "accuracy", "accuracy_low",
-               "accuracy_high")  # fmt: skip
+    columns = (
+        "low",
+        "high",
+        "num_images",
+        "confidence",
+        "accuracy",
+        "accuracy_low",
+        "accuracy_high",
+    )
     return columns, _reliability_rows(bins)
 
 
@@ -64,18 +71,25 @@ def _class_rows(scored: Sequence[SplitScores]) -> Iterator[list[Cell]]:
             for name in ("precision", "recall", "specificity", "f1", "auc"):
                 interval = one.intervals.get(name)
                 yield [
-                    scores.split, one.label, one.num_images, name, getattr(one, name),
+                    scores.split,
+                    one.label,
+                    one.num_images,
+                    name,
+                    getattr(one, name),
                     interval.low if interval else None,
                     interval.high if interval else None,
-                ]  # fmt: skip
+                ]
 
 
 def _reliability_rows(bins: Sequence[ReliabilityBin]) -> Iterator[list[Cell]]:
     for one in bins:
         accuracy = one.accuracy
         yield [
-            one.low, one.high, one.num_images, one.confidence,
+            one.low,
+            one.high,
+            one.num_images,
+            one.confidence,
             accuracy.value if accuracy else None,
             accuracy.low if accuracy else None,
             accuracy.high if accuracy else None,
-        ]  # fmt: skip
+        ]

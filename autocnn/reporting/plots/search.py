@@ -42,9 +42,13 @@ STATE_LOOKS: dict[TrialState, dict[str, Any]] = {
     TrialState.RUNNING: {"marker": ">", "color": MUTED, "markerfacecolor": "white"},
 }
 DEFAULT_LOOK: dict[str, Any] = {
-    "color": INK, "linestyle": (0.0, (1.1, 2.2)), "linewidth": 1.2, "marker": "o",
-    "markersize": 12, "markerfacecolor": "none",
-}  # fmt: skip
+    "color": INK,
+    "linestyle": (0.0, (1.1, 2.2)),
+    "linewidth": 1.2,
+    "marker": "o",
+    "markersize": 12,
+    "markerfacecolor": "none",
+}
 MOST_BARS = 12
 
 
@@ -106,16 +110,21 @@ def draw_importances(importances: ParamImportances, *, title: str) -> Figure:
         axes = figure.add_subplot()
         for row, param in enumerate(shown):
             axes.barh(
-                row, max(0.0, param.importance), height=0.62,
+                row,
+                max(0.0, param.importance),
+                height=0.62,
                 color=COLOURS[0] if param.matters else FAINT,
-            )  # fmt: skip
+            )
             ends = [max(0.0, param.importance + sign * param.spread) for sign in (-1, 1)]
             axes.plot(ends, [row, row], color=INK, linewidth=1.3, marker="|", markersize=6)
             axes.annotate(
                 f"{signed(param.importance, places=3, plus='')} ± {param.spread:.3f}",
-                (max(ends[1], param.importance), row), xytext=(8, 0),
-                textcoords="offset points", verticalalignment="center", fontsize=8.0,
-            )  # fmt: skip
+                (max(ends[1], param.importance), row),
+                xytext=(8, 0),
+                textcoords="offset points",
+                verticalalignment="center",
+                fontsize=8.0,
+            )
         axes.set_yticks(range(len(shown)), names, parse_math=False)
         axes.set_ylim(len(shown) - 0.4, -0.6)
         axes.set_xlim(0, 1.25 * axes.get_xlim()[1])
@@ -172,8 +181,13 @@ def _draw_objectives(axes: Axes, history: SearchHistory) -> None:
     axes.grid(visible=True)
     inside = [point for point in history.points if point.objective is not None]
     if not inside:
-        axes.text(0.5, 0.5, "No trial has an objective.", transform=axes.transAxes,
-                  horizontalalignment="center")  # fmt: skip
+        axes.text(
+            0.5,
+            0.5,
+            "No trial has an objective.",
+            transform=axes.transAxes,
+            horizontalalignment="center",
+        )
         axes.set_yticks([])
         return
     for point in inside:
@@ -188,8 +202,9 @@ def _draw_objectives(axes: Axes, history: SearchHistory) -> None:
     if history.steps:
         trials, values = zip(*history.steps, strict=True)
         last = history.points[-1].trial
-        axes.step([*trials, last], [*values, values[-1]], where="post", color=INK, linewidth=1.4,
-                  zorder=2)  # fmt: skip
+        axes.step(
+            [*trials, last], [*values, values[-1]], where="post", color=INK, linewidth=1.4, zorder=2
+        )
         axes.plot([trials[-1]], [values[-1]], linestyle="none", zorder=4, **BEST_MARKER)
 
 

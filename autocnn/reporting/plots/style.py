@@ -34,34 +34,67 @@ MUTED = "#767676"
 FAINT = "#c9c9c9"
 
 COLOURS: tuple[str, ...] = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#5D3A9B", "#8C6D1F",
-)  # fmt: skip
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#E69F00",
+    "#5D3A9B",
+    "#8C6D1F",
+)
 """Told apart by colour-blind readers. Source: Okabe & Ito 2008, Color Universal Design; its black
 is left to the averages, its yellow is darkened."""
 
 DASHES: tuple[tuple[float, ...], ...] = (
-    (), (5, 1.5), (1.1, 1.1), (7, 1.5, 1.1, 1.5), (12, 2), (2.5, 2.5),
-    (4, 1.2, 1.1, 1.2, 1.1, 1.2), (1.1, 3.2), (9, 1.2, 3, 1.2), (5, 5),
-)  # fmt: skip
+    (),
+    (5, 1.5),
+    (1.1, 1.1),
+    (7, 1.5, 1.1, 1.5),
+    (12, 2),
+    (2.5, 2.5),
+    (4, 1.2, 1.1, 1.2, 1.1, 1.2),
+    (1.1, 3.2),
+    (9, 1.2, 3, 1.2),
+    (5, 5),
+)
 """Dashes and gaps in line widths: with them ten lines are told apart in greyscale too."""
 
 MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 """The markers of ten lines, where lines have few points."""
 
 BEST_MARKER: dict[str, Any] = {
-    "marker": "*", "color": COLOURS[5], "markersize": 15, "markeredgecolor": INK,
-}  # fmt: skip
+    "marker": "*",
+    "color": COLOURS[5],
+    "markersize": 15,
+    "markeredgecolor": INK,
+}
 """The star of the best trial."""
 
 SHARE_COLOURS = "Blues"
 """Colour map of fractions: white to dark blue, monotone in greyscale."""
 
 FONTS: tuple[str, ...] = (
-    "DejaVu Sans", "Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC",
-    "WenQuanYi Micro Hei", "Microsoft YaHei", "PingFang SC", "Hiragino Sans", "Malgun Gothic",
-    "Noto Sans CJK KR", "Noto Sans Devanagari", "Noto Sans Arabic", "Noto Sans Hebrew",
-    "Noto Sans Thai", "Noto Sans Bengali", "Noto Sans Tamil", "Nirmala UI", "Arial Unicode MS",
-)  # fmt: skip
+    "DejaVu Sans",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "Microsoft YaHei",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Malgun Gothic",
+    "Noto Sans CJK KR",
+    "Noto Sans Devanagari",
+    "Noto Sans Arabic",
+    "Noto Sans Hebrew",
+    "Noto Sans Thai",
+    "Noto Sans Bengali",
+    "Noto Sans Tamil",
+    "Nirmala UI",
+    "Arial Unicode MS",
+)
 """DejaVu Sans comes with matplotlib; the others are used where they are installed."""
 
 NO_GLYPH = "□"

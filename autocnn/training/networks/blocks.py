@@ -39,8 +39,9 @@ class BlockStyle:
         )
 
 
-def convolve(x: Tensor, filters: int, style: BlockStyle, *, size: int | None = None,
-             strides: int = 1) -> Tensor:  # fmt: skip
+def convolve(
+    x: Tensor, filters: int, style: BlockStyle, *, size: int | None = None, strides: int = 1
+) -> Tensor:
     """A convolution without bias unless nothing normalises after it."""
     return layers.Conv2D(
         filters,

@@ -223,9 +223,7 @@ def _check_shapes(
     wanted_out, got_out = (None, num_classes), tuple(model.outputs[0].shape)
     if got_out != wanted_out:
         raise _error(
-            builder,
-            f"must return a model with output {wanted_out}, got {got_out}",
-            HEAD_REMEDY,
+            builder, f"must return a model with output {wanted_out}, got {got_out}", HEAD_REMEDY
         )
 
 
@@ -261,8 +259,9 @@ def _head(builder: Builder, model: keras.Model) -> layers.Dense:
     got = f"{type(dense).__name__} {dense.name!r}"
     if isinstance(dense, layers.Dense):
         got += f" with {getattr(dense.activation, '__name__', dense.activation)}"
-    raise _error(builder, f"must return a model that ends in a Dense softmax layer, got {got}",
-                 HEAD_REMEDY)  # fmt: skip
+    raise _error(
+        builder, f"must return a model that ends in a Dense softmax layer, got {got}", HEAD_REMEDY
+    )
 
 
 def _error(builder: Builder, rule: str, remedy: str) -> ConfigError:

@@ -26,12 +26,23 @@ def build_engine(
             from autocnn.tuning.engines.keras_tuner_engine import KerasTunerEngine
 
         return KerasTunerEngine(
-            space, goal, sampler=config.sampler, seed=config.seed, epochs=epochs,
+            space,
+            goal,
+            sampler=config.sampler,
+            seed=config.seed,
+            epochs=epochs,
             directory=folder.keras_tuner_dir,
-        )  # fmt: skip
+        )
     from autocnn.tuning.engines.optuna_engine import OptunaEngine
 
     return OptunaEngine(
-        space, goal, sampler=config.sampler, pruner=config.pruner, seed=config.seed,
-        epochs=epochs, num_trials=config.trials, storage=folder.optuna_url, name=folder.name,
-    )  # fmt: skip
+        space,
+        goal,
+        sampler=config.sampler,
+        pruner=config.pruner,
+        seed=config.seed,
+        epochs=epochs,
+        num_trials=config.trials,
+        storage=folder.optuna_url,
+        name=folder.name,
+    )

@@ -66,13 +66,24 @@ def _add(hp: Any, parameter: AnyParameter, default: Any) -> None:
         hp.Choice(name, choices, ordered=False, default=default or choices[0])
     elif isinstance(parameter, Int) and (parameter.step == 1 or not parameter.log):
         step = None if parameter.log or parameter.step == 1 else parameter.step
-        hp.Int(name, parameter.low, parameter.high, step=step, default=default,
-               sampling="log" if parameter.log else "linear")  # fmt: skip
+        hp.Int(
+            name,
+            parameter.low,
+            parameter.high,
+            step=step,
+            default=default,
+            sampling="log" if parameter.log else "linear",
+        )
     elif isinstance(parameter, Int):
         hp.Choice(name, list(parameter.values), ordered=True, default=default)
     else:
-        hp.Float(name, parameter.low, parameter.high, default=default,
-                 sampling="log" if parameter.log else "linear")  # fmt: skip
+        hp.Float(
+            name,
+            parameter.low,
+            parameter.high,
+            default=default,
+            sampling="log" if parameter.log else "linear",
+        )
 
 
 def _encode_value(parameter: AnyParameter, value: ParamValue) -> ParamValue:

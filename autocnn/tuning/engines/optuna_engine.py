@@ -173,11 +173,7 @@ class OptunaEngine:
                 self._study.tell(opened, state=TrialState.FAIL)
 
     def _open_trial(
-        self,
-        trial: int,
-        *,
-        fixed: dict[str, ParamValue] | None = None,
-        from_start: bool = False,
+        self, trial: int, *, fixed: dict[str, ParamValue] | None = None, from_start: bool = False
     ) -> Proposal:
         if fixed is not None:
             self._study.enqueue_trial(fixed)

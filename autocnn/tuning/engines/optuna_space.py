@@ -23,9 +23,12 @@ def _suggest(trial: BaseTrial, parameter: AnyParameter) -> ParamValue:
             value = trial.suggest_categorical(parameter.name, parameter.choices)  # type: ignore[assignment]
         case Int():
             value = trial.suggest_int(
-                parameter.name, parameter.low, parameter.high,
-                step=parameter.step, log=parameter.log,
-            )  # fmt: skip
+                parameter.name,
+                parameter.low,
+                parameter.high,
+                step=parameter.step,
+                log=parameter.log,
+            )
         case Float():
             value = trial.suggest_float(
                 parameter.name, parameter.low, parameter.high, log=parameter.log

@@ -188,8 +188,9 @@ def sized(sizes: list[tuple[int, int]], modes: list[str] | None = None) -> Facts
     numbers = {field.name: np.zeros(n) for field in fields(Facts)}
     width, height = np.array(sizes).T
     texts: dict[str, Any] = {
-        "mode": np.array(modes or ["L"] * n), "file_type": np.array(["PNG"] * n),
-    }  # fmt: skip
+        "mode": np.array(modes or ["L"] * n),
+        "file_type": np.array(["PNG"] * n),
+    }
     return Facts(**(numbers | {"width": width, "height": height} | texts))
 
 
@@ -245,6 +246,8 @@ def test_chunks_and_rows(
 def test_a_file_that_is_gone(table_of: Any) -> None:
     with pytest.raises(DataError, match=r"^a\.png: must stay as it is while the data are read"):
         read_facts(
-            table_of(["a.png", "b.png"]), np.zeros((2, 8, 8, 1), np.uint8), np.arange(2),
+            table_of(["a.png", "b.png"]),
+            np.zeros((2, 8, 8, 1), np.uint8),
+            np.arange(2),
             observer=Observer(),
-        )  # fmt: skip
+        )

@@ -35,9 +35,14 @@ def exchangeable(n: int, seed: int, **columns: Any) -> Facts:
         "frame_brightness": np.full(n, np.nan),
     }
     names = (
-        "brightness", "contrast", "border_brightness", "border_contrast", "sharpness",
-        "black_share", "colourfulness",
-    )  # fmt: skip
+        "brightness",
+        "contrast",
+        "border_brightness",
+        "border_contrast",
+        "sharpness",
+        "black_share",
+        "colourfulness",
+    )
     facts |= {name: rng.normal(100, 20, n) for name in names}
     return Facts(**(facts | columns))
 
@@ -45,14 +50,20 @@ def exchangeable(n: int, seed: int, **columns: Any) -> Facts:
 def find(facts: Facts, labels: NDArray[Any], **changes: Any) -> tuple[Shortcut, ...]:
     n = len(facts)
     options: dict[str, Any] = {
-        "is_test": np.arange(n) % 5 == 0, "bundles": np.arange(n, dtype=np.int64), "seed": 0,
-    }  # fmt: skip
+        "is_test": np.arange(n) % 5 == 0,
+        "bundles": np.arange(n, dtype=np.int64),
+        "seed": 0,
+    }
     options |= changes
     names = [f"class{c}" for c in range(int(labels.max()) + 1)]
     return find_shortcuts(
-        facts, labels.astype(np.int32), names, options["is_test"], options["bundles"],
+        facts,
+        labels.astype(np.int32),
+        names,
+        options["is_test"],
+        options["bundles"],
         seed=options["seed"],
-    )  # fmt: skip
+    )
 
 
 def noise(rng: np.random.Generator) -> Pixels:
@@ -197,8 +208,9 @@ def test_a_split_of_other_files_is_an_alarm() -> None:
 def test_a_split_that_looks_different_is_an_alarm() -> None:
     is_test = np.arange(200) % 4 == 0
     brightness = np.random.default_rng(0).normal(100, 10, 200) + 40 * is_test
-    alarm = find(exchangeable(200, 0, brightness=brightness), np.arange(200) // 100,
-                 is_test=is_test)[0]  # fmt: skip
+    alarm = find(
+        exchangeable(200, 0, brightness=brightness), np.arange(200) // 100, is_test=is_test
+    )[0]
     assert (alarm.predicts, alarm.fact, alarm.is_warning) == ("split", "brightness", True)
 
 
@@ -229,8 +241,9 @@ def test_copies_do_not_count_twice() -> None:
 
 def test_alarms_come_first_and_say_the_same_again() -> None:
     labels = np.arange(150) % 3
-    facts = exchangeable(150, 0, mode=np.where(labels == 1, "P", "L"),
-                         brightness=np.where(labels == 0, 50.0, 90.0))  # fmt: skip
+    facts = exchangeable(
+        150, 0, mode=np.where(labels == 1, "P", "L"), brightness=np.where(labels == 0, 50.0, 90.0)
+    )
     found = find(facts, labels)
     assert found[0].is_warning
     assert (found[0].target, found[0].fact) == ("class1", "mode")

@@ -176,8 +176,10 @@ def test_csv_with_all_columns(tmp_path: Path) -> None:
         ("image,class\n1.png,a\n", "got 'image', 'class'. Name them so"),
         ("path,label,label\n1.png,a,b\n", "each column once, got 'label'"),
         ("path,label\n", "must list at least two images"),
-        ("path,label\n1.png,a\nx.png,b\ny.png,b\nz.png,b\nw.png,b\n",
-         "got 4 unknown: x.png, y.png, z.png and 1 more"),
+        (
+            "path,label\n1.png,a\nx.png,b\ny.png,b\nz.png,b\nw.png,b\n",
+            "got 4 unknown: x.png, y.png, z.png and 1 more",
+        ),
         ("path,label\n1.png,a\nsub/../1.png,b\n", r"csv:3: .* '1.png' again. It is in line 2"),
         ("path,label\n../1.png,a\n", r"csv:2: path must stay inside .* got '../1.png'"),
         ("path,label\n/etc/passwd,a\n", "path must stay inside"),
@@ -188,7 +190,7 @@ def test_csv_with_all_columns(tmp_path: Path) -> None:
         ('path,label\n1.png,"a\n', "must be comma-separated text"),
         ("path,label\n1.png,a\n3.png,a\n", "at least two classes, got only 'a'. Add images"),
     ],
-)  # fmt: skip
+)
 def test_csv_that_breaks_a_rule(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_source(write_csv(tmp_path, text))
@@ -263,15 +265,17 @@ def test_npz_values_are_brought_to_uint8(
         ({"x": images(3, 4, 4), "y": [0, -1, 1]}, r"y must be in \[0, 2\^31\), got -1"),
         ({"x": images(3, 4, 4), "y": [0, 2**31, 1]}, r"got 2147483648"),
         ({"x": images(3, 4, 4)}, "must hold y beside x, got x"),
-        ({"train_images": images(3, 4, 4), "train_labels": [0, 1, 1], "test_labels": [0]},
-         "must hold test_images beside test_labels"),
+        (
+            {"train_images": images(3, 4, 4), "train_labels": [0, 1, 1], "test_labels": [0]},
+            "must hold test_images beside test_labels",
+        ),
         ({"a": images(3, 4, 4)}, "must hold train_images and train_labels .* got a."),
         ({"x": np.full((3, 4, 4), np.nan), "y": [0, 1, 1]}, "image values must be in 0..1"),
         ({"x": np.full((3, 4, 4), -1.0), "y": [0, 1, 1]}, "got -1 to -1"),
         ({"x": np.full((3, 4, 4), "a"), "y": [0, 1, 1]}, "images must be numbers"),
         ({"x": images(3, 4, 4), "y": [1, 1, 1]}, "two classes, got only '1'"),
     ],
-)  # fmt: skip
+)
 def test_npz_that_breaks_a_rule(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_source(save_npz(tmp_path, **arrays))

@@ -147,8 +147,12 @@ def test_a_mark_is_all_that_it_changes(shape: Any) -> None:
         assert marked.images[i][inside].shape == (8, 8)
         lesion = plain.lesion_boxes[i]
         assert lesion is not None
-        apart = (lesion.left >= box.right, lesion.right <= box.left,
-                 lesion.top >= box.bottom, lesion.bottom <= box.top)  # fmt: skip
+        apart = (
+            lesion.left >= box.right,
+            lesion.right <= box.left,
+            lesion.top >= box.bottom,
+            lesion.bottom <= box.top,
+        )
         assert any(apart)
         places.add(box)
     assert len(places) == 8

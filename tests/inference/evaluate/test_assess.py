@@ -17,7 +17,7 @@ from tests.inference.evaluate.models import CLASSES, BrightThird, draw, write_fo
 
 STUDY = Reference(
     "mine", 1, CLASSES, "test_clean", {"accuracy": Interval(value=0.98, low=0.96, high=0.99)}
-)  # fmt: skip
+)
 
 NUMBERED = replace(STUDY, class_names=("0", "1", "2"))
 
@@ -67,8 +67,9 @@ def test_one_class_is_enough(tmp_path: Path) -> None:
     found = assess(BrightThird, STUDY, str(data), name="m", cache_dir=tmp_path / "cache").record
     (tmp_path / "one").mkdir()
     (data / "right").rename(tmp_path / "one" / "right")
-    alone = assess(BrightThird, STUDY, str(tmp_path / "one"), name="m",
-                   cache_dir=tmp_path / "cache").record  # fmt: skip
+    alone = assess(
+        BrightThird, STUDY, str(tmp_path / "one"), name="m", cache_dir=tmp_path / "cache"
+    ).record
     assert alone.scores.classes[2].recall == found.scores.classes[2].recall == 1.0
     assert alone.scores.num_images == 10
 

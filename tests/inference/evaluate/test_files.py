@@ -39,8 +39,17 @@ def test_every_table_and_picture_is_there(assessed: Assessed, tmp_path: Path) ->
         with Image.open(path) as picture:
             assert picture.width > 400
     rows = pd.read_csv(target / "predictions.csv")
-    assert list(rows) == ["path", "label", "predicted", "unlike", "seen", "error",
-                          "p.left", "p.middle", "p.right"]  # fmt: skip
+    assert list(rows) == [
+        "path",
+        "label",
+        "predicted",
+        "unlike",
+        "seen",
+        "error",
+        "p.left",
+        "p.middle",
+        "p.right",
+    ]
     assert len(rows) == 31
     assert (rows["label"] == rows["predicted"])[:30].mean() == 0.9
     assert rows["path"].iloc[30] == "left/x, y.png"

@@ -69,9 +69,7 @@ def test_without_given_splits_the_studys_test_images_are_test() -> None:
 
 
 @pytest.mark.parametrize("tested", [None, frozenset()])
-def test_without_any_test_image_it_is_an_error(
-    tested: frozenset[tuple[str, str]] | None,
-) -> None:
+def test_without_any_test_image_it_is_an_error(tested: frozenset[tuple[str, str]] | None) -> None:
     with pytest.raises(DataError, match="must have a test split") as raised:
         choose_images(make_table("a", "b"), "test", replace(ALONE, tested=tested))
     assert raised.value.exit_code == 3

@@ -17,10 +17,15 @@ FIGURE = Interval(value=0.98, low=0.96, high=0.99)
 
 def make_metadata(**changes: Any) -> ExportMetadata:
     facts: dict[str, Any] = {
-        "format": "onnx", "model": "model.onnx", "study": "mine", "candidate": 2,
-        "kind": "refit", "class_names": ("a", "b"), "is_calibrated": True,
+        "format": "onnx",
+        "model": "model.onnx",
+        "study": "mine",
+        "candidate": 2,
+        "kind": "refit",
+        "class_names": ("a", "b"),
+        "is_calibrated": True,
         "input": ModelInput(shape=(None, None, None, 3), height=8, width=8, is_grey=True),
-    }  # fmt: skip
+    }
     return ExportMetadata(**(facts | changes))
 
 
@@ -46,10 +51,15 @@ def study(tmp_path: Path) -> StudyFolder:
 def test_a_study_knows_its_figures_and_its_images(study: StudyFolder) -> None:
     found = study_reference(study, 1)
     assert found == Reference(
-        study="mine", candidate=1, class_names=("a", "b"),
-        scored="test_clean", figures={"accuracy": FIGURE},
-        seen=frozenset({"f1", "f2"}), tested=frozenset({("3.png", "f3")}), seed=7,
-    )  # fmt: skip
+        study="mine",
+        candidate=1,
+        class_names=("a", "b"),
+        scored="test_clean",
+        figures={"accuracy": FIGURE},
+        seen=frozenset({"f1", "f2"}),
+        tested=frozenset({("3.png", "f3")}),
+        seed=7,
+    )
     assert study_reference(study, 2).scored == "test"
 
 

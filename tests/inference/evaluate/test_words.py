@@ -17,10 +17,16 @@ from tests.samples import split
 
 def make_record(**changes: Any) -> Assessment:
     facts: dict[str, Any] = {
-        "model": "mine", "study": "mine", "candidate": 1, "data": "new", "split": "all",
-        "scores": split("test"), "bins": (), "num_seen": 0,
+        "model": "mine",
+        "study": "mine",
+        "candidate": 1,
+        "data": "new",
+        "split": "all",
+        "scores": split("test"),
+        "bins": (),
+        "num_seen": 0,
         "confusion": ConfusionMatrix(labels=("a", "b"), counts=((2, 0), (0, 2))),
-    }  # fmt: skip
+    }
     return Assessment(**(facts | changes))
 
 

@@ -21,8 +21,14 @@ from autocnn.training.networks import build_model
 
 pytestmark = pytest.mark.usefixtures("tensorflow_session")
 
-TINY: Params = {"num_stages": 1, "blocks_per_stage": 1, "width": 8, "activation": "gelu",
-        "normalization": "group", "squeeze_excitation": True}  # fmt: skip
+TINY: Params = {
+    "num_stages": 1,
+    "blocks_per_stage": 1,
+    "width": 8,
+    "activation": "gelu",
+    "normalization": "group",
+    "squeeze_excitation": True,
+}
 
 
 @pytest.fixture

@@ -9,16 +9,32 @@ import pytest
 from autocnn.core.records import ExportMetadata, ModelInput
 from autocnn.inference.export.description import describe_usage, hash_files, label_lines
 
-NAMES = ("plain", "a, b", 'say "hi"', "two\nlines", "back\\slash", "опухоль", "腫瘍", "u\u2028v",
-         "\r\n", " space ", "x\x85y")  # fmt: skip
+NAMES = (
+    "plain",
+    "a, b",
+    'say "hi"',
+    "two\nlines",
+    "back\\slash",
+    "опухоль",
+    "腫瘍",
+    "u\u2028v",
+    "\r\n",
+    " space ",
+    "x\x85y",
+)
 
 
 def metadata(**changes: object) -> ExportMetadata:
     facts: dict[str, object] = {
-        "format": "onnx", "model": "model.onnx", "study": "mine", "candidate": 1,
-        "kind": "refit", "class_names": NAMES, "is_calibrated": False,
+        "format": "onnx",
+        "model": "model.onnx",
+        "study": "mine",
+        "candidate": 1,
+        "kind": "refit",
+        "class_names": NAMES,
+        "is_calibrated": False,
         "input": ModelInput(shape=(None, None, None, 3), height=8, width=8, is_grey=True),
-    }  # fmt: skip
+    }
     return ExportMetadata.model_validate(facts | changes)
 
 

@@ -36,8 +36,13 @@ start:
   - {width: 8, num_stages: 2}
 """
 
-FORMATS = [("keras", "float32"), ("savedmodel", "float32"), ("onnx", "float32"),
-           ("litert", "float32"), ("litert", "int8")]  # fmt: skip
+FORMATS = [
+    ("keras", "float32"),
+    ("savedmodel", "float32"),
+    ("onnx", "float32"),
+    ("litert", "float32"),
+    ("litert", "int8"),
+]
 
 Export = Callable[[str, str], Path]
 
@@ -48,9 +53,16 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     path = tmp_path_factory.mktemp("exports")
     (path / "space.yaml").write_text(SPACE)
     config = StudyConfig(
-        data="digits", name="digits", results=path / "results", space=str(path / "space.yaml"),
-        trials=2, finalists=1, folds=0, cache_dir=path / "cache", workers=1,
-    )  # fmt: skip
+        data="digits",
+        name="digits",
+        results=path / "results",
+        space=str(path / "space.yaml"),
+        trials=2,
+        finalists=1,
+        folds=0,
+        cache_dir=path / "cache",
+        workers=1,
+    )
     return search(config)
 
 
@@ -105,8 +117,9 @@ def test_the_card_s_program_runs_without_autocnn(
     card = (work / "model_card.md").read_text("utf-8")
     program = card.split("```python\n")[1].split("```")[0]
     program = f"import sys\nsys.modules['autocnn'] = None\n{program}"
-    done = subprocess.run([sys.executable, "-c", program], cwd=work, capture_output=True,
-                          text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=work, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     words = done.stdout[done.stdout.index("[[") :].replace("[", " ").replace("]", " ").split()
     probabilities = [float(word) for word in words]
@@ -115,10 +128,12 @@ def test_the_card_s_program_runs_without_autocnn(
 
 
 def test_formats_agree_on_foreign_images(export: Export) -> None:
-    images = np.stack([
-        np.asarray(Image.effect_noise((45, 61), 80).convert("RGB").resize((61, 45)))
-        for _ in range(20)
-    ])  # fmt: skip
+    images = np.stack(
+        [
+            np.asarray(Image.effect_noise((45, 61), 80).convert("RGB").resize((61, 45)))
+            for _ in range(20)
+        ]
+    )
     tint = images * np.array([1.0, 0.7, 0.4])
     found = {}
     for name in ("keras", "savedmodel", "onnx"):
@@ -278,5 +293,8 @@ def test_the_command_prints_the_folder_and_the_comparison(
     first, second = out.splitlines()
     assert first == str(to)
     assert second.startswith(f"keras {keras.__version__}: 270 val images, largest difference ")
-    assert err.splitlines() == ["== read: 1,797 images", "== write keras",
-                                "== check it in a fresh process"]  # fmt: skip
+    assert err.splitlines() == [
+        "== read: 1,797 images",
+        "== write keras",
+        "== check it in a fresh process",
+    ]

@@ -20,8 +20,12 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
     from autocnn.core.config import resolve_config
 
     status = StudyStatus.new("mine", resolve_config({"name": "mine"}), epochs=1)
-    data = DataFacts(fingerprint="", class_names=("a", "b"), image_shape=(8, 8, 1),
-                     split={"train": 1, "val": 1, "test": 1})  # fmt: skip
+    data = DataFacts(
+        fingerprint="",
+        class_names=("a", "b"),
+        image_shape=(8, 8, 1),
+        split={"train": 1, "val": 1, "test": 1},
+    )
     status = status.model_copy(update={"data": data, "status": "done"})
     folder = StudyFolder.create(tmp_path / "results", "mine", status.to_json())
     folder.write_candidate(candidate(1))
@@ -30,9 +34,12 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
     folder.candidate_model_path(1).write_bytes(b"model")
 
     def write_model(
-        folder: StudyFolder, status: StudyStatus, described: ExportMetadata, target: Path,
+        folder: StudyFolder,
+        status: StudyStatus,
+        described: ExportMetadata,
+        target: Path,
         observer: Observer,
-    ) -> ExportMetadata:  # fmt: skip
+    ) -> ExportMetadata:
         (target / "model.keras").write_bytes(b"exported")
         return described
 

@@ -16,9 +16,15 @@ def test_every_format_is_found_by_its_name(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "nearest"),
-    [("tflite", "litert"), ("onx", "onnx"), ("saved_model", "savedmodel"), (".h5", "keras"),
-     ("Keras", "keras"), ("TF", "savedmodel")],
-)  # fmt: skip
+    [
+        ("tflite", "litert"),
+        ("onx", "onnx"),
+        ("saved_model", "savedmodel"),
+        (".h5", "keras"),
+        ("Keras", "keras"),
+        ("TF", "savedmodel"),
+    ],
+)
 def test_an_unknown_format_names_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(UsageError, match=f"Did you mean '{nearest}'") as caught:
         find_format(name)
@@ -41,10 +47,12 @@ def test_only_litert_has_int8() -> None:
 
 @pytest.mark.parametrize(
     ("name", "module", "line"),
-    [("onnx", "tf2onnx", "pip install 'autocnn[onnx]'"),
-     ("onnx", "onnxruntime", "pip install 'autocnn[onnx]'"),
-     ("litert", "ai_edge_litert", "pip install 'autocnn[litert]'")],
-)  # fmt: skip
+    [
+        ("onnx", "tf2onnx", "pip install 'autocnn[onnx]'"),
+        ("onnx", "onnxruntime", "pip install 'autocnn[onnx]'"),
+        ("litert", "ai_edge_litert", "pip install 'autocnn[litert]'"),
+    ],
+)
 def test_a_missing_extra_gives_the_line_that_installs_it(
     name: str, module: str, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

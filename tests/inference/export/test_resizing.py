@@ -18,8 +18,16 @@ def noise(*shape: int) -> NDArray[np.uint8]:
     return np.random.default_rng(sum(shape)).integers(0, 256, shape).astype(np.uint8)
 
 
-SIZES = [(50, 60, 32), (20, 10, 32), (512, 512, 96), (33, 32, 32), (64, 32, 32), (7, 200, 16),
-         (1, 1, 8), (300, 200, 9)]  # fmt: skip
+SIZES = [
+    (50, 60, 32),
+    (20, 10, 32),
+    (512, 512, 96),
+    (33, 32, 32),
+    (64, 32, 32),
+    (7, 200, 16),
+    (1, 1, 8),
+    (300, 200, 9),
+]
 
 
 @pytest.mark.parametrize(("height", "width", "side"), SIZES)

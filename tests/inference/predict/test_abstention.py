@@ -37,9 +37,7 @@ def test_a_model_without_a_curve_cannot_keep_an_error() -> None:
     assert choose_abstention(bare, unsure=0.9) == Abstention(0.9)
 
 
-@pytest.mark.parametrize(
-    ("unsure", "place"), [(0.0, 0), (0.3, 1), (0.7, 1), (0.8, 2)]
-)  # fmt: skip
+@pytest.mark.parametrize(("unsure", "place"), [(0.0, 0), (0.3, 1), (0.7, 1), (0.8, 2)])
 def test_a_given_threshold_says_what_is_known_of_it(unsure: float, place: int) -> None:
     found = choose_abstention(metadata(rejection_source="val"), unsure=unsure)
     assert found == Abstention(unsure, CURVE[place].coverage, CURVE[place].error, "val")
@@ -51,8 +49,9 @@ def test_beyond_the_curve_nothing_is_known() -> None:
     assert found.describe() == "Unsure below a probability of 0.99."
 
 
-@pytest.mark.parametrize("wish", [{"unsure": 1.1}, {"max_error": -0.1},
-                                  {"unsure": 0.5, "max_error": 0.5}])  # fmt: skip
+@pytest.mark.parametrize(
+    "wish", [{"unsure": 1.1}, {"max_error": -0.1}, {"unsure": 0.5, "max_error": 0.5}]
+)
 def test_wishes_out_of_range_are_refused(wish: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         choose_abstention(metadata(), **wish)

@@ -7,8 +7,18 @@ import pytest
 from autocnn.core.errors import DataError
 from autocnn.inference.predict.listing import count_images, list_images
 
-NAMES = ("b/10.png", "b/9.PNG", "b/deep/1.jpg", "a 2.png", "a 10.png", "notes.txt", ".hidden.png",
-         "b/.cache/x.png", "[1].png", "scan.ima")  # fmt: skip
+NAMES = (
+    "b/10.png",
+    "b/9.PNG",
+    "b/deep/1.jpg",
+    "a 2.png",
+    "a 10.png",
+    "notes.txt",
+    ".hidden.png",
+    "b/.cache/x.png",
+    "[1].png",
+    "scan.ima",
+)
 
 
 @pytest.fixture

@@ -119,29 +119,47 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
 def study(tmp_path: Path) -> StudyFolder:
     """Two candidates with predictions."""
     config = resolve_config({"name": "mine"})
-    status = StudyStatus.new("mine", config, epochs=1).model_copy(update={
-        "status": "done",
-        "data": DataFacts(fingerprint="f", class_names=CLASSES, image_shape=(SIDE, SIDE, 1),
-                          split={"train": 2, "val": 2, "test": 2}),
-    })  # fmt: skip
+    status = StudyStatus.new("mine", config, epochs=1).model_copy(
+        update={
+            "status": "done",
+            "data": DataFacts(
+                fingerprint="f",
+                class_names=CLASSES,
+                image_shape=(SIDE, SIDE, 1),
+                split={"train": 2, "val": 2, "test": 2},
+            ),
+        }
+    )
     folder = StudyFolder.create(tmp_path / "results", "mine", status.to_json())
     scores = CalibrationScores(log_loss=0.1, ece=0.1)
     calibration = Calibration(
-        temperature=2.0, fitted_on="val", num_images=2, fitted_before=scores, fitted_after=scores,
-        test_before=scores, test_after=scores, bins=(),
-    )  # fmt: skip
+        temperature=2.0,
+        fitted_on="val",
+        num_images=2,
+        fitted_before=scores,
+        fitted_after=scores,
+        test_before=scores,
+        test_after=scores,
+        bins=(),
+    )
     columns = ("path", "label", "split", *(f"p.{name}" for name in CLASSES))
-    rows = [("a", CLASSES[0], "train", 1.0, 0.0), ("b", CLASSES[0], "val", 0.9, 0.1),
-            ("c", CLASSES[0], "val", 0.3, 0.7), ("d", CLASSES[1], "test", 0.5, 0.5)]  # fmt: skip
+    rows = [
+        ("a", CLASSES[0], "train", 1.0, 0.0),
+        ("b", CLASSES[0], "val", 0.9, 0.1),
+        ("c", CLASSES[0], "val", 0.3, 0.7),
+        ("d", CLASSES[1], "test", 0.5, 0.5),
+    ]
     for number in (1, 2):
         record = candidate(number).model_copy(update={"calibration": calibration})
         folder.write_candidate(record)
         folder.write_candidate_table(number, "predictions", columns, rows)
         folder.candidate_model_path(number).write_bytes(b"model")
     folder.write_candidate_table(
-        2, "out_of_fold", ("path", "label", "fold", *columns[3:]),
+        2,
+        "out_of_fold",
+        ("path", "label", "fold", *columns[3:]),
         [("a", CLASSES[0], 1, 0.8, 0.2), ("b", CLASSES[1], 2, 0.6, 0.4)],
-    )  # fmt: skip
+    )
     return folder
 
 
@@ -150,10 +168,14 @@ def test_a_study_is_found_by_its_name_its_path_and_its_candidates(
 ) -> None:
     results = study.path.parent
     places: list[tuple[str | Path, int | None, int]] = [
-        ("mine", None, 1), ("mine", 2, 2), (study.path, None, 1), (str(study.path), 2, 2),
-        (study.candidate_dir(2), None, 2), (study.candidate_model_path(2), None, 2),
+        ("mine", None, 1),
+        ("mine", 2, 2),
+        (study.path, None, 1),
+        (str(study.path), 2, 2),
+        (study.candidate_dir(2), None, 2),
+        (study.candidate_model_path(2), None, 2),
         (study.candidate_dir(2), 1, 1),
-    ]  # fmt: skip
+    ]
     for place, number, expected in places:
         found = load(place, results=results, candidate=number, threads=3)
         assert found.metadata.candidate == expected
@@ -164,9 +186,15 @@ def test_a_study_is_found_by_its_name_its_path_and_its_candidates(
 
 
 def test_familiarity_is_taken_along(study: StudyFolder, opened: list[dict[str, Any]]) -> None:
-    study.write_familiarity(1, {"reference": np.eye(3, dtype=np.float32),
-                                "neighbours": np.array(2), "threshold": np.array(0.25),
-                                "val_share": np.array(0.01)})  # fmt: skip
+    study.write_familiarity(
+        1,
+        {
+            "reference": np.eye(3, dtype=np.float32),
+            "neighbours": np.array(2),
+            "threshold": np.array(0.25),
+            "val_share": np.array(0.01),
+        },
+    )
     facts = load(study.path).metadata.familiarity
     assert facts is not None
     assert (facts.threshold, facts.neighbours, facts.num_reference) == (0.25, 2, 3)
@@ -244,8 +272,7 @@ def test_a_model_of_another_origin_says_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_says_where_it_was_looked_for(study: StudyFolder, tmp_path: Path) -> None:
-    remedy = check(StudyNotFoundError, "must be a study under", "yours",
-                   results=study.path.parent)  # fmt: skip
+    remedy = check(StudyNotFoundError, "must be a study under", "yours", results=study.path.parent)
     assert "mine" in remedy
     check(StudyNotFoundError, "got none of them", tmp_path / "gone.keras")
 

@@ -26,8 +26,9 @@ SIDE = 6
 
 
 def taken(channels: int = 1, *, is_grey: bool = True, side: int = SIDE, **more: Any) -> ModelInput:
-    return ModelInput(shape=(None, side, side, channels), height=side, width=side,
-                      is_grey=is_grey, **more)  # fmt: skip
+    return ModelInput(
+        shape=(None, side, side, channels), height=side, width=side, is_grey=is_grey, **more
+    )
 
 
 def colours(seed: int = 0, side: int = SIDE) -> np.ndarray:
@@ -188,8 +189,11 @@ def test_a_list_may_mix_paths_images_and_arrays(tmp_path: Path) -> None:
     image = Image.new("L", (3, 3))
     named = list(name_images([tmp_path / "a.png", "b.png", image, np.zeros((3, 3), np.uint8)]))
     assert [one.name for one in named] == [
-        str(tmp_path / "a.png"), "b.png", "images[2]", "images[3]"
-    ]  # fmt: skip
+        str(tmp_path / "a.png"),
+        "b.png",
+        "images[2]",
+        "images[3]",
+    ]
     assert named[1].image == Path("b.png")
     (alone,) = name_images("b.png")
     assert (alone.name, alone.image) == ("b.png", Path("b.png"))

@@ -64,8 +64,15 @@ def test_json_parses_back_line_by_line() -> None:
     assert rows[1]["probabilities"] == {'co,m"ma': 0.05, "two\nlines": 0.05, "кот": 0.9}
     assert (rows[1]["unlike"], rows[1]["error"]) == (True, None)
     assert (rows[2]["label"], rows[2]["guess"]) == ("unsure", 'co,m"ma')
-    assert rows[3] == {"path": "gone.png", "label": None, "probability": None, "unlike": None,
-                       "error": "is truncated", "guess": None, "probabilities": None}  # fmt: skip
+    assert rows[3] == {
+        "path": "gone.png",
+        "label": None,
+        "probability": None,
+        "unlike": None,
+        "error": "is truncated",
+        "guess": None,
+        "probabilities": None,
+    }
 
 
 def test_a_model_that_cannot_say_leaves_unlike_empty() -> None:

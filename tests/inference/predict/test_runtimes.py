@@ -32,11 +32,16 @@ def images() -> NDArray[np.uint8]:
 
 def metadata(folder: Path, **changes: object) -> ExportMetadata:
     facts: dict[str, object] = {
-        "format": "keras", "model": "model.keras", "study": "mine", "candidate": 1,
-        "kind": "refit", "class_names": ("a", "b", "c"), "is_calibrated": False,
+        "format": "keras",
+        "model": "model.keras",
+        "study": "mine",
+        "candidate": 1,
+        "kind": "refit",
+        "class_names": ("a", "b", "c"),
+        "is_calibrated": False,
         "input": ModelInput(shape=(None, None, None, 3), height=12, width=12, is_grey=True),
         "sha256": {"model.keras": sha256_of(folder / "model.keras")},
-    }  # fmt: skip
+    }
     return ExportMetadata.model_validate(facts | changes)
 
 
@@ -123,9 +128,12 @@ def write_lambda(path: Path, network: keras.Model) -> None:
 
 @pytest.mark.parametrize(
     ("write", "words"),
-    [(write_half, "whole model"), (write_foreign, "a model of autocnn"),
-     (write_lambda, "whole model, got: .*ambda")],
-)  # fmt: skip
+    [
+        (write_half, "whole model"),
+        (write_foreign, "a model of autocnn"),
+        (write_lambda, "whole model, got: .*ambda"),
+    ],
+)
 def test_a_file_of_another_kind_is_no_candidate(
     write: Callable[[Path, keras.Model], None], words: str, network: keras.Model, tmp_path: Path
 ) -> None:
@@ -159,8 +167,7 @@ def test_pickled_objects_are_never_loaded(network: keras.Model, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [{"model": "../model.keras"}, {"model": "/etc/passwd"}, {"sha256": {"../x": "0"}}],
+    "changes", [{"model": "../model.keras"}, {"model": "/etc/passwd"}, {"sha256": {"../x": "0"}}]
 )
 def test_paths_that_leave_the_folder_are_refused(
     changes: dict[str, object], network: keras.Model, tmp_path: Path
@@ -188,9 +195,7 @@ def test_a_module_that_the_model_requires_is_named(network: keras.Model, tmp_pat
         open_runtime(metadata(tmp_path, requires=("no_such_layers",)), tmp_path, threads=1)
 
 
-def test_a_missing_runtime_gives_the_line_that_installs_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_missing_runtime_gives_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError) as caught:
         import_extra("onnxruntime", "onnxruntime")

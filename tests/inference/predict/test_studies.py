@@ -54,9 +54,13 @@ def write_images(root: Path) -> Path:
 
 def autocnn(folder: Path, *arguments: str, expected: int = 0) -> subprocess.CompletedProcess[str]:
     result = subprocess.run(
-        [sys.executable, "-m", "autocnn", *arguments], cwd=folder, capture_output=True, text=True,
-        check=False, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-    )  # fmt: skip
+        [sys.executable, "-m", "autocnn", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
+    )
     assert result.returncode == expected, result.stderr
     return result
 
@@ -72,10 +76,29 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_images(folder / "images")
     (folder / "tiny.yaml").write_text(TINY_SPACE)
     autocnn(
-        folder, "search", "images", "--name", "mine", "--space", "tiny.yaml", "--trials", "1",
-        "--epochs", "3", "--finalists", "1", "--folds", "2", "--image-size", str(SIDE),
-        "--precision", "float32", "--cache-dir", "cache", "-q",
-    )  # fmt: skip
+        folder,
+        "search",
+        "images",
+        "--name",
+        "mine",
+        "--space",
+        "tiny.yaml",
+        "--trials",
+        "1",
+        "--epochs",
+        "3",
+        "--finalists",
+        "1",
+        "--folds",
+        "2",
+        "--image-size",
+        str(SIDE),
+        "--precision",
+        "float32",
+        "--cache-dir",
+        "cache",
+        "-q",
+    )
     return folder
 
 
@@ -87,8 +110,11 @@ def shares(row: dict[str, str]) -> list[float]:
 @pytest.mark.parametrize("candidate", [1, 2])
 def test_files_get_the_probabilities_of_the_study(place: Path, candidate: int) -> None:
     folder = place / "results" / "mine" / "candidates" / f"0{candidate}"
-    stored = [row for row in read_csv((folder / "predictions.csv").read_text("utf-8"))
-              if row["split"] == "test"]  # fmt: skip
+    stored = [
+        row
+        for row in read_csv((folder / "predictions.csv").read_text("utf-8"))
+        if row["split"] == "test"
+    ]
     result = autocnn(place, "predict", str(folder), "images/test", "--csv", "--unsure", "0.5")
     found = {row["path"]: row for row in read_csv(result.stdout)}
     assert len(found) == len(stored) == 36
@@ -121,8 +147,17 @@ def test_what_is_no_training_image_is_unlike(place: Path) -> None:
 def test_maps_errors_and_the_exit_code(place: Path) -> None:
     (place / "images" / "test" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n torn")
     try:
-        result = autocnn(place, "predict", "mine", "images/test/**", "--explain", "maps",
-                         "--to", "rows.csv", expected=3)  # fmt: skip
+        result = autocnn(
+            place,
+            "predict",
+            "mine",
+            "images/test/**",
+            "--explain",
+            "maps",
+            "--to",
+            "rows.csv",
+            expected=3,
+        )
     finally:
         (place / "images" / "test" / "broken.png").unlink()
     assert result.stdout == "rows.csv\n"
@@ -187,7 +222,12 @@ print(json.dumps(peaks))
 def test_ten_times_the_images_need_no_more_memory(place: Path) -> None:
     (place / "peak.py").write_text(PEAK)
     image = next((place / "images" / "test").rglob("2.png"))
-    result = subprocess.run([sys.executable, "peak.py", str(image)], cwd=place, check=True,
-                            capture_output=True, text=True)  # fmt: skip
+    result = subprocess.run(
+        [sys.executable, "peak.py", str(image)],
+        cwd=place,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     few, many = json.loads(result.stdout.splitlines()[-1])
     assert many < few + 10

@@ -214,5 +214,8 @@ def test_a_study_of_the_same_name_is_another_one(folder: StudyFolder, tmp_path: 
         tracker.close()
     assert client.experiments == ["mine"]
     assert sorted(run.name for run in client.runs.values()) == [
-        "mine", "mine", "trial 0", "trial 0",
-    ]  # fmt: skip
+        "mine",
+        "mine",
+        "trial 0",
+        "trial 0",
+    ]

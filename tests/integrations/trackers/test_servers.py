@@ -76,18 +76,44 @@ def wait_for(condition: Callable[[], bool], log: Path, timeout_s: float = 90) ->
 def search_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.chdir(tmp_path)
     Path("tiny.yaml").write_text(TINY_SPACE)
-    return ["search", "digits", "--space", "tiny.yaml", "--name", "mine", "--trials", "2",
-            "--epochs", "2", "--folds", "0", "--finalists", "1",
-            "--cache-dir", "cache"]  # fmt: skip
+    return [
+        "search",
+        "digits",
+        "--space",
+        "tiny.yaml",
+        "--name",
+        "mine",
+        "--trials",
+        "2",
+        "--epochs",
+        "2",
+        "--folds",
+        "0",
+        "--finalists",
+        "1",
+        "--cache-dir",
+        "cache",
+    ]
 
 
 def test_mlflow_has_the_trials_and_the_leaderboard(
     tmp_path: Path, search_arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     url, log = f"http://127.0.0.1:{free_port()}", tmp_path / "server.log"
-    command = ["mlflow", "server", "--backend-store-uri", f"sqlite:///{tmp_path}/runs.db",
-               "--artifacts-destination", str(tmp_path / "artifacts"), "--workers", "1",
-               "--host", "127.0.0.1", "--port", url.rpartition(":")[2]]  # fmt: skip
+    command = [
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path}/runs.db",
+        "--artifacts-destination",
+        str(tmp_path / "artifacts"),
+        "--workers",
+        "1",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        url.rpartition(":")[2],
+    ]
     with serving(command, log, f"{url}/health"):
         assert run([*search_arguments, "--mlflow", url, "--tensorboard"]) == 0
         assert run(["resume", "mine", "--trials", "3"]) == 0
@@ -122,16 +148,26 @@ def test_mlflow_has_the_trials_and_the_leaderboard(
 def check_tensorboard(log: Path) -> None:
     """TensorBoard's own reader finds the curves and the params in the study."""
     url = f"http://127.0.0.1:{free_port()}"
-    command = ["tensorboard.main", "--logdir", "results/mine/tensorboard", "--load_fast", "false",
-               "--host", "127.0.0.1", "--port", url.rpartition(":")[2]]  # fmt: skip
+    command = [
+        "tensorboard.main",
+        "--logdir",
+        "results/mine/tensorboard",
+        "--load_fast",
+        "false",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        url.rpartition(":")[2],
+    ]
     scalars = f"{url}/data/plugin/scalars"
     curve_url = f"{scalars}/scalars?run=trial-0002/val&tag=accuracy"
     with serving(command, log, url):
         wait_for(lambda: fetch(curve_url) is not None, log)
         curve = [(step, round(value, 5)) for _, step, value in json.loads(fetch(curve_url))]
         record = json.loads(Path("results/mine/trials/0002/trial.json").read_text())
-        assert curve == [(score["epoch"], round(score["val"]["accuracy"], 5))
-                         for score in record["history"]]  # fmt: skip
+        assert curve == [
+            (score["epoch"], round(score["val"]["accuracy"], 5)) for score in record["history"]
+        ]
         asked = {"experimentName": "", "hparamsLimit": 20}
         hparams = f"{url}/experiment/defaultExperimentId/data/plugin/hparams/experiment"
         found = {info["name"] for info in json.loads(fetch(hparams, asked))["hparamInfos"]}
@@ -139,9 +175,7 @@ def check_tensorboard(log: Path) -> None:
 
 
 def test_a_server_that_is_gone_is_one_warning(
-    search_arguments: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    search_arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     gone = f"http://127.0.0.1:{free_port()}"

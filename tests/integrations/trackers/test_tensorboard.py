@@ -71,10 +71,15 @@ def test_an_ended_trial_has_params_and_objective(tmp_path: Path) -> None:
     assert read_curve(tmp_path / "trial-0000", "objective") == [(1, 0.5)]
     ends = []
     for number in (0, 1):
-        values = [value for event in read_events(tmp_path / f"trial-000{number}")
-                  for value in event.summary.value if value.HasField("metadata")]  # fmt: skip
-        start, end = (HParamsPluginData.FromString(value.metadata.plugin_data.content)
-                      for value in values)  # fmt: skip
+        values = [
+            value
+            for event in read_events(tmp_path / f"trial-000{number}")
+            for value in event.summary.value
+            if value.HasField("metadata")
+        ]
+        start, end = (
+            HParamsPluginData.FromString(value.metadata.plugin_data.content) for value in values
+        )
         ends.append(end.session_end_info.status)
         params = start.session_start_info.hparams
         assert params["family"].string_value == "resnet"
@@ -128,6 +133,7 @@ def test_it_does_without_tensorflow() -> None:
     program = (
         "import sys, autocnn.integrations.trackers.tensorboard; print('tensorflow' in sys.modules)"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True,
-                            check=True)  # fmt: skip
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert result.stdout == "False\n"

@@ -176,10 +176,13 @@ def test_a_study_that_fails_is_not_finished(tmp_path: Path) -> None:
 def test_numbers_of_an_epoch_are_those_that_were_measured() -> None:
     points = {(point.split, point.name): point.value for point in points_of(epoch())}
     assert points == {
-        ("train", "loss"): 0.5, ("train", "learning_rate"): 1e-3,
-        ("train", "epoch_seconds"): 1.23456, ("train", "accuracy"): 0.75,
-        ("train", "balanced_accuracy"): 0.7, ("val", "accuracy"): 0.5,
-    }  # fmt: skip
+        ("train", "loss"): 0.5,
+        ("train", "learning_rate"): 1e-3,
+        ("train", "epoch_seconds"): 1.23456,
+        ("train", "accuracy"): 0.75,
+        ("train", "balanced_accuracy"): 0.7,
+        ("val", "accuracy"): 0.5,
+    }
 
 
 @pytest.mark.parametrize("package", ["tensorboard", "mlflow"])
@@ -188,8 +191,9 @@ def test_a_missing_package_is_named_with_its_extra(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     check_extras(StudyConfig())
-    asked = StudyConfig(tensorboard=True) if package == "tensorboard" else StudyConfig(
-        mlflow="default")  # fmt: skip
+    asked = (
+        StudyConfig(tensorboard=True) if package == "tensorboard" else StudyConfig(mlflow="default")
+    )
     with pytest.raises(MissingExtraError, match=rf"pip install 'autocnn\[{package}\]'"):
         check_extras(asked)
 

@@ -16,9 +16,14 @@ from autocnn.training.networks.compiling import compile_model
 pytestmark = pytest.mark.usefixtures("tensorflow_session")
 
 PARAMS: dict[str, ParamValue] = {
-    "family": "plain", "width": 8, "num_stages": 1, "batch_size": 16, "learning_rate": 1e-2,
-    "flip": "none", "rotation": 0.0,
-}  # fmt: skip
+    "family": "plain",
+    "width": 8,
+    "num_stages": 1,
+    "batch_size": 16,
+    "learning_rate": 1e-2,
+    "flip": "none",
+    "rotation": 0.0,
+}
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 

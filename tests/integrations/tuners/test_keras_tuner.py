@@ -89,8 +89,11 @@ def test_a_tuner_searches_and_keeps_what_it_scored(tmp_path: Path, given: str) -
     one_hot = np.eye(2, dtype=np.float32)
     arguments: dict[str, Any] = {"x": x, "y": y, "validation_data": val}
     if given == "split":
-        arguments = {"x": np.concatenate([x, val[0]]), "y": np.concatenate([y, val[1]]),
-                     "validation_split": 0.2}  # fmt: skip
+        arguments = {
+            "x": np.concatenate([x, val[0]]),
+            "y": np.concatenate([y, val[1]]),
+            "validation_split": 0.2,
+        }
     elif given == "dataset":
         batches = tf.data.Dataset.from_tensor_slices((x, one_hot[y])).batch(16)
         arguments = {"x": batches, "validation_data": (val[0], one_hot[val[1]])}

@@ -44,9 +44,12 @@ def test_roc_legend_names_every_class_and_its_area() -> None:
     draw(figure)
     (axes,) = figure.axes
     assert legend_texts(axes) == [
-        "0.7000  class_0", "0.8000  class_1", "0.8500  class_2",
-        "0.7833  macro average", "0.7833  micro average",
-    ]  # fmt: skip
+        "0.7000  class_0",
+        "0.8000  class_1",
+        "0.8500  class_2",
+        "0.7833  macro average",
+        "0.7833  micro average",
+    ]
     assert axes.get_aspect() == 1.0
     assert axes.get_xlabel() == "false-positive rate (fraction of the other images)"
     assert axes.get_ylabel() == "true-positive rate (fraction of the class)"

@@ -32,10 +32,13 @@ def make_gap(*accuracies: float, width: float = 0.01) -> Gap:
         interval = Interval(value=loss, low=loss - width, high=loss + width)
         losses.append(
             GapLoss(
-                start=first.scored, end=second.scored, loss=interval, cause=cause,
+                start=first.scored,
+                end=second.scored,
+                loss=interval,
+                cause=cause,
                 is_real=interval.low > 0,
             )
-        )  # fmt: skip
+        )
     return Gap(steps=tuple(steps), losses=tuple(losses), sentence="")
 
 

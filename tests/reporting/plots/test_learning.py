@@ -57,12 +57,12 @@ def test_learning_curves_without_refit_or_measurements() -> None:
     figure = draw_learning_curves(make_epochs(5), [], best_epoch=2, title="t")
     draw(figure)
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "train", "val", "best epoch: 2",
-    ]  # fmt: skip
+        "train",
+        "val",
+        "best epoch: 2",
+    ]
     bare = [epoch.model_copy(update={"val": Scores()}) for epoch in make_epochs(5)]
     figure = draw_learning_curves(bare, [], best_epoch=2, title="t")
     draw(figure)
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "train", "best epoch: 2",
-    ]  # fmt: skip
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["train", "best epoch: 2"]
     assert math.isfinite(figure.axes[0].get_ylim()[1])

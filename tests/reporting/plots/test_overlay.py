@@ -25,9 +25,14 @@ def panels(picture: Image.Image) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 @pytest.mark.parametrize(
     ("shape", "size"),
-    [((28, 28, 1), (356, 176)), ((8, 8), (356, 176)), ((80, 96, 3), (356, 147)),
-     ((300, 150, 3), (180, 176)), ((400, 2, 1), (8, 176))],
-)  # fmt: skip
+    [
+        ((28, 28, 1), (356, 176)),
+        ((8, 8), (356, 176)),
+        ((80, 96, 3), (356, 147)),
+        ((300, 150, 3), (180, 176)),
+        ((400, 2, 1), (8, 176)),
+    ],
+)
 def test_two_panels_of_any_image(shape: tuple[int, ...], size: tuple[int, int]) -> None:
     image = RNG.integers(0, 256, shape, dtype=np.uint8)
     picture = draw_overlay(image, RNG.random((24, 24)))

@@ -27,9 +27,12 @@ def trial_lines(lines: list[Line2D]) -> list[Line2D]:
 
 def test_trials_are_lines_and_the_best_is_uppermost() -> None:
     figure = draw_parallel(
-        make_trials(12), params=["$lr_1$", "family", "depth"], maximize=True,
-        objective="accuracy", title="$t$",
-    )  # fmt: skip
+        make_trials(12),
+        params=["$lr_1$", "family", "depth"],
+        maximize=True,
+        objective="accuracy",
+        title="$t$",
+    )
     draw(figure)
     (axes,) = figure.axes
     lines = trial_lines(list(axes.lines))

@@ -13,12 +13,15 @@ from tests.reporting.plots.figures import AWKWARD, cell_texts, draw, figure_lege
 def make_robustness(accuracy: float, drops: dict[str, Sequence[float]]) -> Robustness:
     corruptions = tuple(
         Corruption(
-            name=name, strength=strength, setting=f"{name} {strength}",
-            accuracy=accuracy - drop, drop=drop,
+            name=name,
+            strength=strength,
+            setting=f"{name} {strength}",
+            accuracy=accuracy - drop,
+            drop=drop,
         )
         for name, row in drops.items()
         for strength, drop in enumerate(row, 1)
-    )  # fmt: skip
+    )
     mean = sum(one.drop for one in corruptions) / max(1, len(corruptions))
     return Robustness(num_images=9, accuracy=accuracy, mean_drop=mean, corruptions=corruptions)
 

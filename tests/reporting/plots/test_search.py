@@ -35,8 +35,11 @@ def test_best_so_far_is_a_step_line_and_the_default_a_level() -> None:
     assert points(best) == ([2], [0.7])
     assert axes.get_ylabel() == "macro f1 on val (fraction)"
     assert figure_legend_texts(figure) == [
-        "complete: 4", "trial 0, the default: 0.5000", "best so far", "best, trial 2: 0.7000",
-    ]  # fmt: skip
+        "complete: 4",
+        "trial 0, the default: 0.5000",
+        "best so far",
+        "best, trial 2: 0.7000",
+    ]
 
 
 def test_outliers_and_trials_without_objective_stand_on_shelves() -> None:

@@ -64,10 +64,14 @@ def cnn(params: Mapping[str, Any], image_shape: Shape, num_classes: int) -> kera
 def bytes_in(params: Any, image_shape: Shape, num_classes: int) -> keras.Model:
     """A Sequential that takes uint8 and has its softmax apart, as mixed precision asks for."""
     return sequential(
-        image_shape, layers.Rescaling(1 / 255), layers.Conv2D(8, 3, activation="relu"),
-        layers.Flatten(), layers.Dense(num_classes), layers.Activation("softmax", dtype="float32"),
+        image_shape,
+        layers.Rescaling(1 / 255),
+        layers.Conv2D(8, 3, activation="relu"),
+        layers.Flatten(),
+        layers.Dense(num_classes),
+        layers.Activation("softmax", dtype="float32"),
         dtype="uint8",
-    )  # fmt: skip
+    )
 
 
 def nested(params: Any, image_shape: Shape, num_classes: int) -> keras.Model:
@@ -118,8 +122,12 @@ def logits(params: Any, image_shape: Shape, num_classes: int) -> keras.Model:
 
 
 def conv_head(params: Any, image_shape: Shape, num_classes: int) -> keras.Model:
-    return sequential(image_shape, layers.Conv2D(num_classes, 1),
-                      layers.GlobalAveragePooling2D(), layers.Softmax())  # fmt: skip
+    return sequential(
+        image_shape,
+        layers.Conv2D(num_classes, 1),
+        layers.GlobalAveragePooling2D(),
+        layers.Softmax(),
+    )
 
 
 def failing(params: Mapping[str, Any], image_shape: Shape, num_classes: int) -> keras.Model:
@@ -131,13 +139,18 @@ def unregistered(params: Any, image_shape: Shape, num_classes: int) -> keras.Mod
 
 
 def forgetful(params: Any, image_shape: Shape, num_classes: int) -> keras.Model:
-    return flat(image_shape, layers.Rescaling(1 / 255), Forgetful(3.0),
-                layers.Dense(num_classes, activation="softmax"))  # fmt: skip
+    return flat(
+        image_shape,
+        layers.Rescaling(1 / 255),
+        Forgetful(3.0),
+        layers.Dense(num_classes, activation="softmax"),
+    )
 
 
 def infinite(params: Any, image_shape: Shape, num_classes: int) -> keras.Model:
-    return flat(image_shape, layers.Rescaling(float("inf")),
-                layers.Dense(num_classes, activation="softmax"))  # fmt: skip
+    return flat(
+        image_shape, layers.Rescaling(float("inf")), layers.Dense(num_classes, activation="softmax")
+    )
 
 
 def on_numpy(params: Any, image_shape: Shape, num_classes: int) -> keras.Model:

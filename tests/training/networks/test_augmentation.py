@@ -10,10 +10,18 @@ from autocnn.training.networks.augmentation import Augmenter
 pytestmark = pytest.mark.usefixtures("tensorflow_session")
 
 OFF: dict[str, ParamValue] = {
-    "flip": "none", "rotation": 0.0, "zoom": 0.0, "shift": 0.0, "shear": 0.0,
-    "brightness": 0.0, "contrast": 0.0, "noise": 0.0, "erasing": 0.0,
-    "mixup": 0.0, "cutmix": 0.0,
-}  # fmt: skip
+    "flip": "none",
+    "rotation": 0.0,
+    "zoom": 0.0,
+    "shift": 0.0,
+    "shear": 0.0,
+    "brightness": 0.0,
+    "contrast": 0.0,
+    "noise": 0.0,
+    "erasing": 0.0,
+    "mixup": 0.0,
+    "cutmix": 0.0,
+}
 
 RNG = np.random.default_rng(0)
 Pixels = NDArray[np.uint8]

@@ -65,8 +65,11 @@ def test_params_change_the_network() -> None:
 
 def test_activation_is_the_one_asked_for() -> None:
     model = build_model({**SMALL, "activation": "silu"}, (16, 16, 1), 2)
-    used = {layer.activation.__name__ for layer in model.layers
-            if isinstance(layer, keras.layers.Activation)}  # fmt: skip
+    used = {
+        layer.activation.__name__
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Activation)
+    }
     assert used == {"silu"}
 
 

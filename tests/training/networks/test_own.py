@@ -52,8 +52,10 @@ def test_a_model_gets_our_input_and_our_output(function: str) -> None:
     keras.utils.set_random_seed(0)
     model = build(function)
     assert (model.input.name, model.input.dtype, model.input.shape) == (
-        "image", "uint8", (None, *SHAPE)
-    )  # fmt: skip
+        "image",
+        "uint8",
+        (None, *SHAPE),
+    )
     head = model.layers[-1]
     assert isinstance(head, layers.Dense)
     assert (head.name, head.activation) == ("probabilities", keras.activations.softmax)
@@ -104,8 +106,11 @@ def test_a_model_without_a_feature_map_is_no_mistake() -> None:
         ("one_output", "output (None, 3), got (None, 1)", "Dense(num_classes"),
         ("logits", "ends in a Dense softmax layer, got Dense", 'activation="softmax"'),
         ("conv_head", "ends in a Dense softmax layer, got GlobalAveragePooling2D", ""),
-        ("failing", "must build a model for the params of trial 0, got: KeyError: 'no_such_name'",
-         "{'depth': 1}"),
+        (
+            "failing",
+            "must build a model for the params of trial 0, got: KeyError: 'no_such_name'",
+            "{'depth': 1}",
+        ),
         ("frozen", "must return a model with weights to train, got none", ""),
         ("infinite", "must give finite probabilities for noise", "Rescaling(1 / 255)"),
         ("unregistered", "class 'Unregistered' is not registered", "register_keras_serializable"),
@@ -113,7 +118,7 @@ def test_a_model_without_a_feature_map_is_no_mistake() -> None:
         ("on_numpy", "must return a model that runs as a graph", "keras.ops"),
         ("cn", "own_models.py must define 'cn', got no such name", "Did you mean 'cnn'?"),
     ],
-)  # fmt: skip
+)
 def test_the_rule_that_a_builder_breaks_is_told(function: str, message: str, remedy: str) -> None:
     error = problem(function)
     assert message in error.message

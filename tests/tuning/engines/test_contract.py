@@ -58,22 +58,26 @@ class Kind:
         return f"{self.engine}-{self.sampler}{pruner}"
 
     def build(
-        self,
-        directory: Path,
-        space: SearchSpace = SPACE,
-        *,
-        seed: int = 0,
-        goal: Goal = GOAL,
+        self, directory: Path, space: SearchSpace = SPACE, *, seed: int = 0, goal: Goal = GOAL
     ) -> Engine:
         if self.engine == "optuna":
             return OptunaEngine(
-                space, goal, sampler=self.sampler, pruner=self.pruner, seed=seed,
-                epochs=2 * EPOCHS, num_trials=NUM_TRIALS,
-            )  # fmt: skip
+                space,
+                goal,
+                sampler=self.sampler,
+                pruner=self.pruner,
+                seed=seed,
+                epochs=2 * EPOCHS,
+                num_trials=NUM_TRIALS,
+            )
         return KerasTunerEngine(
-            space, goal, sampler=self.sampler, seed=seed, epochs=EPOCHS,
+            space,
+            goal,
+            sampler=self.sampler,
+            seed=seed,
+            epochs=EPOCHS,
             directory=directory / "keras_tuner",
-        )  # fmt: skip
+        )
 
 
 KINDS = (
@@ -136,10 +140,19 @@ def test_values_have_the_types_of_the_space(kind: Kind, tmp_path: Path) -> None:
     session = Session(kind.build(tmp_path))
     session.run(range(NUM_TRIALS))
     types = {
-        "family": str, "normalization": str, "stochastic_depth": float, "num_stages": int,
-        "blocks_per_stage": int, "width": int, "kernel_size": int, "learning_rate": float,
-        "squeeze_excitation": bool, "head_units": int, "dropout": float, "shear": float,
-    }  # fmt: skip
+        "family": str,
+        "normalization": str,
+        "stochastic_depth": float,
+        "num_stages": int,
+        "blocks_per_stage": int,
+        "width": int,
+        "kernel_size": int,
+        "learning_rate": float,
+        "squeeze_excitation": bool,
+        "head_units": int,
+        "dropout": float,
+        "shear": float,
+    }
     found = {(name, type(value)) for point in session.points for name, value in point.items()}
     assert found <= set(types.items())
 
@@ -148,11 +161,12 @@ def test_values_have_the_types_of_the_space(kind: Kind, tmp_path: Path) -> None:
 def test_a_parent_may_have_a_condition_itself(kind: Kind, tmp_path: Path) -> None:
     space = make_space(
         Categorical("family", choices=("plain", "resnet")),
-        Categorical("normalization", (Condition("family", ("plain",)),),
-                    choices=("batch", "group")),
+        Categorical(
+            "normalization", (Condition("family", ("plain",)),), choices=("batch", "group")
+        ),
         Int("kernel_size", (Condition("normalization", ("batch",)),), low=3, high=9),
         start=({"family": "plain", "normalization": "batch", "kernel_size": 4},),
-    )  # fmt: skip
+    )
     session = Session(kind.build(tmp_path, space))
     session.run(range(6))
     assert problems(space, session) == []
@@ -164,10 +178,14 @@ def test_a_parameter_may_have_two_conditions(kind: Kind, tmp_path: Path) -> None
     space = make_space(
         Categorical("family", choices=("plain", "resnet")),
         Categorical("squeeze_excitation", choices=(False, True)),
-        Int("kernel_size", (Condition("family", ("plain",)),
-                            Condition("squeeze_excitation", (True,))), low=3, high=9),
+        Int(
+            "kernel_size",
+            (Condition("family", ("plain",)), Condition("squeeze_excitation", (True,))),
+            low=3,
+            high=9,
+        ),
         start=({"family": "plain", "squeeze_excitation": True, "kernel_size": 4},),
-    )  # fmt: skip
+    )
     session = Session(kind.build(tmp_path, space))
     session.run(range(6))
     assert problems(space, session) == []
@@ -182,9 +200,16 @@ def test_a_parameter_may_have_a_single_value(kind: Kind, tmp_path: Path) -> None
         Float("dropout", low=0.25, high=0.25),
         Categorical("squeeze_excitation", choices=(False,)),
         Int("width", low=4, high=16),
-        start=({"family": "plain", "kernel_size": 3, "dropout": 0.25,
-                "squeeze_excitation": False, "width": 4},),
-    )  # fmt: skip
+        start=(
+            {
+                "family": "plain",
+                "kernel_size": 3,
+                "dropout": 0.25,
+                "squeeze_excitation": False,
+                "width": 4,
+            },
+        ),
+    )
     session = Session(kind.build(tmp_path, space))
     session.run(range(4))
     assert problems(space, session) == []
@@ -295,7 +320,7 @@ def test_no_point_is_tried_twice(kind: Kind, tmp_path: Path, workers: int) -> No
     assert len(session.points) == 9
 
 
-@each_kind()  # fmt: skip
+@each_kind()
 def test_nothing_is_exhausted_before_everything_was_tried(kind: Kind, tmp_path: Path) -> None:
     space = make_space(
         Categorical("head_units", choices=(0, 64)),
@@ -341,9 +366,13 @@ def test_epochs_of_two_trials_may_come_in_turn(kind: Kind, tmp_path: Path) -> No
     for trial, proposal in ((1, second), (0, first)):
         history = tuple(score(epoch, 0.1 * (trial + 1) * epoch) for epoch in (1, 2, 3))
         record = TrialRecord(
-            trial=trial, state=TrialState.COMPLETE, params=proposal.params,
-            objective=history[-1].val.accuracy, best_epoch=3, history=history,
-        )  # fmt: skip
+            trial=trial,
+            state=TrialState.COMPLETE,
+            params=proposal.params,
+            objective=history[-1].val.accuracy,
+            best_epoch=3,
+            history=history,
+        )
         engine.tell(record)
     assert propose(engine, 2).params not in (first.params, second.params)
 
@@ -430,9 +459,7 @@ def test_a_lost_trial_is_asked_for_again(kind: Kind, tmp_path: Path, lost: int) 
     assert sorted(again.trials) == list(range(10))
 
 
-@each_kind(
-    without=("keras-bayesian",),
-)
+@each_kind(without=("keras-bayesian",))
 @pytest.mark.parametrize("lost", [0, 3])
 def test_no_point_is_tried_twice_after_a_loss(kind: Kind, tmp_path: Path, lost: int) -> None:
     whole = Session(kind.build(tmp_path, NINE_POINTS))
@@ -445,7 +472,7 @@ def test_no_point_is_tried_twice_after_a_loss(kind: Kind, tmp_path: Path, lost: 
 
 
 @each_kind(
-    without=("keras-hyperband",),  # a fork refuses it
+    without=("keras-hyperband",)  # a fork refuses it
 )
 def test_trials_of_another_engine_may_be_taken_over(kind: Kind, tmp_path: Path) -> None:
     other = Session(OptunaEngine(NINE_POINTS, GOAL, sampler="random", seed=11))
@@ -471,8 +498,7 @@ def test_a_start_point_that_was_taken_over_is_not_proposed_again(
 
 @each_kind()
 @pytest.mark.parametrize(
-    "state",
-    [TrialState.FAILED, TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT, TrialState.PRUNED],
+    "state", [TrialState.FAILED, TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT, TrialState.PRUNED]
 )
 def test_the_engine_goes_on_after_failures(kind: Kind, tmp_path: Path, state: TrialState) -> None:
     session = Session(kind.build(tmp_path))

@@ -81,9 +81,7 @@ def test_the_best_of_a_round_go_on(make_engine: EngineMaker, goal: Goal) -> None
     session = Session(make_engine(goal=goal))
     proposals = session.run(range(13))
     ranked = sorted(
-        range(9),
-        key=lambda trial: formula(session.trials[trial].params, 1),
-        reverse=goal.maximize,
+        range(9), key=lambda trial: formula(session.trials[trial].params, 1), reverse=goal.maximize
     )
     assert [p.parent for p in proposals[9:12]] == ranked[:3]
     assert proposals[12].params == proposals[9].params

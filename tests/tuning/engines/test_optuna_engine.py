@@ -29,12 +29,22 @@ SPACE = SearchSpace(
         Categorical("squeeze_excitation", choices=(False, True)),
     ),
     start=(
-        {"family": "resnet", "stochastic_depth": 0.1, "width": 24, "learning_rate": 1e-3,
-         "squeeze_excitation": False},
-        {"family": "plain", "kernel_size": 5, "width": 16, "learning_rate": 2e-3,
-         "squeeze_excitation": True},
+        {
+            "family": "resnet",
+            "stochastic_depth": 0.1,
+            "width": 24,
+            "learning_rate": 1e-3,
+            "squeeze_excitation": False,
+        },
+        {
+            "family": "plain",
+            "kernel_size": 5,
+            "width": 16,
+            "learning_rate": 2e-3,
+            "squeeze_excitation": True,
+        },
     ),
-)  # fmt: skip
+)
 
 
 def record(
@@ -178,18 +188,27 @@ def test_a_restored_engine_repeats_no_start_point(sampler: SamplerName) -> None:
 def test_every_state_is_restored_as_it_was_told() -> None:
     told, restored = (OptunaEngine(SPACE, Goal("accuracy", 0.1)) for _ in range(2))
     records = []
-    for trial, (val, state, reason) in enumerate([
-        (0.6, TrialState.COMPLETE, ""),
-        (0.4, TrialState.PRUNED, "behind"),
-        (None, TrialState.FAILED, "ValueError"),
-        (0.3, TrialState.TIMED_OUT, "too long"),
-        (None, TrialState.RUNNING, ""),
-    ]):  # fmt: skip
+    for trial, (val, state, reason) in enumerate(
+        [
+            (0.6, TrialState.COMPLETE, ""),
+            (0.4, TrialState.PRUNED, "behind"),
+            (None, TrialState.FAILED, "ValueError"),
+            (0.3, TrialState.TIMED_OUT, "too long"),
+            (None, TrialState.RUNNING, ""),
+        ]
+    ):
         proposal = propose(told, trial)
         records.append(
-            record(trial, proposal.params, val=val, train=0.9, state=state, reason=reason,
-                   from_start=proposal.from_start)
-        )  # fmt: skip
+            record(
+                trial,
+                proposal.params,
+                val=val,
+                train=0.9,
+                state=state,
+                reason=reason,
+                from_start=proposal.from_start,
+            )
+        )
         for epoch in records[-1].history:
             told.report(trial, epoch)
         if state != TrialState.RUNNING:
@@ -197,12 +216,19 @@ def test_every_state_is_restored_as_it_was_told() -> None:
     restore(restored, records)
     facts = [
         [
-            (t.number, t.state, t.params, t.values, t.intermediate_values, t.user_attrs,
-             t.constraints)
+            (
+                t.number,
+                t.state,
+                t.params,
+                t.values,
+                t.intermediate_values,
+                t.user_attrs,
+                t.constraints,
+            )
             for t in optuna_trials(engine)
         ]
         for engine in (told, restored)
-    ]  # fmt: skip
+    ]
     assert len(facts[0]) == 5
     assert facts[0] == facts[1]
 
@@ -328,8 +354,11 @@ def test_the_database_opens_with_optuna(tmp_path: Path) -> None:
     assert trial.value == 24 / 256
     assert trial.intermediate_values == {1: 24 / 256}
     assert trial.user_attrs == {
-        "trial": 0, "from_start": True, "state": "complete", "best_epoch": 1,
-    }  # fmt: skip
+        "trial": 0,
+        "from_start": True,
+        "state": "complete",
+        "best_epoch": 1,
+    }
 
 
 @pytest.mark.parametrize(
@@ -351,9 +380,7 @@ def test_the_gap_beyond_its_limit_is_a_constraint_not_a_penalty() -> None:
         params = propose(engine, trial).params
         engine.tell(record(trial, params, val=0.5, train=train))
     trials = optuna_trials(engine)
-    assert [trial.constraints for trial in trials] == [
-        {"max_gap": 0.125}, {"max_gap": -0.125},
-    ]  # fmt: skip
+    assert [trial.constraints for trial in trials] == [{"max_gap": 0.125}, {"max_gap": -0.125}]
     assert [trial.value for trial in trials] == [0.5, 0.5]
 
 

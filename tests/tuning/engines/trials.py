@@ -31,14 +31,32 @@ SPACE = make_space(
     Float("dropout", (Condition("head_units", (64, 128)),), low=0.0, high=0.5),
     Categorical("shear", choices=(0.0, 0.25)),
     start=(
-        {"family": "resnet", "stochastic_depth": 0.1, "num_stages": 1, "width": 24,
-         "kernel_size": 3, "learning_rate": 1e-3, "squeeze_excitation": True, "head_units": 0,
-         "shear": 0.0},
-        {"family": "plain", "normalization": "group", "num_stages": 3, "blocks_per_stage": 2,
-         "width": 16, "kernel_size": 5, "learning_rate": 2e-3, "squeeze_excitation": False,
-         "head_units": 64, "dropout": 0.5, "shear": 0.25},
+        {
+            "family": "resnet",
+            "stochastic_depth": 0.1,
+            "num_stages": 1,
+            "width": 24,
+            "kernel_size": 3,
+            "learning_rate": 1e-3,
+            "squeeze_excitation": True,
+            "head_units": 0,
+            "shear": 0.0,
+        },
+        {
+            "family": "plain",
+            "normalization": "group",
+            "num_stages": 3,
+            "blocks_per_stage": 2,
+            "width": 16,
+            "kernel_size": 5,
+            "learning_rate": 2e-3,
+            "squeeze_excitation": False,
+            "head_units": 64,
+            "dropout": 0.5,
+            "shear": 0.25,
+        },
     ),
-)  # fmt: skip
+)
 """Every kind of parameter, and children of words, numbers and integers."""
 
 SMALL = make_space(
