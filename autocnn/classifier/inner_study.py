@@ -22,7 +22,7 @@ from autocnn.core.atomic import replace_file, writing_error
 from autocnn.core.config import StudyConfig
 from autocnn.core.errors import StudyExistsError
 from autocnn.core.events import Observer
-from autocnn.inference.predict.study_facts import describe_candidate, find_study_builder
+from autocnn.inference.predict.study_facts import describe_candidate, find_study_own_model
 from autocnn.study.run import search
 
 _ONE_STUDY = threading.Lock()
@@ -154,9 +154,9 @@ def run_study(config: StudyConfig, observer: Observer) -> Winner:
     record = min(folder.read_candidates(), key=lambda candidate: candidate.rank)
     content = folder.candidate_model_path(record.candidate).read_bytes()
     taken = describe_candidate(folder, record.candidate).input
-    builder = find_study_builder(folder)
+    own_model = find_study_own_model(folder)
     return Winner(
-        network=WinningNetwork(content, taken, OwnFiles.of(builder) if builder else None),
+        network=WinningNetwork(content, taken, OwnFiles.of(own_model) if own_model else None),
         score=record.objective if record.cv_mean is None else record.cv_mean,
         study_dir=folder.path,
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.own_model import Builder
+from autocnn.core.own_model import OwnModel
 from autocnn.core.records import ModelInput
 from autocnn.data.sources.open import num_threads
 from autocnn.inference.predict.reading import read_image
@@ -22,17 +22,17 @@ class OwnFiles:
     """The files of a model of the user's own, whose layers must be there when it is loaded.
 
     Attributes:
-        builder: As it stood in the study.
-        contents: Path relative to the builder's root -> content.
+        builder: The own model as it stood in the study; named so in pickles of older versions.
+        contents: Path relative to the own model's root -> content.
     """
 
-    builder: Builder
+    builder: OwnModel
     contents: Mapping[str, bytes]
 
     @classmethod
-    def of(cls, builder: Builder) -> "OwnFiles":
+    def of(cls, own_model: OwnModel) -> "OwnFiles":
         """Read them from where they stand."""
-        return cls(builder, builder.read_files())
+        return cls(own_model, own_model.read_files())
 
     def register(self) -> None:
         """Import them, from a folder that lasts as long as the process.

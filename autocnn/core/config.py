@@ -65,7 +65,7 @@ class StudyConfig(BaseModel):
         name: Name of the study; None: from the data and the time.
         results: Folder that holds the studies.
         space: Name or path of the search space.
-        model: A builder of the user's own, FILE:FUNCTION or MODULE:FUNCTION; None: autocnn's
+        model: The user's own model, FILE:FUNCTION or MODULE:FUNCTION; None: autocnn's
             networks.
         trials: Trials in the study.
         budget_s: Seconds for the whole study, finalists included; None: no limit.

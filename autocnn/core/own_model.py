@@ -1,7 +1,7 @@
-"""A user's own model builder: where it stands, which files it is made of, and how it is imported.
+"""The user's own model: where it stands, which files it is made of, and how it is imported.
 
 Nothing here imports Keras. The parent process only finds the file; workers import it, and
-`models.builder` calls and checks what it builds.
+`training.networks.own_model` calls it and checks what it builds.
 """
 
 import difflib
@@ -30,7 +30,7 @@ INSTALLED = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True)
-class Builder:
+class OwnModel:
     """A function of a user's file that builds a network; plain data that pickles.
 
     Attributes:
@@ -122,7 +122,7 @@ class Builder:
         for name in self.files:
             path = self.root / name
             if path != self.path:
-                Builder(path, self.function)._import()
+                OwnModel(path, self.function)._import()
 
     def _import(self) -> ModuleType:
         """Its module, imported once in a process, with its folder on the path for what it needs."""
@@ -162,8 +162,8 @@ class Builder:
 
 
 CONTRACT = (
-    "A builder is a function of (params, image_shape, num_classes) that returns a keras.Model: "
-    "see docs/your-model.md."
+    "A model of your own is a function of (params, image_shape, num_classes) that returns a "
+    "keras.Model: see docs/your-model.md."
 )
 
 
@@ -177,7 +177,7 @@ def module_name(path: str) -> str:
 
 
 def short_name(text: str) -> str:
-    """A builder as tables name it.
+    """An own model as tables name it.
 
     >>> short_name("/home/me/my_model.py:build")
     'my_model:build'
@@ -186,8 +186,8 @@ def short_name(text: str) -> str:
     return f"{Path(place).name.removesuffix('.py')}:{function}"
 
 
-def find_builder(text: str) -> Builder:
-    """The builder that `--model` names; its file is found, not imported.
+def locate_own_model(text: str) -> OwnModel:
+    """The own model that `--model` names; its file is found, not imported.
 
     Args:
         text: `path/to/my_model.py:build`, or `my_module:build` with a module that stands in
@@ -212,7 +212,7 @@ def find_builder(text: str) -> Builder:
                 f"--model must name a file that Python can import, got {path.name!r}.",
                 remedy="Rename it: letters, digits and underscores, no digit first.",
             )
-        return Builder(path, function)
+        return OwnModel(path, function)
     found = _find_module(place)
     if found is None:
         here = Path(f"{place.replace('.', '/')}.py").name
@@ -221,18 +221,20 @@ def find_builder(text: str) -> Builder:
             "which is neither.",
             remedy=f"Give its file: --model path/to/{here}:{function}.",
         )
-    builder = Builder(found, function)
-    if builder.module != place:
+    own_model = OwnModel(found, function)
+    if own_model.module != place:
         raise ConfigError(
             f"--model {text}: every folder of a package must hold an __init__.py, got "
             f"{found.parent} without one.",
             remedy="Add an empty one, or give the file.",
         )
-    return builder
+    return own_model
 
 
-def kept_builder(text: str | None, files: Mapping[str, str] | None, copies: Path) -> Builder | None:
-    """The builder in the copy that a study keeps, as it was when the study began.
+def kept_own_model(
+    text: str | None, files: Mapping[str, str] | None, copies: Path
+) -> OwnModel | None:
+    """The own model in the copy that a study keeps, as it was when the study began.
 
     Args:
         text: The config's `model`; None: the networks are autocnn's.
@@ -246,11 +248,11 @@ def kept_builder(text: str | None, files: Mapping[str, str] | None, copies: Path
     name = kept_name(text, files)
     if text is None or name is None:
         return None
-    return Builder((copies / name).resolve(), text.rpartition(":")[2], dict(files or {}))
+    return OwnModel((copies / name).resolve(), text.rpartition(":")[2], dict(files or {}))
 
 
 def kept_name(text: str | None, files: Mapping[str, str] | None) -> str | None:
-    """Which of a study's files is the builder's own: its path relative to the copies.
+    """Which of a study's files defines the own model: its path relative to the copies.
 
     >>> kept_name("/home/me/pkg/nets.py:build", {"pkg/__init__.py": "", "pkg/nets.py": ""})
     'pkg/nets.py'
@@ -259,11 +261,11 @@ def kept_name(text: str | None, files: Mapping[str, str] | None) -> str | None:
     return max((name for name in files or () if place.endswith(f"/{name}")), key=len, default=None)
 
 
-def new_files(builder: Builder, before: Sequence[str]) -> dict[str, str]:
+def new_files(own_model: OwnModel, before: Sequence[str]) -> dict[str, str]:
     """The files of the user's that were imported on the way: relative path -> SHA-256.
 
     Args:
-        builder: After it was loaded and called.
+        own_model: After it was loaded and called.
         before: Names in `sys.modules` from before.
     """
     files = {}
@@ -273,13 +275,13 @@ def new_files(builder: Builder, before: Sequence[str]) -> dict[str, str]:
         if name in known or not path or name.split(".")[0] == "autocnn":
             continue
         place = Path(path).resolve()
-        if place.suffix == ".py" and place.is_relative_to(builder.root):
-            relative = place.relative_to(builder.root)
-            is_own = relative.parts[0] == builder.path.relative_to(builder.root).parts[0]
+        if place.suffix == ".py" and place.is_relative_to(own_model.root):
+            relative = place.relative_to(own_model.root)
+            is_own = relative.parts[0] == own_model.path.relative_to(own_model.root).parts[0]
             is_installed = any(part in INSTALLED for part in place.parts)
             if is_own or not is_installed:
                 files[relative.as_posix()] = _digest(place)
-    files[builder.path.relative_to(builder.root).as_posix()] = _digest(builder.path)
+    files[own_model.path.relative_to(own_model.root).as_posix()] = _digest(own_model.path)
     return dict(sorted(files.items()))
 
 
@@ -290,15 +292,15 @@ def describe(error: BaseException) -> str:
     return textwrap.shorten(text, 200, placeholder=" ...")
 
 
-def place_of(error: BaseException, builder: Builder) -> str:
+def place_of(error: BaseException, own_model: OwnModel) -> str:
     """File and line of the user's where an error came up: the innermost one."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    place = str(builder.path)
+    place = str(own_model.path)
     for frame in traceback.extract_tb(error.__traceback__):
         path = Path(frame.filename)
         is_foreign = path.is_relative_to(PACKAGE) or any(part in INSTALLED for part in path.parts)
-        if path.is_relative_to(builder.root) and not is_foreign:
+        if path.is_relative_to(own_model.root) and not is_foreign:
             place = f"{path}:{frame.lineno}"
     return place
 

@@ -27,7 +27,12 @@ from autocnn.execution.machine import count_memory_kills
 from autocnn.execution.tasks import Task
 from autocnn.execution.worker import run_task
 
-PRELOAD = ("autocnn.training.train", "autocnn.training.candidate", "autocnn.execution.worker")
+PRELOAD = (
+    "autocnn.training.train",
+    "autocnn.training.candidate",
+    "autocnn.training.probe",
+    "autocnn.execution.worker",
+)
 
 _ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",

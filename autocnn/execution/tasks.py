@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.objective import Goal
-from autocnn.core.own_model import Builder
+from autocnn.core.own_model import OwnModel
 from autocnn.core.records import EpochScore, ExportFormat, ParamValue, Precision
 
 IntArray = NDArray[np.integer]
@@ -15,8 +15,8 @@ IntArray = NDArray[np.integer]
 TRAIN = "autocnn.training.train:train"
 PREDICT = "autocnn.training.candidate:predict"
 MAKE_CANDIDATE = "autocnn.training.candidate:make_candidate"
-FIND_WEIGHTS = "autocnn.training.candidate:find_weights"
-CHECK_BUILDER = "autocnn.training.candidate:check_builder"
+FIND_WEIGHTS = "autocnn.training.probe:find_weights"
+TRY_OWN_MODEL = "autocnn.training.probe:try_own_model"
 EXPORT = "autocnn.inference.export.conversion:convert"
 """The functions that workers call; named, since the parent never imports them."""
 
@@ -62,7 +62,7 @@ class TrainingTask:
         first_epoch: The epoch it begins with; the schedule counts those before.
         half_batch: Whether batches are half as large as the params say.
         deterministic: Whether only operations with reproducible results may be used.
-        builder: Of a network of the user's own; None: `build_model`.
+        own_model: Of a network of the user's own; None: `build_model`.
     """
 
     images: Images
@@ -81,7 +81,7 @@ class TrainingTask:
     first_epoch: int = 1
     half_batch: bool = False
     deterministic: bool = False
-    builder: Builder | None = None
+    own_model: OwnModel | None = None
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,13 @@ class PredictionTask:
         images: Images at that size.
         predictions: Models and rows.
         threads: Threads of TensorFlow.
-        builder: Of the models, where they are the user's own: it holds their layers.
+        own_model: Of the models, where they are the user's own: it holds their layers.
     """
 
     images: Images
     predictions: tuple[Prediction, ...]
     threads: int
-    builder: Builder | None = None
+    own_model: OwnModel | None = None
 
 
 @dataclass(frozen=True)
@@ -167,10 +167,10 @@ class CandidateTask:
         disturbed: Positions in `test_rows` of the images for the robustness.
         explained: Positions in `test_rows` of the images whose maps all candidates share.
         per_class: Most wrong and most right images of each class that get a map besides.
-        results_path: Where the .npz goes, see `judging.make_candidate`.
+        results_path: Where the .npz goes, see `training.candidate.make_candidate`.
         threads: Threads of TensorFlow.
         seed: Of the disturbances and of random weights.
-        builder: Of the members, where they are the user's own: it holds their layers.
+        own_model: Of the members, where they are the user's own: it holds their layers.
     """
 
     members: tuple[MemberModel, ...]
@@ -187,7 +187,7 @@ class CandidateTask:
     results_path: Path
     threads: int
     seed: int
-    builder: Builder | None = None
+    own_model: OwnModel | None = None
 
 
 @dataclass(frozen=True)
@@ -228,18 +228,18 @@ class WeightsResult:
 
 
 @dataclass(frozen=True)
-class BuilderTask:
-    """Try a builder of the user's own.
+class OwnModelTask:
+    """Try the user's own model.
 
     Attributes:
-        builder: Where it stands.
+        own_model: Where it stands.
         params: Of trial 0.
         image_shape: Height, width, channels.
         num_classes: At least 2.
         precision: Keras dtype policy of the training.
     """
 
-    builder: Builder
+    own_model: OwnModel
     params: dict[str, ParamValue]
     image_shape: tuple[int, int, int]
     num_classes: int
@@ -247,8 +247,8 @@ class BuilderTask:
 
 
 @dataclass(frozen=True)
-class BuilderResult:
-    """What was found out about a builder that keeps all rules.
+class OwnModelResult:
+    """What was found out about an own model that keeps all rules.
 
     Attributes:
         files: What it is made of: path relative to its root -> SHA-256.
@@ -275,7 +275,7 @@ class ExportTask:
         target_path: File or folder to write.
         reference_path: Where the .npy with the candidate's own probabilities goes.
         threads: Threads of TensorFlow.
-        builder: Of the model, when it is the user's own.
+        own_model: Of the model, when it is the user's own.
     """
 
     format: ExportFormat
@@ -287,7 +287,7 @@ class ExportTask:
     target_path: Path
     reference_path: Path
     threads: int
-    builder: Builder | None = None
+    own_model: OwnModel | None = None
 
 
 @dataclass(frozen=True)
@@ -296,19 +296,19 @@ class ExportResult:
 
     Attributes:
         outputs: Names of what the written model gives.
-        has_own_layers: Whether it loads only after its builder's files were imported.
+        has_own_layers: Whether it loads only after the own model's files were imported.
     """
 
     outputs: tuple[str, ...]
     has_own_layers: bool = False
 
 
-Task = TrainingTask | PredictionTask | CandidateTask | WeightsTask | BuilderTask | ExportTask
+Task = TrainingTask | PredictionTask | CandidateTask | WeightsTask | OwnModelTask | ExportTask
 Result = (
     TrainingResult
     | PredictionResult
     | CandidateResult
     | WeightsResult
-    | BuilderResult
+    | OwnModelResult
     | ExportResult
 )

@@ -163,7 +163,7 @@ def _predict_unseen(
             Prediction(path, rows, folder.predictions_dir() / f"{trial.trial}-{name}.npy")
             for path, rows, name in parts
         )
-        task = PredictionTask(plan.images_of(trial), predictions, plan.threads, plan.builder)
+        task = PredictionTask(plan.images_of(trial), predictions, plan.threads, plan.own_model)
         tasks.append(task)
         jobs[index] = Job(PREDICT, task, folder.retrained_log_path(trial.trial, REFIT))
     _run(plan, jobs, executor, observer, folder)
@@ -245,7 +245,7 @@ def _candidate_task(
         results_path=folder.predictions_dir() / f"candidate-{number}.npz",
         threads=plan.threads,
         seed=plan.seed,
-        builder=plan.builder,
+        own_model=plan.own_model,
     )
 
 

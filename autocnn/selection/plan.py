@@ -8,7 +8,7 @@ import numpy as np
 from autocnn.core.errors import DataError
 from autocnn.core.events import Interruption
 from autocnn.core.objective import Goal
-from autocnn.core.own_model import Builder
+from autocnn.core.own_model import OwnModel
 from autocnn.core.records import TrialRecord
 from autocnn.data import Dataset
 from autocnn.data.split import make_folds
@@ -61,7 +61,7 @@ class FinalistsPlan:
         deterministic: Whether only operations with reproducible results may be used.
         budget: The time that there is; training is cut at its end.
         interruption: Looked at after every epoch.
-        builder: Of networks of the user's own; None: autocnn's.
+        own_model: Of networks of the user's own; None: autocnn's.
         save_progress: Called often, to note how far the study is.
     """
 
@@ -77,7 +77,7 @@ class FinalistsPlan:
     deterministic: bool
     budget: Budget
     interruption: Interruption
-    builder: Builder | None = None
+    own_model: OwnModel | None = None
     save_progress: Callable[[], None] = lambda: None
 
     def images_of(self, trial: TrialRecord) -> Images:

@@ -125,7 +125,7 @@ def _task(plan: FinalistsPlan, finalist: Finalist, fold: int, folder: StudyFolde
         checkpoint_path=folder.retrained_checkpoint_path(trial.trial, fold),
         half_batch=trial.half_batch,
         deterministic=plan.deterministic,
-        builder=plan.builder,
+        own_model=plan.own_model,
     )
 
 

@@ -203,7 +203,7 @@ def _record(
         trial=trial.trial,
         members=members,
         params=dict(trial.params),
-        builder=plan.builder.name if plan.builder is not None else None,
+        builder=plan.own_model.name if plan.own_model is not None else None,
         is_default=trial.trial == 0,
         objective=trial.objective or 0.0,
         cv_mean=contender.cv_mean,

@@ -152,19 +152,19 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
         return self.path / "space.yaml"
 
     @property
-    def builder_dir(self) -> Path:
+    def own_model_dir(self) -> Path:
         """Where a copy of the user's own model stands: its files as they were."""
         return self.path / "builder"
 
-    def write_builder(self, files: Mapping[str, bytes]) -> None:
+    def write_own_model(self, files: Mapping[str, bytes]) -> None:
         """Copy the files of the user's own model, by their relative paths."""
         for name, content in files.items():
-            path = self.builder_dir / name
+            path = self.own_model_dir / name
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, content)
 
     @property
-    def builder_log_path(self) -> Path:
+    def own_model_log_path(self) -> Path:
         """Where the process that tries the user's own model writes what it prints."""
         return self.path / "builder.txt"
 

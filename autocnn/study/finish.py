@@ -81,7 +81,7 @@ def _plan(session: Session, ranked: Sequence[TrialRecord]) -> "FinalistsPlan":
         deterministic=session.config.deterministic,
         budget=session.budget,
         interruption=session.interruption,
-        builder=session.builder,
+        own_model=session.own_model,
         save_progress=session.save,
     )
 

@@ -27,7 +27,7 @@ def prepare(session: Session) -> None:
     from autocnn.data.thumbnails import picture_copies
     from autocnn.selection.plan import cut_folds
 
-    session.builder = find_own_model(session)
+    session.own_model = find_own_model(session)
     session.dataset = prepare_data(
         session.config, image_sizes=_image_sizes(session.space), observer=session.observer
     )
@@ -40,20 +40,20 @@ def prepare(session: Session) -> None:
             f"The finalists are compared on {len(session.folds) or 'no'} folds: a class has too "
             f"few different images for {config.folds}."
         )
-    if session.builder is None and "pretrained" in session.space.values_of("family"):
+    if session.own_model is None and "pretrained" in session.space.values_of("family"):
         _find_weights(session)
     rows = session.dataset.table_rows()
     if session.status.is_prepared:
         _check_drift(session, rows)
     else:
-        if session.builder is not None:
-            check_own_model(session, session.builder)
+        if session.own_model is not None:
+            check_own_model(session, session.own_model)
         session.folder.write_space(session.space)
         session.folder.write_split(rows)
         report, pictures = picture_copies(session.dataset)
         session.folder.write_audit(report.model_dump_json(indent=1), pictures)
         if session.config.fork is not None:
-            files = session.builder.files if session.builder is not None else None
+            files = session.own_model.files if session.own_model is not None else None
             adopt_trials(
                 session.config,
                 session.space,
@@ -86,7 +86,7 @@ def prepare(session: Session) -> None:
             split={s: len(session.dataset.indices(s)) for s in ("train", "val", "test")},
         ),
         space_fingerprint=session.space.fingerprint,
-        model_files=dict(session.builder.files) if session.builder else None,
+        model_files=dict(session.own_model.files) if session.own_model else None,
     )
     _say_plan(session)
 
@@ -105,9 +105,9 @@ def _check_drift(session: Session, rows: Sequence[Sequence[str]]) -> None:
                 session.space
             )
         ]
-    if session.builder is not None:
-        changes += [f"Model: {line}" for line in session.builder.changes()]
-    what = "its data, its space and its model" if session.builder else "its data and its space"
+    if session.own_model is not None:
+        changes += [f"Model: {line}" for line in session.own_model.changes()]
+    what = "its data, its space and its model" if session.own_model else "its data and its space"
     if changes:
         raise StudyChangedError(
             f"{session.folder.path}: must find {what} as they were, got: " + " ".join(changes),

@@ -11,7 +11,7 @@ from pathlib import Path
 from autocnn.core.config import BUILT_IN, StudyConfig, change_config
 from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError
 from autocnn.core.events import Interruption, Observer
-from autocnn.core.own_model import find_builder
+from autocnn.core.own_model import locate_own_model
 from autocnn.execution.executor import Executor
 from autocnn.execution.local import LocalExecutor
 from autocnn.execution.machine import Machine, Resources, share_machine
@@ -248,7 +248,7 @@ def _resolve(config: StudyConfig, space: SearchSpace, name: str) -> StudyConfig:
             "name": name,
             "data": str(Path(config.data).resolve()) if is_file else config.data,
             "space": str(Path(space_path).resolve()) if space_path else config.space,
-            "model": str(find_builder(config.model)) if config.model else None,
+            "model": str(locate_own_model(config.model)) if config.model else None,
             "weights": config.weights.resolve() if config.weights else None,
             "channels": config.channels or space.channels,
         }

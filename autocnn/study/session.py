@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autocnn.core.config import StudyConfig
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.objective import Goal
-from autocnn.core.own_model import Builder
+from autocnn.core.own_model import OwnModel
 from autocnn.core.records import TrialRecord
 from autocnn.execution.executor import EndEvent, Event, Executor, Outcome
 from autocnn.execution.machine import Machine, Resources
@@ -47,7 +47,7 @@ class Session:
         folds: On which finalists are compared; from `prepare` on.
         trials: Of earlier sessions; from `prepare` on.
         budget: The time that there is; from `search_trials` on.
-        builder: Of networks of the user's own; None: autocnn's.
+        own_model: Of networks of the user's own; None: autocnn's.
     """
 
     dataset: "Dataset"
@@ -83,7 +83,7 @@ class Session:
         self.clock = clock
         self.started = clock() - status.seconds
         self.saved = clock()
-        self.builder: Builder | None = None
+        self.own_model: OwnModel | None = None
         self.goal = Goal(config.objective, config.max_gap)
         self.weights = str(config.weights) if config.weights else IMAGENET
 

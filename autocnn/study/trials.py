@@ -116,5 +116,5 @@ def _make_task(session: Session, record: TrialRecord) -> TrainingTask:
         first_epoch=record.first_epoch,
         half_batch=record.half_batch,
         deterministic=session.config.deterministic,
-        builder=session.builder,
+        own_model=session.own_model,
     )

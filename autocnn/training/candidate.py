@@ -1,6 +1,5 @@
 """What a finished model predicts, costs and looks at, inside a worker process."""
 
-import sys
 from typing import Any
 
 import keras
@@ -8,17 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.atomic import replacing
-from autocnn.core.own_model import new_files
-from autocnn.execution.tasks import (
-    BuilderResult,
-    BuilderTask,
-    CandidateResult,
-    CandidateTask,
-    PredictionResult,
-    PredictionTask,
-    WeightsResult,
-    WeightsTask,
-)
+from autocnn.execution.tasks import CandidateResult, CandidateTask, PredictionResult, PredictionTask
 from autocnn.metrics.explanation import choose_explained
 from autocnn.metrics.familiarity import calibrate_familiarity
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, corrupt
@@ -31,8 +20,6 @@ from autocnn.training.networks.inference import (
     measure_latency_ms,
     predict_rows,
 )
-from autocnn.training.networks.own import check_own
-from autocnn.training.networks.pretrained import fitting_backbones
 from autocnn.training.networks.saving import save_model
 from autocnn.training.train import Report, configure_tensorflow
 
@@ -45,8 +32,8 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
         report: Not called: there are no epochs.
     """
     configure_tensorflow(threads=task.threads)
-    if task.builder is not None:
-        task.builder.register()
+    if task.own_model is not None:
+        task.own_model.register()
     images = task.images.open()
     for prediction in task.predictions:
         model = keras.models.load_model(prediction.model_path, compile=False)
@@ -75,8 +62,8 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         DiskFullError: When there is no room for the model.
     """
     configure_tensorflow(threads=task.threads)
-    if task.builder is not None:
-        task.builder.register()
+    if task.own_model is not None:
+        task.own_model.register()
     images = task.images.open()
     before = _assemble(task, is_calibrated=False)
     results: dict[str, NDArray[Any]] = {
@@ -112,37 +99,6 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     return result
 
 
-def find_weights(task: WeightsTask, report: Report) -> WeightsResult:
-    """Which backbones can be had with the task's weights.
-
-    Args:
-        task: Backbones and weights.
-        report: Not called.
-
-    Raises:
-        ConfigError: When none can.
-    """
-    configure_tensorflow(threads=1)
-    return WeightsResult(fitting_backbones(task.backbones, task.side, weights=task.weights))
-
-
-def check_builder(task: BuilderTask, report: Report) -> BuilderResult:
-    """Try a builder of the user's own before any training.
-
-    Args:
-        task: The builder, and the params of trial 0.
-        report: Not called.
-
-    Raises:
-        ConfigError: The rule that it breaks.
-    """
-    configure_tensorflow(threads=1)
-    keras.config.set_dtype_policy(task.precision)
-    before = list(sys.modules)
-    read, no_maps = check_own(task.builder, task.params, task.image_shape, task.num_classes)
-    return BuilderResult(new_files(task.builder, before), frozenset(read), no_maps)
-
-
 def _maps(
     model: keras.Model, images: NDArray[np.uint8], classes: NDArray[Any], task: CandidateTask
 ) -> dict[str, NDArray[Any]]:
@@ -153,7 +109,7 @@ def _maps(
             "random_maps": grad_cam(randomize_weights(model, seed=task.seed), images, classes),
         }
     except Exception:  # opening layers of a user's own may raise anything
-        if task.builder is None:
+        if task.own_model is None:
             raise
         return {}
 
@@ -164,7 +120,7 @@ def _familiarity(
     try:
         predict_batch = compile_prediction(feature_model(model))
     except ValueError:
-        return {}  # of a builder of somebody's own that ends otherwise
+        return {}  # of an own model that ends otherwise
     reference, val, test = (
         predict_rows(predict_batch, images, rows)
         for rows in (task.reference_rows, task.val_rows, task.test_rows)

@@ -24,7 +24,7 @@ from autocnn.training.networks import build_model
 from autocnn.training.networks.batches import number_from, steps_of, training_batches
 from autocnn.training.networks.compiling import compile_model
 from autocnn.training.networks.inference import compile_prediction, predict_rows
-from autocnn.training.networks.own import build_own
+from autocnn.training.networks.own_model import build_own_model
 from autocnn.training.networks.saving import save_model
 
 Report = Callable[[EpochScore], bool]
@@ -106,8 +106,8 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
 
 def _build(task: TrainingTask, shape: tuple[int, int, int], *, weights: str | None) -> keras.Model:
     """The task's network, of autocnn's or of the user's own."""
-    if task.builder is not None:
-        return build_own(task.builder, task.params, shape, task.images.num_classes)
+    if task.own_model is not None:
+        return build_own_model(task.own_model, task.params, shape, task.images.num_classes)
     return build_model(task.params, shape, task.images.num_classes, weights=weights)
 
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from autocnn.classifier.network import OwnFiles, WinningNetwork
-from autocnn.core.own_model import Builder
+from autocnn.core.own_model import OwnModel
 from autocnn.core.records import ModelInput
 from autocnn.inference.predict.reading import read_image
 from autocnn.inference.predict.runtimes import Outputs
@@ -76,7 +76,7 @@ def test_a_pickle_holds_the_files_of_a_model_of_ones_own(
     path = tmp_path / "net_in_a_pickle.py"
     path.write_bytes(source)
     files = {path.name: hashlib.sha256(source).hexdigest()}
-    own_files = OwnFiles.of(Builder(path, "build", files))
+    own_files = OwnFiles.of(OwnModel(path, "build", files))
     content = pickle.dumps(WinningNetwork(b"content", GREY, own_files))
     path.unlink()
     try:

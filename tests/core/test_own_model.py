@@ -1,4 +1,4 @@
-"""A user's own model builder: found without an import, imported without surprises."""
+"""A user's own model: found without an import, imported without surprises."""
 
 import hashlib
 import pickle
@@ -11,10 +11,10 @@ import pytest
 
 from autocnn.core.errors import ConfigError, StudyChangedError
 from autocnn.core.own_model import (
-    Builder,
-    find_builder,
-    kept_builder,
+    OwnModel,
     kept_name,
+    kept_own_model,
+    locate_own_model,
     module_name,
     new_files,
     short_name,
@@ -60,32 +60,32 @@ def write(folder: Path, text: str, name: str = "mine.py") -> Path:
 
 def problem(text: str) -> ConfigError:
     with pytest.raises(ConfigError) as caught:
-        find_builder(text).load()
+        locate_own_model(text).load()
     assert caught.value.exit_code == 2
     return caught.value
 
 
 @pytest.mark.parametrize("text", ["pkg/nets.py:build", "pkg.nets:build"])
-def test_a_file_and_a_module_name_the_same_builder(package: Path, text: str) -> None:
-    builder = find_builder(text)
-    assert builder == Builder(package / "pkg" / "nets.py", "build")
-    assert (builder.root, builder.module, builder.name) == (package, "pkg.nets", "nets:build")
-    assert find_builder(str(builder)) == builder
+def test_a_file_and_a_module_name_the_same_own_model(package: Path, text: str) -> None:
+    own_model = locate_own_model(text)
+    assert own_model == OwnModel(package / "pkg" / "nets.py", "build")
+    assert (own_model.root, own_model.module, own_model.name) == (package, "pkg.nets", "nets:build")
+    assert locate_own_model(str(own_model)) == own_model
     assert "pkg" not in sys.modules
-    assert pickle.loads(pickle.dumps(builder)) == builder
+    assert pickle.loads(pickle.dumps(own_model)) == own_model
 
 
-def test_a_builder_imports_its_own_package(package: Path) -> None:
-    build = find_builder("pkg.nets:build").load()
+def test_an_own_model_imports_its_own_package(package: Path) -> None:
+    build = locate_own_model("pkg.nets:build").load()
     assert build({"a": 1}, (8, 8, 1), 3) == ({"a": 1}, (8, 8, 1), 3, "late")
 
 
 def test_all_files_that_were_imported_on_the_way_are_known(package: Path) -> None:
-    builder, before = find_builder("pkg.nets:build"), list(sys.modules)
-    builder.load()({}, (8, 8, 1), 3)
-    files = new_files(builder, before)
+    own_model, before = locate_own_model("pkg.nets:build"), list(sys.modules)
+    own_model.load()({}, (8, 8, 1), 3)
+    files = new_files(own_model, before)
     assert list(files) == ["pkg/__init__.py", "pkg/blocks.py", "pkg/late.py", "pkg/nets.py"]
-    known = replace(builder, files=files)
+    known = replace(own_model, files=files)
     assert known.changes() == []
     assert known.read_files()["pkg/late.py"] == b"NAME = 'late'\n"
     (package / "pkg" / "late.py").write_text("NAME = 'other'\n")
@@ -105,16 +105,18 @@ def test_installed_packages_are_no_part_of_a_model(tmp_path: Path) -> None:
             "LIB", str(library)
         ),
     )
-    builder, before = find_builder(f"{path}:build"), list(sys.modules)
-    builder.load()
+    own_model, before = locate_own_model(f"{path}:build"), list(sys.modules)
+    own_model.load()
     assert "a_library" in sys.modules
-    assert list(new_files(builder, before)) == ["mine.py"]
+    assert list(new_files(own_model, before)) == ["mine.py"]
 
 
 def test_registering_imports_what_is_imported_late(package: Path) -> None:
-    builder = replace(find_builder("pkg.nets:build"), files={"pkg/nets.py": "", "pkg/late.py": ""})
-    files = {name: _digest(package / name) for name in builder.files}
-    replace(builder, files=files).register()
+    own_model = replace(
+        locate_own_model("pkg.nets:build"), files={"pkg/nets.py": "", "pkg/late.py": ""}
+    )
+    files = {name: _digest(package / name) for name in own_model.files}
+    replace(own_model, files=files).register()
     assert "pkg.late" in sys.modules
 
 
@@ -180,21 +182,21 @@ def test_a_module_of_that_name_is_not_replaced(tmp_path: Path) -> None:
 
 
 def test_a_copy_of_a_module_that_is_there_is_that_module(tmp_path: Path) -> None:
-    build = find_builder(f"{write(tmp_path, 'def build(): ...')}:build").load()
+    build = locate_own_model(f"{write(tmp_path, 'def build(): ...')}:build").load()
     (tmp_path / "copy").mkdir()
     copy = write(tmp_path / "copy", "def build(): ...")
-    assert find_builder(f"{copy}:build").load() is build
+    assert locate_own_model(f"{copy}:build").load() is build
 
 
-def test_the_copy_of_a_study_is_a_builder(tmp_path: Path) -> None:
+def test_the_copy_of_a_study_is_an_own_model(tmp_path: Path) -> None:
     copies = tmp_path / "builder"
     (copies / "pkg").mkdir(parents=True)
     write(copies / "pkg", "")
     files = {"pkg/mine.py": "00", "mine.py": "11"}
-    kept = kept_builder("/gone/pkg/mine.py:build", files, copies)
-    assert kept == Builder(copies / "pkg" / "mine.py", "build", files)
-    assert kept_builder(None, None, copies) is None
-    assert kept_builder("/gone/other.py:build", files, copies) is None
+    kept = kept_own_model("/gone/pkg/mine.py:build", files, copies)
+    assert kept == OwnModel(copies / "pkg" / "mine.py", "build", files)
+    assert kept_own_model(None, None, copies) is None
+    assert kept_own_model("/gone/other.py:build", files, copies) is None
 
 
 def test_names() -> None:

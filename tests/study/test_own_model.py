@@ -10,10 +10,10 @@ import pytest
 
 from autocnn.cli.main import run
 from autocnn.core.errors import ConfigError
-from autocnn.core.own_model import Builder
+from autocnn.core.own_model import OwnModel
 from autocnn.core.records import TrialState
 from autocnn.execution.executor import Outcome
-from autocnn.execution.tasks import BuilderResult
+from autocnn.execution.tasks import OwnModelResult
 from autocnn.spaces.files import parse_space
 from autocnn.storage import StudyFolder
 from autocnn.study import own_model
@@ -156,7 +156,7 @@ class FakeSession:
         self.space = parse_space(SPACE, source="s.yaml", name="s", own_names=True)
         self.dataset = self.observer = self.resources = self
         self.image_shape, self.num_classes, self.precision = (8, 8, 1), 2, "float32"
-        self.builder: Builder | None = None
+        self.own_model: OwnModel | None = None
         self.warnings: list[str] = []
 
     def images(self, size: int) -> "FakeSession":
@@ -175,14 +175,14 @@ class FakeSession:
 
 def check(folder: Path, outcome: Outcome) -> FakeSession:
     session = FakeSession(StudyFolder(folder), outcome)
-    own_model.check_own_model(cast(Session, session), Builder(folder / "my_own_model.py", "build"))
+    own_model.check_own_model(cast(Session, session), OwnModel(folder / "my_own_model.py", "build"))
     return session
 
 
 def test_what_is_odd_about_a_good_model_is_a_warning(folder: Path) -> None:
-    result = BuilderResult({"my_own_model.py": "00"}, frozenset({"filters", "kind"}), "no map")
+    result = OwnModelResult({"my_own_model.py": "00"}, frozenset({"filters", "kind"}), "no map")
     session = check(folder, Outcome(TrialState.COMPLETE, 1.0, result=result))
-    assert session.builder is not None and session.builder.files == {"my_own_model.py": "00"}
+    assert session.own_model is not None and session.own_model.files == {"my_own_model.py": "00"}
     assert (folder / "builder" / "my_own_model.py").read_text() == MODEL
     assert len(session.warnings) == 2
     assert "my_own_model:build does not read never_read of" in session.warnings[0]

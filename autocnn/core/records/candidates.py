@@ -178,7 +178,7 @@ class CandidateRecord(Record):
         trial: Number of the trial whose params it has; of the member that weighs most.
         members: The models that it averages; empty for a refit.
         params: Of that trial.
-        builder: Short name of the user's own builder of its networks; None: autocnn's.
+        builder: Short name of the user's own model; None: autocnn's networks.
         is_default: Whether that trial is the space's default configuration.
         objective: The trial's best objective on val.
         cv_mean, cv_sd: Mean and standard deviation of the objective over the folds.

@@ -108,7 +108,7 @@ class ExportMetadata(Record):
         scores: `test_accuracy`, `test_clean_accuracy`, ... with their intervals.
         parity: None before the check.
         requires: Packages without which the model cannot be loaded; empty but for models of
-            a builder with layers of its own.
+            an own model with layers of its own.
         versions: Package -> version that wrote the file.
         sha256: File, relative to this folder -> hex digest; without metadata.json.
     """

@@ -31,8 +31,8 @@ def convert(task: ExportTask, report: Report) -> ExportResult:
         report: Not called: there are no epochs.
     """
     configure_tensorflow(threads=task.threads)
-    if task.builder is not None:
-        task.builder.register()
+    if task.own_model is not None:
+        task.own_model.register()
     model = keras.saving.load_model(task.model_path, compile=False, safe_mode=True)
     images: NDArray[np.uint8] = np.load(task.images_path, mmap_mode="r")
     reference = predict_rows(compile_prediction(model), images, np.arange(len(images)))

@@ -123,7 +123,7 @@ def describe_usage(metadata: ExportMetadata) -> Usage:
     shape = ", ".join("any" if side is None else str(side) for side in metadata.input.shape[1:])
     needs = ""
     if metadata.requires:
-        needs = f" First import {', '.join(metadata.requires)}, of the builder of its network."
+        needs = f" First import {', '.join(metadata.requires)}, of its network."
     sentence = (
         f"{_LOADS[metadata.format]}{needs} It takes {size}, as uint8, 0 to 255, in the shape "
         f"(images, {shape}), and gives a probability per class, in the order of {LABELS_FILE}; "

@@ -12,7 +12,7 @@ import numpy as np
 
 from autocnn.core.errors import AutocnnError, DiskFullError, ExportError
 from autocnn.core.events import Observer
-from autocnn.core.own_model import Builder
+from autocnn.core.own_model import OwnModel
 from autocnn.core.records import ExportMetadata, Parity, Precision
 from autocnn.execution.executor import EndEvent, Outcome
 from autocnn.execution.local import LocalExecutor
@@ -21,7 +21,7 @@ from autocnn.inference.export.check import check_parity, compare, predict_apart
 from autocnn.inference.export.description import METADATA_FILE
 from autocnn.inference.export.images import CheckImages, find_check_images
 from autocnn.inference.predict.runtimes import FAMILIARITY_FILE
-from autocnn.inference.predict.study_facts import find_study_builder
+from autocnn.inference.predict.study_facts import find_study_own_model
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
 
@@ -99,9 +99,9 @@ def _workshop(
                 channels=1 if metadata.input.is_grey else 3,
                 observer=observer,
             )
-            builder = find_study_builder(folder)
+            own_model = find_study_own_model(folder)
             yield _Workshop(
-                folder, metadata, target, observer, executor, Path(scratch), images, builder
+                folder, metadata, target, observer, executor, Path(scratch), images, own_model
             )
     finally:
         executor.close()
@@ -118,7 +118,7 @@ class _Workshop:
     executor: LocalExecutor
     scratch: Path
     images: CheckImages
-    builder: Builder | None
+    own_model: OwnModel | None
 
     def attempt(self, activations: Precision) -> ExportMetadata:
         """Write and check one file."""
@@ -137,14 +137,14 @@ class _Workshop:
             target_path=self.target / metadata.model,
             reference_path=self.scratch / "reference.npy",
             threads=os.cpu_count() or 1,
-            builder=self.builder,
+            own_model=self.own_model,
         )
         self.observer.stage(f"write {metadata.format}")
         result = self._convert(task)
         requires: tuple[str, ...] = ()
-        if self.builder is not None and result.has_own_layers:
-            root, files = self.builder.root, self.builder.files
-            requires = tuple(replace(self.builder, path=root / name).module for name in files)
+        if self.own_model is not None and result.has_own_layers:
+            root, files = self.own_model.root, self.own_model.files
+            requires = tuple(replace(self.own_model, path=root / name).module for name in files)
         if metadata.format == "keras" and has_familiarity:
             shutil.copyfile(familiarity, self.target / FAMILIARITY_FILE)
         changes = {"outputs": result.outputs, "activations": activations, "requires": requires}
@@ -184,7 +184,7 @@ class _Workshop:
             metadata,
             task.images_path,
             self.scratch / "found.npy",
-            module_dir=self.builder.root if self.builder is not None else None,
+            module_dir=self.own_model.root if self.own_model is not None else None,
         )
         parity = compare(
             np.load(task.reference_path),

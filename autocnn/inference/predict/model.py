@@ -14,7 +14,7 @@ from autocnn.inference.predict.abstention import Abstention, choose_abstention
 from autocnn.inference.predict.predictions import DIGITS, Predictions
 from autocnn.inference.predict.reading import Batch, NamedImage, name_images, read_batches
 from autocnn.inference.predict.runtimes import Runtime, open_keras, open_runtime
-from autocnn.inference.predict.study_facts import describe_candidate, find_study_builder
+from autocnn.inference.predict.study_facts import describe_candidate, find_study_own_model
 from autocnn.storage import StudyFolder, find_candidate, open_study
 
 METADATA_FILE = "metadata.json"
@@ -160,9 +160,9 @@ def _open_candidate(folder: StudyFolder, candidate: int | None, threads: int) ->
     metadata = describe_candidate(folder, candidate)
     path = folder.candidate_model_path(metadata.candidate)
     familiarity = folder.candidate_familiarity_path(metadata.candidate)
-    builder = find_study_builder(folder)
-    if builder is not None:
-        builder.register()  # its network may have layers of its own
+    own_model = find_study_own_model(folder)
+    if own_model is not None:
+        own_model.register()  # its network may have layers of its own
     try:
         runtime = open_keras(
             path,

@@ -320,8 +320,7 @@ def _import_required(metadata: ExportMetadata) -> None:
             importlib.import_module(module)
         except ImportError as error:
             raise ExportError(
-                f"{metadata.model}: needs the module {module!r}, of the builder of its network, "
-                f"got: {error}.",
+                f"{metadata.model}: needs the module {module!r}, of its network, got: {error}.",
                 remedy="Put its file where Python finds it: beside your script, or on PYTHONPATH.",
             ) from error
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.errors import StudyError
-from autocnn.core.own_model import Builder, kept_builder
+from autocnn.core.own_model import OwnModel, kept_own_model
 from autocnn.core.records import CandidateRecord, Channels, ExportMetadata, Interval, ModelInput
 from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.familiarity import Reference, read_reference
@@ -77,8 +77,8 @@ def read_familiarity(folder: StudyFolder, number: int) -> Reference | None:
         ) from error
 
 
-def find_study_builder(folder: StudyFolder) -> Builder | None:
-    """The user's own builder of a study as it was: the study's copy of its files.
+def find_study_own_model(folder: StudyFolder) -> OwnModel | None:
+    """The user's own model of a study as it was: the study's copy of its files.
 
     Returns:
         None for autocnn's networks. Its `register` tells when the copy is gone.
@@ -87,7 +87,7 @@ def find_study_builder(folder: StudyFolder) -> Builder | None:
         StudyError: When study.json cannot be read.
     """
     status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
-    return kept_builder(status.config.model, status.model_files, folder.builder_dir)
+    return kept_own_model(status.config.model, status.model_files, folder.own_model_dir)
 
 
 def _find_record(folder: StudyFolder, number: int) -> CandidateRecord:

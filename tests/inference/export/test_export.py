@@ -179,7 +179,7 @@ class Halve(keras.layers.Layer):
         return keras.ops.cast(images, "float32") / 2
 """
 
-OWN_BUILDER = """
+OWN_MODEL = """
 import keras
 import my_layers
 
@@ -202,14 +202,14 @@ def test_a_model_with_layers_of_the_user_s_own_names_what_it_requires(
     study: StudyFolder, tmp_path: Path
 ) -> None:
     copy = copy_with(study, tmp_path / "own", None)
-    files = {"my_layers.py": OWN_LAYER.encode(), "my_model.py": OWN_BUILDER.encode()}
-    copy.write_builder(files)
+    files = {"my_layers.py": OWN_LAYER.encode(), "my_model.py": OWN_MODEL.encode()}
+    copy.write_own_model(files)
     facts = copy.read_study()
     config = {**facts["config"], "model": str(tmp_path / "gone" / "my_model.py:build")}
     digests = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
     copy.write_study({**facts, "config": config, "model_files": digests})
     command = [sys.executable, "my_model.py", str(copy.candidate_model_path(1).resolve())]
-    subprocess.run(command, cwd=copy.builder_dir, check=True, capture_output=True)
+    subprocess.run(command, cwd=copy.own_model_dir, check=True, capture_output=True)
     copy.candidate_familiarity_path(1).unlink()
     metadata = read_export(export_model(copy, "keras"))
     assert sorted(metadata.requires) == ["my_layers", "my_model"]

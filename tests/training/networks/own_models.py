@@ -1,4 +1,4 @@
-"""Builders of somebody's own, right and wrong ones."""
+"""Models of somebody's own, right and wrong ones."""
 
 from collections.abc import Mapping
 from typing import Any

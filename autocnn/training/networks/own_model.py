@@ -1,4 +1,4 @@
-"""Networks of a user's own builder: called, checked, and brought into the form of ours.
+"""The user's own network: built, checked, and brought into the form of ours.
 
 That form is what all else relies on: uint8 images in, a Dense softmax layer named
 `probabilities` in float32 at the end. With it, temperatures, features, averages and exports
@@ -17,7 +17,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from autocnn.core.errors import ConfigError
-from autocnn.core.own_model import CONTRACT, Builder, describe, place_of
+from autocnn.core.own_model import CONTRACT, OwnModel, describe, place_of
 from autocnn.core.records import Params, ParamValue
 from autocnn.training.networks.average import OUTPUT
 from autocnn.training.networks.grad_cam import grad_cam
@@ -58,13 +58,13 @@ class ReadParams(Mapping[str, ParamValue]):
         return name in self._params
 
 
-def build_own(
-    builder: Builder, params: Params, image_shape: tuple[int, int, int], num_classes: int
+def build_own_model(
+    own_model: OwnModel, params: Params, image_shape: tuple[int, int, int], num_classes: int
 ) -> keras.Model:
-    """The network that a user's builder gives for params, as a model like those of `build_model`.
+    """The network that the user's function builds, as a model like those of `build_model`.
 
     Args:
-        builder: Names the function; it is imported if it was not.
+        own_model: Names the function; it is imported if it was not.
         params: A point of the study's space.
         image_shape: (height, width, channels).
         num_classes: At least 2.
@@ -77,35 +77,35 @@ def build_own(
         ConfigError: When it cannot be imported or what it gives breaks a rule.
         Exception: What the user's function raises.
     """
-    built = builder.load()(params, image_shape, num_classes)
+    built = own_model.load()(params, image_shape, num_classes)
     if not isinstance(built, keras.Model):
-        raise _error(builder, f"must return a keras.Model, got {type(built).__name__}", CONTRACT)
+        raise _error(own_model, f"must return a keras.Model, got {type(built).__name__}", CONTRACT)
     if isinstance(built, keras.Sequential) and not built.built:
         raise _error(
-            builder,
+            own_model,
             "must return a model that knows its input, got a Sequential without one",
             "Begin it with keras.Input(image_shape).",
         )
     if not hasattr(built, "operations") and not isinstance(built, keras.Sequential):
         raise _error(
-            builder,
+            own_model,
             "must return a model of the functional API or a Sequential, got the subclass "
             f"{type(built).__name__}",
             "Make it a layer, and return keras.Model(inputs, outputs).",
         )
-    _check_shapes(builder, built, image_shape, num_classes)
-    return _as_ours(builder, built, image_shape, num_classes)
+    _check_shapes(own_model, built, image_shape, num_classes)
+    return _as_ours(own_model, built, image_shape, num_classes)
 
 
-def check_own(
-    builder: Builder, params: Params, image_shape: tuple[int, int, int], num_classes: int
+def check_own_model(
+    own_model: OwnModel, params: Params, image_shape: tuple[int, int, int], num_classes: int
 ) -> tuple[set[str], str]:
-    """Try a builder on the params of trial 0: all that can be wrong before any training.
+    """Try an own model on the params of trial 0: all that can be wrong before any training.
 
     It is built, run on noise in a graph, saved, loaded and run again.
 
     Args:
-        builder: Of the user.
+        own_model: Of the user.
         params: Of trial 0.
         image_shape: (height, width, channels).
         num_classes: At least 2.
@@ -118,28 +118,30 @@ def check_own(
     """
     read = ReadParams(params)
     try:
-        model = build_own(builder, params=read, image_shape=image_shape, num_classes=num_classes)
+        model = build_own_model(
+            own_model, params=read, image_shape=image_shape, num_classes=num_classes
+        )
     except ConfigError:
         raise
     except Exception as error:  # a user's function may raise anything
         raise ConfigError(
-            f"{place_of(error, builder)}: must build a model for the params of trial 0, got: "
+            f"{place_of(error, own_model)}: must build a model for the params of trial 0, got: "
             f"{describe(error)}.",
             remedy=f"The params are {dict(params)}.",
         ) from error
     if not model.trainable_weights:
-        raise _error(builder, "must return a model with weights to train, got none", "")
+        raise _error(own_model, "must return a model with weights to train, got none", "")
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (NUM_NOISE, *image_shape)).astype(np.uint8)
-    probabilities = _run(builder, model, noise)
+    probabilities = _run(own_model, model, noise)
     if not np.isfinite(probabilities).all():
         raise _error(
-            builder,
+            own_model,
             "must give finite probabilities for noise of 0 to 255, got "
             f"{probabilities[~np.isfinite(probabilities)][0]}",
             "Scale the images inside the model: keras.layers.Rescaling(1 / 255).",
         )
-    _check_saving(builder, model, noise, probabilities)
+    _check_saving(own_model, model, noise, probabilities)
     try:
         grad_cam(model, noise, probabilities.argmax(axis=1))
     except Exception as error:  # noqa: BLE001 - it opens layers that it has never seen
@@ -147,21 +149,21 @@ def check_own(
     return read.names, ""
 
 
-def _run(builder: Builder, model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _run(own_model: OwnModel, model: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """What a model gives in a graph of TensorFlow operations, as trials and judging run it."""
     try:
         count_flops(model)
         return np.asarray(compile_prediction(model)(images), np.float32)
     except Exception as error:  # a user's layers may raise anything
         raise ConfigError(
-            f"{place_of(error, builder)}: must return a model that runs as a graph, got: "
+            f"{place_of(error, own_model)}: must return a model that runs as a graph, got: "
             f"{describe(error)}.",
             remedy="Use keras.ops in layers of your own, not NumPy.",
         ) from error
 
 
 def _check_saving(
-    builder: Builder,
+    own_model: OwnModel,
     model: keras.Model,
     images: NDArray[np.uint8],
     probabilities: NDArray[np.float32],
@@ -177,16 +179,16 @@ def _check_saving(
         except Exception as error:  # a user's layers may raise anything
             got = _why_not_loaded(error)
             raise _error(
-                builder,
+                own_model,
                 f"must return a model that loads again once it is saved, got: {got}",
                 "Decorate layers and functions of your own with "
                 '@keras.saving.register_keras_serializable("my_model"), and give layers a '
                 "get_config with all arguments of __init__; write no Lambda layers.",
             ) from error
-    difference = float(np.abs(_run(builder, again, images) - probabilities).max())
+    difference = float(np.abs(_run(own_model, again, images) - probabilities).max())
     if not difference <= TOLERANCE:
         raise _error(
-            builder,
+            own_model,
             "must return a model that is the same when it is saved and loaded, got probabilities "
             f"that differ by {difference:.2g}",
             "Let get_config of your layers give all arguments, and make weights in __init__ or "
@@ -201,11 +203,11 @@ def _why_not_loaded(error: Exception) -> str:
 
 
 def _check_shapes(
-    builder: Builder, model: keras.Model, image_shape: tuple[int, int, int], num_classes: int
+    own_model: OwnModel, model: keras.Model, image_shape: tuple[int, int, int], num_classes: int
 ) -> None:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise _error(
-            builder,
+            own_model,
             "must return a model with one input and one output, got "
             f"{len(model.inputs)} and {len(model.outputs)}",
             CONTRACT,
@@ -216,22 +218,22 @@ def _check_shapes(
     )
     if not is_fitting:
         raise _error(
-            builder,
+            own_model,
             f"must return a model with input {wanted}, got {got}",
             "Begin it with keras.Input(image_shape).",
         )
     wanted_out, got_out = (None, num_classes), tuple(model.outputs[0].shape)
     if got_out != wanted_out:
         raise _error(
-            builder, f"must return a model with output {wanted_out}, got {got_out}", HEAD_REMEDY
+            own_model, f"must return a model with output {wanted_out}, got {got_out}", HEAD_REMEDY
         )
 
 
 def _as_ours(
-    builder: Builder, built: keras.Model, image_shape: tuple[int, int, int], num_classes: int
+    own_model: OwnModel, built: keras.Model, image_shape: tuple[int, int, int], num_classes: int
 ) -> keras.Model:
     """The same network between our input and our output."""
-    head = _head(builder, built)
+    head = _head(own_model, built)
     images = keras.Input(image_shape, dtype="uint8", name="image")
     takes_bytes = keras.backend.standardize_dtype(built.inputs[0].dtype) == "uint8"
     # Float32, whatever the precision: the user's model scales what is 0 to 255.
@@ -246,7 +248,7 @@ def _as_ours(
     return model
 
 
-def _head(builder: Builder, model: keras.Model) -> layers.Dense:
+def _head(own_model: OwnModel, model: keras.Model) -> layers.Dense:
     """The Dense layer of the classes; its softmax may be a layer of its own."""
     last = model.outputs[0]._keras_history.operation
     is_softmax = isinstance(last, layers.Softmax) or (
@@ -260,9 +262,9 @@ def _head(builder: Builder, model: keras.Model) -> layers.Dense:
     if isinstance(dense, layers.Dense):
         got += f" with {getattr(dense.activation, '__name__', dense.activation)}"
     raise _error(
-        builder, f"must return a model that ends in a Dense softmax layer, got {got}", HEAD_REMEDY
+        own_model, f"must return a model that ends in a Dense softmax layer, got {got}", HEAD_REMEDY
     )
 
 
-def _error(builder: Builder, rule: str, remedy: str) -> ConfigError:
-    return ConfigError(f"--model {builder}: {rule}.", remedy=remedy)
+def _error(own_model: OwnModel, rule: str, remedy: str) -> ConfigError:
+    return ConfigError(f"--model {own_model}: {rule}.", remedy=remedy)

@@ -1,4 +1,4 @@
-"""What a user's own builder gives: checked, and brought into the form of our networks."""
+"""What a user's own model is: checked, and brought into the form of our networks."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +9,10 @@ import pytest
 from keras import layers
 
 from autocnn.core.errors import ConfigError
-from autocnn.core.own_model import Builder
+from autocnn.core.own_model import OwnModel
 from autocnn.training.networks.average import average_models, set_temperature
 from autocnn.training.networks.features import feature_model
-from autocnn.training.networks.own import ReadParams, build_own, check_own
+from autocnn.training.networks.own_model import ReadParams, build_own_model, check_own_model
 from tests.training.networks import own_models
 
 pytestmark = pytest.mark.usefixtures("tensorflow_session")
@@ -29,17 +29,17 @@ def mixed_precision() -> Iterator[None]:
     keras.config.set_dtype_policy("float32")
 
 
-def own(function: str) -> Builder:
-    return Builder(Path(own_models.__file__), function)
+def own(function: str) -> OwnModel:
+    return OwnModel(Path(own_models.__file__), function)
 
 
 def build(function: str, **params: int) -> keras.Model:
-    return build_own(own(function), params, SHAPE, 3)
+    return build_own_model(own(function), params, SHAPE, 3)
 
 
 def problem(function: str) -> ConfigError:
     with pytest.raises(ConfigError) as caught:
-        check_own(own(function), {"depth": 1}, SHAPE, 3)
+        check_own_model(own(function), {"depth": 1}, SHAPE, 3)
     assert caught.value.exit_code == 2
     return caught.value
 
@@ -84,13 +84,13 @@ def test_its_output_is_float32_in_mixed_precision(mixed_precision: None) -> None
     assert [layer.compute_dtype for layer in convolutions] == ["bfloat16"]
 
 
-def test_a_good_builder_is_tried_and_what_it_read_is_told() -> None:
+def test_a_good_own_model_is_tried_and_what_it_read_is_told() -> None:
     params = {"depth": 2, "filters": 4, "unread": 3, "learning_rate": 1e-3}
-    assert check_own(own("cnn"), params, SHAPE, 3) == ({"depth", "filters"}, "")
+    assert check_own_model(own("cnn"), params, SHAPE, 3) == ({"depth", "filters"}, "")
 
 
 def test_a_model_without_a_feature_map_is_no_mistake() -> None:
-    read, no_maps = check_own(own("mlp"), {"depth": 1}, SHAPE, 3)
+    read, no_maps = check_own_model(own("mlp"), {"depth": 1}, SHAPE, 3)
     assert read == set()
     assert "feature map" in no_maps
 
@@ -119,7 +119,7 @@ def test_a_model_without_a_feature_map_is_no_mistake() -> None:
         ("cn", "own_models.py must define 'cn', got no such name", "Did you mean 'cnn'?"),
     ],
 )
-def test_the_rule_that_a_builder_breaks_is_told(function: str, message: str, remedy: str) -> None:
+def test_the_rule_that_a_model_breaks_is_told(function: str, message: str, remedy: str) -> None:
     error = problem(function)
     assert message in error.message
     assert remedy in error.remedy
