@@ -129,7 +129,7 @@ import sys, time
 from pathlib import Path
 import autocnn.data.arrays as arrays
 from autocnn.data import read_source, decode_images
-from autocnn.events import Observer
+from autocnn.core.events import Observer
 slow = arrays.decode_image
 def decode_image(*args, **kwargs):
     time.sleep(0.05)

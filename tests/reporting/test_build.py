@@ -16,8 +16,8 @@ from tests.reporting.studies import make_study
 PROGRAM = """
 import json, sys
 from pathlib import Path
-from autocnn.store import StudyFolder
-from autocnn.report.build import write_report
+from autocnn.storage import StudyFolder
+from autocnn.reporting.build import write_report
 before = sorted({name.split(".")[0] for name in sys.modules})
 write_report(StudyFolder(Path(sys.argv[1])))
 print(json.dumps([before, sorted({name.split(".")[0] for name in sys.modules})]))

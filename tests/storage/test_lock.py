@@ -118,7 +118,7 @@ def test_the_lock_is_held_against_this_process_too(tmp_path: Path) -> None:
 HOLD_LOCK = """
 import sys
 from pathlib import Path
-from autocnn.lock import StudyLock
+from autocnn.storage.lock import StudyLock
 lock = StudyLock(Path(sys.argv[1]))
 lock.acquire()
 print("locked", flush=True)

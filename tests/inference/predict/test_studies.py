@@ -204,8 +204,8 @@ def test_an_export_answers_as_its_study(place: Path) -> None:
 PEAK = """
 import json, resource, sys
 from pathlib import Path
-from autocnn.prediction.model import load
-from autocnn.prediction.reading import NamedImage
+from autocnn.inference.predict.model import load
+from autocnn.inference.predict.reading import NamedImage
 model = load("mine")
 path = Path(sys.argv[1])
 peaks = []
