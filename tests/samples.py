@@ -110,7 +110,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(path.read_text("utf-8"), newline="")))
 
 
-def have_no_room(*arguments: object) -> NoReturn:
+def fail_disk_full(*arguments: object) -> NoReturn:
     """In the place of os.fsync: the disk is full."""
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -53,7 +53,7 @@ def writing_error(error: OSError, path: Path) -> StudyError:
     """The error that tells a user why `path` could not be written, and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFullError(
-            f"{path}: the disk must have room, got: it is full.",
+            f"{path}: the disk must have free space, got: it is full.",
             remedy="Free some space, or choose another folder with --results.",
         )
     remedy = "Choose a folder that you may write to with --results."

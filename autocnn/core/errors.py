@@ -10,7 +10,7 @@
     │   ├── StudyExistsError      4
     │   ├── StudyLockedError      4
     │   ├── StudyChangedError     4   its data or its space are others than they were
-    │   └── DiskFullError         4   resumable as soon as there is room
+    │   └── DiskFullError         4   resumable as soon as there is free space
     ├── SearchError               5   the search ended with nothing to show
     ├── ExportError               6
     ├── MissingExtraError         7   an optional package is not installed
@@ -23,7 +23,7 @@ from typing import ClassVar
 
 
 class AutocnnError(Exception):
-    """Base of all errors that a user can cause and mend.
+    """Base of all errors that a user can cause and repair.
 
     Args:
         message: Where, the rule that must hold, and what was got.

@@ -146,8 +146,8 @@ class ArrayCache:
         except OSError as error:
             reason = error.strerror or str(error)
             raise DataError(
-                f"{self.folder}: the cache of decoded images must be a folder with room "
-                f"that can be written, got: {reason}.",
+                f"{self.folder}: the cache of decoded images must be a writable folder "
+                f"with free space, got: {reason}.",
                 remedy="Give another one with --cache-dir.",
             ) from error
 

@@ -192,7 +192,7 @@ def gather_bundles(bundles: NDArray[np.int64], indices: Sequence[int]) -> dict[i
 def _targets(labels: NDArray[np.int32], fraction: float, num_classes: int) -> NDArray[np.int64]:
     """(classes,) images to take of each: at least 1, in all `fraction` of the images."""
     exact = np.bincount(labels, minlength=num_classes) * fraction
-    targets: NDArray[np.int64] = np.maximum(np.floor(exact), 1).astype(np.int64)
+    targets: NDArray[np.int64] = np.maximum(exact.astype(np.int64), 1)
     missing = int(np.rint(exact.sum())) - int(targets.sum())
     # Largest remainders get the images that rounding down left over.
     by_remainder = np.argsort(targets - exact, kind="stable")

@@ -110,7 +110,7 @@ def _first_of_best(losses: DoubleArray) -> int:
 
 
 def _log_losses(truth: DoubleArray) -> DoubleArray:
-    """(m,) Log loss of (m, n) probabilities of the true classes, with the floor of `score`."""
+    """(m,) Log loss of (m, n) probabilities of the true classes, clipped as in `score`."""
     floored = np.clip(truth, SMALLEST_PROBABILITY, 1.0)
     losses: DoubleArray = -np.log(floored).mean(axis=1)
     return losses

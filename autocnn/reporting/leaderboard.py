@@ -1,6 +1,6 @@
 """The candidates of a study as ranked rows: for CSV, JSON and the terminal.
 
-Part of the reading wing: nothing here is slow to import.
+Nothing here is slow to import: no Keras, no pandas.
 """
 
 import csv

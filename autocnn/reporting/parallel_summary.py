@@ -184,7 +184,7 @@ def _number_scale(
     marks = [ends[0] + span * share for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     if is_log:
         return to_height, tuple((to_height(math.exp(one)), f"{math.exp(one):.3g}") for one in marks)
-    digits = 2 - math.floor(math.log10(span))
+    digits = 2 - int(math.log10(span) // 1)
     return to_height, tuple((to_height(one), f"{round(one, digits):g}") for one in marks)
 
 

@@ -143,7 +143,7 @@ class Scale:
         """A scale that holds all these intervals, and ends at 1."""
         ends = [interval.low for interval in intervals if interval is not None]
         low = min(ends, default=0.0)
-        # A little room on the left; one step of 5 % at least, so that bars stay comparable.
+        # A little space on the left; one step of 5 % at least, so that bars stay comparable.
         return cls(low=max(0.0, min(low - 0.1 * (1 - low), 0.95)), high=1.0)
 
     def bar(self, interval: Interval | None) -> Bar | None:

@@ -1,4 +1,4 @@
-"""Room on the disk: a study stops cleanly before there is none."""
+"""Free space on the disk: a study stops cleanly before there is none."""
 
 import math
 import shutil
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from autocnn.core.errors import DiskFullError
 from autocnn.storage import StudyFolder
 
-SMALLEST_ROOM_GB = 0.2
+SMALLEST_FREE_GB = 0.2
 """Checkpoints and models of a few trials, written beside the old ones, need no more."""
 
 LOOK_EVERY_S = 10.0
@@ -17,7 +17,7 @@ LOOK_EVERY_S = 10.0
 
 @dataclass
 class DiskGuard:
-    """Looks at the room that is left, now and then.
+    """Looks at the free space, now and then.
 
     Attributes:
         folder: The study.
@@ -41,10 +41,10 @@ class DiskGuard:
         self.looked = self.clock()
         free_gb = shutil.disk_usage(self.folder.path).free / 1e9
         resume = f"autocnn resume {self.folder.path}"
-        if free_gb < SMALLEST_ROOM_GB:
+        if free_gb < SMALLEST_FREE_GB:
             raise DiskFullError(
-                f"{self.folder.path}: the disk must have {SMALLEST_ROOM_GB * 1e3:.0f} MB of room, "
-                f"got {free_gb * 1e3:.0f} MB. The study was stopped, and nothing is lost.",
+                f"{self.folder.path}: the disk must have {SMALLEST_FREE_GB * 1e3:.0f} MB of free "
+                f"space, got {free_gb * 1e3:.0f} MB. The study was stopped, and nothing is lost.",
                 remedy=f"Free some space, then go on with `{resume}`.",
             )
         size_gb = self.folder.size_gb()

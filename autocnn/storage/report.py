@@ -29,7 +29,7 @@ class ReportFiles(Files):
         return self._parse(path, AuditReport.model_validate_json) if path.exists() else None
 
     def has_model(self, candidate: int) -> bool:
-        """Whether a candidate's model.keras is there: it may have been deleted to save room."""
+        """Whether a candidate's model.keras is there: it may have been deleted to save space."""
         return (self.path / "candidates" / f"{candidate:02d}" / "model.keras").is_file()
 
     def read_candidate_picture(self, candidate: int, name: str) -> bytes | None:

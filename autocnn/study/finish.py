@@ -21,7 +21,7 @@ def finish(session: Session, ranked: Sequence[TrialRecord]) -> None:
 
     Raises:
         SearchError: When no finalist could be retrained or judged.
-        DiskFullError: When there is no room to go on.
+        DiskFullError: When the disk is too full to go on.
         KeyboardInterrupt: When stopping was asked for.
     """
     from autocnn.reporting.build import write_report

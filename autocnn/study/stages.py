@@ -22,7 +22,7 @@ def run_stages(session: Session) -> None:
         DataError: When the data cannot be used.
         StudyChangedError: When data or space are others than they were.
         SearchError: When nothing finished.
-        DiskFullError: When there is no room to go on.
+        DiskFullError: When the disk is too full to go on.
         KeyboardInterrupt: When stopping was asked for.
     """
     prepare(session)

@@ -19,7 +19,7 @@ def search_trials(session: Session) -> list[TrialRecord]:
 
     Raises:
         SearchError: When nothing finished.
-        DiskFullError: When there is no room to go on.
+        DiskFullError: When the disk is too full to go on.
         KeyboardInterrupt: When stopping was asked for.
     """
     from autocnn.tuning.loop import SearchPlan, rank_trials, run_search

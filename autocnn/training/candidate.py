@@ -59,7 +59,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         report: Not called.
 
     Raises:
-        DiskFullError: When there is no room for the model.
+        DiskFullError: When the model does not fit on the disk.
     """
     configure_tensorflow(threads=task.threads)
     if task.own_model is not None:

@@ -55,7 +55,7 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
 
     Raises:
         TrialDivergedError: When the loss becomes NaN or infinite.
-        DiskFullError: When there is no room for a checkpoint or the model.
+        DiskFullError: When a checkpoint or the model does not fit on the disk.
     """
     configure_tensorflow(threads=task.threads, deterministic=task.deterministic)
     keras.config.set_dtype_policy(task.precision)

@@ -105,7 +105,7 @@ def run_search(
 
     Raises:
         SearchError: When the first trials all fail alike, or none has finished an epoch.
-        DiskFullError: When there is no room to go on; running trials stay open.
+        DiskFullError: When the disk is too full to go on; running trials stay open.
         KeyboardInterrupt: When stopping was asked for; running trials stay open.
     """
     search = _Search(plan, engine, executor, folder, budget, observer)
@@ -128,7 +128,7 @@ def rank_trials(goal: Goal, records: Sequence[TrialRecord]) -> list[TrialRecord]
 
 
 class _Search:
-    """The state of one search; `run_search` is its front door."""
+    """The state of one search; callers use `run_search`."""
 
     def __init__(
         self,
@@ -281,7 +281,7 @@ class _Search:
     def _take_end(self, event: EndEvent) -> None:
         outcome, running = event.outcome, self.running[event.key]
         if isinstance(outcome.error, StudyError):
-            raise outcome.error  # no room on the disk is not the trial's fault
+            raise outcome.error  # a full disk is not the trial's fault
         if outcome.state == TrialState.OUT_OF_MEMORY and not running.start.half_batch:
             self._repeat_with_half_batch(event.key)
             return

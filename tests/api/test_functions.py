@@ -1,4 +1,4 @@
-"""The front door: settings become a config, models and data become an evaluation."""
+"""The public functions: settings become a config, models and data become an evaluation."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A whole study through the front door, in a script as people write it: without a guard."""
+"""A whole study through the public API, in a script as people write it: without a guard."""
 
 import json
 import subprocess

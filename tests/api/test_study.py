@@ -144,7 +144,7 @@ def test_resume_of_a_finished_study_leaves_it_as_it_is(folder: StudyFolder) -> N
 def test_export_hands_on_what_was_asked(
     folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import autocnn.inference.export as room
+    import autocnn.inference.export as package
 
     asked: dict[str, Any] = {}
 
@@ -152,7 +152,7 @@ def test_export_hands_on_what_was_asked(
         asked.update(options, format=format, folder=folder)
         return Path("there")
 
-    monkeypatch.setattr(room, "export_model", export_model, raising=False)
+    monkeypatch.setattr(package, "export_model", export_model, raising=False)
     study = autocnn.open_study("mine")
     assert study.export("onnx", to="there") == Path("there")
     asked.pop("observer")

@@ -105,7 +105,7 @@ def test_an_error_in_the_block_leaves_the_old_file_and_passes(
 def test_a_disk_that_fills_up_in_the_block_is_told(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"old")
-    with pytest.raises(DiskFullError, match="a: the disk must have room"), replacing(path):
+    with pytest.raises(DiskFullError, match="a: the disk must have free space"), replacing(path):
         fail_with(errno.ENOSPC)
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["a"]
@@ -123,7 +123,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
     with pytest.raises(DiskFullError) as caught:
         replace_file(path, b"new")
     assert str(caught.value) == (
-        f"{path}: the disk must have room, got: it is full. "
+        f"{path}: the disk must have free space, got: it is full. "
         "Free some space, or choose another folder with --results."
     )
     assert caught.value.exit_code == 4
@@ -154,8 +154,16 @@ def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "kind", "message"),
     [
-        (errno.ENOSPC, DiskFullError, "the disk must have room, got: it is full. Free some space"),
-        (errno.EDQUOT, DiskFullError, "the disk must have room, got: it is full. Free some space"),
+        (
+            errno.ENOSPC,
+            DiskFullError,
+            "the disk must have free space, got: it is full. Free some space",
+        ),
+        (
+            errno.EDQUOT,
+            DiskFullError,
+            "the disk must have free space, got: it is full. Free some space",
+        ),
         (errno.EROFS, StudyError, "must be writable, got: Read-only file system. Choose a folder"),
         (errno.EACCES, StudyError, "must be writable, got: Permission denied. Choose a folder"),
     ],

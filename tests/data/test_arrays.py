@@ -253,7 +253,7 @@ def test_the_marker_goes_with_the_object(table: Any, tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written(table: Any, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file/below", Path("/proc/autocnn")):
-        with pytest.raises(DataError, match=r"must be a folder with room .* with --cache-dir\."):
+        with pytest.raises(DataError, match=r"writable folder with free space.*with --cache-dir\."):
             decode(table, folder)
 
 

@@ -261,7 +261,7 @@ def test_a_changed_space_stops_the_resume_and_a_fork_takes_over_what_holds(place
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 260 MB: the guard wants 200 MB of room."""
+    """A file system of 260 MB: the guard wants 200 MB of free space."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=260m", "tmpfs", str(disk)]
@@ -284,7 +284,7 @@ def test_a_disk_that_fills_up_stops_the_study_before_it_breaks(
     (small_disk / "ballast").write_bytes(bytes(120_000_000))
     code, stderr = session.wait()
     assert code == 4
-    assert "must have 200 MB of room" in stderr
+    assert "must have 200 MB of free space" in stderr
     assert states(study) == ["complete", "complete", "interrupted"]
     (small_disk / "ballast").unlink()
     (tmp_path / "go").touch()

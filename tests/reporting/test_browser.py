@@ -42,7 +42,7 @@ def browser() -> "Iterator[Chrome]":
     assert DRIVER, "chromium-driver must be there in CI"
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
-    # Containers have no room for its sandbox and its shared memory.
+    # Containers have neither its sandbox nor enough shared memory.
     for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from autocnn.core.errors import DiskFullError, StudyError
 from autocnn.core.records import EpochScore
 from autocnn.storage.checkpoint import Arrays, Checkpoint, read_checkpoint, write_checkpoint
-from tests.samples import checkpoint, epoch, have_no_room
+from tests.samples import checkpoint, epoch, fail_disk_full
 
 
 def is_same(one: Arrays, other: Arrays) -> bool:
@@ -280,20 +280,20 @@ def test_a_pickled_object_is_never_run(path: Path) -> None:
 
 def test_a_full_disk_leaves_the_old_checkpoint(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_checkpoint(path, checkpoint(1))
-    monkeypatch.setattr(os, "fsync", have_no_room)
-    with pytest.raises(DiskFullError, match=r"epoch\.npz: the disk must have room"):
+    monkeypatch.setattr(os, "fsync", fail_disk_full)
+    with pytest.raises(DiskFullError, match=r"epoch\.npz: the disk must have free space"):
         write_checkpoint(path, checkpoint(2))
     assert is_equal(read_checkpoint(path), checkpoint(1))
     assert [file.name for file in path.parent.iterdir()] == ["epoch.npz"]
 
 
 class SmallDisk(io.FileIO):
-    """A file on a disk with room for 2,000 bytes."""
+    """A file on a disk with 2,000 bytes of free space."""
 
     def write(self, data: object, /) -> int:
         assert isinstance(data, memoryview | bytes)
         if self.tell() + len(data) > 2000:
-            have_no_room()
+            fail_disk_full()
         return super().write(data)
 
 
@@ -310,7 +310,7 @@ def test_a_disk_that_fills_up_within_an_array_leaves_the_old_checkpoint(
         return io.BufferedRandom(SmallDisk(name, "w+"), 512)
 
     monkeypatch.setattr("tempfile.NamedTemporaryFile", open_small)
-    with pytest.raises(DiskFullError, match=r"epoch\.npz: the disk must have room"):
+    with pytest.raises(DiskFullError, match=r"epoch\.npz: the disk must have free space"):
         write_checkpoint(path, with_weights([np.ones(10_000)]))
     assert opened != []
     assert is_equal(read_checkpoint(path), checkpoint(1))

@@ -11,7 +11,7 @@ import pytest
 from autocnn.core.errors import DiskFullError
 from autocnn.core.quantities import parse_size
 from autocnn.storage import StudyFolder
-from autocnn.storage.disk import LOOK_EVERY_S, SMALLEST_ROOM_GB, DiskGuard
+from autocnn.storage.disk import LOOK_EVERY_S, SMALLEST_FREE_GB, DiskGuard
 
 
 class Disk:
@@ -21,7 +21,7 @@ class Disk:
         free_gb: Room on the disk.
         size_gb: Size of the study.
         now: Seconds on the clock.
-        num_looks: How often the room was asked for.
+        num_looks: How often it was asked for the free space.
     """
 
     def __init__(self) -> None:
@@ -60,8 +60,8 @@ def problem(check: Callable[[], None]) -> DiskFullError:
     return caught.value
 
 
-def test_nothing_is_said_while_there_is_room(folder: StudyFolder, disk: Disk) -> None:
-    disk.free_gb, disk.size_gb = SMALLEST_ROOM_GB, 50.0
+def test_nothing_is_said_while_there_is_free_space(folder: StudyFolder, disk: Disk) -> None:
+    disk.free_gb, disk.size_gb = SMALLEST_FREE_GB, 50.0
     guard(folder, disk).check()
     assert disk.num_looks == 1
 
@@ -70,7 +70,7 @@ def test_a_nearly_full_disk_stops_the_study(folder: StudyFolder, disk: Disk) -> 
     disk.free_gb = 0.1234
     error = problem(guard(folder, disk).check)
     assert error.message == (
-        f"{folder.path}: the disk must have 200 MB of room, got 123 MB. "
+        f"{folder.path}: the disk must have 200 MB of free space, got 123 MB. "
         "The study was stopped, and nothing is lost."
     )
     assert error.remedy == f"Free some space, then go on with `autocnn resume {folder.path}`."
@@ -128,9 +128,9 @@ def test_a_disk_that_fills_up_is_seen_at_the_next_look(folder: StudyFolder, disk
 
 
 def test_the_real_disk_is_looked_at(folder: StudyFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("autocnn.storage.disk.SMALLEST_ROOM_GB", 0.0)
+    monkeypatch.setattr("autocnn.storage.disk.SMALLEST_FREE_GB", 0.0)
     watching = DiskGuard(folder, limit_gb=1.0)
     watching.check()
-    monkeypatch.setattr("autocnn.storage.disk.SMALLEST_ROOM_GB", 1e12)
+    monkeypatch.setattr("autocnn.storage.disk.SMALLEST_FREE_GB", 1e12)
     watching.looked = float("-inf")
     assert "the disk must have" in problem(watching.check).message

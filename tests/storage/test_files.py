@@ -7,7 +7,7 @@ import pytest
 
 from autocnn.core.errors import DiskFullError, StudyError
 from autocnn.storage import StudyFolder
-from tests.samples import have_no_room, read_rows, trial
+from tests.samples import fail_disk_full, read_rows, trial
 
 
 @pytest.mark.parametrize("content", [b"", b'{"name": ', b"\xff"])
@@ -36,8 +36,8 @@ def test_a_full_disk_leaves_the_old_file(
     folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder.write_trials_table([trial(0)])
-    monkeypatch.setattr(os, "fsync", have_no_room)
-    with pytest.raises(DiskFullError, match=r"trials\.csv: the disk must have room"):
+    monkeypatch.setattr(os, "fsync", fail_disk_full)
+    with pytest.raises(DiskFullError, match=r"trials\.csv: the disk must have free space"):
         folder.write_trials_table([trial(0), trial(1)])
     assert len(read_rows(folder.path / "trials.csv")) == 1
 

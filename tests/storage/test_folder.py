@@ -22,7 +22,7 @@ from autocnn.core.errors import (
 from autocnn.spaces.files import load_space
 from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.lock import Owner
-from tests.samples import have_no_room
+from tests.samples import fail_disk_full
 
 
 def names(path: Path) -> list[str]:
@@ -102,8 +102,8 @@ def test_read_only_results_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_full_disk_leaves_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "fsync", have_no_room)
-    with pytest.raises(DiskFullError, match="the disk must have room"):
+    monkeypatch.setattr(os, "fsync", fail_disk_full)
+    with pytest.raises(DiskFullError, match="the disk must have free space"):
         StudyFolder.create(tmp_path, "mine", {})
     assert names(tmp_path) == []
 

@@ -16,7 +16,7 @@ import pytest
 
 from autocnn.core.errors import DiskFullError, StudyLockedError
 from autocnn.storage.lock import Owner, StudyLock
-from tests.samples import have_no_room
+from tests.samples import fail_disk_full
 
 HOST = socket.gethostname()
 
@@ -244,10 +244,10 @@ def test_an_owner_file_with_impossible_values_is_ignored(
 def test_a_full_disk_is_told_and_leaves_the_lock_to_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also to this process, which may try again as soon as there is room."""
+    """Also to this process, which may try again as soon as there is free space."""
     lock = StudyLock(tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fsync", have_no_room)
+        patch.setattr(os, "fsync", fail_disk_full)
         with pytest.raises(DiskFullError):
             lock.acquire()
     assert not (tmp_path / ".owner.json").exists()

@@ -228,10 +228,10 @@ def test_half_the_batch_is_twice_the_steps(images: Images, tmp_path: Path) -> No
 def test_a_full_disk_ends_the_training(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_room(descriptor: int) -> None:
+    def disk_full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", no_room)
+    monkeypatch.setattr(os, "fsync", disk_full)
     with pytest.raises(DiskFullError):
         train(make_task(images, tmp_path), keep_going)
 

@@ -122,7 +122,7 @@ def test_the_search_ends_in_time_for_the_finalists() -> None:
     ("total_s", "now", "expected"),
     [
         (1000.0, 0.0, 3),
-        (70.0, 60.0, 2),  # their share of 70 s is room for two of 16 s each
+        (70.0, 60.0, 2),  # their share of 70 s is enough for two of 16 s each
         (32.0, 31.0, 1),
         (1.0, 5.0, 1),  # even when all time is gone
         (70.0, 0.0, 3),  # nothing of it used yet

@@ -186,7 +186,7 @@ def odd_images(facts: Facts, table: ImageTable) -> tuple[OddImage, ...]:
         odd = {value for value, count in others if count < max(FEW * len(values), 2)}
         for index, value in enumerate(values):
             if value in odd:
-                share = np.floor(1000 * most / len(values)) / 10
+                share = 1000 * most // len(values) / 10
                 reason = f"{what} {value}, where {share:g} % have {usual}"
                 reasons.setdefault(index, []).append(reason)
     return tuple(

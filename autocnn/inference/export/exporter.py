@@ -60,7 +60,7 @@ def export_model(
         ExportError: When the study has no finished model, or the export is not the same.
         StudyError: When the study has no such candidate or cannot be read, or the folder cannot
             be written.
-        DiskFullError: When there is no room; nothing is left of the export.
+        DiskFullError: When the disk is full; nothing is left of the export.
     """
     observer = observer or Observer()
     chosen, checked_precision = find_format(format, precision)

@@ -34,8 +34,8 @@ def keras_graph(network: keras.Model) -> keras.Model:
     x = resize(images, training=False)
     if channels == 1:
         weigh = layers.Rescaling(list(GREY_WEIGHTS), dtype="float32", name="weigh_colours")
-        x = ops.floor(ops.sum(weigh(x), axis=-1, keepdims=True) + 0.5)
-        x = ops.cast(x, "uint8")
+        # The cast cuts off what is behind the point, so that adding 0.5 rounds.
+        x = ops.cast(ops.sum(weigh(x), axis=-1, keepdims=True) + 0.5, "uint8")
     pixels = layers.Identity(dtype="uint8", name=PIXELS)(x)
     inner = keras.Model(network.input, network.output, name=NETWORK)
     outputs = layers.Identity(dtype="float32", name=PROBABILITIES)(inner(pixels))

@@ -27,7 +27,7 @@ from autocnn.storage.status import StudyStatus
 
 TIMEOUT_S = 3600.0
 
-_NO_ROOM = "No space left on device"
+_DISK_FULL = "No space left on device"
 
 
 def write_model(
@@ -55,7 +55,7 @@ def write_model(
 
     Raises:
         ExportError: When the model cannot be converted, or the file is not the same model.
-        DiskFullError: When there is no room.
+        DiskFullError: When the disk is full.
     """
     with _workshop(folder, status, metadata, target, observer) as work:
         if metadata.precision == "float32":
@@ -73,9 +73,10 @@ def write_model(
 
 
 def disk_full(target: Path) -> DiskFullError:
-    """That there is no room for an export."""
+    """The error that says that an export does not fit on the disk."""
     return DiskFullError(
-        f"{target}: the disk must have room for the export, got: it is full. Nothing was written.",
+        f"{target}: the disk must have free space for the export, got: it is full. "
+        "Nothing was written.",
         remedy="Free some space, or choose another folder with --to.",
     )
 
@@ -167,7 +168,7 @@ class _Workshop:
         if outcome.error is not None:
             return outcome.error
         log = log_path.read_text("utf-8", errors="replace") if log_path.exists() else ""
-        if _NO_ROOM in outcome.traceback + outcome.reason + log:
+        if _DISK_FULL in outcome.traceback + outcome.reason + log:
             return disk_full(self.target.parent)
         path = self.folder.candidate_model_path(self.metadata.candidate)
         return ExportError(

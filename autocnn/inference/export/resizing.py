@@ -61,7 +61,7 @@ def _triangle_weights(length: Any, wanted: int) -> Any:
 
 
 def _round(values: Any) -> Any:
-    return tf.floor(values + 0.5)
+    return (values + 0.5) // 1
 
 
 class FixedResize(layers.Layer):  # type: ignore[misc]

@@ -53,7 +53,7 @@ class Explainer:
 
         Raises:
             ExportError: When the network has no feature map to be explained.
-            DiskFullError: When there is no room.
+            DiskFullError: When the disk is full.
         """
         from autocnn.reporting.plots.overlay import draw_overlay, encode_overlay
         from autocnn.training.networks.grad_cam import grad_cam

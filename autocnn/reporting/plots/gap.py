@@ -32,7 +32,7 @@ CAUSE_WORDS = {
 }
 
 EMPHASIS = "#A84300"
-"""The vermilion of the house, dark enough for words: 6 : 1 on white."""
+"""The vermilion of `COLOURS`, dark enough for words: 6 : 1 on white."""
 
 
 def draw_gap(gap: Gap, *, title: str) -> Figure:

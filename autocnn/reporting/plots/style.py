@@ -1,4 +1,4 @@
-"""The one house style of all pictures: colours, lines, type, and names that always fit.
+"""The one style of all pictures: colours, lines, type, and names that always fit.
 
 Nothing here changes matplotlib's global settings: pictures are drawn and saved inside
 `house_style()`.
@@ -24,7 +24,7 @@ LETTERS_PER_INCH = 11
 """Letters of a title that fit an inch; most need less."""
 
 NAME_LENGTH = 26
-"""Letters of a class or param name that a legend or an axis has room for."""
+"""Letters of a class or param name that fit into a legend or beside an axis."""
 
 INCHES_PER_LETTER = 0.068
 """Width of a letter of a tick label, about."""
@@ -104,7 +104,7 @@ MINUS = "\N{MINUS SIGN}"
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """The defaults of matplotlib with the house's changes, until the block ends."""
+    """The defaults of matplotlib with autocnn's changes, until the block ends."""
     changes: dict[Any, Any] = {
         "font.family": list(installed_fonts()),
         "font.size": 9.0,
@@ -258,7 +258,7 @@ def display_title(text: str) -> str:
 
 
 def has_glyph(character: str) -> bool:
-    """Whether an installed font of the house can draw a character."""
+    """Whether one of `installed_fonts` can draw a character."""
     return ord(character) in _drawable()
 
 
@@ -271,7 +271,7 @@ def installed_fonts() -> tuple[str, ...]:
 
 @cache
 def _drawable() -> frozenset[int]:
-    """Code points that some font of the house has, but for control characters."""
+    """Code points that one of `installed_fonts` has, but for control characters."""
     points: set[int] = set()
     for name in installed_fonts():
         path = fontManager.findfont(name, fallback_to_default=False)

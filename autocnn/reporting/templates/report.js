@@ -64,7 +64,7 @@
   markScrolling();
   window.addEventListener("resize", markScrolling);
 
-  // Plots at the size that they were drawn in, which a phone has no room for.
+  // Plots at the size that they were drawn in, which is too large for a phone.
   var dialog = document.createElement("dialog");
   var close = document.createElement("button");
   close.type = "button";

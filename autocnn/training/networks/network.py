@@ -19,7 +19,7 @@ from autocnn.training.networks.blocks import (
 from autocnn.training.networks.pretrained import pretrained_features
 
 SMALLEST_SIDE = 4
-"""A stage halves only maps of at least this side, so that small images keep some room."""
+"""A stage halves only maps of at least this side, so that small images are not halved away."""
 
 
 def build_model(

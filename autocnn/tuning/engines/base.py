@@ -44,7 +44,7 @@ class Engine(Protocol):
     """Proposes params and learns from how they did. It never trains anything.
 
     Each of its methods raises StudyError when the engine's own files cannot be written,
-    DiskFullError for want of room.
+    DiskFullError when the disk is full.
     """
 
     def ask(self, trial: int) -> Proposal | NoProposal:

@@ -40,7 +40,7 @@ MOST_ATTEMPTS = 10
 
 
 def _with_storage(method: Callable[P, R]) -> Callable[P, R]:
-    """A method that writes to the database, with an error that a user can mend."""
+    """A method that writes to the database, with an error that tells a user what to do."""
 
     @functools.wraps(method)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -14,7 +14,7 @@ from autocnn.core.records import Assessment, UnreadableImage
 from autocnn.inference.evaluate import Assessed, Reference, assess, check_target, write_assessment
 from autocnn.inference.evaluate.files import FILES, default_target
 from tests.inference.evaluate.models import CLASSES, BrightThird, write_folder
-from tests.samples import have_no_room
+from tests.samples import fail_disk_full
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_a_full_disk_leaves_the_earlier_assessment(
 ) -> None:
     target = write_assessment(assessed, tmp_path / "mine")
     before = json.loads((target / "metrics.json").read_text("utf-8"))
-    monkeypatch.setattr("os.fsync", have_no_room)
+    monkeypatch.setattr("os.fsync", fail_disk_full)
     with pytest.raises(DiskFullError) as raised:
         write_assessment(assessed, target)
     assert "another folder with --to" in raised.value.remedy

@@ -11,7 +11,7 @@ from autocnn.core.records import ExportMetadata
 from autocnn.inference.export import export_model, exporter, read_export
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import DataFacts, StudyStatus
-from tests.samples import candidate, have_no_room
+from tests.samples import candidate, fail_disk_full
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_a_full_disk_leaves_nothing_and_the_old_export(
 ) -> None:
     path = export_model(study, "keras")
     (path / "model.keras").write_bytes(b"old")
-    monkeypatch.setattr(os, "fsync", have_no_room)
+    monkeypatch.setattr(os, "fsync", fail_disk_full)
     with pytest.raises(DiskFullError, match="it is full") as caught:
         export_model(study, "keras", force=True)
     assert "--to" in caught.value.remedy

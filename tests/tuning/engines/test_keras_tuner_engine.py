@@ -314,9 +314,9 @@ def test_a_full_disk_is_told(make_engine: EngineMaker, monkeypatch: pytest.Monke
     engine = make_engine("random")
     propose(engine, 0)
 
-    def no_room() -> None:
+    def disk_full() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(engine._oracle, "save", no_room)
-    with pytest.raises(DiskFullError, match="keras_tuner: the disk must have room"):
+    monkeypatch.setattr(engine._oracle, "save", disk_full)
+    with pytest.raises(DiskFullError, match="keras_tuner: the disk must have free space"):
         engine.ask(1)
