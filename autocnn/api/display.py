@@ -12,6 +12,7 @@ from rich.text import Text
 
 from autocnn.core.events import Observer
 from autocnn.core.records import EpochScore, Params, TrialRecord, TrialState
+from autocnn.core.wording import fraction, rough_duration, short_value
 
 PLAIN_EVERY_S = 10.0
 """Plain lines about the steps of a stage come at most this often."""
@@ -160,23 +161,16 @@ class LiveDisplay(Observer):
 
 def describe_params(params: Params) -> str:
     """`family=resnet width=24 ...`, numbers to three digits."""
-    return " ".join(
-        f"{name}={value:.3g}"
-        if isinstance(value, float)
-        else f"{name}={str(value).lower()}"
-        if isinstance(value, bool)
-        else f"{name}={value}"
-        for name, value in params.items()
-    )
+    return " ".join(f"{name}={short_value(value)}" for name, value in params.items())
 
 
 def describe_epoch(score: EpochScore) -> str:
     """The scores of an epoch in a few words."""
-    parts = [f"loss {score.train_loss:.3f}"]
+    parts = [f"loss {fraction(score.train_loss, places=3)}"]
     if score.train.accuracy is not None:
-        parts.append(f"train {score.train.accuracy:.3f}")
+        parts.append(f"train {fraction(score.train.accuracy, places=3)}")
     if score.val.accuracy is not None:
-        parts.append(f"val {score.val.accuracy:.3f}")
+        parts.append(f"val {fraction(score.val.accuracy, places=3)}")
     return ", ".join(parts) + f", {score.seconds:.1f} s"
 
 
@@ -184,11 +178,11 @@ def describe_end(record: TrialRecord) -> str:
     """How a trial ended, in a line."""
     line = f"trial {record.trial} {record.state}"
     if record.objective is not None:
-        line += f": {record.objective:.4f} at epoch {record.best_epoch}"
+        line += f": {fraction(record.objective)} at epoch {record.best_epoch}"
     train = record.best.train.accuracy if record.best else None
     val = record.best.val.accuracy if record.best else None
     if train is not None and val is not None:
-        line += f", gap train-val {train - val:+.3f}"
+        line += f", gap train-val {fraction(train - val, places=3, sign=True)}"
     line += f", {record.seconds:.0f} s"
     return line + (f" ({record.reason})" if record.reason else "")
 
@@ -197,19 +191,11 @@ def describe_left(seconds: float | None, finalists_s: float) -> str:
     """`about 12 min left, 3 min of it for the finalists`; empty when not known."""
     if seconds is None:
         return ""
-    share = f", {describe_time(finalists_s)} of it for the finalists" if finalists_s else ""
-    return f"about {describe_time(seconds)} left{share}"
-
-
-def describe_time(seconds: float) -> str:
-    """`45 s`, `12 min`, `2 h 05 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+    share = f", {rough_duration(finalists_s)} of it for the finalists" if finalists_s else ""
+    return f"about {rough_duration(seconds)} left{share}"
 
 
 def _describe_best(best: TrialRecord | None) -> str:
     if best is None or best.objective is None:
         return ""
-    return f"; best so far: {best.objective:.4f} (trial {best.trial})"
+    return f"; best so far: {fraction(best.objective)} (trial {best.trial})"

@@ -12,6 +12,7 @@ from autocnn.api.watch import interruptible, show
 from autocnn.core.config import StudyConfig, resolve_config
 from autocnn.core.errors import ConfigError
 from autocnn.core.records import Assessment, SplitScores
+from autocnn.core.wording import fraction_interval
 from autocnn.storage import open_study as find_study
 from autocnn.study import run as studies
 
@@ -53,7 +54,7 @@ class Evaluation:
         accuracy = record.scores.intervals["accuracy"]
         return (
             f"Evaluation({record.study!r}, candidate {record.candidate}, on {record.data!r}: "
-            f"accuracy {accuracy.value:.4f} [{accuracy.low:.4f}, {accuracy.high:.4f}] of "
+            f"accuracy {fraction_interval(accuracy)} of "
             f"{record.scores.num_images:,} images)"
         )
 

@@ -12,6 +12,7 @@ from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
 from autocnn.core.errors import StudyError, UsageError
 from autocnn.core.records import CandidateRecord, ExportFormat, Params, Precision, SplitScores
+from autocnn.core.wording import fraction
 from autocnn.reporting.leaderboard import from_csv, summary_rows
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
@@ -118,7 +119,7 @@ class Candidate:
 
     def __repr__(self) -> str:
         scores = self.scores.scores
-        accuracy = "" if scores.accuracy is None else f", test accuracy {scores.accuracy:.4f}"
+        accuracy = "" if scores.accuracy is None else f", test accuracy {fraction(scores.accuracy)}"
         return f"Candidate({self.number}: {self.kind} of trial {self.trial}{accuracy})"
 
 

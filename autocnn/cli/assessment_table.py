@@ -8,8 +8,7 @@ from rich.table import Table
 
 from autocnn.cli.tables import make_console
 from autocnn.core.records import Assessment, ClassScores, Interval, SplitScores
-from autocnn.inference.evaluate.words import with_interval
-from autocnn.reporting.wording import METRICS, SET_NAMES
+from autocnn.core.wording import METRICS, SET_NAMES, fraction, fraction_interval
 
 CLASS_COLUMNS = {
     "recall": "sensitivity",
@@ -47,8 +46,8 @@ def _figures(record: Assessment) -> Table:
         if record.comparisons:
             row += (
                 [
-                    with_interval(one.study),
-                    with_interval(one.difference),
+                    fraction_interval(one.study),
+                    fraction_interval(one.difference),
                     "yes" if one.is_told_apart else "no",
                 ]
                 if one is not None
@@ -77,9 +76,7 @@ def _class_value(scores: ClassScores, name: str) -> str:
 
 
 def _show(interval: Interval | None, value: float | None) -> str:
-    if interval is not None:
-        return with_interval(interval)
-    return "-" if value is None else f"{value:.4f}"
+    return fraction(value) if interval is None else fraction_interval(interval)
 
 
 def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:

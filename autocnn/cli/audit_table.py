@@ -9,6 +9,7 @@ from rich.table import Table
 from autocnn.cli.tables import make_console
 from autocnn.core.events import Observer
 from autocnn.core.records import SPLITS, AuditReport, CopyCounts
+from autocnn.core.wording import first_few, fraction
 
 MOST_ROWS = 5
 """Rows of a list of files; the rest is in `--json`."""
@@ -69,7 +70,7 @@ def _tables(report: AuditReport) -> Iterator[Table]:
         yield _copies(report)
     if report.label_conflicts:
         rows = [
-            (", ".join(dict.fromkeys(conflict.labels)), _few(conflict.paths))
+            (", ".join(dict.fromkeys(conflict.labels)), first_few(conflict.paths))
             for conflict in report.label_conflicts[:MOST_ROWS]
         ]
         title = f"Copies with different labels: {len(report.label_conflicts):,}"
@@ -78,9 +79,9 @@ def _tables(report: AuditReport) -> Iterator[Table]:
         shortcuts = [
             (
                 f"{s.predicts} {s.target}",
-                f"{s.auc:.3f}",
+                fraction(s.auc, places=3),
                 s.fact,
-                f"{s.fact_auc:.3f}",
+                fraction(s.fact_auc, places=3),
                 "yes" if s.is_warning else "",
             )
             for s in report.shortcuts
@@ -95,12 +96,12 @@ def _files(report: AuditReport) -> Iterator[tuple[str, str, str]]:
         yield f"ignored: {kind}", _number(count), ""
     if report.unreadable:
         found = [f"{image.path} {image.reason}" for image in report.unreadable]
-        yield "unreadable", _number(len(found)), _few(found)
+        yield "unreadable", _number(len(found)), first_few(found)
     if report.blank:
-        yield "of one colour", _number(len(report.blank)), _few(report.blank)
+        yield "of one colour", _number(len(report.blank)), first_few(report.blank)
     if report.odd:
         odd = [f"{image.path} ({image.reason})" for image in report.odd]
-        yield "odd", _number(len(odd)), _few(odd)
+        yield "odd", _number(len(odd)), first_few(odd)
     for what, found_in in (
         ("mode", report.modes),
         ("size", report.sizes),
@@ -157,7 +158,3 @@ def _table(
 
 def _number(count: int) -> str:
     return f"{count:,}"
-
-
-def _few(items: Sequence[str]) -> str:
-    return ", ".join(items[:3]) + (f", {len(items) - 3:,} more" if len(items) > 3 else "")

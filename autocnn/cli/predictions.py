@@ -13,6 +13,7 @@ from autocnn.api.display import show_progress
 from autocnn.cli.tables import make_console
 from autocnn.core.atomic import replacing
 from autocnn.core.events import Observer
+from autocnn.core.wording import fraction
 from autocnn.inference.predict.abstention import choose_abstention
 from autocnn.inference.predict.explaining import Explainer
 from autocnn.inference.predict.listing import list_images
@@ -147,7 +148,7 @@ def print_summary(summary: Summary) -> None:
 
 
 def _cells(row: Row, *, has_unlike: bool, has_errors: bool) -> list[Text]:
-    probability = "" if row.probability is None else f"{row.probability:.4f}"
+    probability = "" if row.probability is None else fraction(row.probability)
     cells = [_visible(row.path), _visible(row.label or ""), probability]
     if has_unlike:
         cells.append("unlike" if row.is_unlike else "")

@@ -12,6 +12,7 @@ from autocnn.core.config import StudyConfig
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import AuditReport, Channels, SplitName
+from autocnn.core.wording import first_few
 from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
 from autocnn.data.audit.copies import Copies, bundle_images, find_copies
 from autocnn.data.audit.facts import blank_images, count_by_class, odd_images, read_facts
@@ -19,7 +20,7 @@ from autocnn.data.audit.report import Findings, audit
 from autocnn.data.audit.shortcuts import find_shortcuts
 from autocnn.data.sources.open import read_source
 from autocnn.data.split import Split, make_split
-from autocnn.data.table import ImageTable, first_few
+from autocnn.data.table import ImageTable
 
 MOST_WARNINGS = 3
 """Warnings of the audit that a search tells; `autocnn audit` has the rest."""

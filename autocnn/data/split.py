@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from autocnn.core.errors import DataError
 from autocnn.core.records import SPLITS, SplitName
+from autocnn.core.wording import first_few
 from autocnn.data.audit.copies import Copies
-from autocnn.data.table import ImageTable, first_few
+from autocnn.data.table import ImageTable
 
 FOLD_ATTEMPTS = 10
 """Shuffles that are tried until every class is in every fold; nearly always the first will do."""

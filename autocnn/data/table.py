@@ -190,13 +190,3 @@ def natural_key(text: str) -> str:
         return f"\0{len(digits):04d}{digits}"
 
     return f"{re.sub(r'[0-9]+', number, text.casefold())}\0\0{text}"
-
-
-def first_few(items: Sequence[str], *, limit: int = 3) -> str:
-    """The first `limit` items in words, and how many more there are.
-
-    >>> first_few(["a", "b", "c", "d", "e"])
-    'a, b, c and 2 more'
-    """
-    shown = ", ".join(items[:limit])
-    return shown if len(items) <= limit else f"{shown} and {len(items) - limit:,} more"

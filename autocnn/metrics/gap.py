@@ -12,18 +12,11 @@ from itertools import pairwise
 from typing import Literal
 
 from autocnn.core.records import Gap, GapLoss, GapStep, Interval, ScoredSet, SplitScores
+from autocnn.core.wording import SETS_IN_SENTENCES as NAMES
+from autocnn.core.wording import capital
 from autocnn.metrics.intervals import difference_interval
 
 Cause = Literal["overfitting", "luck", "leakage or shift", "class mix"]
-
-NAMES: dict[ScoredSet, str] = {
-    "train": "train",
-    "val": "val",
-    "folds": "the folds",
-    "test": "test",
-    "test_clean": "clean test",
-}
-"""Sets, as a sentence calls them."""
 
 _BEFORE_TEST: tuple[list[ScoredSet], ...] = (["train", "val", "folds"], ["train", "val"])
 
@@ -226,4 +219,4 @@ def _range(interval: Interval) -> str:
 
 
 def _capital(name: ScoredSet) -> str:
-    return NAMES[name][0].upper() + NAMES[name][1:]
+    return capital(NAMES[name])

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from autocnn.core import wording
 from autocnn.core.own_model import kept_name, module_name
 from autocnn.core.records import CandidateRecord, Interval, Scores, SplitScores, TrialState
-from autocnn.reporting import wording
+from autocnn.reporting import names
 from autocnn.reporting.facts import StudyFacts
 from autocnn.reporting.table import Table
 from autocnn.reporting.tables_of_candidates import steps_table
@@ -73,7 +74,7 @@ def answer(facts: StudyFacts) -> Answer | None:
         model=_model(facts, best),
         score_name=f"accuracy on {name} images",
         score=wording.percent(judged.scores.accuracy),
-        interval=wording.between(judged.intervals.get("accuracy")),
+        interval=wording.percent_range(judged.intervals.get("accuracy")),
         score_notes=tuple(_score_notes(best)),
         gap=best.gap.sentence if best.gap else "",
         choice=facts.status.choice.sentences if facts.status.choice else (),
@@ -158,12 +159,12 @@ def input_shape(facts: StudyFacts, record: CandidateRecord) -> tuple[int, int, i
 def _model(facts: StudyFacts, record: CandidateRecord) -> str:
     height, width, channels = input_shape(facts, record)
     colours = "grey" if channels == 1 else "RGB"
-    family = wording.family(record.params, record.builder)
+    family = names.family(record.params, record.builder)
     in_all = "" if record.kind == "refit" else " in all"
     is_anew = record.builder is None and record.params.get("family") != "pretrained"
     start = " trained from scratch," if is_anew else ""
     return (
-        f"{wording.title(record)}. {family[0].upper()}{family[1:]},{start} with "
+        f"{names.title(record)}. {family[0].upper()}{family[1:]},{start} with "
         f"{wording.weights(record.num_weights)} weights{in_all}, for {colours} images of "
         f"{wording.square(height, width)}."
     )
@@ -195,5 +196,5 @@ def _score_notes(record: CandidateRecord) -> list[str]:
 def _accuracy(scored: SplitScores) -> str:
     interval: Interval | None = scored.intervals.get("accuracy")
     values: Scores = scored.scores
-    between = f" ({wording.between(interval)})" if interval else ""
+    between = f" ({wording.percent_range(interval)})" if interval else ""
     return f"{wording.percent(values.accuracy)}{between}"

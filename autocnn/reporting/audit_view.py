@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from autocnn.core import wording
 from autocnn.core.records import SPLITS, AuditReport, CopyGroup
-from autocnn.reporting import wording
 from autocnn.reporting.facts import StudyFacts, shown_copies
 from autocnn.reporting.pictures import Picture
 from autocnn.reporting.table import (

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from autocnn.core import wording
 from autocnn.core.records import CandidateRecord, ClassScores, Scores
-from autocnn.reporting import wording
+from autocnn.reporting import names
 from autocnn.reporting.checks import worst_drop
 from autocnn.reporting.facts import PICTURES, StudyFacts
 from autocnn.reporting.pictures import Picture
@@ -84,7 +85,7 @@ def _panel(facts: StudyFacts, record: CandidateRecord) -> CandidatePanel:
     judged = record.test_clean or record.test
     return CandidatePanel(
         number=record.candidate,
-        title=wording.title(record),
+        title=names.title(record),
         gap=record.gap.sentence if record.gap else "",
         has_pictures=record in facts.pictured,
         figures=tuple(figure(facts, record, name) for name in PICTURES)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from autocnn.core import wording
 from autocnn.core.records import CandidateRecord, Corruption, ExplainedImage, Explanation
-from autocnn.reporting import wording
 from autocnn.reporting.facts import StudyFacts
 from autocnn.reporting.pictures import Picture
 from autocnn.reporting.table import (

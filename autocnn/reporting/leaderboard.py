@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from autocnn.core.errors import StudyError
 from autocnn.core.records import CandidateRecord, Scores
+from autocnn.core.wording import fraction, weights
 from autocnn.spaces.knobs import KNOBS
 
 Cell = str | int | float | bool | None
@@ -315,10 +316,10 @@ def _show_text(column: str) -> Callable[[dict[str, Cell]], str]:
     return show
 
 
-def _show_score(column: str, *, sign: str = "") -> Callable[[dict[str, Cell]], str]:
+def _show_score(column: str, *, sign: bool = False) -> Callable[[dict[str, Cell]], str]:
     def show(cells: dict[str, Cell]) -> str:
         cell = cells.get(column)
-        return format(cell, f"{sign}z.4f") if isinstance(cell, int | float) else "-"
+        return fraction(cell, sign=sign) if isinstance(cell, int | float) else "-"
 
     return show
 
@@ -353,10 +354,8 @@ def _show_interval(column: str) -> Callable[[dict[str, Cell]], str]:
 
 
 def _show_weights(cells: dict[str, Cell]) -> str:
-    count = cells["num_weights"]
-    if not isinstance(count, int):
-        return "-"
-    return f"{count / 1e6:.2f}M" if count >= 10_000 else str(count)
+    number = cells["num_weights"]
+    return weights(number, space="") if isinstance(number, int) else "-"
 
 
 _SUMMARY: tuple[tuple[str, Callable[[dict[str, Cell]], str]], ...] = (
@@ -366,7 +365,7 @@ _SUMMARY: tuple[tuple[str, Callable[[dict[str, Cell]], str]], ...] = (
     ("folds", _show_folds),
     ("train", _show_score("train_accuracy")),
     ("val", _show_score("val_accuracy")),
-    ("gap", _show_score("gap_train_val", sign="+")),
+    ("gap", _show_score("gap_train_val", sign=True)),
     ("test [95 %]", _show_interval("test_accuracy")),
     ("clean test [95 %]", _show_interval("test_clean_accuracy")),
     ("AUC", _show_score("test_macro_auc")),

@@ -6,8 +6,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from autocnn import __version__
+from autocnn.core import wording
 from autocnn.core.errors import StudyError
-from autocnn.reporting import wording
+from autocnn.reporting import names
 from autocnn.reporting.answer import Usage, all_warnings, input_shape, usage
 from autocnn.reporting.audit_view import audit_view
 from autocnn.reporting.checks import looking, robustness_table
@@ -95,8 +96,8 @@ def view_model_card(facts: StudyFacts, exported: Usage | None = None) -> ModelCa
     height, width, channels = input_shape(facts, best)
     use, audit = exported or usage(facts, best), audit_view(facts)
     details = (
-        ("model", wording.title(best)),
-        ("network", wording.family(best.params, best.builder)),
+        ("model", names.title(best)),
+        ("network", names.family(best.params, best.builder)),
         ("input", f"{wording.square(height, width)}, {wording.count(channels, 'channel')}, uint8"),
         ("weights", wording.weights(best.num_weights)),
         ("size", f"{best.size_mb:.1f} MB"),

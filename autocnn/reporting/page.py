@@ -7,8 +7,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from autocnn import __version__
+from autocnn.core import wording
 from autocnn.core.records import CandidateRecord
-from autocnn.reporting import wording
 from autocnn.reporting.answer import Answer, answer, progress
 from autocnn.reporting.audit_view import AuditView, audit_view
 from autocnn.reporting.candidate_view import CandidatePanel, Figure, candidate_panels, figure

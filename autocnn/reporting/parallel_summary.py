@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autocnn.core.records import ParamValue, TrialRecord
+from autocnn.core.wording import short_value
 from autocnn.reporting.search_summary import axis_range, is_numeric, scored_trials
 
 NOT_USED = -0.2
@@ -123,17 +124,6 @@ def parallel_lines(
     )
 
 
-def short_value(value: ParamValue) -> str:
-    """A value as a tick.
-
-    >>> [short_value(value) for value in (True, 0.0021345, 64, "adamw", 1e-5)]
-    ['true', '0.00213', '64', 'adamw', '1e-05']
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
 def _parallel_axis(
     name: str, column: Sequence[ParamValue | None], strengths: np.ndarray
 ) -> tuple[ParallelAxis, list[float]]:
@@ -180,10 +170,11 @@ def _number_scale(
         return (number - ends[0]) / span if span else 0.5
 
     if has_single_ticks:
-        return to_height, tuple((to_height(one), f"{one:.3g}") for one in sorted(set(numbers)))
+        return to_height, tuple((to_height(one), short_value(one)) for one in sorted(set(numbers)))
     marks = [ends[0] + span * share for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
     if is_log:
-        return to_height, tuple((to_height(math.exp(one)), f"{math.exp(one):.3g}") for one in marks)
+        values = [math.exp(one) for one in marks]
+        return to_height, tuple((to_height(one), short_value(one)) for one in values)
     digits = 2 - int(math.log10(span) // 1)
     return to_height, tuple((to_height(one), f"{round(one, digits):g}") for one in marks)
 

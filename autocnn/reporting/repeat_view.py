@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from autocnn.core import wording
 from autocnn.core.config import StudyConfig
-from autocnn.reporting import wording
 from autocnn.reporting.facts import StudyFacts
 from autocnn.reporting.table import Cell, Row, Table, make_table, text_columns
 

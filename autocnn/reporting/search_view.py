@@ -3,9 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from autocnn.core import wording
 from autocnn.core.objective import Goal
 from autocnn.core.records import TrialRecord, TrialState
-from autocnn.reporting import wording
+from autocnn.reporting import names
 from autocnn.reporting.facts import StudyFacts
 from autocnn.reporting.table import (
     Cell,
@@ -76,7 +77,7 @@ def _best(facts: StudyFacts) -> Table | None:
             Cell(str(trial.trial), trial.trial),
             Cell(wording.metric(name, trial.objective), trial.objective),
             _gap(facts.goal, trial),
-            wording.family(trial.params, model) + (", a start point" if trial.from_start else ""),
+            names.family(trial.params, model) + (", a start point" if trial.from_start else ""),
             Cell(wording.weights(trial.num_weights), trial.num_weights),
             Cell(str(trial.best_epoch or wording.ABSENT), trial.best_epoch),
             Cell(str(len(trial.history)), len(trial.history)),
@@ -104,7 +105,7 @@ def _stopped(facts: StudyFacts) -> Table | None:
             str(trial.state),
             Cell(str(len(trial.history)), len(trial.history)),
             Cell(wording.duration(trial.seconds), trial.seconds),
-            wording.family(trial.params, model),
+            names.family(trial.params, model),
             trial.reason or wording.ABSENT,
         ]
         for trial in facts.trials

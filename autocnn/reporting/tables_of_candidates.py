@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 
+from autocnn.core import wording
 from autocnn.core.records import CandidateRecord, ClassScores, Interval, ScoredSet, SplitScores
-from autocnn.reporting import wording
+from autocnn.reporting import names
 from autocnn.reporting.table import (
     Cell,
     Column,
@@ -58,7 +59,7 @@ def leaderboard_table(
             Cell(
                 _name(record),
                 record.candidate,
-                below=wording.family(record.params, record.builder)
+                below=names.family(record.params, record.builder)
                 + (", chosen" if record.candidate == chosen else ""),
             ),
             *([_folds(record, objective)] if has_folds else []),
@@ -99,7 +100,7 @@ def steps_table(record: CandidateRecord, *, name: str = "steps") -> Table:
         [
             Cell(wording.SET_NAMES[scored], number),
             Cell(f"{images:,}", images),
-            Cell(wording.with_interval(interval, value), value, bar=scale.bar(interval)),
+            Cell(wording.percent_interval(interval, value), value, bar=scale.bar(interval)),
         ]
         for number, (scored, images, interval, value) in enumerate(steps)
     ]
@@ -151,7 +152,7 @@ def gap_table(candidates: Sequence[CandidateRecord]) -> Table | None:
         rows.append(
             [
                 Cell(str(record.candidate), record.candidate),
-                wording.making(record),
+                names.making(record),
                 *(Cell(_loss(found.get(p)), found[p].value if p in found else None) for p in pairs),
             ]
         )
@@ -267,7 +268,7 @@ def _rank(record: CandidateRecord) -> Cell:
 
 def _name(record: CandidateRecord) -> str:
     default = ", the default" if record.is_default else ""
-    return f"{record.candidate}: {wording.making(record)}{default}"
+    return f"{record.candidate}: {names.making(record)}{default}"
 
 
 def _metric(name: str, value: float | None) -> Cell:

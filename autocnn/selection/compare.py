@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.objective import Goal
+from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, weights
 from autocnn.execution.tasks import IntArray
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.comparison import compare
@@ -227,22 +228,23 @@ def describe(contender: Contender, entrants: Sequence[Entrant]) -> str:
     if contender.kind == "folds":
         return f"the mean of the fold models of trial {trial}"
     trials = [str(entrants[index].trial) for index in sorted(contender.weights)]
-    return f"the ensemble of trials {', '.join(trials[:-1])} and {trials[-1]}"
+    return f"the ensemble of trials {listing(trials)}"
 
 
 def _why(chosen: Contender, best: Contender, entrants: Sequence[Entrant], goal: Goal) -> str:
-    what = f"Candidate 1 ({describe(chosen, entrants)}, {_in_millions(chosen.num_weights)} weights)"
-    measure = goal.objective.replace("_", " ")
-    mean = f"{measure} {chosen.cv_mean:.4f} ± {chosen.cv_sd:.4f}"
+    size, size_of_best = (weights(one.num_weights, space=" ") for one in (chosen, best))
+    what = f"Candidate 1 ({describe(chosen, entrants)}, {size} weights)"
+    measure = METRICS[goal.objective]
+    mean = f"{measure} {fraction(chosen.cv_mean)} ± {fraction(chosen.cv_sd)}"
     if chosen is best:
         return (
             f"{what} is the best on {len(chosen.fold_scores)} folds ({mean}), and nothing simpler "
             "comes within one standard error of it."
         )
     return (
-        f"{what} is the simplest within one standard error ({best.standard_error:.4f}) of the best "
-        f"on {len(chosen.fold_scores)} folds: {mean}, against {best.cv_mean:.4f} of "
-        f"{describe(best, entrants)} ({_in_millions(best.num_weights)} weights)."
+        f"{what} is the simplest within one standard error ({fraction(best.standard_error)}) of "
+        f"the best on {len(chosen.fold_scores)} folds: {mean}, against {fraction(best.cv_mean)} of "
+        f"{describe(best, entrants)} ({size_of_best} weights)."
     )
 
 
@@ -266,7 +268,7 @@ def _against_default(
     found = compare(
         held.labels, chosen.out_of_fold, default.out_of_fold, other=1, groups=held.groups, seed=seed
     ).difference
-    numbers = f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    numbers = fraction_interval(found, sign=True)
     if found.low > 0:
         return (
             f"It beats the space's default configuration (trial 0): accuracy on the folds "
@@ -276,7 +278,3 @@ def _against_default(
         f"It is no better than the space's default configuration (trial 0): accuracy on the "
         f"folds {numbers}.",
     )
-
-
-def _in_millions(number: int) -> str:
-    return f"{number / 1e6:.2f} M" if number >= 10_000 else f"{number:,}"

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from autocnn.core.wording import count, first_few
+
 MOST_NAMED = 5
 
 
@@ -22,9 +24,9 @@ def data_changes(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]]) 
     gone = [path for path in old if path not in new]
     added = [path for path in new if path not in old]
     if gone:
-        lines.append(f"{_count(gone)} gone: {_few(gone)}.")
+        lines.append(f"{_images(gone)} gone: {_few(gone)}.")
     if added:
-        lines.append(f"{_count(added)} new: {_few(added)}.")
+        lines.append(f"{_images(added)} new: {_few(added)}.")
     for column, meaning in ((4, "content"), (1, "label"), (2, "group"), (3, "split")):
         changed = [path for path in both if old[path][column] != new[path][column]]
         if changed:
@@ -37,7 +39,7 @@ def data_changes(before: Sequence[Sequence[str]], now: Sequence[Sequence[str]]) 
                 ]
             )
             verb = "has" if len(changed) == 1 else "have"
-            lines.append(f"{_count(changed, verb=verb)} another {meaning}: {_few(named)}.")
+            lines.append(f"{count(len(changed), 'image')} {verb} another {meaning}: {_few(named)}.")
     return lines
 
 
@@ -59,12 +61,9 @@ def machine_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[s
     ]
 
 
-def _count(paths: Sequence[str], *, verb: str | None = None) -> str:
-    noun = "image" if len(paths) == 1 else "images"
-    verb = verb or ("is" if len(paths) == 1 else "are")
-    return f"{len(paths):,} {noun} {verb}"
+def _images(paths: Sequence[str]) -> str:
+    return f"{count(len(paths), 'image')} {'is' if len(paths) == 1 else 'are'}"
 
 
 def _few(names: Sequence[str]) -> str:
-    first = ", ".join(names[:MOST_NAMED])
-    return first if len(names) <= MOST_NAMED else f"{first} and {len(names) - MOST_NAMED:,} more"
+    return first_few(names, limit=MOST_NAMED)

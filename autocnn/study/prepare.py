@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from autocnn.core.errors import ConfigError, StudyChangedError
+from autocnn.core.wording import rough_duration
 from autocnn.execution.tasks import FIND_WEIGHTS, WeightsResult, WeightsTask
 from autocnn.spaces.files import load_space
 from autocnn.spaces.space import SearchSpace
@@ -124,7 +125,7 @@ def _check_drift(session: Session, rows: Sequence[Sequence[str]]) -> None:
 
 def _say_plan(session: Session) -> None:
     config, resources = session.config, session.resources
-    limit = f", {config.budget_s / 60:.0f} min in all" if config.budget_s else ""
+    limit = f", {rough_duration(config.budget_s)} in all" if config.budget_s else ""
     ended = sum(not trial.is_open for trial in session.trials)
     so_far = f", {ended} of them ended" if session.trials else ""
     session.observer.note(

@@ -15,7 +15,6 @@ from autocnn.api.display import (
     describe_epoch,
     describe_left,
     describe_params,
-    describe_time,
     show_progress,
 )
 from autocnn.core.events import Observer
@@ -83,24 +82,6 @@ def tell_a_story(observer: Observer) -> None:
 
 
 # -- words ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.4, "0 s"),
-        (45.0, "45 s"),
-        (89.4, "89 s"),
-        (90.0, "2 min"),
-        (719.0, "12 min"),
-        (5300.0, "88 min"),
-        (5400.0, "1 h 30 min"),
-        (7500.0, "2 h 05 min"),
-        (90000.0, "25 h 00 min"),
-    ],
-)
-def test_times_read_well(seconds: float, text: str) -> None:
-    assert describe_time(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from autocnn.reporting import model_card, repeat_view, wording
+from autocnn.reporting import model_card, repeat_view
 from autocnn.reporting.build import build_report
 from autocnn.reporting.facts import read_facts
 from tests.reporting.studies import make_study
@@ -37,7 +37,7 @@ def test_a_report_is_made_by_the_reading_wing(tmp_path: Path) -> None:
 
 
 def test_examples_in_docstrings() -> None:
-    for module in (model_card, repeat_view, wording):
+    for module in (model_card, repeat_view):
         result = doctest.testmod(module)
         assert result.attempted > 0
         assert result.failed == 0

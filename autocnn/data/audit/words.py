@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from autocnn.core.records import AuditReport, CopyCounts, SplitName
-from autocnn.data.table import first_few
+from autocnn.core.wording import first_few
 
 FEW_COLOURED = 0.1
 """Share of coloured images up to which they look like an accident, not like the data."""

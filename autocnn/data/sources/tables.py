@@ -8,7 +8,8 @@ from typing import NoReturn
 
 from autocnn.core.errors import DataError
 from autocnn.core.records import SplitName
-from autocnn.data.table import FileImages, FoundImages, first_few, split_word
+from autocnn.core.wording import first_few
+from autocnn.data.table import FileImages, FoundImages, split_word
 
 COLUMNS = ("path", "label", "split", "group")
 

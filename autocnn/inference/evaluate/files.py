@@ -12,6 +12,7 @@ from autocnn.core.atomic import replacing, writing_error
 from autocnn.core.csv_tables import Cell, to_csv
 from autocnn.core.errors import DiskFullError, StudyError, UsageError
 from autocnn.core.records import Assessment, PrCurve, RocCurve
+from autocnn.core.wording import fraction
 from autocnn.inference.evaluate.assess import Assessed
 from autocnn.inference.evaluate.reference import Reference
 from autocnn.metrics.curves import pr_curves, roc_curves
@@ -191,9 +192,9 @@ def _describe_reliability(record: Assessment) -> str:
     scores = record.scores.scores
     lines = (
         "calibration error (ECE)",
-        f"{scores.ece:.4f}",
+        fraction(scores.ece),
         "",
         "log loss (nats)",
-        f"{scores.log_loss:.4f}",
+        fraction(scores.log_loss),
     )
     return "\n".join(lines)

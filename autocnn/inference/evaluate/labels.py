@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.errors import DataError
+from autocnn.core.wording import first_few
 from autocnn.data import ImageTable
 from autocnn.inference.evaluate.reference import Reference
 
@@ -33,12 +34,12 @@ def match_labels(table: ImageTable, class_names: Sequence[str]) -> NDArray[np.in
     index_of = {name: index for index, name in enumerate(class_names)}
     unknown = [name for name in table.class_names if name not in index_of]
     if unknown:
-        known = _quoted(class_names)
+        known = _few(class_names)
         near = [_nearest(name, class_names) for name in unknown[:MOST_NAMED]]
         hints = [hint for hint in near if hint]
         raise DataError(
             f"{table.source}: every class must be one of the model's ({known}), got "
-            f"{_quoted(unknown)}.",
+            f"{_few(unknown)}.",
             remedy=" ".join(hints) if hints else "Name the classes as in the study's data.",
         )
     order = np.array([index_of[name] for name in table.class_names], dtype=np.int32)
@@ -80,6 +81,5 @@ def _nearest(name: str, class_names: Sequence[str]) -> str:
     return f"Did you mean {folded[close[0]]!r} by {name!r}?" if close else ""
 
 
-def _quoted(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(map(repr, names[:MOST_NAMED])) + more
+def _few(names: Sequence[str]) -> str:
+    return first_few([repr(name) for name in names], limit=MOST_NAMED)

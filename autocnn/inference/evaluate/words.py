@@ -1,10 +1,7 @@
 """What an assessment means, in sentences for people."""
 
 from autocnn.core.records import Assessment, FigureComparison, Interval
-from autocnn.reporting.wording import SET_NAMES
-
-MOST_NAMED = 3
-"""Files and classes that a sentence names."""
+from autocnn.core.wording import SET_NAMES, count, first_few, fraction_interval
 
 
 def describe(record: Assessment) -> tuple[str, ...]:
@@ -19,29 +16,14 @@ def describe(record: Assessment) -> tuple[str, ...]:
     if record.num_unlike is not None:
         sentences.append(f"{_of(record.num_unlike, record)} are unlike the training images.")
     if record.missing_classes:
-        names = ", ".join(map(repr, record.missing_classes[:MOST_NAMED]))
-        more = len(record.missing_classes) - MOST_NAMED
+        names = first_few([repr(name) for name in record.missing_classes])
         sentences.append(
-            f"No image of {names}{f' and {more} more' if more > 0 else ''}: class means "
-            "are over the others, and there is no macro AUC."
+            f"No image of {names}: class means are over the others, and there is no macro AUC."
         )
     if record.unreadable:
-        first = "; ".join(f"{one.path} {one.reason}" for one in record.unreadable[:MOST_NAMED])
-        more = len(record.unreadable) - MOST_NAMED
-        sentences.append(
-            f"{len(record.unreadable):,} unreadable {_images(len(record.unreadable))} left out: "
-            f"{first}{f'; {more:,} more' if more > 0 else ''}."
-        )
+        named = first_few([f"{one.path} {one.reason}" for one in record.unreadable])
+        sentences.append(f"{count(len(record.unreadable), 'unreadable image')} left out: {named}.")
     return tuple(sentences)
-
-
-def with_interval(interval: Interval) -> str:
-    """As in the leaderboard.
-
-    >>> with_interval(Interval(value=0.9312, low=0.91, high=0.95))
-    '0.9312 [0.9100, 0.9500]'
-    """
-    return f"{interval.value:.4f} [{interval.low:.4f}, {interval.high:.4f}]"
 
 
 def _compared(record: Assessment) -> list[str]:
@@ -51,8 +33,8 @@ def _compared(record: Assessment) -> list[str]:
     where = SET_NAMES[record.compared_with]
     here = "the unseen images here" if record.unseen else "here"
     return [
-        f"Accuracy: {where} in the study {with_interval(accuracy.study)}, {here} "
-        f"{with_interval(accuracy.here)}: {_difference(accuracy)}."
+        f"Accuracy: {where} in the study {fraction_interval(accuracy.study)}, {here} "
+        f"{fraction_interval(accuracy.here)}: {_difference(accuracy)}."
     ]
 
 
@@ -61,9 +43,9 @@ def _difference(accuracy: FigureComparison) -> str:
     if not accuracy.is_told_apart:
         verdict = "not told apart: it may be chance"
     if found.value >= 0:
-        return f"higher by {with_interval(found)}, {verdict}" if found.value else "the same"
+        return f"higher by {fraction_interval(found)}, {verdict}" if found.value else "the same"
     turned = Interval(value=-found.value, low=-found.high, high=-found.low)
-    return f"lower by {with_interval(turned)}, {verdict}"
+    return f"lower by {fraction_interval(turned)}, {verdict}"
 
 
 def _seen(record: Assessment) -> list[str]:
@@ -82,8 +64,4 @@ def _seen(record: Assessment) -> list[str]:
 
 def _of(number: int, record: Assessment) -> str:
     total = record.scores.num_images
-    return f"{number:,} of {total:,} {_images(total)}"
-
-
-def _images(number: int) -> str:
-    return "image" if number == 1 else "images"
+    return f"{number:,} of {count(total, 'image')}"

@@ -6,11 +6,11 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from autocnn.core.records import ExportMetadata, Precision
+from autocnn.core.wording import square
 from autocnn.inference.export.formats import Format
 from autocnn.inference.predict.runtimes import sha256_of
 from autocnn.inference.predict.study_facts import describe_candidate
 from autocnn.reporting.answer import Usage
-from autocnn.reporting.wording import square
 from autocnn.storage import StudyFolder
 
 METADATA_FILE = "metadata.json"

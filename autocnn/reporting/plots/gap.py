@@ -4,15 +4,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from autocnn.core.records import Gap, GapLoss, GapStep, ScoredSet
-from autocnn.reporting.plots.style import (
-    COLOURS,
-    INK,
-    MUTED,
-    house_style,
-    new_figure,
-    set_title,
-    signed,
-)
+from autocnn.core.wording import signed
+from autocnn.reporting.plots.style import COLOURS, INK, MUTED, house_style, new_figure, set_title
 from autocnn.reporting.plots.summary import largest_real_loss
 
 SET_WORDS: dict[ScoredSet, tuple[str, str]] = {

@@ -10,6 +10,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from autocnn.core.records import TrialRecord, TrialState
+from autocnn.core.wording import signed
 from autocnn.reporting.plots.style import (
     BEST_MARKER,
     COLOURS,
@@ -22,7 +23,6 @@ from autocnn.reporting.plots.style import (
     new_figure,
     objective_label,
     set_title,
-    signed,
     write_note,
 )
 from autocnn.reporting.search_summary import (

@@ -18,6 +18,8 @@ from matplotlib.font_manager import fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.legend import Legend
 
+from autocnn.core.wording import METRICS
+
 DOTS_PER_INCH = 150
 
 LETTERS_PER_INCH = 11
@@ -98,8 +100,6 @@ FONTS: tuple[str, ...] = (
 """DejaVu Sans comes with matplotlib; the others are used where they are installed."""
 
 NO_GLYPH = "□"
-
-MINUS = "\N{MINUS SIGN}"
 
 
 @contextmanager
@@ -204,26 +204,14 @@ def line_style(index: int) -> tuple[str, tuple[float, tuple[float, ...]] | str]:
     return COLOURS[index % len(COLOURS)], (0.0, dashes) if dashes else "-"
 
 
-def signed(value: float, *, places: int = 4, plus: str = "+") -> str:
-    """A number with its sign, and none where it rounds to 0.
-
-    >>> signed(0.0123), signed(-0.00001), signed(-0.5, places=1).isascii()
-    ('+0.0123', '0.0000', False)
-    """
-    text = f"{abs(value):.{places}f}"
-    if float(text) == 0:
-        return text
-    return f"{plus if value > 0 else MINUS}{text}"
-
-
 def objective_label(objective: str) -> str:
     """The name of a score on val, with its unit, as an axis has it.
 
     >>> objective_label("macro_f1")
-    'macro f1 on val (fraction)'
+    'macro F1 on val (fraction)'
     """
     unit = "nats" if objective == "log_loss" else "fraction"
-    return f"{objective.replace('_', ' ')} on val ({unit})"
+    return f"{METRICS[objective]} on val ({unit})"
 
 
 def display_names(names: Sequence[str], *, max_length: int) -> list[str]:

@@ -77,5 +77,5 @@ def test_what_is_missing_is_named() -> None:
         "2 of 4 images are unlike the training images.",
         "No image of 'c', 'd', 'e' and 1 more: class means are over the others, and "
         "there is no macro AUC.",
-        "5 unreadable images left out: 0.png is empty; 1.png is empty; 2.png is empty; 2 more.",
+        "5 unreadable images left out: 0.png is empty, 1.png is empty, 2.png is empty and 2 more.",
     )

@@ -5,9 +5,9 @@ from typing import Literal
 import pytest
 
 from autocnn.core.records import Gap, GapLoss, GapStep, Interval, ScoredSet
+from autocnn.core.wording import MINUS
 from autocnn.reporting.plots import draw_gap
 from autocnn.reporting.plots.gap import describe_loss
-from autocnn.reporting.plots.style import MINUS
 from autocnn.reporting.plots.summary import largest_real_loss
 from tests.reporting.plots.figures import all_texts, draw, points
 

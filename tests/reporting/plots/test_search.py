@@ -33,7 +33,7 @@ def test_best_so_far_is_a_step_line_and_the_default_a_level() -> None:
     assert points(steps) == ([0, 2, 3], [0.5, 0.7, 0.7])
     assert steps.get_drawstyle() == "steps-post"
     assert points(best) == ([2], [0.7])
-    assert axes.get_ylabel() == "macro f1 on val (fraction)"
+    assert axes.get_ylabel() == "macro F1 on val (fraction)"
     assert figure_legend_texts(figure) == [
         "complete: 4",
         "trial 0, the default: 0.5000",

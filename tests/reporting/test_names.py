@@ -1,9 +1,9 @@
-"""How numbers and models are written for people."""
+"""What networks are called."""
 
 import pytest
 
 from autocnn.core.records import Params
-from autocnn.reporting import wording
+from autocnn.reporting import names
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from autocnn.reporting import wording
     ],
 )
 def test_the_kind_of_a_network(params: Params, builder: str | None, words: str) -> None:
-    assert wording.family(params, builder) == words
+    assert names.family(params, builder) == words

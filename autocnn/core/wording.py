@@ -1,0 +1,314 @@
+"""How numbers, times and names are written for people, on every face: the one place for it.
+
+Two styles of a score stand side by side: a fraction with four decimals, for terminals, tables
+and sentences (`fraction`, `fraction_interval`), and a percentage with one, for the page and the
+model card (`percent`, `percent_interval`, `points`).
+"""
+
+import datetime
+from collections.abc import Sequence
+
+from autocnn.core.records.scores import Interval, ScoredSet
+
+ABSENT = "\N{EN DASH}"
+"""What stands on a page where nothing was measured."""
+
+SPACE = "\N{NO-BREAK SPACE}"
+
+MINUS = "\N{MINUS SIGN}"
+
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+SET_NAMES: dict[ScoredSet, str] = {
+    "train": "train",
+    "val": "val",
+    "folds": "folds",
+    "test": "test",
+    "test_clean": "clean test",
+}
+"""Sets, as tables call them."""
+
+SETS_IN_SENTENCES: dict[ScoredSet, str] = SET_NAMES | {"folds": "the folds"}
+"""Sets, as sentences call them."""
+
+METRICS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "macro_auc": "macro AUC",
+    "log_loss": "log loss",
+    "ece": "calibration error",
+}
+"""Scores, as people call them."""
+
+_FINEST = 4
+"""Most decimals of a percentage."""
+
+_MOST_NAMED = 3
+
+
+# -- scores ----------------------------------------------------------------------------------
+
+
+def fraction(value: float | None, *, places: int = 4, sign: bool = False) -> str:
+    """A score as a fraction; a small negative number that rounds to 0 has no sign.
+
+    Args:
+        value: The score, or a difference of two; None is written `-`.
+        places: Decimals.
+        sign: Whether a plus is written.
+
+    >>> fraction(0.93124), fraction(-0.00001), fraction(0.5, places=3, sign=True), fraction(None)
+    ('0.9312', '0.0000', '+0.500', '-')
+    """
+    return "-" if value is None else f"{value:{'+' if sign else ''}z.{places}f}"
+
+
+def fraction_interval(interval: Interval, *, places: int = 4, sign: bool = False) -> str:
+    """A score with its interval as fractions.
+
+    Args:
+        interval: The value and its two ends.
+        places: Decimals.
+        sign: Whether a plus is written.
+
+    >>> fraction_interval(Interval(value=0.9312, low=0.91, high=0.95))
+    '0.9312 [0.9100, 0.9500]'
+    """
+    value, low, high = (
+        fraction(number, places=places, sign=sign)
+        for number in (interval.value, interval.low, interval.high)
+    )
+    return f"{value} [{low}, {high}]"
+
+
+def percent(value: float | None) -> str:
+    r"""A fraction in percent, with one decimal; with more where less would read 0 or 100.
+
+    >>> percent(0.9312), percent(0.99961), percent(1.0)
+    ('93.1\xa0%', '99.96\xa0%', '100.0\xa0%')
+    """
+    if value is None:
+        return ABSENT
+    decimals = 1
+    while decimals < _FINEST and 0 < value < 1 and float(f"{100 * value:.{decimals}f}") in (0, 100):
+        decimals += 1
+    return f"{100 * value:.{decimals}f}{SPACE}%"
+
+
+def percent_interval(interval: Interval | None, value: float | None = None) -> str:
+    r"""A fraction with its 95 % interval, in percent.
+
+    Args:
+        interval: The value with its interval, or None.
+        value: What to show without an interval.
+
+    >>> percent_interval(Interval(value=0.95, low=0.93, high=0.97)), percent_interval(None, 0.5)
+    ('95.0\xa0% [93.0, 97.0]', '50.0\xa0%')
+    """
+    if interval is None:
+        return percent(value)
+    low, high = (without_unit(percent(end)) for end in (interval.low, interval.high))
+    return f"{percent(interval.value)} [{low}, {high}]"
+
+
+def percent_range(interval: Interval | None) -> str:
+    r"""The two ends of an interval, in percent.
+
+    >>> percent_range(Interval(value=0.95, low=0.93, high=0.97))
+    '93.0\xa0% to 97.0\xa0%'
+    """
+    if interval is None:
+        return ABSENT
+    return f"{percent(interval.low)} to {percent(interval.high)}"
+
+
+def without_unit(text: str) -> str:
+    """A percentage without its sign, for where the sign stands nearby.
+
+    >>> without_unit(percent(0.5)), without_unit("0.500")
+    ('50.0', '0.500')
+    """
+    return text.removesuffix(f"{SPACE}%")
+
+
+def points(value: float | None, *, sign: bool = True) -> str:
+    """A difference of fractions in percentage points.
+
+    Args:
+        value: The difference.
+        sign: Whether a plus is written.
+
+    >>> points(0.0123), points(0.0123, sign=False), points(-0.0004)
+    ('+1.2', '1.2', '0.0')
+    """
+    return ABSENT if value is None else signed(100 * value, places=1, plus="+" if sign else "")
+
+
+def decimal(value: float | None, places: int = 3) -> str:
+    """A number that is no fraction of images: an AUC, a log loss, a correlation.
+
+    >>> decimal(0.98765), decimal(-0.25, 2).isascii()
+    ('0.988', False)
+    """
+    return ABSENT if value is None else f"{value:.{places}f}".replace("-", MINUS)
+
+
+def signed(value: float, *, places: int = 4, plus: str = "+") -> str:
+    """A number with its sign, and with none where it rounds to 0.
+
+    >>> signed(0.0123), signed(-0.00001), signed(-0.5, places=1).isascii()
+    ('+0.0123', '0.0000', False)
+    """
+    text = f"{abs(value):.{places}f}"
+    if float(text) == 0:
+        return text
+    return f"{plus if value > 0 else MINUS}{text}"
+
+
+def metric(name: str, value: float | None) -> str:
+    r"""The value of a metric as its kind is written on a page: in percent, or as a decimal.
+
+    >>> metric("balanced_accuracy", 0.5), metric("log_loss", 0.25)
+    ('50.0\xa0%', '0.250')
+    """
+    return decimal(value) if name in ("macro_auc", "log_loss") else percent(value)
+
+
+# -- counts, sizes and times -----------------------------------------------------------------
+
+
+def count(number: int, singular: str, plural: str = "") -> str:
+    """A number of things.
+
+    >>> count(1, "trial"), count(1311, "test image"), count(2, "copy", "copies")
+    ('1 trial', '1,311 test images', '2 copies')
+    """
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def weights(number: int | None, *, space: str = SPACE) -> str:
+    r"""A number of weights.
+
+    Args:
+        number: How many; None is not known.
+        space: What stands before the unit.
+
+    >>> weights(312_345), weights(312_345, space=""), weights(9_999)
+    ('0.31\xa0M', '0.31M', '9,999')
+    """
+    if number is None:
+        return ABSENT
+    return f"{number / 1e6:.2f}{space}M" if number >= 10_000 else f"{number:,}"
+
+
+def duration(seconds: float | None) -> str:
+    r"""A measured time in the two largest units that it fills.
+
+    >>> duration(59.6), duration(3725), duration(0.04)
+    ('1\xa0min', '1\xa0h 2\xa0min', '0.0\xa0s')
+    """
+    if seconds is None:
+        return ABSENT
+    if seconds < 9.95:
+        return f"{seconds:.1f}{SPACE}s"
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours}{SPACE}h {minutes}{SPACE}min"
+    if minutes:
+        return f"{minutes}{SPACE}min" + (f" {rest}{SPACE}s" if rest and minutes < 10 else "")
+    return f"{rest}{SPACE}s"
+
+
+def rough_duration(seconds: float) -> str:
+    """A time that is estimated or asked for, no finer than people think of it.
+
+    >>> rough_duration(45), rough_duration(720), rough_duration(7500)
+    ('45 s', '12 min', '2 h 05 min')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def moment(stamp: str) -> str:
+    """A time stamp of study.json, to the minute; as it stands when it is none.
+
+    >>> moment("2026-02-03T04:05:06+00:00"), moment("once")
+    ('2026-02-03 04:05 UTC', 'once')
+    """
+    try:
+        return datetime.datetime.fromisoformat(stamp).strftime("%Y-%m-%d %H:%M %Z").strip()
+    except ValueError:
+        return stamp
+
+
+def square(height: int, width: int) -> str:
+    r"""The size of an image.
+
+    >>> print(ascii(square(64, 96)))
+    '64 \xd7 96\xa0px'
+    """
+    return f"{height} {TIMES} {width}{SPACE}px"
+
+
+# -- values and names ------------------------------------------------------------------------
+
+
+def setting(value: object) -> str:
+    """A param or a setting, for people who read a table.
+
+    >>> setting(True), setting(0.00291234), setting("adamw")
+    ('yes', '0.002912', 'adamw')
+    """
+    if value is None:
+        return ABSENT
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def short_value(value: object) -> str:
+    """A param as short as it can be told, for ticks and lines of progress.
+
+    >>> [short_value(value) for value in (True, 0.0021345, 64, "adamw", 1e-5)]
+    ['true', '0.00213', '64', 'adamw', '1e-05']
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def listing(words: Sequence[str]) -> str:
+    """All of some words in a sentence.
+
+    >>> listing(["a"]), listing(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    *head, last = words or [""]
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def first_few(items: Sequence[str], *, limit: int = _MOST_NAMED) -> str:
+    """The first of some items, and how many more there are.
+
+    Args:
+        items: Names, or what is said of each.
+        limit: How many are named.
+
+    >>> first_few(["a", "b", "c", "d", "e"])
+    'a, b, c and 2 more'
+    """
+    shown = ", ".join(items[:limit])
+    return shown if len(items) <= limit else f"{shown} and {len(items) - limit:,} more"
+
+
+def capital(sentence: str) -> str:
+    """A sentence that begins with a capital letter, and is otherwise as it was.
+
+    >>> capital("macro AUC is low.")
+    'Macro AUC is low.'
+    """
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,48 @@
+"""What networks and candidates are called in tables, titles and sentences."""
+
+from autocnn.core.own_model import short_name
+from autocnn.core.records import CandidateRecord, Params
+from autocnn.core.wording import count
+from autocnn.spaces.knobs import Settings
+
+FAMILIES = {
+    "plain": "plain CNN",
+    "resnet": "residual CNN",
+    "separable": "separable CNN",
+    "pretrained": "pretrained network",
+}
+
+
+def family(params: Params, builder: str | None = None) -> str:
+    """What kind of network some params make; of the user's own, that of a builder."""
+    if builder is not None:
+        return f"own model {short_name(builder)}"
+    settings = Settings({name: value for name, value in params.items() if name == "family"})
+    name = settings.text("family")
+    words = FAMILIES.get(name, name)
+    backbone = params.get("backbone")
+    return f"{words} ({backbone})" if name == "pretrained" and backbone else words
+
+
+def making(record: CandidateRecord) -> str:
+    """How a candidate was made, short: a part of a table or a title."""
+    if record.kind == "refit":
+        return f"trial {record.trial}, retrained"
+    if record.kind == "folds":
+        number = len(record.members)
+        return (
+            f"trial {record.trial}, mean of {number} fold models"
+            if number
+            else (f"trial {record.trial}, mean of its fold models")
+        )
+    trials = sorted({member.trial for member in record.members})
+    if len(trials) == 1:
+        return f"ensemble of {count(len(record.members), 'model')} of trial {trials[0]}"
+    names = ", ".join(map(str, trials))
+    return f"ensemble of {count(len(record.members), 'model')} of trials {names}"
+
+
+def title(record: CandidateRecord) -> str:
+    """A candidate's name: its number and how it was made."""
+    default = ", the default configuration" if record.is_default else ""
+    return f"Candidate {record.candidate}: {making(record)}{default}"
