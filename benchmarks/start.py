@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autocnn.core.records import CandidateRecord, Interval, Scores, SplitName, SplitScores
-from autocnn.reporting.leaderboard import build_leaderboard, to_csv
+from autocnn.reporting.leaderboard import build_leaderboard
 from autocnn.storage import StudyFolder
 from benchmarks.processes import autocnn_command, run_program
 from benchmarks.report import Figure, Options, Samples, print_table, run_benchmarks
@@ -57,7 +57,7 @@ def write_study(results: Path) -> StudyFolder:
     for candidate in candidates:
         folder.candidate_dir(candidate.candidate)
         folder.write_candidate(candidate)
-    folder.write_leaderboard(to_csv(build_leaderboard(candidates)))
+    folder.write_leaderboard(build_leaderboard(candidates).to_csv())
     return folder
 
 

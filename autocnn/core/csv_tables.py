@@ -8,6 +8,12 @@ from autocnn.core.records import EpochScore, ParamValue, TrialRecord
 
 Cell = ParamValue | None
 
+PARAM_PREFIX = "param."
+"""Begins the names of columns that hold a param each."""
+
+SIGNIFICANT_DIGITS = 9
+"""Of measured numbers, in every table: enough for a 32-bit float, and to count 10^9 images."""
+
 TRIAL_COLUMNS = (
     "trial",
     "state",
@@ -47,7 +53,7 @@ def trial_table(records: Sequence[TrialRecord]) -> tuple[list[str], list[list[Ce
             record.peak_memory_mb,
         ]
         rows.append(row + [record.params.get(name) for name in names])
-    return [*TRIAL_COLUMNS, *(f"param.{name}" for name in names)], rows
+    return [*TRIAL_COLUMNS, *(f"{PARAM_PREFIX}{name}" for name in names)], rows
 
 
 def epoch_table(
@@ -68,25 +74,43 @@ def epoch_table(
 
 
 def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """A table as CSV: nothing for None, `true` for True, nine digits of a number."""
-    return csv_lines([columns]) + csv_lines(rows)
+    r"""A table as CSV with a header, quoted as in RFC 4180, lines ending in `\n`.
+
+    None is an empty cell, booleans are `true` and `false`. Numbers have nine digits; those of
+    params all that it takes to read them back as they were.
+
+    Args:
+        columns: The header.
+        rows: A cell per column.
+
+    >>> to_csv(["rank", "param.order", "score"], [[1, "norm, conv", 1 / 3], [2, None, None]])
+    'rank,param.order,score\n1,"norm, conv",0.333333333\n2,,\n'
+    """
+    is_param = [name.startswith(PARAM_PREFIX) for name in columns]
+    lines = [_csv_line(columns)]
+    for row in rows:
+        shown = zip(row, is_param, strict=True)
+        lines.append(_csv_line([value if exact else measured(value) for value, exact in shown]))
+    return "".join(lines)
 
 
 def csv_lines(rows: Iterable[Sequence[Cell]]) -> str:
-    """The lines of some rows of a CSV file, as `to_csv` writes them."""
-    return "".join([_csv_line([_as_cell(value) for value in row]) for row in rows])
+    """Some rows of a CSV file without params, as `to_csv` writes them."""
+    return "".join([_csv_line([measured(value) for value in row]) for row in rows])
 
 
-def _csv_line(cells: Sequence[str | int | float]) -> str:
+def measured(value: Cell) -> Cell:
+    """A measured number to nine significant digits, as every table has it; others as they are.
+
+    >>> measured(2 / 3), measured(1234567890.5), measured(7)
+    (0.666666667, 1234567890.0, 7)
+    """
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value
+
+
+def _csv_line(row: Sequence[Cell]) -> str:
     """One line. With the default end of a line, the writer quotes every line break in a cell."""
     text = io.StringIO()
+    cells = [str(value).lower() if isinstance(value, bool) else value for value in row]
     csv.writer(text).writerow(cells)
     return text.getvalue().removesuffix("\r\n") + "\n"
-
-
-def _as_cell(value: Cell) -> str | int | float:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return float(f"{value:.9g}") if isinstance(value, float) else value

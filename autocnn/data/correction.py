@@ -1,7 +1,5 @@
 """A split without leaks, made from one that has them."""
 
-import csv
-import io
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.atomic import replace_file
+from autocnn.core.csv_tables import to_csv
 from autocnn.core.errors import ConfigError, DataError, StudyError
 from autocnn.core.records import SPLITS, SplitName
 from autocnn.data.audit.report import has_conflict
@@ -170,14 +169,13 @@ def write_split(file: Path, corrected: CorrectedSplit) -> None:
     assert isinstance(table.images, FileImages)
     prefix = Path(os.path.relpath(table.images.root.resolve(), file.resolve().parent))
     has_groups = any(table.groups)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "label", "split", *(["group"] if has_groups else [])])
-    rows = zip(table.paths, table.labels, corrected.split.names, table.groups, strict=True)
-    for path, label, split, group in rows:
-        row = [(prefix / path).as_posix(), table.class_names[label], split]
-        writer.writerow([*row, *([group or ""] if has_groups else [])])
+    columns = ["path", "label", "split", *(["group"] if has_groups else [])]
+    images = zip(table.paths, table.labels, corrected.split.names, table.groups, strict=True)
+    rows = [
+        [(prefix / path).as_posix(), table.class_names[label], split, group][: len(columns)]
+        for path, label, split, group in images
+    ]
     try:
-        replace_file(file, text.getvalue().encode())
+        replace_file(file, to_csv(columns, rows).encode())
     except StudyError as error:
         raise DataError(error.message, remedy="Choose another folder with --split-out.") from error

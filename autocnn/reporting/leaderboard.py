@@ -11,13 +11,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from autocnn.core.csv_tables import PARAM_PREFIX, Cell, measured, to_csv
 from autocnn.core.errors import StudyError
 from autocnn.core.records import CandidateRecord, Scores
 from autocnn.core.wording import fraction, weights
 from autocnn.spaces.knobs import KNOBS
-
-Cell = str | int | float | bool | None
-"""A value of the leaderboard; None is an empty cell."""
 
 COLUMNS: tuple[str, ...] = (
     "rank",
@@ -71,11 +69,6 @@ MORE_COLUMNS: tuple[str, ...] = (
 )
 """Columns after those of the params."""
 
-PARAM_PREFIX = "param."
-
-SIGNIFICANT_DIGITS = 6
-"""To which measured numbers are rounded: an accuracy is exact for up to 10^6 images."""
-
 _TEXT_COLUMNS = frozenset({"kind", "family"})
 _INTEGER_COLUMNS = frozenset(
     {
@@ -107,13 +100,17 @@ class Leaderboard:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
 
+    def to_csv(self) -> str:
+        """The content of leaderboard.csv."""
+        return to_csv(self.columns, self.rows)
+
 
 def build_leaderboard(candidates: Sequence[CandidateRecord]) -> Leaderboard:
     """The leaderboard of some candidates, by rank.
 
-    Measured numbers are rounded to 6 significant digits, so that the CSV, the JSON and
-    the table agree and read well; params stay exact. Gaps are differences of
-    accuracies: positive when the second split is the harder one.
+    Measured numbers are rounded as in every table (`csv_tables.measured`), so that the CSV, the
+    JSON and Python agree; params stay exact. Gaps are differences of accuracies: positive when
+    the second split is the harder one.
 
     Args:
         candidates: In any order. Their params, in order of first appearance, become
@@ -129,22 +126,6 @@ def build_leaderboard(candidates: Sequence[CandidateRecord]) -> Leaderboard:
     return Leaderboard(columns=columns, rows=tuple(rows))
 
 
-def to_csv(leaderboard: Leaderboard) -> str:
-    r"""The leaderboard as CSV with a header, quoted as in RFC 4180, lines ending in `\n`.
-
-    None is an empty cell, booleans are `true` and `false`, a float is the shortest text
-    that reads back as the same number.
-
-    >>> to_csv(Leaderboard(("rank", "param.order"), ((1, "norm, conv"), (2, None))))
-    'rank,param.order\n1,"norm, conv"\n2,\n'
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(leaderboard.columns)
-    writer.writerows([_write_cell(cell) for cell in row] for row in leaderboard.rows)
-    return text.getvalue()
-
-
 def from_csv(text: str) -> Leaderboard:
     """The leaderboard in a CSV text.
 
@@ -153,7 +134,7 @@ def from_csv(text: str) -> Leaderboard:
     param `"3"` comes back as the number 3.
 
     Args:
-        text: As `to_csv` writes it; further columns may stand anywhere.
+        text: As `Leaderboard.to_csv` writes it; further columns may stand anywhere.
 
     Raises:
         StudyError: When a column of the contract is missing, a row is longer or shorter
@@ -278,13 +259,7 @@ def _round(cell: Cell) -> Cell:
     if not isinstance(cell, float):
         return cell
     # A number that is none (a latency that failed, say) was not measured.
-    return float(f"{cell:.{SIGNIFICANT_DIGITS}g}") if math.isfinite(cell) else None
-
-
-def _write_cell(cell: Cell) -> str:
-    if cell is None:
-        return ""
-    return str(cell).lower() if isinstance(cell, bool) else str(cell)
+    return measured(cell) if math.isfinite(cell) else None
 
 
 def _read_cell(column: str, text: str) -> Cell:

@@ -25,7 +25,7 @@ def finish(session: Session, ranked: Sequence[TrialRecord]) -> None:
         KeyboardInterrupt: When stopping was asked for.
     """
     from autocnn.reporting.build import write_report
-    from autocnn.reporting.leaderboard import build_leaderboard, to_csv
+    from autocnn.reporting.leaderboard import build_leaderboard
     from autocnn.selection.explain import explain_candidates
     from autocnn.selection.files import write_candidate_files
     from autocnn.selection.judge import judge
@@ -52,7 +52,7 @@ def finish(session: Session, ranked: Sequence[TrialRecord]) -> None:
         write_candidate_files(candidate, pictures, session.dataset, plan.folds, session.folder)
         session.observer.advance()
     leaderboard = build_leaderboard([candidate.record for candidate in candidates])
-    session.folder.write_leaderboard(to_csv(leaderboard))
+    session.folder.write_leaderboard(leaderboard.to_csv())
     _close(session)
     session.folder.remove_predictions()
     session.observer.stage("write the report")

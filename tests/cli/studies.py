@@ -6,7 +6,7 @@ from typing import Any
 from autocnn.api import display
 from autocnn.core.config import resolve_config
 from autocnn.core.records import CandidateRecord, Interval, Scores, SplitName, SplitScores
-from autocnn.reporting.leaderboard import build_leaderboard, to_csv
+from autocnn.reporting.leaderboard import build_leaderboard
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
 
@@ -50,7 +50,7 @@ def make_study(name: str = "mine", **asked: Any) -> StudyFolder:
     records = [candidate(1), candidate(2)]
     for record in records:
         folder.write_candidate(record)
-    folder.write_leaderboard(to_csv(build_leaderboard(records)))
+    folder.write_leaderboard(build_leaderboard(records).to_csv())
     return folder
 
 

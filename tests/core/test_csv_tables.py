@@ -161,6 +161,12 @@ def test_how_a_cell_is_written(value: Cell, text: str) -> None:
     assert to_csv(["column"], [[value]]) == f"column\n{text}\n"
 
 
+def test_params_are_written_so_that_they_read_back_as_they_were() -> None:
+    value = 0.00031622776601683794
+    assert to_csv(["param.learning_rate"], [[value]]).splitlines()[1] == str(value)
+    assert to_csv(["learning_rate"], [[value]]).splitlines()[1] == "0.000316227766"
+
+
 def test_an_empty_cell_among_others_is_nothing() -> None:
     assert to_csv(["a", "b", "c"], [[None, 1, None]]) == "a,b,c\n,1,\n"
 

@@ -20,7 +20,6 @@ from autocnn.reporting.leaderboard import (
     build_leaderboard,
     from_csv,
     summary_rows,
-    to_csv,
     to_json,
 )
 
@@ -47,7 +46,7 @@ def make_candidate(rank: int = 1, **changes: Any) -> CandidateRecord:
         "val": make_split("val", accuracy=0.94),
         "test": make_split(
             "test",
-            accuracy=0.931234567,
+            accuracy=0.93123456789,
             balanced_accuracy=0.92,
             macro_f1=0.91,
             macro_auc=0.99,
@@ -105,18 +104,18 @@ def test_cells_come_from_the_record() -> None:
         "train_accuracy": 0.97,
         "val_accuracy": 0.94,
         "gap_train_val": 0.03,
-        "test_accuracy": 0.931235,
-        "test_accuracy_low": 0.911235,
+        "test_accuracy": 0.931234568,
+        "test_accuracy_low": 0.911234568,
         "test_accuracy_high": 1.0,
         "test_balanced_accuracy": 0.92,
         "test_macro_f1": 0.91,
         "test_macro_auc": 0.99,
         "test_log_loss": 0.25,
         "test_ece": 0.03,
-        "gap_val_test": 0.00876543,
+        "gap_val_test": 0.00876543211,
         "num_weights": 312_345,
         "flops": 1_700_000_000,
-        "latency_ms": 0.333333,
+        "latency_ms": 0.333333333,
         "size_mb": 1.25,
         "epochs": 12,
         "train_seconds": 61.5,
@@ -191,8 +190,8 @@ def test_gap_of_equal_scores_is_plain_zero() -> None:
     same = make_candidate(
         train=make_split("train", accuracy=0.3), val=make_split("val", accuracy=0.1 + 0.2)
     )
-    assert ",0.0," in to_csv(build_leaderboard([same])).splitlines()[1]
-    assert "-0.0" not in to_csv(build_leaderboard([same]))
+    assert ",0.0," in build_leaderboard([same]).to_csv().splitlines()[1]
+    assert "-0.0" not in build_leaderboard([same]).to_csv()
 
 
 def test_numbers_that_are_none_are_empty() -> None:
@@ -219,14 +218,14 @@ def test_csv_comes_back_as_it_was() -> None:
             make_candidate(2, params={"family": "resnet"}, cv_mean=0.9, cv_sd=0.01),
         ]
     )
-    back = from_csv(to_csv(board))
+    back = from_csv(board.to_csv())
     assert back == board
     kinds = [[type(cell) for cell in row] for row in board.rows]
     assert [[type(cell) for cell in row] for row in back.rows] == kinds
 
 
 def test_csv_reads_in_any_csv_reader() -> None:
-    text = to_csv(build_leaderboard([make_candidate(params={"x": "a,b", "flip": True})]))
+    text = build_leaderboard([make_candidate(params={"x": "a,b", "flip": True})]).to_csv()
     header, row = csv.reader(io.StringIO(text))
     assert (
         dict(zip(header, row, strict=True)).items()
@@ -238,7 +237,7 @@ def test_csv_reads_in_any_csv_reader() -> None:
 
 
 def test_columns_between_contract_and_params_are_kept() -> None:
-    text = to_csv(build_leaderboard([make_candidate()]))
+    text = build_leaderboard([make_candidate()]).to_csv()
     lines = text.splitlines()
     wider = from_csv(f"{lines[0]},note\n{lines[1]},by hand\n")
     assert cells(wider)["note"] == "by hand"
@@ -247,7 +246,7 @@ def test_columns_between_contract_and_params_are_kept() -> None:
 def test_empty_leaderboard() -> None:
     board = build_leaderboard([])
     assert board == Leaderboard(columns=(*COLUMNS, *MORE_COLUMNS), rows=())
-    assert from_csv(to_csv(board)) == board
+    assert from_csv(board.to_csv()) == board
     assert to_json(board) == "[]\n"
     assert summary_rows(board)[1] == ()
 
@@ -263,7 +262,7 @@ def test_empty_leaderboard() -> None:
     ],
 )
 def test_spoilt_csv_is_a_study_error(change: Any, message: str) -> None:
-    text = to_csv(build_leaderboard([make_candidate()]))
+    text = build_leaderboard([make_candidate()]).to_csv()
     with pytest.raises(StudyError, match=r"leaderboard\.csv") as caught:
         from_csv(change(text))
     assert message in str(caught.value)
@@ -273,7 +272,7 @@ def test_spoilt_csv_is_a_study_error(change: Any, message: str) -> None:
 def test_json_holds_numbers_booleans_and_nulls() -> None:
     (row,) = json.loads(to_json(build_leaderboard([make_candidate()])))
     assert tuple(row) == build_leaderboard([make_candidate()]).columns
-    assert row["test_accuracy"] == 0.931235
+    assert row["test_accuracy"] == 0.931234568
     assert row["num_weights"] == 312_345
     assert row["param.flip"] is True
     assert row["cv_mean"] is None
@@ -281,7 +280,7 @@ def test_json_holds_numbers_booleans_and_nulls() -> None:
 
 def test_json_is_the_same_from_records_and_from_csv() -> None:
     board = build_leaderboard([make_candidate(1), make_candidate(2, params={"family": "plain"})])
-    assert to_json(from_csv(to_csv(board))) == to_json(board)
+    assert to_json(from_csv(board.to_csv())) == to_json(board)
 
 
 def test_summary_is_short_and_formatted() -> None:
