@@ -64,7 +64,8 @@ def command(
 
     find_format(format_, precision)  # before anything is imported or read
     from autocnn.api.display import show_progress
-    from autocnn.inference.export import export_model, read_export
+    from autocnn.inference.export import export_model
+    from autocnn.inference.metadata import read_metadata
     from autocnn.storage import open_study
 
     folder = open_study(study, results)
@@ -81,7 +82,7 @@ def command(
         )
     finally:
         display.close()
-    parity = read_export(path).parity
+    parity = read_metadata(path).parity
     click.echo(path)
     if parity is not None:
         click.echo(

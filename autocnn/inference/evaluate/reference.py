@@ -5,11 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
-from autocnn.core.errors import ExportError, StudyError, StudyNotFoundError
+from autocnn.core.errors import StudyError, StudyNotFoundError
 from autocnn.core.records import ExportMetadata, Interval
-from autocnn.inference.predict.model import METADATA_FILE, load
+from autocnn.inference.metadata import is_export, read_metadata
+from autocnn.inference.predict.model import load
 from autocnn.inference.predict.study_facts import BEST
 from autocnn.storage import StudyFolder, find_candidate, open_study
 from autocnn.storage.status import StudyStatus
@@ -47,7 +46,7 @@ def open_reference(model: str, *, results: Path, candidate: int | None = None) -
     """Of MODEL: an exported folder, or else a study.
 
     Args:
-        model: As for `prediction.model.load`.
+        model: As for `predict.model.load`.
         results: Folder that holds the studies.
         candidate: Of a study; None: the best.
 
@@ -56,9 +55,9 @@ def open_reference(model: str, *, results: Path, candidate: int | None = None) -
         ExportError: When its metadata.json cannot be read.
     """
     place = Path(model).expanduser()
-    metadata = (place if place.is_dir() else place.parent) / METADATA_FILE
-    if metadata.is_file():
-        return export_reference(_read_metadata(metadata))
+    exported = place if place.is_dir() else place.parent
+    if is_export(exported):
+        return export_reference(read_metadata(exported))
     found = find_candidate(place)
     if found is not None:
         study, own_number = found
@@ -121,14 +120,3 @@ def export_reference(metadata: ExportMetadata) -> Reference:
         if figures:
             return replace(known, scored=scored, figures=figures)
     return known
-
-
-def _read_metadata(path: Path) -> ExportMetadata:
-    try:
-        return ExportMetadata.model_validate_json(path.read_text("utf-8"))
-    except (OSError, ValidationError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ExportError(
-            f"{path}: must describe an exported model, got: {reason}.",
-            remedy="Export it again with `autocnn export`.",
-        ) from error

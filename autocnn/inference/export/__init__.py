@@ -12,9 +12,9 @@ imports no more than its runtime.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autocnn.inference.export.exporter import export_model, read_export
+    from autocnn.inference.export.exporter import export_model
 
-__all__ = ["export_model", "read_export"]
+__all__ = ["export_model"]
 
 
 def __getattr__(name: str) -> Any:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from autocnn.core.errors import ExportError
 from autocnn.core.records import ExportFormat, ExportMetadata, Parity, Precision
+from autocnn.inference.metadata import read_metadata
 
 LARGEST_DIFFERENCE = 1e-4
 """Of any probability, between a float export and the study's model."""
@@ -162,7 +163,7 @@ def main(arguments: Sequence[str]) -> None:
     from autocnn.inference.predict.runtimes import open_runtime
 
     folder, images_path, out_path = map(Path, arguments)
-    metadata = ExportMetadata.model_validate_json((folder / "metadata.json").read_bytes())
+    metadata = read_metadata(folder)
     runtime = open_runtime(metadata, folder, threads=os.cpu_count() or 1)
     np.save(out_path, runtime.predict(np.load(images_path)).probabilities)
     sys.stdout.write(f"{runtime.name}\n")

@@ -8,12 +8,12 @@ from pathlib import Path
 from autocnn.core.records import ExportMetadata, Precision
 from autocnn.core.wording import square
 from autocnn.inference.export.formats import Format
+from autocnn.inference.metadata import METADATA_FILE
 from autocnn.inference.predict.runtimes import sha256_of
 from autocnn.inference.predict.study_facts import describe_candidate
 from autocnn.reporting.answer import Usage
 from autocnn.storage import StudyFolder
 
-METADATA_FILE = "metadata.json"
 LABELS_FILE = "labels.txt"
 CARD_FILE = "model_card.md"
 

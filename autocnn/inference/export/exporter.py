@@ -16,7 +16,6 @@ from autocnn.core.records import ExportMetadata
 from autocnn.inference.export.description import (
     CARD_FILE,
     LABELS_FILE,
-    METADATA_FILE,
     describe_export,
     describe_usage,
     hash_files,
@@ -24,6 +23,7 @@ from autocnn.inference.export.description import (
 )
 from autocnn.inference.export.formats import check_packages, find_format
 from autocnn.inference.export.model_file import disk_full, write_model
+from autocnn.inference.metadata import is_export, write_metadata
 from autocnn.reporting.build import build_model_card
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
@@ -79,20 +79,6 @@ def export_model(
     return target
 
 
-def read_export(folder: Path) -> ExportMetadata:
-    """What metadata.json of an exported folder says.
-
-    Raises:
-        ExportError: When it is absent or no whole one.
-    """
-    path = folder / METADATA_FILE
-    try:
-        return ExportMetadata.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ExportError(f"{path}: must be the metadata of an export, got: {reason}.") from error
-
-
 def _fill(
     folder: StudyFolder,
     status: StudyStatus,
@@ -108,7 +94,7 @@ def _fill(
     (target / LABELS_FILE).write_bytes(labels)
     (target / CARD_FILE).write_text(card, "utf-8")
     metadata = metadata.model_copy(update={"sha256": hash_files(target)})
-    (target / METADATA_FILE).write_text(metadata.model_dump_json(indent=1) + "\n", "utf-8")
+    write_metadata(metadata, target)
 
 
 def _check_candidate(folder: StudyFolder, candidate: int) -> None:
@@ -137,8 +123,7 @@ def _check_target(target: Path, *, force: bool) -> None:
     """Refuse to take the place of anything; with force, of anything but an export."""
     if not os.path.lexists(target) or _is_empty_folder(target):
         return
-    is_export = target.is_dir() and not target.is_symlink() and (target / METADATA_FILE).is_file()
-    if not is_export:
+    if target.is_symlink() or not is_export(target):
         got = "a folder of other files" if target.is_dir() else "a file"
         raise UsageError(
             f"{target}: an export must be a new folder, got {got}.",

@@ -18,8 +18,8 @@ from autocnn.execution.executor import EndEvent, Outcome
 from autocnn.execution.local import LocalExecutor
 from autocnn.execution.tasks import EXPORT, ExportResult, ExportTask
 from autocnn.inference.export.check import check_parity, compare, predict_apart
-from autocnn.inference.export.description import METADATA_FILE
 from autocnn.inference.export.images import CheckImages, find_check_images
+from autocnn.inference.metadata import write_metadata
 from autocnn.inference.predict.runtimes import FAMILIARITY_FILE
 from autocnn.inference.predict.study_facts import find_study_own_model
 from autocnn.storage import StudyFolder
@@ -150,7 +150,7 @@ class _Workshop:
             shutil.copyfile(familiarity, self.target / FAMILIARITY_FILE)
         changes = {"outputs": result.outputs, "activations": activations, "requires": requires}
         metadata = metadata.model_copy(update=changes)
-        (self.target / METADATA_FILE).write_text(metadata.model_dump_json(indent=1), "utf-8")
+        write_metadata(metadata, self.target)
         self.observer.stage("check it in a fresh process")
         return metadata.model_copy(update={"parity": self._check(metadata, task)})
 

@@ -10,15 +10,13 @@ import numpy as np
 from autocnn.core.errors import DataError, ExportError, StudyError, StudyNotFoundError, UsageError
 from autocnn.core.records import ExportMetadata
 from autocnn.data.sources.open import num_threads
+from autocnn.inference.metadata import METADATA_FILE, is_export, read_metadata
 from autocnn.inference.predict.abstention import Abstention, choose_abstention
 from autocnn.inference.predict.predictions import DIGITS, Predictions
 from autocnn.inference.predict.reading import Batch, NamedImage, name_images, read_batches
 from autocnn.inference.predict.runtimes import Runtime, open_keras, open_runtime
 from autocnn.inference.predict.study_facts import describe_candidate, find_study_own_model
 from autocnn.storage import StudyFolder, find_candidate, open_study
-
-METADATA_FILE = "metadata.json"
-"""What makes a folder an exported model."""
 
 MODEL_SUFFIXES = frozenset((".keras", ".onnx", ".tflite", ".h5", ".pb"))
 
@@ -131,8 +129,8 @@ def load(
     """
     place = Path(path).expanduser()
     exported = place if place.is_dir() else place.parent
-    if (place.is_dir() or place.is_file()) and (exported / METADATA_FILE).is_file():
-        metadata = _read_metadata(exported, place, candidate)
+    if (place.is_dir() or place.is_file()) and is_export(exported):
+        metadata = _read_asked(exported, place, candidate)
         return _open_export(metadata, exported, threads or num_threads())
     found = find_candidate(place) if place.exists() else None
     if found is not None:
@@ -177,15 +175,9 @@ def _open_candidate(folder: StudyFolder, candidate: int | None, threads: int) ->
     return Model(metadata, runtime, threads)
 
 
-def _read_metadata(folder: Path, place: Path, candidate: int | None) -> ExportMetadata:
-    path = folder / METADATA_FILE
-    try:
-        metadata = ExportMetadata.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ExportError(
-            f"{path}: must describe an exported model, got: {str(error).splitlines()[0]}.",
-            remedy="Export it again: autocnn export.",
-        ) from error
+def _read_asked(folder: Path, place: Path, candidate: int | None) -> ExportMetadata:
+    """The metadata of an export, where it is the model and the candidate that were asked for."""
+    metadata = read_metadata(folder)
     if place.is_file() and place.name not in (metadata.model, METADATA_FILE):
         raise ExportError(
             f"{place}: must be {metadata.model}, the model of its folder, got another file."

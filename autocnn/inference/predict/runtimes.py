@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from autocnn.core.errors import ExportError, MissingExtraError
 from autocnn.core.quiet import silent_stderr
 from autocnn.core.records import ExportMetadata
+from autocnn.inference.metadata import METADATA_FILE
 from autocnn.metrics.familiarity import Reference, read_reference
 
 BATCH_SIZE = 256
@@ -282,7 +283,7 @@ def _find_model(metadata: ExportMetadata, folder: Path) -> Path:
     path = folder / metadata.model
     if Path(metadata.model).name != metadata.model or path.is_symlink():
         raise ExportError(
-            f"{folder / 'metadata.json'}: model must be a name in this folder, "
+            f"{folder / METADATA_FILE}: model must be a name in this folder, "
             f"got {metadata.model!r}."
         )
     if not path.exists():
@@ -294,7 +295,7 @@ def _find_model(metadata: ExportMetadata, folder: Path) -> Path:
         file = folder / name
         if not file.resolve().is_relative_to(folder.resolve()):
             raise ExportError(
-                f"{folder / 'metadata.json'}: sha256 must name files in this folder, got {name!r}."
+                f"{folder / METADATA_FILE}: sha256 must name files in this folder, got {name!r}."
             )
         is_needed = name.split("/")[0] == metadata.model or name == FAMILIARITY_FILE
         if is_needed and sha256_of(file) != digest:

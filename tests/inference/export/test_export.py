@@ -16,8 +16,9 @@ from autocnn.cli.main import run
 from autocnn.core.config import StudyConfig
 from autocnn.core.errors import DiskFullError, ExportError
 from autocnn.core.events import Observer
-from autocnn.inference.export import export_model, read_export
+from autocnn.inference.export import export_model
 from autocnn.inference.export.description import hash_files
+from autocnn.inference.metadata import read_metadata
 from autocnn.inference.predict.runtimes import open_runtime
 from autocnn.storage import StudyFolder
 from autocnn.study.run import search
@@ -88,7 +89,7 @@ def test_an_export_is_the_study_s_model_and_says_so(
     name: str, precision: str, export: Export, study: StudyFolder
 ) -> None:
     folder = export(name, precision)
-    metadata = read_export(folder)
+    metadata = read_metadata(folder)
     assert metadata.parity is not None
     assert metadata.parity.num_images == 270
     assert metadata.parity.images == "val"
@@ -138,7 +139,7 @@ def test_formats_agree_on_foreign_images(export: Export) -> None:
     found = {}
     for name in ("keras", "savedmodel", "onnx"):
         folder = export(name, "float32")
-        runtime = open_runtime(read_export(folder), folder, threads=1)
+        runtime = open_runtime(read_metadata(folder), folder, threads=1)
         found[name] = runtime.predict(tint.astype(np.uint8))
     assert np.abs(found["savedmodel"].probabilities - found["onnx"].probabilities).max() < 1e-4
     # Keras rounds once where Pillow and the others round twice: a level apart at worst.
@@ -211,7 +212,7 @@ def test_a_model_with_layers_of_the_user_s_own_names_what_it_requires(
     command = [sys.executable, "my_model.py", str(copy.candidate_model_path(1).resolve())]
     subprocess.run(command, cwd=copy.own_model_dir, check=True, capture_output=True)
     copy.candidate_familiarity_path(1).unlink()
-    metadata = read_export(export_model(copy, "keras"))
+    metadata = read_metadata(export_model(copy, "keras"))
     assert sorted(metadata.requires) == ["my_layers", "my_model"]
     assert metadata.parity is not None
     assert metadata.parity.largest_difference == 0
@@ -226,7 +227,7 @@ def test_an_ensemble_of_two_sizes_is_exported(
     keras.utils.set_random_seed(0)
     members = [build_model({"num_stages": 1, "width": 8}, (side, side, 1), 10) for side in (8, 5)]
     copy = copy_with(study, tmp_path / "mixed", average_models(members, [0.5, 0.5], temperature=2))
-    metadata = read_export(export_model(copy, name))
+    metadata = read_metadata(export_model(copy, name))
     assert metadata.parity is not None
     assert metadata.parity.largest_difference < 1e-5
     assert metadata.outputs == ("probabilities",)
@@ -239,7 +240,7 @@ def test_a_study_whose_data_are_gone_is_compared_on_drawn_images(
     facts = copy.read_study()
     copy.write_study({**facts, "config": {**facts["config"], "data": str(tmp_path / "gone")}})
     listener = Listener()
-    metadata = read_export(export_model(copy, "keras", observer=listener))
+    metadata = read_metadata(export_model(copy, "keras", observer=listener))
     assert metadata.parity is not None
     assert metadata.parity.images == "drawn"
     assert "cannot be found" in listener.warnings[0]

@@ -8,7 +8,8 @@ import pytest
 from autocnn.core.errors import DiskFullError, ExportError, StudyError, UsageError
 from autocnn.core.events import Observer
 from autocnn.core.records import ExportMetadata
-from autocnn.inference.export import export_model, exporter, read_export
+from autocnn.inference.export import export_model, exporter
+from autocnn.inference.metadata import read_metadata
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import DataFacts, StudyStatus
 from tests.samples import candidate, fail_disk_full
@@ -55,7 +56,7 @@ def test_the_default_place_is_in_the_study(study: StudyFolder) -> None:
     path = export_model(study, "keras")
     assert path == study.path / "exports" / "keras"
     assert entries(study.path / "exports") == ["keras"]
-    assert read_export(path).study == "mine"
+    assert read_metadata(path).study == "mine"
 
 
 def test_a_study_without_a_finished_model_is_refused(study: StudyFolder) -> None:
@@ -131,8 +132,8 @@ def test_what_a_killed_export_left_goes_with_the_next(
 
 
 def test_metadata_that_are_none_are_told(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="must be the metadata of an export"):
-        read_export(tmp_path)
+    with pytest.raises(ExportError, match="must describe an exported model"):
+        read_metadata(tmp_path)
     (tmp_path / "metadata.json").write_text("{}")
-    with pytest.raises(ExportError, match="must be the metadata of an export"):
-        read_export(tmp_path)
+    with pytest.raises(ExportError, match="must describe an exported model"):
+        read_metadata(tmp_path)
