@@ -39,7 +39,7 @@ def draw_search(facts: StudyFacts) -> Drawings:
         facts: Of the study.
     """
     from autocnn.reporting import plots
-    from autocnn.reporting.search_summary import param_importances, scored_trials
+    from autocnn.reporting.plots.search_values import param_importances, scored_trials
 
     pictures = {}
     tried = [(f"candidate {r.candidate}", r.robustness) for r in facts.candidates if r.robustness]

@@ -20,7 +20,7 @@ from autocnn.reporting.plots import (
     draw_robustness,
     draw_roc,
 )
-from autocnn.reporting.plots.score_tables import (
+from autocnn.reporting.plots.score_values import (
     Table,
     class_scores_table,
     confusion_table,

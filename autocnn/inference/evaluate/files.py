@@ -17,7 +17,7 @@ from autocnn.inference.evaluate.assess import Assessed
 from autocnn.inference.evaluate.reference import Reference
 from autocnn.metrics.curves import pr_curves, roc_curves
 from autocnn.reporting.plots import draw_confusion_matrix, draw_pr, draw_reliability_bins, draw_roc
-from autocnn.reporting.plots.score_tables import (
+from autocnn.reporting.plots.score_values import (
     Table,
     class_scores_table,
     confusion_table,

@@ -1,17 +1,21 @@
-"""The pictures of a study: of its search and of its candidates.
+"""The pictures of a study, for every package that draws one: records in, a figure out.
 
-Records in, a matplotlib figure out; no score is computed here, and nothing global is
-touched. `style.save_png` writes a figure.
+`scores` draws predictions on one set, `candidate` one model or several, `search` the trials.
+The numbers in the pictures, and the tables beside them, are made by `score_values` and
+`search_values`, which know nothing of matplotlib; no score is computed here. `style` has
+colours, type and `save_png`, `overlay` lays a map of attention over an image. Nothing global is
+touched.
 """
 
-from autocnn.reporting.plots.calibration import draw_reliability, draw_reliability_bins
-from autocnn.reporting.plots.confusion import draw_confusion_matrix
-from autocnn.reporting.plots.curves import draw_pr, draw_roc
-from autocnn.reporting.plots.gap import draw_gap
-from autocnn.reporting.plots.learning import draw_learning_curves
-from autocnn.reporting.plots.parallel import draw_parallel
-from autocnn.reporting.plots.robustness import draw_robustness
-from autocnn.reporting.plots.search import draw_history, draw_importances
+from autocnn.reporting.plots.candidate import draw_gap, draw_learning_curves, draw_robustness
+from autocnn.reporting.plots.scores import (
+    draw_confusion_matrix,
+    draw_pr,
+    draw_reliability,
+    draw_reliability_bins,
+    draw_roc,
+)
+from autocnn.reporting.plots.search import draw_history, draw_importances, draw_parallel
 
 __all__ = [
     "draw_confusion_matrix",

@@ -1,4 +1,4 @@
-"""ROC and precision-recall curves, by their artists."""
+"""The pictures of predictions on one set."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -8,10 +8,91 @@ import pytest
 from matplotlib.axes import Axes
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from autocnn.core.records import PrCurve, RocCurve
-from autocnn.reporting.plots import draw_pr, draw_roc
+from autocnn.core.records import (
+    Calibration,
+    CalibrationScores,
+    ConfusionMatrix,
+    Interval,
+    PrCurve,
+    ReliabilityBin,
+    RocCurve,
+)
+from autocnn.reporting.plots import draw_confusion_matrix, draw_pr, draw_reliability, draw_roc
+from autocnn.reporting.plots.scores import describe_calibration
 from autocnn.reporting.plots.style import DASHES, line_style
 from tests.reporting.plots.figures import AWKWARD, all_texts, cell_texts, draw, legend_texts, points
+
+
+def make_matrix(size: int, names: Sequence[str] | None = None) -> ConfusionMatrix:
+    counts = np.random.default_rng(0).integers(0, 4, (size, size)) + 90 * np.eye(size, dtype=int)
+    labels = tuple(names or (f"class_{index}" for index in range(size)))
+    return ConfusionMatrix(labels=labels, counts=tuple(map(tuple, counts.tolist())))
+
+
+def test_cells_hold_count_and_percent_of_the_row() -> None:
+    matrix = ConfusionMatrix(labels=("cat", "dog"), counts=((1500, 500), (0, 80)))
+    figure = draw_confusion_matrix(matrix, title="On test")
+    draw(figure)
+    (axes,) = figure.axes
+    assert cell_texts(axes) == ["1,500\n75.0 %", "500\n25.0 %", "0", "80\n100.0 %"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["cat", "dog"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat  (2,000)", "dog  (80)"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class (images)")
+    assert figure.get_suptitle() == "On test"
+    shares = axes.images[0].get_array()
+    assert shares is not None
+    assert shares.tolist() == [[0.75, 0.25], [0.0, 1.0]]
+
+
+def test_cell_text_contrasts_with_its_cell() -> None:
+    figure = draw_confusion_matrix(make_matrix(4), title="")
+    by_cell = {text.get_position(): text.get_color() for text in figure.axes[0].texts}
+    assert by_cell[(0, 0)] == "white"
+    assert by_cell[(1, 0)] != "white"
+
+
+@pytest.mark.parametrize(
+    ("size", "num_bars", "has_numbers"),
+    [(4, 0, True), (12, 0, True), (25, 1, True), (31, 1, False)],
+)
+def test_numbers_as_long_as_they_can_be_read(size: int, num_bars: int, has_numbers: bool) -> None:
+    matrix = make_matrix(size)
+    figure = draw_confusion_matrix(matrix, title="title")
+    axes, *bars = figure.axes
+    num_counts = sum(count > 0 for row in matrix.counts for count in row)
+    num_texts = {4: 16, 12: 144, 25: num_counts, 31: 0}[size]
+    assert len(axes.texts) == num_texts
+    assert bool(axes.texts) == has_numbers
+    assert len(bars) == num_bars
+    assert all(bar.get_ylabel() == "fraction of the true class's images" for bar in bars)
+
+
+def test_hundred_classes_have_thinned_names_and_a_bounded_page() -> None:
+    figure = draw_confusion_matrix(make_matrix(100), title="title")
+    width, height = draw(figure)
+    assert max(width, height) < 2200
+    names = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert names == [f"class_{index}" for index in range(0, 100, 2)]
+
+
+def test_class_without_images_is_neither_0_nor_a_number() -> None:
+    matrix = ConfusionMatrix(labels=("a", "b"), counts=((3, 1), (0, 0)))
+    figure = draw_confusion_matrix(matrix, title="title")
+    draw(figure)
+    assert cell_texts(figure.axes[0]) == ["3\n75.0 %", "1\n25.0 %"]
+    shares = figure.axes[0].images[0].get_array()
+    assert shares is not None
+    assert np.ma.getmaskarray(shares).tolist() == [[False, False], [True, True]]
+
+
+def test_awkward_names_are_drawn_as_they_are() -> None:
+    figure = draw_confusion_matrix(make_matrix(7, AWKWARD), title="$title_1$ of 很")
+    width, height = draw(figure)
+    assert max(width, height) < 2000
+    names = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert names[:2] == ["_private", "$x_1$ cost $"]
+    assert len(names[3]) < 30
+    assert len(set(names)) == 7
 
 
 def make_curve(
@@ -237,3 +318,62 @@ def test_awkward_names_stand_in_the_pr_legend() -> None:
     assert texts[1].endswith("  $x_1$ cost $")
     assert len(set(texts)) == 7
     assert "$PR$" in all_texts(figure)
+
+
+def make_bin(low: float, high: float, num_images: int, accuracy: float = 0.75) -> ReliabilityBin:
+    if not num_images:
+        return ReliabilityBin(low=low, high=high, num_images=0, confidence=None, accuracy=None)
+    interval = Interval(value=accuracy, low=accuracy - 0.2, high=min(1.0, accuracy + 0.1))
+    return ReliabilityBin(
+        low=low, high=high, num_images=num_images, confidence=(low + high) / 2, accuracy=interval
+    )
+
+
+def make_calibration(temperature: float, *bins: ReliabilityBin) -> Calibration:
+    return Calibration(
+        temperature=temperature,
+        fitted_on="folds",
+        num_images=5712,
+        fitted_before=CalibrationScores(ece=0.04, log_loss=0.2),
+        fitted_after=CalibrationScores(ece=0.01, log_loss=0.1),
+        test_before=CalibrationScores(ece=0.05, log_loss=0.3),
+        test_after=CalibrationScores(ece=0.02, log_loss=0.25),
+        bins=bins,
+    )
+
+
+def test_bins_are_dots_with_intervals_over_their_counts() -> None:
+    bins = (make_bin(0.0, 0.5, 0), make_bin(0.5, 0.75, 7, 0.5), make_bin(0.75, 1.0, 1234, 0.9))
+    figure = draw_reliability(make_calibration(1.3, *bins), title="Reliability")
+    draw(figure)
+    above, below = figure.axes
+    diagonal, *drawn = above.lines
+    assert points(diagonal) == ([0, 1], [0, 1])
+    intervals, dots = drawn[0::2], drawn[1::2]
+    assert [points(dot) for dot in dots] == [([0.625], [0.5]), ([0.875], [0.9])]
+    assert [points(line)[1] for line in intervals] == [[0.3, 0.6], [0.7, 1.0]]
+    assert [bar.get_height() for bar in below.patches] == [0, 7, 1234]  # type: ignore[attr-defined]
+    assert cell_texts(below) == ["7", "1,234"]
+    assert below.get_ylabel() == "images"
+    assert below.get_xlabel() == "top probability (how sure the model is)"
+    assert above.get_ylabel() == "accuracy (fraction that is right)"
+    assert above.get_xlim() == below.get_xlim()
+
+
+def test_words_say_what_the_temperature_did() -> None:
+    words = describe_calibration(make_calibration(1.3))
+    assert words.splitlines()[:2] == ["temperature 1.300", "Before it the model was too sure."]
+    assert "0.0500 → 0.0200  test" in words
+    assert "0.0400 → 0.0100  fitted" in words
+    assert "0.3000 → 0.2500  test" in words
+    assert "0.2000 → 0.1000  fitted" in words
+    assert words.endswith("fitted: out-of-fold predictions,\n5,712 images")
+    assert "was not sure enough." in describe_calibration(make_calibration(0.8))
+    assert "It changed nothing." in describe_calibration(make_calibration(1.0))
+
+
+def test_a_perfect_model_and_one_without_images_can_be_drawn() -> None:
+    perfect = draw_reliability(make_calibration(1.0, make_bin(0.9, 1.0, 20_000, 1.0)), title="$a$")
+    draw(perfect)
+    assert "20.0k" in all_texts(perfect)
+    draw(draw_reliability(make_calibration(1.0, make_bin(0.0, 1.0, 0)), title="t"))

@@ -1,11 +1,25 @@
-"""The numbers behind the pictures that no record holds: pure, from records."""
+"""The numbers in the pictures of scores, and those beside them as tables; from records alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from autocnn.core.records import ConfusionMatrix, Gap, GapLoss, PrCurve, Robustness, RocCurve
+from autocnn.core.csv_tables import Cell
+from autocnn.core.records import (
+    ConfusionMatrix,
+    Gap,
+    GapLoss,
+    Interval,
+    PrCurve,
+    ReliabilityBin,
+    Robustness,
+    RocCurve,
+    SplitScores,
+)
+
+Table = tuple[Sequence[str], Iterator[list[Cell]]]
+"""Columns and rows for `csv_tables.to_csv`."""
 
 
 @dataclass(frozen=True)
@@ -117,3 +131,68 @@ def disturbances(results: Sequence[Robustness]) -> tuple[Disturbance, ...]:
             )
         )
     return tuple(sorted(found, key=lambda one: -one.mean_drop))
+
+
+def confusion_table(matrix: ConfusionMatrix) -> Table:
+    """Long form: a row per pair of true and predicted label; its share of the true label's."""
+    rows = zip(matrix.labels, matrix.counts, row_shares(matrix), strict=True)
+    return ("label", "predicted", "count", "share"), (
+        [label, predicted, count, share]
+        for label, counts, shares in rows
+        for predicted, count, share in zip(matrix.labels, counts, shares, strict=True)
+    )
+
+
+def roc_table(curves: Sequence[RocCurve]) -> Table:
+    """A row per point of every curve."""
+    return ("curve", "kind", "auc", "false_positive_rate", "true_positive_rate"), (
+        [curve.name, curve.kind, curve.auc, false_rate, true_rate]
+        for curve in curves
+        for false_rate, true_rate in zip(
+            curve.false_positive_rate, curve.true_positive_rate, strict=True
+        )
+    )
+
+
+def pr_table(curves: Sequence[PrCurve]) -> Table:
+    """A row per point of every curve."""
+    return ("curve", "average_precision", "recall", "precision"), (
+        [curve.name, curve.average_precision, recall, precision]
+        for curve in curves
+        for recall, precision in zip(curve.recall, curve.precision, strict=True)
+    )
+
+
+def class_scores_table(scored: Sequence[SplitScores]) -> Table:
+    """A row per scored set, class and score, with its 95 % interval."""
+    names = ("precision", "recall", "specificity", "f1", "auc")
+    return ("scored", "label", "num_images", "score", "value", "low", "high"), (
+        [
+            scores.split,
+            one.label,
+            one.num_images,
+            name,
+            getattr(one, name),
+            *_ends(one.intervals.get(name)),
+        ]
+        for scores in scored
+        for one in scores.classes
+        for name in names
+    )
+
+
+def reliability_table(bins: Sequence[ReliabilityBin]) -> Table:
+    """A row per bin of the top probability."""
+    counts = ("low", "high", "num_images", "confidence")
+    return (*counts, "accuracy", "accuracy_low", "accuracy_high"), (
+        [
+            *(getattr(one, name) for name in counts),
+            one.accuracy.value if one.accuracy else None,
+            *_ends(one.accuracy),
+        ]
+        for one in bins
+    )
+
+
+def _ends(interval: Interval | None) -> tuple[Cell, Cell]:
+    return (interval.low, interval.high) if interval else (None, None)
