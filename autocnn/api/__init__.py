@@ -1,4 +1,4 @@
-"""The Python side: a study as an object, its tables as DataFrames, its models.
+"""The Python API: search, resume, audit; a study as an object, its tables as DataFrames.
 
 Everything here is also a command, and does the same.
 

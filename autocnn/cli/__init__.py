@@ -1,1 +1,1 @@
-"""The command line: parse, one library call, print. One file per command."""
+"""The command line, one file per command: parse the options, call the Python API, print."""

@@ -1,1 +1,1 @@
-"""What runs tasks: local processes now, a cluster later, behind one interface."""
+"""Runs tasks in processes of this machine, behind an interface that others can implement."""

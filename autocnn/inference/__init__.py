@@ -1,1 +1,1 @@
-"""A finished model at work: on new images, on other labelled images, in another format."""
+"""A finished model at work: predict new images, evaluate it on labelled ones, export it."""

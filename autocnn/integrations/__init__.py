@@ -1,1 +1,1 @@
-"""Other tools: TensorBoard, MLflow, optuna-dashboard, and tuner scripts of your own."""
+"""Connections to other tools: TensorBoard, MLflow, optuna-dashboard, your own tuner scripts."""

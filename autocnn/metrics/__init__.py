@@ -1,1 +1,1 @@
-"""Arrays in, numbers out: how good predictions are, and how sure that is."""
+"""Arrays in, numbers out: how good predictions are, and how certain that is."""

@@ -1,1 +1,1 @@
-"""A study as pictures: drawn from records, without Keras and without computing scores."""
+"""A study for people to read: leaderboard, report page, model card. No Keras, no new scores."""

@@ -1,1 +1,1 @@
-"""Search spaces: every parameter that may be searched, spaces as data, their YAML files."""
+"""Search spaces: every parameter that can be searched, spaces as data, and their YAML files."""

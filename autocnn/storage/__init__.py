@@ -1,4 +1,4 @@
-"""The study folder: the only module that knows a path inside a study.
+"""The study folder: the only package that knows a path inside a study.
 
 Every file is written whole: to a temporary name in the same folder, fsync, rename.
 A reader therefore sees the old file or the new one, never half of one.

@@ -1,1 +1,1 @@
-"""One study from start to end: prepare the data, run the trials, finish with candidates."""
+"""One study from start to end: prepare the data, run the trials, select and judge candidates."""

@@ -1,1 +1,1 @@
-"""Train one network, and all else that runs in a worker: predictions, candidates, probes."""
+"""Builds and trains one network, and everything else that runs in a worker process."""

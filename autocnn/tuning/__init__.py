@@ -1,1 +1,1 @@
-"""The search: the loop that asks an engine for params and runs them, and its time budget."""
+"""The search: its loop, the engines that propose params, and the time budget."""

@@ -1,1 +1,1 @@
-"""What is wrong with a set of images: copies, leaks, conflicting labels, shortcuts."""
+"""Checks a set of images before training: copies, leaks, conflicting labels, shortcuts."""

@@ -1,1 +1,1 @@
-"""Where images come from: folders, tables, .npz files, sets that are built in."""
+"""Reads DATA of any kind into one table: folders, CSV files, .npz files, built-in sets."""

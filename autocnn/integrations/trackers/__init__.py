@@ -2,7 +2,7 @@
 
 The records stay the truth. A tracker hears what an observer hears, and can be told all of it
 again from the records, so that a resumed study neither doubles nor loses a point. Whatever a
-tracker meets, the study goes on: its first error is a warning and its last word.
+tracker meets, the study goes on: its first error becomes a warning, and it is not used again.
 """
 
 from autocnn.integrations.trackers.tracked import check_extras, tracked

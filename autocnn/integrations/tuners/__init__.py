@@ -1,5 +1,5 @@
-"""The spaces and networks of autocnn in somebody's own script for KerasTuner or Optuna.
+"""The spaces and networks of autocnn in your own script for KerasTuner or Optuna.
 
-`neighbours.keras_tuner` has a HyperModel, `neighbours.optuna` a suggest function, and
-`neighbours.fitting` trains what either proposes as a study would. docs/neighbours.md shows them.
+`keras_tuner` has a HyperModel, `optuna` a suggest function, and `fitting` trains what either
+proposes, as a study would. docs/integrations.md has an example of each.
 """
