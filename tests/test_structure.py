@@ -1,79 +1,25 @@
-"""The rules of the house: floors, heavy imports, the front door, dead knobs, docs, the wheel."""
+"""What holds for the whole package: its layers, public API, knobs, docs, and the wheel."""
 
 import ast
-import json
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from configparser import ConfigParser
 from pathlib import Path
 
 import click
 import pytest
+from importlinter.cli import lint_imports
 
 import autocnn
 from autocnn.cli.main import COMMANDS, cli
-from autocnn.reporting.leaderboard import COLUMNS
 from autocnn.spaces.files import load_space, shipped_names
 from autocnn.spaces.knobs import KNOBS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "autocnn"
-
-FLOORS = {
-    "errors": 0,
-    "records": 1,
-    "atomic": 1,
-    "machine": 1,
-    "quantities": 1,
-    "drift": 1,
-    "quiet": 1,
-    "builders": 1,
-    "knobs": 2,
-    "events": 2,
-    "config": 2,
-    "tables": 2,
-    "lock": 2,
-    "checkpoint": 2,
-    "space": 3,
-    "objective": 3,
-    "status": 3,
-    "space_files": 4,
-    "tasks": 4,
-    "store": 4,
-    "data": 5,
-    "models": 5,
-    "engines": 5,
-    "executors": 5,
-    "evaluation": 5,
-    "leaderboard": 5,
-    "report": 5,
-    "budget": 5,
-    "disk": 5,
-    "fork": 5,
-    "dashboard": 5,
-    "trackers": 5,
-    "training": 6,
-    "loop": 6,
-    "finalists": 6,
-    "prediction": 6,
-    "judging": 7,
-    "assessment": 7,
-    "export": 7,
-    "neighbours": 7,
-    "stages": 8,
-    "study": 9,
-    "cli": 10,
-    "api": 11,
-    "classifier": 12,
-    "__main__": 13,
-}
-"""A module imports only from lower floors; a folder's modules share one."""
-
-HEAVY = {"keras", "tensorflow", "optuna", "matplotlib", "pandas", "sklearn", "scipy"}
-
-READING_WING = ("leaderboard", "report", "store", "records", "atomic", "events")
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -83,42 +29,55 @@ def modules() -> Iterator[tuple[str, Path]]:
             yield unit, path
 
 
-def imports_of(path: Path) -> set[str]:
-    """All absolute modules that a file imports, anywhere in it."""
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+def packages() -> list[str]:
+    """Every package of autocnn by its full name, autocnn itself first."""
+    found = [path.parent.relative_to(ROOT) for path in PACKAGE.rglob("__init__.py")]
+    return sorted(".".join(path.parts) for path in found)
 
 
-def test_every_module_has_a_floor() -> None:
-    assert {unit for unit, _ in modules()} == set(FLOORS)
+def test_imports_go_down_the_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The contracts are in setup.cfg; what breaks one is in the output of a failure."""
+    monkeypatch.chdir(ROOT)
+    assert lint_imports(config_filename="setup.cfg", no_cache=True, no_logo=True) == 0
 
 
-def test_modules_import_only_from_lower_floors() -> None:
-    upward = []
-    for unit, path in modules():
-        for name in imports_of(path):
-            parts = name.split(".")
-            if parts[0] != "autocnn" or len(parts) < 2 or parts[1] not in FLOORS:
-                continue
-            if parts[1] != unit and FLOORS[parts[1]] >= FLOORS[unit]:
-                upward.append(f"{path.relative_to(PACKAGE)} imports {name}")
-    assert not upward
+def test_an_import_upwards_or_sideways_is_found(tmp_path: Path) -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    for name in ("layers", "exhaustive"):
+        assert name in config["importlinter:contract:layers"]
+    config["importlinter:contract:layers"]["layers"] = "core\nspaces | data | metrics"
+    config["importlinter:contract:layers"]["exhaustive"] = "false"
+    with (tmp_path / "wrong.cfg").open("w") as file:
+        config.write(file)
+    wrong = str(tmp_path / "wrong.cfg")
+    assert lint_imports(config_filename=wrong, no_cache=True, no_logo=True) == 1
 
 
-def test_the_reading_wing_never_imports_keras() -> None:
-    for unit, path in modules():
-        if unit in READING_WING:
-            heavy = {name.split(".")[0] for name in imports_of(path)}
-            assert not heavy & {"keras", "tensorflow", "optuna"}, path
+def test_the_top_of_the_package_can_be_seen_at_once() -> None:
+    names = {unit for unit, _ in modules()}
+    assert len(names) <= 20, names
 
 
-def test_no_module_is_longer_than_400_lines() -> None:
-    long = [str(path) for _, path in modules() if len(path.read_text().splitlines()) > 400]
+@pytest.mark.parametrize("package", packages())
+def test_every_package_says_its_job_in_a_sentence(package: str) -> None:
+    path = ROOT.joinpath(*package.split("."), "__init__.py")
+    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
+    sentence = " ".join(docstring.partition("\n\n")[0].split())
+    assert sentence.endswith(".")
+    assert len(sentence.split()) >= 7
+
+
+def test_setup_cfg_lists_every_package() -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    listed = config["options"]["packages"].split()
+    assert listed == sorted(listed)
+    assert set(listed) == {*packages(), "autocnn.search_spaces"}
+
+
+def test_no_module_is_longer_than_600_lines() -> None:
+    long = [str(path) for _, path in modules() if len(path.read_text().splitlines()) > 600]
     assert not long
 
 
@@ -129,26 +88,7 @@ def test_the_forkserver_preloads_modules_that_exist() -> None:
         assert (ROOT / (name.replace(".", "/") + ".py")).is_file()
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["leaderboard", "--json"], ["search", "--help"]])
-def test_start_up_loads_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
-    study = tmp_path / "results" / "mine"
-    study.mkdir(parents=True)
-    (study / "study.json").write_text("{}")
-    (study / "leaderboard.csv").write_text(f"{','.join(COLUMNS)}\n")
-    program = (
-        "import json, sys; from autocnn.cli.main import run; "
-        f"code = run({arguments!r}); "
-        "print(json.dumps([code, sorted(m.split('.')[0] for m in sys.modules)]))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, check=True
-    )
-    code, loaded = json.loads(result.stdout.splitlines()[-1])
-    assert code == 0
-    assert not set(loaded) & HEAVY
-
-
-def test_the_front_door_does_not_grow_by_accident() -> None:
+def test_the_public_api_does_not_grow_by_accident() -> None:
     assert autocnn.__all__ == [
         "AutoCNNClassifier",
         "AutocnnError",
@@ -211,6 +151,7 @@ def test_nothing_is_left_open() -> None:
         assert not [word for word in words if word in path.read_text("utf-8")], path
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_every_space_and_module(tmp_path: Path) -> None:
     source = tmp_path / "source"
     keep_out = shutil.ignore_patterns("__pycache__", "*.egg-info")
@@ -229,7 +170,7 @@ def test_the_wheel_holds_every_space_and_module(tmp_path: Path) -> None:
     }
     sources = {str(path.relative_to(ROOT)) for path in PACKAGE.rglob("*.py")}
     templates = {
-        f"autocnn/report/templates/{path.name}"
-        for path in (PACKAGE / "report" / "templates").iterdir()
+        f"autocnn/reporting/templates/{path.name}"
+        for path in (PACKAGE / "reporting" / "templates").iterdir()
     }
     assert spaces | sources | templates | {"autocnn/py.typed"} <= held

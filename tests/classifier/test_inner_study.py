@@ -33,18 +33,15 @@ def test_a_folder_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> No
         inner_study.Workspace(tmp_path / "file" / "results")
 
 
-def test_a_process_loads_nothing_heavy_and_leaves_no_temporary_folder() -> None:
+def test_a_process_leaves_no_temporary_folder() -> None:
     program = (
-        "import sys, autocnn; autocnn.AutoCNNClassifier; "
         "from autocnn.classifier.inner_study import Workspace; "
-        "workspace = Workspace(None); (workspace.path / 'file').touch(); print(workspace.path); "
-        "print([m for m in ('keras', 'tensorflow', 'optuna', 'matplotlib') if m in sys.modules])"
+        "workspace = Workspace(None); (workspace.path / 'file').touch(); print(workspace.path)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    folder, loaded = result.stdout.decode().splitlines()
+    folder = result.stdout.decode().strip()
     assert folder
     assert not Path(folder).exists()
-    assert loaded == "[]"
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Shell completion: what is offered, the scripts, and that nothing heavy is imported for it."""
 
-import json
 import os
 import shutil
 import stat
@@ -19,7 +18,6 @@ from autocnn.cli.search import SECTIONS
 from autocnn.core.config import SAMPLERS
 from autocnn.spaces.files import shipped_names
 from tests.cli.studies import make_study
-from tests.test_structure import HEAVY
 
 PATHS = ("dir", "file")
 
@@ -158,30 +156,6 @@ def test_bash_completes_with_it(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert words == "mine"
     assert "_autocnn_completion" in registered
     assert result.stderr == ""
-
-
-def test_completing_imports_nothing_heavy(tmp_path: Path) -> None:
-    make_study("mine")
-    program = """
-import json, os, sys
-from autocnn.cli.main import run
-for words in ("autocnn ", "autocnn resume ", "autocnn predict ", "autocnn export --format ",
-              "autocnn search --space ", "autocnn search --engine optuna --sampler "):
-    os.environ |= {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split())),
-                   "_AUTOCNN_COMPLETE": "bash_complete"}
-    try:
-        run([])
-    except SystemExit as end:
-        assert end.code == 0
-print()
-print(json.dumps(sorted({module.split(".")[0] for module in sys.modules})))
-"""
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    *offered, loaded = result.stdout.splitlines()
-    assert {"plain,resume", "plain,mine", "plain,onnx", "plain,mri", "plain,qmc"} <= set(offered)
-    assert not set(json.loads(loaded)) & HEAVY
 
 
 # -- the help texts, which completion shows parts of -----------------------------------------

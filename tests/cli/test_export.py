@@ -1,8 +1,5 @@
 """`autocnn export`: what is refused at once, and how."""
 
-import subprocess
-import sys
-
 import pytest
 
 from autocnn.cli.main import run
@@ -35,15 +32,3 @@ def test_an_unfinished_study_has_no_model(capsys: pytest.CaptureFixture[str]) ->
     folder.leaderboard_path.unlink()
     assert run(["export", "--format", "keras"]) == 6
     assert f"autocnn resume {folder.path}" in capsys.readouterr().err
-
-
-def test_usage_errors_load_nothing_heavy() -> None:
-    program = (
-        "import sys; from autocnn.cli.main import run; code = run(['export', '--format', 'tf']); "
-        "print(code, sorted({m.split('.')[0] for m in sys.modules} & "
-        "{'keras', 'tensorflow', 'scipy', 'sklearn', 'pandas', 'matplotlib', 'optuna'}))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "2 []\n"

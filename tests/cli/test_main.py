@@ -176,26 +176,6 @@ def test_an_existing_study_exits_with_4_and_stays_as_it_is(capsys: Output) -> No
     assert sorted(path.name for path in folder.path.iterdir()) == before
 
 
-STARTS_NOTHING = """
-import multiprocessing.forkserver as forkserver, sys
-from autocnn.cli.main import run
-code = run(sys.argv[1:])
-heavy = [name for name in ("tensorflow", "keras", "optuna", "matplotlib") if name in sys.modules]
-print(code, heavy, forkserver._forkserver._forkserver_pid)
-"""
-
-
-def test_an_existing_study_is_told_before_anything_heavy_starts() -> None:
-    make_study()
-    done = subprocess.run(
-        [sys.executable, "-c", STARTS_NOTHING, "search", "digits", "--name", "mine"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout == "4 [] None\n"
-
-
 def test_results_that_are_a_file_exit_with_4(capsys: Output) -> None:
     Path("results").write_text("")
     assert run(["search", "digits", "--name", "mine"]) == 4

@@ -1,7 +1,5 @@
 """Temperatures: recovered, undone, at the edges; reliability bins against the ece."""
 
-import doctest
-
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -9,7 +7,6 @@ from scipy.special import softmax
 from scipy.stats import binomtest
 from sklearn.metrics import log_loss
 
-from autocnn.metrics import calibration
 from autocnn.metrics.calibration import (
     HIGHEST_TEMPERATURE,
     LOWEST_TEMPERATURE,
@@ -151,9 +148,3 @@ def test_check_says_what_the_temperature_did() -> None:
     assert record.fitted_after.log_loss < record.fitted_before.log_loss
     assert record.fitted_after.ece < record.fitted_before.ece
     assert record.bins == reliability_bins(labels[test], after)
-
-
-def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(calibration)
-    assert result.attempted > 0
-    assert result.failed == 0

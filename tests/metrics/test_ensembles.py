@@ -1,11 +1,8 @@
 """Ensembles of constructed predictions; the one-standard-error rule."""
 
-import doctest
-
 import numpy as np
 import pytest
 
-from autocnn.metrics import ensembles
 from autocnn.metrics.ensembles import choose_ensemble, pick_simplest
 from autocnn.metrics.metrics import score
 from autocnn.metrics.weighted import DoubleArray, IntArray
@@ -127,9 +124,3 @@ def test_models_to_pick_from_that_cannot_be() -> None:
             pick_simplest(means, sizes, standard_error=0.1, maximize=True)
     with pytest.raises(ValueError, match="standard_error must be at least 0, got nan"):
         pick_simplest([0.5], [1], standard_error=float("nan"), maximize=True)
-
-
-def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(ensembles)
-    assert result.attempted > 0
-    assert result.failed == 0

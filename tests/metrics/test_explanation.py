@@ -1,5 +1,3 @@
-import doctest
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,7 +5,6 @@ from scipy.stats import spearmanr
 
 from autocnn.core.records import ExplainedImage
 from autocnn.data.sources.phantoms import make_phantoms
-from autocnn.metrics import explanation
 from autocnn.metrics.explanation import (
     border_area,
     border_shares,
@@ -220,9 +217,3 @@ def test_maps_must_be_of_the_images(
             predicted=["a"] * names,
             randomized_maps=np.ones(randomized),
         )
-
-
-def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(explanation)
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -1,13 +1,10 @@
 """Intervals against scipy, and by simulation: how often they hold the truth."""
 
-import doctest
-
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
 from autocnn.core.records import Interval
-from autocnn.metrics import intervals
 from autocnn.metrics.intervals import (
     difference_interval,
     effective_number,
@@ -126,9 +123,3 @@ def test_difference_intervals_hold_the_truth(first: float, second: float) -> Non
         )
         held.append(interval.low <= first - second <= interval.high)
     assert 0.935 <= np.mean(held) <= 0.985
-
-
-def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(intervals)
-    assert result.attempted > 0
-    assert result.failed == 0

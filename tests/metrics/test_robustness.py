@@ -1,8 +1,5 @@
 """Disturbed images, the sample that is disturbed, and what is counted."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -244,11 +241,3 @@ def test_the_summary_checks_what_it_gets() -> None:
         summarize(labels, clean, {("noise", 2): clean[:1]})
     with pytest.raises(ValueError, match="clean: labels"):
         summarize(labels[:0], clean[:0], {("noise", 2): clean})
-
-
-def test_keras_is_not_loaded() -> None:
-    program = "import sys, autocnn.metrics.robustness; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert not {"keras", "tensorflow"} & set(loaded)

@@ -1,7 +1,5 @@
 """Resamples against explicit resampling, by image and by group; checks."""
 
-import doctest
-
 import numpy as np
 import pytest
 from sklearn import metrics as reference
@@ -80,9 +78,3 @@ def test_predictions_that_cannot_be(labels: object, probabilities: object, match
     for function in (check_predictions, score):
         with pytest.raises(ValueError, match=match):
             function(np.array(labels, dtype=int), np.array(probabilities))
-
-
-def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(weighted)
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -1,18 +1,14 @@
 """Ranked rows, and their way through CSV, JSON and the terminal."""
 
 import csv
-import doctest
 import io
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 
 from autocnn.core.errors import StudyError
 from autocnn.core.records import CandidateRecord, Interval, Robustness, Scores, SplitScores
-from autocnn.reporting import leaderboard
 from autocnn.reporting.leaderboard import (
     COLUMNS,
     MORE_COLUMNS,
@@ -346,16 +342,3 @@ def test_summary_is_short_and_formatted() -> None:
         "950",
     )
     assert rows[2][1] == "ensemble"
-
-
-def test_nothing_slow_is_loaded() -> None:
-    heavy = {"numpy", "pandas", "sklearn", "scipy", "matplotlib", "keras", "tensorflow", "optuna"}
-    code = f"import sys, autocnn.reporting.leaderboard; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
-
-
-def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(leaderboard)
-    assert result.attempted > 0
-    assert result.failed == 0

@@ -2,7 +2,6 @@
 
 import math
 import struct
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -125,15 +124,3 @@ def test_a_trial_that_is_repeated_begins_anew(tmp_path: Path) -> None:
         tracker.add(0, epoch(1))
     tracker.end(trial(0))
     assert [step for step, _ in read_curve(tmp_path / "trial-0000/val", "accuracy")] == [1]
-
-
-def test_it_does_without_tensorflow() -> None:
-    import subprocess
-
-    program = (
-        "import sys, autocnn.integrations.trackers.tensorboard; print('tensorflow' in sys.modules)"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert result.stdout == "False\n"

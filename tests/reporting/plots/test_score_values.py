@@ -1,7 +1,5 @@
 """The numbers in and beside the pictures of scores."""
 
-import doctest
-
 import pytest
 
 from autocnn.core.records import (
@@ -13,7 +11,6 @@ from autocnn.core.records import (
     Robustness,
     RocCurve,
 )
-from autocnn.reporting.plots import score_values
 from autocnn.reporting.plots.score_values import (
     are_mirrored,
     class_scores_table,
@@ -92,12 +89,6 @@ def test_disturbances_are_lines_per_candidate() -> None:
     assert worst.mean_drop == pytest.approx(0.375)
     assert other.accuracies == ((1.0, 1.0), (0.75, 0.875))
     assert disturbances([]) == ()
-
-
-def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(score_values)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 def test_confusion_rows_are_counts_and_shares_of_the_true_class() -> None:

@@ -1,6 +1,5 @@
 """The numbers in the pictures of a search."""
 
-import doctest
 import math
 
 import numpy as np
@@ -146,12 +145,6 @@ def test_too_few_or_equal_trials_give_a_reason() -> None:
     assert param_importances(same).reason == "All trials have the same params."
     level = [one.model_copy(update={"objective": 0.5}) for one in make_trials(12)]
     assert param_importances(level).reason == "All trials have the same objectives."
-
-
-def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(search_values)
-    assert result.attempted > 0
-    assert result.failed == 0
 
 
 def trials_with(values: list[ParamValue | None]) -> list[TrialRecord]:

@@ -1,6 +1,5 @@
 """Names that fit, and a style that stays out of everybody else's figures."""
 
-import doctest
 import io
 from pathlib import Path
 
@@ -122,9 +121,3 @@ def test_png_is_the_same_every_time(tmp_path: Path) -> None:
     assert len(set(contents)) == 1
     with Image.open(tmp_path / "a.png") as image:
         assert round(image.info["dpi"][0]) == 150
-
-
-def test_examples_in_docstrings() -> None:
-    result = doctest.testmod(style)
-    assert result.attempted > 0
-    assert result.failed == 0
