@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from platformdirs import user_cache_dir
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import Channels
 from autocnn.data.cache import ENTRY_FILE, ArrayCache, InUse
 from autocnn.data.decode import decode_image, pillow_quiet, read_size
 from autocnn.data.sources.open import num_threads
-from autocnn.data.table import ImageTable, Pixels
+from autocnn.data.table import ImageTable
 
 FORMAT = 1
 """Raised when decoding changes what comes out, so that old entries are not reused."""

@@ -34,9 +34,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import Channels
-from autocnn.data.table import Pixels
 
 FORMATS = tuple(
     plugin.format

@@ -12,11 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import SplitName
-
-Pixels = NDArray[np.uint8]
-"""One image in memory: (height, width) or (height, width, 1 | 3 | 4), 0..255."""
 
 _SPLIT_WORDS: Mapping[str, SplitName] = {
     "train": "train",

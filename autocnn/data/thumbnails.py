@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.records import AuditReport, CopyGroup
 from autocnn.data.dataset import Dataset
-from autocnn.data.table import Pixels
 
 MOST_GROUPS, MOST_IMAGES = 12, 4
 """Groups that are shown, and images of each: enough to see what the audit means."""

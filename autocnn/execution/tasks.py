@@ -6,11 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import IntArray
 from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
 from autocnn.core.records import EpochScore, ExportFormat, ParamValue, Precision
-
-IntArray = NDArray[np.integer]
 
 TRAIN = "autocnn.training.train:train"
 PREDICT = "autocnn.training.candidate:predict"

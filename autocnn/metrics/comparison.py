@@ -2,15 +2,10 @@
 
 import numpy as np
 
+from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.records import Comparison, Interval
 from autocnn.metrics.intervals import effective_number, percentile_interval, wilson_interval
-from autocnn.metrics.weighted import (
-    FloatArray,
-    IntArray,
-    check_groups,
-    check_predictions,
-    resample_mean,
-)
+from autocnn.metrics.weighted import check_groups, check_predictions, resample_mean
 
 SIGNIFICANCE = 0.05
 """Level that goes with 95 % intervals."""

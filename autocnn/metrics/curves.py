@@ -5,8 +5,9 @@ from typing import Literal
 
 import numpy as np
 
+from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
 from autocnn.core.records import PrCurve, RocCurve
-from autocnn.metrics.weighted import DoubleArray, FloatArray, IntArray, check_predictions
+from autocnn.metrics.weighted import check_predictions
 
 
 def roc_curves(

@@ -4,13 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autocnn.metrics.weighted import (
-    SMALLEST_PROBABILITY,
-    DoubleArray,
-    FloatArray,
-    IntArray,
-    check_predictions,
-)
+from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
+from autocnn.metrics.weighted import SMALLEST_PROBABILITY, check_predictions
 
 SMALLEST_GAIN = 1e-4
 """Log loss, in nats, that further picks must win: less is not worth a model to predict with."""

@@ -6,11 +6,10 @@ The thresholds are measured: docs/decisions/0013-grad-cam.md.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autocnn.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, Pixels
 from autocnn.core.records import ExplainedImage, Explanation
 
 BORDER_WIDTH = 0.1
@@ -36,12 +35,6 @@ LEAST_PLAIN = 0.7
 
 SMALLEST_OBJECT, LARGEST_OBJECT = 0.02, 0.95
 """Shares of the image between which something is an object."""
-
-Pixels = NDArray[np.uint8]
-IntArray = NDArray[np.integer[Any]]
-FloatArray = NDArray[np.floating[Any]]
-BoolArray = NDArray[np.bool_]
-DoubleArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

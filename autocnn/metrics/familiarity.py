@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import FloatArray
 from autocnn.core.records.exports import Familiarity
 
 NUM_REFERENCE = 512
@@ -26,8 +27,6 @@ VAL_PERCENTILE = 99
 
 CHUNK = 4096
 """Images whose distances are computed at once."""
-
-FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)

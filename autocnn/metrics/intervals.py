@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from autocnn.core.arrays import DoubleArray, IntArray
 from autocnn.core.records import Interval
-from autocnn.metrics.weighted import DoubleArray, IntArray
 
 Z_95 = 1.959963984540054
 """The normal distribution's 97.5 % point: 95 % lie within this many standard deviations."""

@@ -11,6 +11,7 @@ from typing import Self
 
 import numpy as np
 
+from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
 from autocnn.core.records import (
     ClassScores,
     ConfusionMatrix,
@@ -21,9 +22,6 @@ from autocnn.core.records import (
 )
 from autocnn.metrics.intervals import effective_number, percentile_interval, share_interval
 from autocnn.metrics.weighted import (
-    DoubleArray,
-    FloatArray,
-    IntArray,
     WeightedClassScores,
     WeightedMetrics,
     WeightedScores,

@@ -11,13 +11,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from autocnn.core.arrays import FloatArray, IntArray, Pixels
 from autocnn.core.records import Corruption, Robustness
 
 STRENGTHS = (1, 2, 3)
@@ -31,10 +31,7 @@ SIDE = 96
 BEST_QUALITY = 95
 """Of JPEG: Pillow advises against more."""
 
-Pixels = NDArray[np.uint8]
 FloatImage = NDArray[np.float32]
-IntArray = NDArray[np.integer[Any]]
-FloatArray = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)

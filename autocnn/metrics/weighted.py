@@ -11,15 +11,13 @@ Five steps, as in torchmetrics: check (`check_predictions`), bring to one form
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-IntArray = NDArray[np.integer[Any]]
-FloatArray = NDArray[np.floating[Any]]
-DoubleArray = NDArray[np.float64]
+from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
 
 NUM_BINS = 15
 """Bins of the calibration error. Source: Guo et al. 2017, arXiv:1706.04599."""

@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.objective import Goal
 from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, weights
-from autocnn.execution.tasks import IntArray
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.comparison import compare
 from autocnn.metrics.ensembles import choose_ensemble, pick_simplest
 from autocnn.metrics.metrics import score
-
-FloatArray = NDArray[np.floating]
 
 Kind = Literal["refit", "folds", "ensemble"]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.errors import SearchError, StudyError
 from autocnn.core.events import Observer
 from autocnn.execution.executor import Executor, Outcome
@@ -19,7 +20,6 @@ from autocnn.execution.tasks import (
     MAKE_CANDIDATE,
     PREDICT,
     CandidateTask,
-    IntArray,
     MemberModel,
     Prediction,
     PredictionTask,
@@ -37,8 +37,6 @@ NUM_DISTURBED = 200
 
 NUM_EXPLAINED = 48
 """Test images whose maps all candidates share."""
-
-FloatArray = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autocnn.core.arrays import IntArray
 from autocnn.core.errors import DataError
 from autocnn.core.events import Interruption
 from autocnn.core.objective import Goal
@@ -12,7 +13,7 @@ from autocnn.core.own_model import OwnModel
 from autocnn.core.records import TrialRecord
 from autocnn.data import Dataset
 from autocnn.data.split import make_folds
-from autocnn.execution.tasks import Images, IntArray
+from autocnn.execution.tasks import Images
 from autocnn.tuning.budget import Budget
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.events import Observer
 from autocnn.core.records import (
     CandidateRecord,
@@ -17,7 +18,6 @@ from autocnn.core.records import (
     SplitScores,
     TrialRecord,
 )
-from autocnn.execution.tasks import IntArray
 from autocnn.metrics.calibration import apply_temperature, check_calibration
 from autocnn.metrics.comparison import compare
 from autocnn.metrics.gap import take_apart
@@ -28,8 +28,6 @@ from autocnn.selection.judge import Judged, Made, Verdict
 from autocnn.selection.plan import FinalistsPlan
 from autocnn.selection.retrain import REFIT
 from autocnn.storage import StudyFolder
-
-FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)

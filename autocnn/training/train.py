@@ -24,6 +24,7 @@ from autocnn.training.networks import build_model
 from autocnn.training.networks.batches import number_from, steps_of, training_batches
 from autocnn.training.networks.compiling import compile_model
 from autocnn.training.networks.inference import compile_prediction, predict_rows
+from autocnn.training.networks.keras_private import AveragedWeights, layers_of
 from autocnn.training.networks.own_model import build_own_model
 from autocnn.training.networks.saving import save_model
 
@@ -73,7 +74,7 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
     if task.start_path is not None:
         model.set_weights(keras.models.load_model(task.start_path, compile=False).get_weights())
     scorer = _Scorer(task, images, report, patience=settings.integer("early_stopping_patience"))
-    averaging = _Averaging() if settings.flag("weight_averaging") else None
+    averaging = AveragedWeights() if settings.flag("weight_averaging") else None
     checkpoint = read_checkpoint(task.checkpoint_path)
     if checkpoint is not None:
         _restore(model, checkpoint)
@@ -127,22 +128,6 @@ def _restore(model: keras.Model, checkpoint: Checkpoint) -> None:
     variables = model.optimizer.variables
     for variable, value in zip(variables, checkpoint.optimizer, strict=True):
         variable.assign(value)
-
-
-class _Averaging(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
-    """Averaged weights at the end of each epoch, the trained ones again at the next start."""
-
-    def __init__(self) -> None:
-        super().__init__(swap_on_epoch=True)
-
-    @property
-    def is_in_model(self) -> bool:
-        """Whether the model holds the averages, and the optimiser the trained weights."""
-        return bool(self._ema_weights_in_model)
-
-    @is_in_model.setter
-    def is_in_model(self, value: bool) -> None:
-        self._ema_weights_in_model = value
 
 
 class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
@@ -239,7 +224,7 @@ def _seed_layers(model: keras.Model, seed: tuple[int, ...]) -> None:
     """Give every random layer (dropout) the state that belongs to this epoch."""
     generators = [
         value
-        for layer in model._flatten_layers()
+        for layer in layers_of(model)
         for value in vars(layer).values()
         if isinstance(value, keras.random.SeedGenerator)
     ]

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.events import Observer
 from autocnn.core.records import SplitName
 from autocnn.data.table import FileImages, ImageTable
-
-Pixels = NDArray[np.uint8]
 
 
 class Recorder(Observer):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autocnn.metrics.weighted import DoubleArray, IntArray
+from autocnn.core.arrays import DoubleArray, IntArray
 
 NAMES = tuple("abcdefghijklmnopqrstuvwxyz")
 

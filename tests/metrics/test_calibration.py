@@ -7,6 +7,7 @@ from scipy.special import softmax
 from scipy.stats import binomtest
 from sklearn.metrics import log_loss
 
+from autocnn.core.arrays import DoubleArray, IntArray
 from autocnn.metrics.calibration import (
     HIGHEST_TEMPERATURE,
     LOWEST_TEMPERATURE,
@@ -16,7 +17,6 @@ from autocnn.metrics.calibration import (
     reliability_bins,
 )
 from autocnn.metrics.metrics import score
-from autocnn.metrics.weighted import DoubleArray, IntArray
 from tests.metrics.predictions import make_predictions
 
 

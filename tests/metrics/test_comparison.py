@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from autocnn.core.arrays import DoubleArray, IntArray
 from autocnn.core.records import Comparison
 from autocnn.metrics.comparison import compare
-from autocnn.metrics.weighted import DoubleArray, IntArray
 
 
 def compare_right(

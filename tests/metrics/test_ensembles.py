@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from autocnn.core.arrays import DoubleArray, IntArray
 from autocnn.metrics.ensembles import choose_ensemble, pick_simplest
 from autocnn.metrics.metrics import score
-from autocnn.metrics.weighted import DoubleArray, IntArray
 
 
 def make_models(

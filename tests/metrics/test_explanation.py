@@ -3,6 +3,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
+from autocnn.core.arrays import FloatArray
 from autocnn.core.records import ExplainedImage
 from autocnn.data.sources.phantoms import make_phantoms
 from autocnn.metrics.explanation import (
@@ -14,8 +15,6 @@ from autocnn.metrics.explanation import (
     outside_shares,
     rank_correlations,
 )
-
-FloatArray = NDArray[np.float64]
 
 
 def blob(row: float, column: float, *, side: int = 40, spread: float = 3.0) -> FloatArray:

@@ -6,9 +6,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.datasets import load_digits, load_sample_image
 
+from autocnn.core.arrays import Pixels
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, choose_sample, corrupt, summarize
-
-Pixels = NDArray[np.uint8]
 
 NAMES = (
     "noise",

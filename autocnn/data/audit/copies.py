@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.events import Observer
 from autocnn.data.audit.fingerprints import (
     TURNS,
@@ -23,7 +24,7 @@ from autocnn.data.audit.fingerprints import (
     low_frequencies,
     squared_distances,
 )
-from autocnn.data.table import ImageTable, Pixels
+from autocnn.data.table import ImageTable
 
 NEAR = 0.02
 """Largest squared distance of near copies: their gradients correlate by 0.99 or more."""

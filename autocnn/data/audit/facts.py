@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
+from autocnn.core.arrays import DoubleArray, Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import OddImage
 from autocnn.data.decode import FORMATS
 from autocnn.data.sources.open import num_threads
-from autocnn.data.table import ImageTable, Pixels
+from autocnn.data.table import ImageTable
 
 ARRAY = "array"
 """File type of an image that lies in memory."""
@@ -58,7 +59,6 @@ NEARLY_ALL, FEW = 0.95, 0.01
 MOST_SIZES = 8
 OTHER = "other"
 
-FloatColumn = NDArray[np.float64]
 TextColumn = NDArray[np.str_]
 
 
@@ -90,16 +90,16 @@ class Facts:
     width: NDArray[np.int64]
     height: NDArray[np.int64]
     num_bytes: NDArray[np.int64]
-    jpeg_quality: FloatColumn
-    frame_width: FloatColumn
-    frame_brightness: FloatColumn
-    brightness: FloatColumn
-    contrast: FloatColumn
-    border_brightness: FloatColumn
-    border_contrast: FloatColumn
-    sharpness: FloatColumn
-    black_share: FloatColumn
-    colourfulness: FloatColumn
+    jpeg_quality: DoubleArray
+    frame_width: DoubleArray
+    frame_brightness: DoubleArray
+    brightness: DoubleArray
+    contrast: DoubleArray
+    border_brightness: DoubleArray
+    border_contrast: DoubleArray
+    sharpness: DoubleArray
+    black_share: DoubleArray
+    colourfulness: DoubleArray
 
     def __len__(self) -> int:
         return len(self.mode)
@@ -139,7 +139,7 @@ def read_facts(
     quality_sums = _quality_sums()
     chunk = max(1, CHUNK_BYTES // int(np.prod(pixels.shape[1:])))
     headers: list[_Header] = []
-    measures: list[dict[str, FloatColumn]] = []
+    measures: list[dict[str, DoubleArray]] = []
 
     def read(index: int) -> _Header:
         return _read_header(table.open(index), quality_sums, table.paths[index])
@@ -238,7 +238,7 @@ class _Header(NamedTuple):
     jpeg_quality: float
 
 
-def _read_header(image: Path | Pixels, quality_sums: FloatColumn, path: str) -> _Header:
+def _read_header(image: Path | Pixels, quality_sums: DoubleArray, path: str) -> _Header:
     if not isinstance(image, Path):
         channels = image.shape[2] if image.ndim == 3 else 1
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
@@ -258,7 +258,7 @@ def _read_header(image: Path | Pixels, quality_sums: FloatColumn, path: str) -> 
         ) from error
 
 
-def _quality_sums() -> FloatColumn:
+def _quality_sums() -> DoubleArray:
     """(100,) Sum of libjpeg's quantisation table of brightness at quality 1, 2, ... 100.
 
     Pillow writes them; no two are equal.
@@ -273,7 +273,7 @@ def _quality_sums() -> FloatColumn:
     return np.array(sums, dtype=np.float64)
 
 
-def _measure(pixels: Pixels) -> dict[str, FloatColumn]:
+def _measure(pixels: Pixels) -> dict[str, DoubleArray]:
     """The columns that come from pixels (m, side, side, channels)."""
     # By channels: reducing over a last axis of 3 takes 5 times as long.
     channels = [np.ascontiguousarray(pixels[..., c]) for c in range(pixels.shape[3])]
@@ -308,7 +308,7 @@ def _laplacian(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     return 4 * grey[:, 1:-1, 1:-1] - around
 
 
-def _find_frames(grey: NDArray[np.float32]) -> tuple[FloatColumn, FloatColumn]:
+def _find_frames(grey: NDArray[np.float32]) -> tuple[DoubleArray, DoubleArray]:
     """Width and brightness of the frame of each of (m, side, side) images; see `Facts`."""
     num_images, side, _ = grey.shape
     most = side // FRAME_PARTS

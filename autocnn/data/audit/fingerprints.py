@@ -14,7 +14,7 @@ copies can be looked for with keys alone, and none is missed.
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.data.table import Pixels
+from autocnn.core.arrays import Pixels
 
 FEWEST_FREQUENCIES, MOST_FREQUENCIES = 16, 32
 """Along each axis: a third of the pixels, what compression and scaling keep, within these; never

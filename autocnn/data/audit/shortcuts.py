@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import BoolArray, DoubleArray
 from autocnn.core.records import Shortcut
 from autocnn.data.audit.facts import Facts
 
@@ -44,8 +45,6 @@ MOST_VALUES = 20
 ALL, FILE = "all facts", "facts of the file"
 
 IntColumn = NDArray[np.int64]
-FloatColumn = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -132,14 +131,14 @@ _FACTS = (
 )
 """In the order of preference: of facts that tell the same, the first is named."""
 
-_Columns = Mapping[_Fact, FloatColumn]
+_Columns = Mapping[_Fact, DoubleArray]
 
 
 def find_shortcuts(
     facts: Facts,
     labels: NDArray[np.int32],
     class_names: Sequence[str],
-    is_test: Mask,
+    is_test: BoolArray,
     bundles: IntColumn,
     *,
     seed: int,
@@ -208,8 +207,8 @@ class _Test:
     predicts: Literal["class", "split"]
     target: str
     others: str
-    is_target: Mask
-    is_other: Mask
+    is_target: BoolArray
+    is_other: BoolArray
     areas: Mapping[str, float]
     standard_error: float
 
@@ -254,7 +253,7 @@ def _test_classes(
 def _test_split(
     columns: _Columns,
     labels: NDArray[np.int32],
-    is_test: Mask,
+    is_test: BoolArray,
     bundles: IntColumn,
     rng: np.random.Generator,
 ) -> list[_Test]:
@@ -290,8 +289,8 @@ def _measure(
     bundles: IntColumn,
     *,
     rng: np.random.Generator,
-    weights: FloatColumn | None = None,
-) -> dict[str, FloatColumn]:
+    weights: DoubleArray | None = None,
+) -> dict[str, DoubleArray]:
     """Areas under the ROC curve of each value of the target against the rest.
 
     Args:
@@ -320,7 +319,7 @@ def _measure(
         n_estimators=20, max_leaf_nodes=64, min_samples_leaf=3, max_features=None, random_state=seed
     )
 
-    def areas(facts: Sequence[_Fact], model: Any) -> FloatColumn:
+    def areas(facts: Sequence[_Fact], model: Any) -> DoubleArray:
         values = np.stack([columns[fact] for fact in facts], axis=1)
         predicted = cross_val_predict(model, values, target, cv=folds, method="predict_proba")
         auc = partial(roc_auc_score, sample_weight=weights)
@@ -349,12 +348,12 @@ def _standard_error(num_targets: float, num_others: float) -> float:
     return SPREAD_OF_FOLDS * float(np.sqrt(variance))
 
 
-def _numbers(values: NDArray[Any]) -> FloatColumn:
+def _numbers(values: NDArray[Any]) -> DoubleArray:
     """A column as numbers; texts become their rank by frequency."""
     if values.dtype.kind != "U":
         return values.astype(np.float64)
     _, code, counts = np.unique(values, return_inverse=True, return_counts=True)
-    rank: FloatColumn = np.argsort(np.argsort(-counts, kind="stable")).astype(np.float64)
+    rank: DoubleArray = np.argsort(np.argsort(-counts, kind="stable")).astype(np.float64)
     return rank[code]
 
 
@@ -398,7 +397,7 @@ def _conclude(test: _Test, facts: Facts, *, num_areas: int) -> Shortcut:
 
 def _say(fact: _Fact, values: NDArray[Any], test: _Test) -> str:
     """The clause that is true of the target and of others in the most different shares."""
-    clauses: list[tuple[Mask, str]] = []
+    clauses: list[tuple[BoolArray, str]] = []
     if fact.has:
         found, counts = np.unique(values[values == values], return_counts=True)
         for value in found[np.argsort(-counts, kind="stable")[:MOST_VALUES]]:

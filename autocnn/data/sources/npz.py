@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import SPLITS, SplitName
-from autocnn.data.table import ArrayImages, FoundImages, Pixels
+from autocnn.data.table import ArrayImages, FoundImages
 
 KEYS = "train_images and train_labels (with val_ and test_ too, if you have them), or x and y"
 BIT_DEPTHS = (8, 10, 12, 14, 16)

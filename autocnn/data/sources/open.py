@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.config import BUILT_IN
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
@@ -15,7 +16,7 @@ from autocnn.data.sources.folder import LAYOUT, read_folder
 from autocnn.data.sources.npz import read_digits, read_npz
 from autocnn.data.sources.phantoms import read_phantoms
 from autocnn.data.sources.tables import read_csv
-from autocnn.data.table import FoundImages, ImageTable, Pixels, natural_key
+from autocnn.data.table import FoundImages, ImageTable, natural_key
 
 _BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
     "digits": read_digits,

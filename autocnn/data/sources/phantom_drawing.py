@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.data.table import Pixels
+from autocnn.core.arrays import Pixels
 
 PhantomClass = Literal["glioma", "meningioma", "notumor", "pituitary"]
 PHANTOM_CLASSES: tuple[PhantomClass, ...] = get_args(PhantomClass)

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import Pixels
 from autocnn.data.sources.phantom_drawing import (
     PHANTOM_CLASSES,
     Box,
@@ -20,7 +21,7 @@ from autocnn.data.sources.phantom_drawing import (
     draw_head,
     draw_phantom,
 )
-from autocnn.data.table import ArrayImages, FoundImages, Pixels
+from autocnn.data.table import ArrayImages, FoundImages
 
 MarkShape = Literal["cross", "square", "letter"]
 

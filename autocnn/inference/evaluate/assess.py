@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.config import StudyConfig
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
@@ -20,7 +21,6 @@ from autocnn.data import (
     find_copies,
     read_source,
 )
-from autocnn.data.table import Pixels
 from autocnn.inference.evaluate.labels import Asked, choose_images, match_labels
 from autocnn.inference.evaluate.reference import Reference
 from autocnn.inference.evaluate.words import describe

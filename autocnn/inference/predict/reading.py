@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import ModelInput
 from autocnn.data.decode import decode_image, pillow_quiet
-from autocnn.data.table import Pixels
 
 BATCH_SIZE = 256
 """Images that the model is given at once, fewer where they are large."""

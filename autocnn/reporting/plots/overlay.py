@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from autocnn.core.arrays import DoubleArray, Pixels
+
 SIDE = 176
 """Longer side of a panel in px."""
 
@@ -25,9 +27,6 @@ CONTOUR = 0.5
 """Part of the map's range at which a line is drawn."""
 
 QUALITY = 82
-
-Pixels = NDArray[np.uint8]
-Plane = NDArray[np.float64]
 
 
 def draw_overlay(
@@ -73,7 +72,7 @@ def encode_overlay(picture: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def _strength(attention: NDArray[np.floating[Any]], size: tuple[int, int]) -> Plane:
+def _strength(attention: NDArray[np.floating[Any]], size: tuple[int, int]) -> DoubleArray:
     """(height, width) 0 where there is least attention, 1 where there is most."""
     low, high = float(attention.min()), float(attention.max())
     if not high - low > 1e-6 * high:  # but for rounding the same everywhere
@@ -83,7 +82,7 @@ def _strength(attention: NDArray[np.floating[Any]], size: tuple[int, int]) -> Pl
     return np.clip(enlarged, 0, 1)
 
 
-def _lay_over(grey: Plane, strength: Plane) -> Pixels:
+def _lay_over(grey: DoubleArray, strength: DoubleArray) -> Pixels:
     """(height, width, 3) Grey image, map and contour."""
     colours = mpl.colormaps[MAP_COLOURS](strength)[..., :3] * 255
     opacity = STRONGEST * np.sqrt(strength)[..., None]
@@ -94,10 +93,10 @@ def _lay_over(grey: Plane, strength: Plane) -> Pixels:
     return np.rint(laid * (1 - line) + 255 * line).astype(np.uint8)
 
 
-def _contour_distance(strength: Plane) -> Plane:
+def _contour_distance(strength: DoubleArray) -> DoubleArray:
     """How many px each pixel is from where the map crosses the contour's value, about."""
     slopes = np.gradient(strength)
-    distance: Plane = np.abs(strength - CONTOUR) / np.maximum(np.hypot(*slopes), 1e-3)
+    distance: DoubleArray = np.abs(strength - CONTOUR) / np.maximum(np.hypot(*slopes), 1e-3)
     above = Image.fromarray(np.where(strength > CONTOUR, 255, 0).astype(np.uint8))
     widest, narrowest = (
         np.asarray(above.filter(kind(7))) for kind in (ImageFilter.MaxFilter, ImageFilter.MinFilter)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from autocnn.core.arrays import DoubleArray
 from autocnn.core.records import ParamValue, TrialRecord, TrialState
 from autocnn.core.wording import short_value
 
@@ -22,7 +22,6 @@ NUM_SHUFFLES = 10
 NUM_PARTS = 5
 """Parts of the trials that are left out in turn, for the spread."""
 
-DoubleArray = NDArray[np.float64]
 NOT_USED = -0.2
 """Height of a param that a trial does not have, under an axis from 0 to 1."""
 

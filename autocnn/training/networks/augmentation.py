@@ -6,14 +6,11 @@ seed of the batch, so a repeated epoch sees the same images.
 """
 
 import math
-from typing import Any
 
 import tensorflow as tf
 
+from autocnn.core.arrays import Tensor
 from autocnn.spaces.knobs import Settings
-
-Tensor = Any
-"""A TensorFlow tensor."""
 
 NUM_SEEDS = 16
 ERASED_AREA = (0.02, 0.2)

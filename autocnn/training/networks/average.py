@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from autocnn.training.networks.blocks import Tensor
+from autocnn.core.arrays import Tensor
 
 OUTPUT = "probabilities"
 """Name of the layer that gives a model's probabilities."""

@@ -6,10 +6,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import IntArray
 from autocnn.spaces.knobs import Settings
 from autocnn.training.networks.augmentation import Augmenter
-
-IntArray = NDArray[np.integer]
 
 
 def training_batches(

@@ -1,15 +1,12 @@
 """The blocks of which the networks are made: tensors in, tensors out."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import keras
 from keras import layers
 
+from autocnn.core.arrays import Tensor
 from autocnn.spaces.knobs import Settings
-
-Tensor = Any
-"""A symbolic Keras tensor of shape (batch, height, width, channels)."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import keras
 
 from autocnn.core.records import Params
 from autocnn.spaces.knobs import Settings
+from autocnn.training.networks.keras_private import layers_of
 from autocnn.training.networks.optimizer import build_loss, build_optimizer
 
 AVERAGED_EPOCHS = 0.5
@@ -50,7 +51,7 @@ def compile_model(
         settings = Settings({**params, "schedule": "constant", "warmup_epochs": 0})
     steps = steps_per_epoch or UNKNOWN_STEPS
     momentum = max(0.5, 1 - 1 / (AVERAGED_EPOCHS * steps))
-    for layer in model._flatten_layers():
+    for layer in layers_of(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
     model.compile(

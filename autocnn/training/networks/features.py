@@ -7,8 +7,8 @@ import numpy as np
 from keras import layers, ops
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import Tensor
 from autocnn.training.networks.average import members_of
-from autocnn.training.networks.blocks import Tensor
 
 
 def feature_model(model: keras.Model) -> keras.Model:

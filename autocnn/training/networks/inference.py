@@ -8,7 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from autocnn.training.networks.keras_private import frozen_graph
 
 PREDICT_BATCH_SIZE = 256
 
@@ -64,8 +65,7 @@ def count_flops(model: keras.Model) -> int:
     """Floating-point operations of one forward pass of one image, as TensorFlow counts them."""
     spec = tf.TensorSpec((1, *model.input_shape[1:]), tf.uint8)
     graph = tf.function(lambda images: model(images, training=False)).get_concrete_function(spec)
-    frozen = convert_variables_to_constants_v2(graph)
     builder = tf.compat.v1.profiler.ProfileOptionBuilder
     options = builder(builder.float_operation()).with_empty_output().build()
-    profile = tf.compat.v1.profiler.profile(frozen.graph, options=options)
+    profile = tf.compat.v1.profiler.profile(frozen_graph(graph), options=options)
     return int(profile.total_float_ops)

@@ -3,11 +3,11 @@
 import keras
 from keras import layers
 
+from autocnn.core.arrays import Tensor
 from autocnn.core.records import Params
 from autocnn.spaces.knobs import Settings
 from autocnn.training.networks.blocks import (
     BlockStyle,
-    Tensor,
     activate,
     convolve,
     plain_block,

@@ -22,6 +22,7 @@ from autocnn.core.records import Params, ParamValue
 from autocnn.training.networks.average import OUTPUT
 from autocnn.training.networks.grad_cam import grad_cam
 from autocnn.training.networks.inference import compile_prediction, count_flops
+from autocnn.training.networks.keras_private import layer_behind
 
 NUM_NOISE = 4
 """Images of noise that a network is tried on."""
@@ -250,11 +251,11 @@ def _as_ours(
 
 def _head(own_model: OwnModel, model: keras.Model) -> layers.Dense:
     """The Dense layer of the classes; its softmax may be a layer of its own."""
-    last = model.outputs[0]._keras_history.operation
+    last = layer_behind(model.outputs[0])
     is_softmax = isinstance(last, layers.Softmax) or (
         isinstance(last, layers.Activation) and last.activation is keras.activations.softmax
     )
-    dense = last.input._keras_history.operation if is_softmax else last
+    dense = layer_behind(last.input) if is_softmax else last
     wanted = keras.activations.linear if is_softmax else keras.activations.softmax
     if type(dense) is layers.Dense and dense.activation is wanted and len(dense.input.shape) == 2:
         return dense

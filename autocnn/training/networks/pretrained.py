@@ -6,9 +6,10 @@ from typing import Any
 import keras
 from keras import layers
 
+from autocnn.core.arrays import Tensor
 from autocnn.core.errors import ConfigError
 from autocnn.spaces.knobs import Settings
-from autocnn.training.networks.blocks import Tensor, pool_head
+from autocnn.training.networks.blocks import pool_head
 
 _NEEDS_UNIT_RANGE = ("ResNet50V2",)
 """Backbones that take -1 to 1; the others scale 0 to 255 themselves."""

@@ -4,10 +4,7 @@ A resumed study tells a new oracle the same events in the same order, with the p
 the records hold. Like Optuna's samplers, it is seeded anew for each trial. Its JSON files are
 a view of the records.
 
-What is private to KerasTuner and used all the same stays here, in `keras_tuner_oracles` and in
-`keras_tuner_space`:
-the project folder, the seed, the random state, conditions. An oracle never stops a trial;
-only Hyperband gives it fewer epochs.
+An oracle never stops a trial; only Hyperband gives it fewer epochs.
 """
 
 import contextlib
@@ -76,7 +73,7 @@ class KerasTunerEngine:
         self._asked = 0
         with _calling(self.directory):
             self._oracle = _build_oracle(space, goal, sampler, seed=seed, epochs=epochs)
-            self._oracle._set_project_dir(str(directory.parent), directory.name)
+            self._oracle.keep_in(directory)
             self._oracle.verbose = 0
         self._oracle.find_untried = self._find_untried
 
@@ -116,8 +113,7 @@ class KerasTunerEngine:
 
     def needed_models(self) -> set[int]:
         """Trials of Hyperband's open brackets, whose best go on, and parents of open trials."""
-        brackets = getattr(self._oracle, "_brackets", [])
-        ids = [info["id"] for b in brackets for trials in b["rounds"] for info in trials]
+        ids = self._oracle.open_bracket_ids()
         parents = {self._parent_of[trial] for trial in self._open if trial in self._parent_of}
         return parents | {self._number_of[i] for i in ids if i in self._number_of}
 
@@ -140,8 +136,7 @@ class KerasTunerEngine:
         self._asked = trial
         oracle = self._oracle
         entropy = np.random.SeedSequence((self.seed, trial)).generate_state(1)
-        oracle._seed_state = int(entropy[0] >> 1)
-        oracle._random_state = np.random.RandomState(oracle._seed_state)
+        oracle.seed_anew(int(entropy[0] >> 1))
         oracle.prescribed = None if prescribed is None else encode(self.space, prescribed)
         oracle.reopened = reopened
         with _calling(self.directory):

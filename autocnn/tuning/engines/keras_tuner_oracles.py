@@ -5,12 +5,19 @@ a trial of an earlier session (`prescribed`, `reopened`) in the place of a propo
 mend what stands in the way of an honest search: they give up on a countable space while
 points are left, propose their best point again and again, or run one trial at a time.
 Importing this module imports Keras and TensorFlow.
+
+It is the one module that uses what KerasTuner does not promise: project folder, seed, random
+state, brackets, conditions. Checked with KerasTuner 1.4.8.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from keras_tuner import oracles
+from keras_tuner.src.engine.conditions import Parent
 
 from autocnn.core.records import TrialRecord
 
@@ -20,6 +27,22 @@ Values = dict[str, Any]
 def _running(values: Values | None) -> dict[str, Any]:
     """What `populate_space` answers."""
     return {"status": "RUNNING", "values": values} if values else {"status": "STOPPED"}
+
+
+@contextlib.contextmanager
+def declaring_under(hp: Any, parents: Sequence[tuple[str, Sequence[Any]]]) -> Iterator[None]:
+    """Parameters that are declared inside are active only with some values of their parents.
+
+    `HyperParameters.conditional_scope` refuses a parent that is conditional itself.
+
+    Args:
+        hp: A `keras_tuner.HyperParameters`.
+        parents: Names of parameters, each with the values that activate.
+    """
+    num_before = len(hp._conditions)
+    hp._conditions += [Parent(name, list(values)) for name, values in parents]
+    yield
+    del hp._conditions[num_before:]
 
 
 class _Common:
@@ -35,6 +58,19 @@ class _Common:
     prescribed: Values | None = None
     reopened: tuple[TrialRecord, str | None] | None = None
     find_untried: Callable[[], Values | None] = staticmethod(lambda: None)
+
+    def keep_in(self, directory: Path) -> None:
+        """Write the oracle's JSON into a folder, which only a tuner tells it otherwise."""
+        self._set_project_dir(str(directory.parent), directory.name)  # type: ignore[attr-defined]
+
+    def seed_anew(self, seed: int) -> None:
+        """Begin all randomness again, for a trial."""
+        self._seed_state = seed
+        self._random_state = np.random.RandomState(seed)
+
+    def open_bracket_ids(self) -> list[str]:
+        """KerasTuner's ids of the trials whose best may still go on; none without brackets."""
+        return []
 
     def _random_values(self) -> Values | None:
         """A random point; what is left when chance finds nothing new in 20 attempts."""
@@ -104,6 +140,10 @@ class GridOracle(_Common, oracles.GridSearchOracle):  # type: ignore[misc]
 
 class HyperbandOracle(_Common, oracles.HyperbandOracle):  # type: ignore[misc]
     """Brackets of trials that get more epochs from round to round."""
+
+    def open_bracket_ids(self) -> list[str]:
+        """See `_Common.open_bracket_ids`."""
+        return [info["id"] for b in self._brackets for trials in b["rounds"] for info in trials]
 
     def _random_values(self) -> Values | None:
         """What is prescribed, in the place of a random point of a first round."""

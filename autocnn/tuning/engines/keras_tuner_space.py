@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras_tuner
-from keras_tuner.src.engine.conditions import Parent
 
 from autocnn.core.records import Params, ParamValue
 from autocnn.spaces.space import AnyParameter, Categorical, Int, SearchSpace, format_value
+from autocnn.tuning.engines.keras_tuner_oracles import declaring_under
 
 
 def to_hyperparameters(space: SearchSpace) -> Any:
@@ -26,16 +26,15 @@ def add_space(space: SearchSpace, hp: Any) -> None:
     """
     defaults = space.start[0] if space.start else {}
     for parameter in space.parameters:
-        num_before = len(hp._conditions)
-        # `conditional_scope` refuses a parent that is conditional itself.
+        parents = []
         for condition in parameter.when:
             parent = next(p for p in space.parameters if p.name == condition.parent)
             allowed = [_encode_value(parent, value) for value in condition.values]
-            hp._conditions.append(Parent(condition.parent, allowed))
+            parents.append((condition.parent, allowed))
         default = defaults.get(parameter.name)
         encoded = None if default is None else _encode_value(parameter, default)
-        _add(hp, parameter, encoded)
-        del hp._conditions[num_before:]
+        with declaring_under(hp, parents):
+            _add(hp, parameter, encoded)
 
 
 def encode(space: SearchSpace, params: Params) -> dict[str, Any]:

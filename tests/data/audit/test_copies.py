@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
+from autocnn.core.arrays import Pixels
 from autocnn.data.audit import copies as copies_module
 from autocnn.data.audit.copies import (
     NEAR,
@@ -19,7 +19,6 @@ from autocnn.data.audit.copies import (
 from autocnn.data.audit.fingerprints import TURNS, compute_spectra, squared_distances
 from autocnn.data.sources.open import read_source
 
-Pixels = NDArray[np.uint8]
 SIDE = 64
 
 

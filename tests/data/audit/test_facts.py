@@ -5,16 +5,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.data.audit import facts as facts_module
 from autocnn.data.audit.facts import Facts, blank_images, count_by_class, odd_images, read_facts
 from autocnn.data.table import ArrayImages, FileImages, ImageTable
 
-Pixels = NDArray[np.uint8]
 Measure = Callable[..., Facts]
 
 

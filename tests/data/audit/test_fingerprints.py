@@ -2,8 +2,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from autocnn.core.arrays import Pixels
 from autocnn.data.audit.fingerprints import (
     TURNS,
     compute_keys,
@@ -11,8 +11,6 @@ from autocnn.data.audit.fingerprints import (
     low_frequencies,
     squared_distances,
 )
-
-Pixels = NDArray[np.uint8]
 
 
 def noise(seed: int, *, count: int = 6, side: int = 28, channels: int = 1) -> Pixels:

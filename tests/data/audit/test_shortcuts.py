@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.events import Observer
 from autocnn.core.records import Shortcut
 from autocnn.data.audit import shortcuts
@@ -18,7 +19,6 @@ from autocnn.data.audit.shortcuts import find_shortcuts
 from autocnn.data.table import ArrayImages, FileImages
 
 SIDE = 24
-Pixels = NDArray[np.uint8]
 
 
 def exchangeable(n: int, seed: int, **columns: Any) -> Facts:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from autocnn.data.table import Pixels
+from autocnn.core.arrays import Pixels
 from autocnn.inference.evaluate import files
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import DataFacts

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.records import ParamValue
 from autocnn.spaces.knobs import Settings
 from autocnn.training.networks.augmentation import Augmenter
@@ -24,7 +25,6 @@ OFF: dict[str, ParamValue] = {
 }
 
 RNG = np.random.default_rng(0)
-Pixels = NDArray[np.uint8]
 
 IMAGES = RNG.integers(60, 190, (64, 12, 12, 1), dtype=np.uint8)
 LABELS = np.eye(4, dtype=np.float32)[RNG.integers(0, 4, 64)]
