@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from autocnn.core.events import Observer
-from autocnn.core.records import EpochScore, Params, TrialRecord, TrialState
+from autocnn.core.records import EpochScore, Params, TrialRecord
 from autocnn.core.wording import fraction, rough_duration, short_value
 
 PLAIN_EVERY_S = 10.0
@@ -134,7 +134,7 @@ class LiveDisplay(Observer):
         """The trial's line goes up above the bars."""
         self.running.pop(record.trial, None)
         self.best = best
-        style = "" if record.state in (TrialState.COMPLETE, TrialState.PRUNED) else "red"
+        style = "" if record.state.is_scored else "red"
         self.console.print(Text(describe_end(record), style=style))
         self.advance()
 

@@ -212,6 +212,15 @@ class SearchSpace:
         return replace(self, parameters=parameters, start=start)
 
     @property
+    def default(self) -> Params:
+        """The default configuration: the first start point."""
+        return self.start[0]
+
+    def is_default(self, params: Params) -> bool:
+        """Whether these are the params of the default configuration, whatever trial has them."""
+        return dict(params) == dict(self.default)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of everything that decides which points can be proposed."""
         facts = [repr(parameter) for parameter in self.parameters]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from autocnn.core.config import StudyConfig
 from autocnn.core.events import Observer
-from autocnn.core.records import TrialRecord, TrialState
+from autocnn.core.records import TrialRecord
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
@@ -44,7 +44,7 @@ def adopt_trials(
     """
     source = StudyFolder(Path(config.fork or ""))
     status = StudyStatus.from_json(source.read_study(), source=source.path / "study.json")
-    ended = [r for r in source.read_trials() if r.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    ended = [r for r in source.read_trials() if r.state.is_scored]
     reason = ""
     if status.data is None or status.data.fingerprint != data_fingerprint:
         changes = data_changes(source.read_split(), rows) or ["The images are read differently."]

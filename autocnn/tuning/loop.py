@@ -23,8 +23,6 @@ from autocnn.tuning.engines.base import Engine, NoProposal, Proposal
 FAILURES_IN_A_ROW = 3
 """A study whose first trials all fail for the same reason ends there."""
 
-FAILED_STATES = (TrialState.FAILED, TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT)
-
 POLL_S = 0.5
 
 TOO_SLOW = "too slow: its epochs would not fit into the time left"
@@ -114,17 +112,8 @@ def run_search(
 
 
 def rank_trials(goal: Goal, records: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Trials that may become finalists, best first.
-
-    Complete ones, and those that only the end of the time stopped.
-    """
-    return goal.rank(
-        [
-            record
-            for record in records
-            if record.state == TrialState.COMPLETE or record.reason == OUT_OF_TIME
-        ]
-    )
+    """Trials that may become finalists, best first."""
+    return goal.rank([record for record in records if record.may_win])
 
 
 class _Search:
@@ -287,7 +276,8 @@ class _Search:
             return
         state, reason = outcome.state, outcome.reason
         if state == TrialState.COMPLETE and running.reason:
-            state, reason = TrialState.PRUNED, running.reason
+            is_cut = running.reason == OUT_OF_TIME
+            state, reason = TrialState.CUT if is_cut else TrialState.PRUNED, running.reason
         if running.start.half_batch:
             reason = f"{reason}; {HALF_BATCH}" if reason else HALF_BATCH
         self._close_trial(event.key, state, reason, outcome)
@@ -380,7 +370,7 @@ class _Search:
         if len(records) < FAILURES_IN_A_ROW:
             return
         causes = {(record.state, re.sub(r"\d+", "#", record.reason)) for record in records}
-        if len(causes) == 1 and records[0].state in FAILED_STATES:
+        if len(causes) == 1 and records[0].state.is_fault:
             raise self._nothing_finished(records)
 
     def _nothing_finished(self, records: Sequence[TrialRecord]) -> SearchError:

@@ -1,5 +1,6 @@
 """Records: plain frozen data that comes back from JSON as it went."""
 
+import json
 from typing import Any
 
 import pytest
@@ -150,6 +151,7 @@ def test_the_states_are_the_contract() -> None:
     assert [str(state) for state in TrialState] == [
         "complete",
         "pruned",
+        "cut",
         "failed",
         "out-of-memory",
         "timed-out",
@@ -169,6 +171,28 @@ def test_a_record_from_before_trials_could_be_resumed_can_be_read() -> None:
     for name in ("epochs", "parent", "first_epoch", "half_batch", "num_ended_before", "end_order"):
         del data[name]
     assert TrialRecord.model_validate(data) == trial()
+
+
+@pytest.mark.parametrize("end", ["", "; with half the batch: it ran out of memory"])
+def test_a_trial_that_the_budget_cut_before_there_was_a_state_for_it_is_read_as_cut(
+    end: str,
+) -> None:
+    reason = f"stopped early: the time left is for the finalists{end}"
+    data = trial().model_dump(mode="json") | {"state": "pruned", "reason": reason}
+    record = TrialRecord.model_validate_json(json.dumps(data))
+    assert (record.state, record.reason) == (TrialState.CUT, reason)
+    data |= {"reason": "pruned after epoch 3: behind other trials by then"}
+    assert TrialRecord.model_validate_json(json.dumps(data)).state == TrialState.PRUNED
+
+
+def test_what_the_states_say() -> None:
+    def states(name: str) -> set[str]:
+        return {state for state in TrialState if getattr(state, name)}
+
+    assert states("is_scored") == {"complete", "pruned", "cut"}
+    assert states("is_fault") == {"failed", "out-of-memory", "timed-out"}
+    winners = [s for s in TrialState if trial().model_copy(update={"state": s}).may_win]
+    assert winners == [TrialState.COMPLETE, TrialState.CUT]
 
 
 def test_best_is_the_epoch_of_the_best_objective() -> None:

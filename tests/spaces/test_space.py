@@ -56,6 +56,21 @@ def test_walk_visits_the_active_parameters_in_order() -> None:
     assert list(params.items())[:2] == [("family", "plain"), ("kernel_size", 5)]
 
 
+def test_the_default_configuration_is_the_first_start_point() -> None:
+    plain: dict[str, ParamValue] = {"family": "plain", "kernel_size": 3, "learning_rate": 1e-3}
+    space = replace(SPACE, start=(*SPACE.start, plain))
+    assert space.default == SPACE.start[0]
+    assert space.is_default(dict(sorted(SPACE.start[0].items()))), "in whatever order"
+    assert not space.is_default(plain)
+    assert not space.is_default({**SPACE.start[0], "learning_rate": 2e-3})
+
+
+def test_the_default_configuration_follows_a_narrowed_parameter() -> None:
+    narrow = SPACE.narrow("squeeze_excitation", [True])
+    assert narrow.is_default({**SPACE.start[0], "squeeze_excitation": True})
+    assert not narrow.is_default(SPACE.start[0])
+
+
 def test_walk_leaves_out_what_the_conditions_exclude() -> None:
     chosen = {"learning_rate": 1e-3, "squeeze_excitation": True}
     plain = pick_from({"family": "plain", "kernel_size": 3, "stochastic_depth": 0.1, **chosen})

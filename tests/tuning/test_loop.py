@@ -504,7 +504,7 @@ def test_a_trial_that_starts_late_gets_fewer_epochs(make_study: StudyMaker) -> N
 def test_a_trial_is_stopped_when_time_is_up_and_may_still_win(make_study: StudyMaker) -> None:
     study = make_study(trials=1, epochs=1000, budget_s=20.0)
     (record,) = study.run()
-    assert (record.state, record.reason) == (TrialState.PRUNED, OUT_OF_TIME)
+    assert (record.state, record.reason) == (TrialState.CUT, OUT_OF_TIME)
     assert len(record.history) == 20
     assert rank_trials(GOAL, [record]) == [record]
     assert study.kept_models() == [0]
@@ -692,6 +692,19 @@ def test_a_trial_out_of_memory_is_repeated_once_with_half_the_batch(make_study: 
     assert [record.state for record in records] == ["complete"] * 3
     assert (records[1].half_batch, records[1].reason) == (True, HALF_BATCH)
     assert [task.half_batch for task in study.executor.tasks] == [False, False, True, False]
+
+
+def test_a_trial_with_half_the_batch_that_the_budget_cuts_may_still_win(
+    make_study: StudyMaker,
+) -> None:
+    outcome = Outcome(TrialState.OUT_OF_MEMORY, 2.5, "needed too much")
+    study = make_study(
+        executor=FakeExecutor(ends={0: outcome}), trials=1, epochs=1000, budget_s=20.0
+    )
+    (record,) = study.run()
+    assert record.state == TrialState.CUT
+    assert record.reason == f"{OUT_OF_TIME}; {HALF_BATCH}"
+    assert rank_trials(GOAL, [record]) == [record]
 
 
 def test_out_of_memory_twice_is_an_end(make_study: StudyMaker) -> None:

@@ -1,11 +1,15 @@
 """Trials: how they were trained and how they ended."""
 
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autocnn.core.records.base import SCHEMA_VERSION, ParamValue, Record
 from autocnn.core.records.scores import Scores
+
+_REASON_OF_A_CUT = "stopped early: the time left is for the finalists"
+"""How the records of 0.1 told a trial that the budget ended from one that was pruned."""
 
 
 class TrialState(StrEnum):
@@ -13,11 +17,26 @@ class TrialState(StrEnum):
 
     COMPLETE = "complete"
     PRUNED = "pruned"
+    """Ended after an epoch, since it was no match for the others or for the time left."""
+
+    CUT = "cut"
+    """Ended after an epoch, since the budget's time for the search was over."""
+
     FAILED = "failed"
     OUT_OF_MEMORY = "out-of-memory"
     TIMED_OUT = "timed-out"
     INTERRUPTED = "interrupted"
     RUNNING = "running"
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether a trial ended without having been told to, and before its last epoch."""
+        return self in (TrialState.FAILED, TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT)
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the scores of a trial that ended so are as good as any: no fault ended it."""
+        return self in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.CUT)
 
 
 class EpochScore(Record):
@@ -88,6 +107,20 @@ class TrialRecord(Record):
     half_batch: bool = False
     num_ended_before: int = 0
     end_order: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_cut(cls, data: Any) -> Any:
+        """Records of before `TrialState.CUT` said it in their reason."""
+        if not isinstance(data, dict) or data.get("state") != TrialState.PRUNED:
+            return data
+        is_cut = str(data.get("reason", "")).startswith(_REASON_OF_A_CUT)
+        return data | {"state": TrialState.CUT} if is_cut else data
+
+    @property
+    def may_win(self) -> bool:
+        """Whether it may become a finalist: only its last epoch or the budget ended it."""
+        return self.state in (TrialState.COMPLETE, TrialState.CUT)
 
     @property
     def is_open(self) -> bool:

@@ -13,14 +13,7 @@ from dataclasses import dataclass
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
 
-from autocnn.core.records import (
-    CandidateRecord,
-    EpochScore,
-    Params,
-    Scores,
-    TrialRecord,
-    TrialState,
-)
+from autocnn.core.records import CandidateRecord, EpochScore, Params, Scores, TrialRecord
 from autocnn.integrations.trackers.base import points_of
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
@@ -221,7 +214,7 @@ def _run_status(record: TrialRecord) -> str:
     """MLflow's word for how a trial stands."""
     if record.is_open:
         return "KILLED"
-    return "FINISHED" if record.state in (TrialState.COMPLETE, TrialState.PRUNED) else "FAILED"
+    return "FINISHED" if record.state.is_scored else "FAILED"
 
 
 def _trial_metrics(record: TrialRecord, now_ms: int) -> Iterator[Metric]:

@@ -21,7 +21,7 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import (
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from autocnn.core.atomic import replacing
-from autocnn.core.records import EpochScore, Params, TrialRecord, TrialState
+from autocnn.core.records import EpochScore, Params, TrialRecord
 from autocnn.integrations.trackers.base import points_of
 from autocnn.storage import StudyFolder
 
@@ -133,7 +133,7 @@ class _Curves:
 def _write_end(file: BinaryIO, record: TrialRecord) -> None:
     """The params of an ended trial, its objective, and how it ended."""
     now = time.time()
-    is_well = record.state in (TrialState.COMPLETE, TrialState.PRUNED)
+    is_well = record.state.is_scored
     start = SessionStartInfo(start_time_secs=now - record.seconds)
     for name, value in record.params.items():
         if isinstance(value, bool):

@@ -44,6 +44,7 @@ from autocnn.reporting.plots.style import (
 STATE_LOOKS: dict[TrialState, dict[str, Any]] = {
     TrialState.COMPLETE: {"marker": "o", "color": COLOURS[0]},
     TrialState.PRUNED: {"marker": "v", "color": COLOURS[0], "markerfacecolor": "white"},
+    TrialState.CUT: {"marker": "^", "color": COLOURS[0], "markerfacecolor": "white"},
     TrialState.FAILED: {"marker": "X", "color": COLOURS[1]},
     TrialState.OUT_OF_MEMORY: {"marker": "s", "color": COLOURS[1]},
     TrialState.TIMED_OUT: {"marker": "D", "color": COLOURS[1], "markerfacecolor": "white"},

@@ -116,12 +116,11 @@ class ParamImportances:
 
 
 def scored_trials(trials: Sequence[TrialRecord]) -> tuple[TrialRecord, ...]:
-    """Complete and pruned trials with a finite objective, in the order of their numbers."""
-    ended = (TrialState.COMPLETE, TrialState.PRUNED)
+    """Trials that no fault ended and with a finite objective, in the order of their numbers."""
     return tuple(
         trial
         for trial in sorted(trials, key=lambda trial: trial.trial)
-        if trial.state in ended and finite(trial.objective) is not None
+        if trial.state.is_scored and finite(trial.objective) is not None
     )
 
 
@@ -163,7 +162,7 @@ def axis_range(values: Sequence[float], *, maximize: bool) -> tuple[float, float
 
 
 def search_history(trials: Sequence[TrialRecord], *, maximize: bool) -> SearchHistory:
-    """The objective over the trials, and the best so far of those complete or pruned."""
+    """The objective over the trials, and the best so far of those no fault ended."""
     ordered = sorted(trials, key=lambda trial: trial.trial)
     values = {trial.trial: finite(trial.objective) for trial in ordered}
     known = [value for value in values.values() if value is not None]

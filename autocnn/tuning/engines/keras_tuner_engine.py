@@ -19,7 +19,7 @@ import numpy as np
 from autocnn.core.atomic import writing_error
 from autocnn.core.config import SamplerName
 from autocnn.core.objective import Goal
-from autocnn.core.records import EpochScore, ParamValue, TrialRecord, TrialState
+from autocnn.core.records import EpochScore, ParamValue, TrialRecord
 from autocnn.spaces.space import SearchSpace
 from autocnn.tuning.engines.base import MOST_POINTS, NoProposal, Proposal
 from autocnn.tuning.engines.keras_tuner_oracles import (
@@ -104,8 +104,7 @@ class KerasTunerEngine:
     def tell(self, record: TrialRecord) -> None:
         """Take the end of a trial; see `base.Engine.tell`."""
         opened = self._open.pop(record.trial)
-        is_scored = record.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        is_scored = is_scored and opened.metrics.exists(OBJECTIVE)
+        is_scored = record.state.is_scored and opened.metrics.exists(OBJECTIVE)
         opened.status = "COMPLETED" if is_scored else "FAILED"
         opened.message = record.reason or None
         with _calling(self.directory):

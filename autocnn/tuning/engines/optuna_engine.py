@@ -35,6 +35,9 @@ RUNG_FACTOR = 3
 FIRST_RUNG_SHARE = 6
 """The first rung is at a sixth of the epochs: before, warm-up decides more than params."""
 
+STOPPED = (records.TrialState.PRUNED, records.TrialState.CUT)
+"""Ends in the midst of training, which are all the same to Optuna."""
+
 MOST_ATTEMPTS = 10
 """So often a sampler is asked for something new before chance decides."""
 
@@ -167,7 +170,7 @@ class OptunaEngine:
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if record.state == records.TrialState.COMPLETE and record.objective is not None:
                 self._study.tell(opened, record.objective)
-            elif record.state == records.TrialState.PRUNED and record.history:
+            elif record.state in STOPPED and record.history:
                 self._study.tell(opened, state=TrialState.PRUNED)
             else:
                 self._study.tell(opened, state=TrialState.FAIL)

@@ -498,7 +498,7 @@ def test_a_start_point_that_was_taken_over_is_not_proposed_again(
 
 @each_kind()
 @pytest.mark.parametrize(
-    "state", [TrialState.FAILED, TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT, TrialState.PRUNED]
+    "state", [state for state in TrialState if state.is_fault] + [TrialState.PRUNED, TrialState.CUT]
 )
 def test_the_engine_goes_on_after_failures(kind: Kind, tmp_path: Path, state: TrialState) -> None:
     session = Session(kind.build(tmp_path))
@@ -514,11 +514,11 @@ def test_the_engine_goes_on_after_failures(kind: Kind, tmp_path: Path, state: Tr
 @each_kind()
 def test_failures_are_restored_as_they_were_told(kind: Kind, tmp_path: Path) -> None:
     whole = Session(kind.build(tmp_path, SMALL))
-    states = list(TrialState)[:5]
+    states = [state for state in TrialState if state.is_scored or state.is_fault]
     for trial in range(7):
         whole.open(trial)
         whole.train(trial, trial % 3)
-        whole.end(trial, states[trial % 5] if trial % 3 else TrialState.FAILED)
+        whole.end(trial, states[trial % len(states)] if trial % 3 else TrialState.FAILED)
     again = Session(kind.build(tmp_path, SMALL), whole.records)
     later = range(7, 11)
     assert again.run(later) == whole.run(later)
@@ -540,7 +540,7 @@ def test_an_epoch_that_was_reported_before_changes_nothing(kind: Kind, tmp_path:
 
 
 @each_kind()
-@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.PRUNED])
+@pytest.mark.parametrize("state", [TrialState.COMPLETE, TrialState.PRUNED, TrialState.CUT])
 def test_the_objective_may_not_have_been_measured(
     kind: Kind, tmp_path: Path, state: TrialState
 ) -> None:

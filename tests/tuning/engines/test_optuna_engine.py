@@ -394,6 +394,7 @@ def test_states_in_optuna_s_terms() -> None:
     ends = [
         (TrialState.COMPLETE, 0.5, OptunaState.COMPLETE),
         (TrialState.PRUNED, 0.5, OptunaState.PRUNED),
+        (TrialState.CUT, 0.5, OptunaState.PRUNED),
         (TrialState.PRUNED, None, OptunaState.FAIL),
         (TrialState.FAILED, None, OptunaState.FAIL),
         (TrialState.FAILED, 0.5, OptunaState.FAIL),
