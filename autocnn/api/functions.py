@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from autocnn.api.frames import to_frame
-from autocnn.api.settings import PathLike, Settings, in_python_words, read_settings
+from autocnn.api.settings import PathLike, Settings, read_settings
 from autocnn.api.study import Candidate, Study
 from autocnn.api.watch import interruptible, show
 from autocnn.core.config import StudyConfig, resolve_config
@@ -94,9 +94,7 @@ def search(
     config = _read_config(data, settings)
     with interruptible() as interruption:
         observer = show(verbose)
-        return Study(
-            in_python_words(lambda: studies.search(config, observer, interruption=interruption))
-        )
+        return Study(studies.search(config, observer, interruption=interruption))
 
 
 def open_study(study: PathLike | None = None, *, results: PathLike = "results") -> Study:
@@ -130,9 +128,7 @@ def load(
     """
     from autocnn.inference.predict.model import load as load_model
 
-    return in_python_words(
-        lambda: load_model(os.fspath(model), results=Path(results), candidate=candidate)
-    )
+    return load_model(os.fspath(model), results=Path(results), candidate=candidate)
 
 
 def evaluate(
@@ -202,4 +198,4 @@ def _read_config(data: PathLike | StudyConfig, settings: Settings) -> StudyConfi
             "y=...) and give the file.",
         )
     values: dict[str, Any] = read_settings(settings, tuple(Settings.__annotations__))
-    return in_python_words(lambda: resolve_config({"data": os.fspath(data), **values}))
+    return resolve_config({"data": os.fspath(data), **values})

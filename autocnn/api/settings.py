@@ -2,14 +2,11 @@
 
 import difflib
 import os
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypedDict, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
 
 from autocnn.core.config import StudyConfig
-from autocnn.core.errors import AutocnnError, ConfigError
-
-T = TypeVar("T")
+from autocnn.core.errors import ConfigError
 
 PathLike = str | os.PathLike[str]
 
@@ -21,12 +18,6 @@ Size = float | str
 
 UNITS = ("_s", "_gb")
 """Ends of a field's name that the commands leave out: `--budget` is `budget_s`."""
-
-
-SWITCHES = ("force", "force_unlock", "deterministic", "tensorboard")
-"""Options that take no value."""
-
-_OPTION = re.compile(r"(?<!\S)--([a-z][a-z-]*)(?: (\d[\d.]*\d|\d))?")
 
 
 class Changes(TypedDict, total=False):
@@ -109,30 +100,3 @@ def field_of(name: str) -> str:
     """
     fields = StudyConfig.model_fields
     return next((name + unit for unit in UNITS if name + unit in fields), name)
-
-
-def in_python_words(call: Callable[[], T]) -> T:
-    """Call; an error about `--trial-timeout` says `trial_timeout` here, `--force` `force=True`.
-
-    What stands in a remedy between backticks is a command line, and stays one.
-
-    Raises:
-        AutocnnError: As the call did.
-    """
-    try:
-        return call()
-    except AutocnnError as error:
-        first, space, rest = error.message.partition(" ")
-        message = f"{_OPTION.sub(_argument, first)}{space}{rest}"
-        parts = error.remedy.split("`")
-        parts[::2] = [_OPTION.sub(_argument, part) for part in parts[::2]]
-        remedy = "`".join(parts)
-        if (message, remedy) == (error.message, error.remedy):
-            raise
-        raise type(error)(message, remedy=remedy) from error
-
-
-def _argument(option: re.Match[str]) -> str:
-    name = option[1].replace("-", "_")
-    value = "True" if name in SWITCHES else option[2]
-    return name if value is None else f"{name}={value}"

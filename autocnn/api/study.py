@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from autocnn.api.frames import to_frame
-from autocnn.api.settings import Changes, PathLike, in_python_words, read_settings
+from autocnn.api.settings import Changes, PathLike, read_settings
 from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
 from autocnn.core.errors import StudyError, UsageError
@@ -104,7 +104,7 @@ class Candidate:
         """
         from autocnn.inference.predict.model import load
 
-        return in_python_words(lambda: load(str(self.path), candidate=self.number))
+        return load(str(self.path), candidate=self.number)
 
     def keras(self) -> "keras.Model":
         """The bare Keras model: uint8 images of its size in, probabilities out.
@@ -256,16 +256,14 @@ class Study:
 
         observer = show(verbose)
         try:
-            return in_python_words(
-                lambda: export_model(
-                    self._folder,
-                    format,
-                    precision=precision,
-                    candidate=self.best.number if candidate is None else candidate,
-                    to=None if to is None else Path(to),
-                    force=force,
-                    observer=observer,
-                )
+            return export_model(
+                self._folder,
+                format,
+                precision=precision,
+                candidate=self.best.number if candidate is None else candidate,
+                to=None if to is None else Path(to),
+                force=force,
+                observer=observer,
             )
         finally:
             observer.close()
@@ -289,14 +287,12 @@ class Study:
         """
         values = read_settings(changes, tuple(Changes.__annotations__))
         with interruptible() as interruption:
-            in_python_words(
-                lambda: studies.resume(
-                    self._folder,
-                    show(verbose),
-                    changes=values,
-                    force_unlock=force_unlock,
-                    interruption=interruption,
-                )
+            studies.resume(
+                self._folder,
+                show(verbose),
+                changes=values,
+                force_unlock=force_unlock,
+                interruption=interruption,
             )
         return self
 

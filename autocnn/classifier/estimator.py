@@ -11,7 +11,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from autocnn.api.settings import in_python_words
 from autocnn.api.watch import show
 from autocnn.classifier import inner_study
 from autocnn.classifier.inner_study import Listener, Network, Workspace
@@ -201,10 +200,10 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         listener = Listener()
         observer = show(self.verbose) if self.verbose else listener
         try:
-            config = in_python_words(lambda: resolve_config(self._settings(workspace)))
+            config = resolve_config(self._settings(workspace))
             data = workspace.write_images(images, labels)
             config = config.model_copy(update={"data": str(data)})
-            winner = in_python_words(lambda: inner_study.run_study(config, observer))
+            winner = inner_study.run_study(config, observer)
         except UsageError as error:
             raise ValueError(str(error)) from error
         except DataError as error:

@@ -9,7 +9,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from autocnn import __version__
-from autocnn.core.errors import AutocnnError
+from autocnn.core.errors import AutocnnError, as_option
 
 COMMANDS = {
     "search": "Search, retrain the best, write the leaderboard.",
@@ -101,7 +101,8 @@ def run(arguments: list[str]) -> int:
     except AutocnnError as error:
         if is_debug:
             traceback.print_exc()
-        _say(f"Error: {error.message}", error.remedy)
+        message, *remedy = error.lines(as_option)
+        _say(f"Error: {message}", *remedy)
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -121,5 +122,4 @@ def run(arguments: list[str]) -> int:
 
 def _say(*lines: str) -> None:
     for line in lines:
-        if line:
-            click.echo(line, err=True)
+        click.echo(line, err=True)

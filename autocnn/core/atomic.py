@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from autocnn.core.errors import DiskFullError, StudyError
+from autocnn.core.errors import DiskFullError, StudyError, Text
 
 
 def replace_file(path: Path, content: bytes) -> None:
@@ -54,9 +54,9 @@ def writing_error(error: OSError, path: Path) -> StudyError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFullError(
             f"{path}: the disk must have free space, got: it is full.",
-            remedy="Free some space, or choose another folder with --results.",
+            remedy=Text("Free some space, or choose another folder with {results}."),
         )
-    remedy = "Choose a folder that you may write to with --results."
+    remedy = Text("Choose a folder that you may write to with {results}.")
     reason = error.strerror or str(error)
     return StudyError(f"{path}: must be writable, got: {reason}.", remedy=remedy)
 

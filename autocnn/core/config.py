@@ -23,7 +23,7 @@ from pydantic import (
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from autocnn.core.errors import ConfigError
+from autocnn.core.errors import ConfigError, Text
 from autocnn.core.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
 from autocnn.core.records import Channels
 
@@ -174,7 +174,7 @@ class StudyConfig(BaseModel):
         engine = info.data.get("engine", "optuna")
         choices = (SAMPLERS if info.field_name == "sampler" else PRUNERS)[engine]
         if value not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)} with --engine {engine}")
+            raise ValueError(f"must be one of {', '.join(choices)} with {{engine:{engine}}}")
         return value
 
     @field_validator("folds")
@@ -208,8 +208,17 @@ class StudyConfig(BaseModel):
     @classmethod
     def _is_one_when_deterministic(cls, value: int | None, info: ValidationInfo) -> int | None:
         if info.data.get("deterministic") and value not in (None, 1):
-            raise ValueError("must be 1 with --deterministic")
+            raise ValueError("must be 1 with {deterministic:True}")
         return value
+
+
+def plain_name(field: str) -> str:
+    """A setting as people call it: the field's name without its unit.
+
+    >>> plain_name("trial_timeout_s"), plain_name("memory_limit_gb"), plain_name("trials")
+    ('trial_timeout', 'memory_limit', 'trials')
+    """
+    return field.removesuffix("_s").removesuffix("_gb")
 
 
 def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> StudyConfig:
@@ -240,21 +249,31 @@ def _check(values: dict[str, Any], flags: Mapping[str, Any], *, file: Path | Non
     try:
         return StudyConfig.model_validate({**values, **flags})
     except ValidationError as error:
-        first = error.errors()[0]
-        field = str(first["loc"][0]) if first["loc"] else "config"
-        flag = field.removesuffix("_s").removesuffix("_gb").replace("_", "-")
-        where = f"--{flag}" if field in flags else field
-        where = f"{file}: {where}" if file is not None and field not in flags else where
-        message = str(first["msg"]).removeprefix("Value error, ")
-        message = message.replace("Input should", "must").replace("String should", "must")
-        remedy = ""
-        if first["type"] == "string_pattern_mismatch":
-            message = "must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first"
-        if first["type"] == "extra_forbidden":
-            message = "is no setting"
-            close = difflib.get_close_matches(field, StudyConfig.model_fields, n=1)
-            remedy = f"Did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"{where} {message}, got {first['input']!r}.", remedy=remedy) from error
+        raise _explain(error, flags, file) from error
+
+
+def _explain(error: ValidationError, flags: Mapping[str, Any], file: Path | None) -> ConfigError:
+    """Where the first mistake is, the rule, and what was got."""
+    first = error.errors()[0]
+    field = str(first["loc"][0]) if first["loc"] else "config"
+    got, remedy = first["input"], ""
+    if first["type"] == "value_error":  # from a validator above: a template of its own
+        rule = str(first["ctx"]["error"])
+    elif first["type"] == "string_pattern_mismatch":
+        rule = "must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first"
+    elif first["type"] == "extra_forbidden":
+        rule = "is no setting"
+        close = difflib.get_close_matches(field, StudyConfig.model_fields, n=1)
+        remedy = f"Did you mean {close[0]!r}?" if close else ""
+    else:
+        rule = str(first["msg"]).replace("{", "{{").replace("}", "}}")
+        rule = rule.replace("Input should", "must").replace("String should", "must")
+    if field in flags:
+        return ConfigError(
+            Text(f"{{{plain_name(field)}}} {rule}, got {{0!r}}.", got), remedy=remedy
+        )
+    where = field if file is None else f"{file}: {field}"
+    return ConfigError(Text(f"{{1}} {rule}, got {{0!r}}.", got, where), remedy=remedy)
 
 
 def _read_file(file: Path) -> dict[str, Any]:

@@ -16,10 +16,86 @@
     ├── MissingExtraError         7   an optional package is not installed
     └── SearchInterrupted       130   Ctrl-C or SIGTERM
 
-A message says where, the rule, and what was got; the remedy is what to do now.
+A message says where, the rule, and what was got; the remedy is what to do now. Where they name a
+setting, they are a `Text`: the command line and Python write it each in its own way.
 """
 
-from typing import ClassVar
+import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+NameSetting = Callable[[str, str], str]
+"""(setting, value or nothing) -> how a reader gives it: `as_argument`, `as_option`."""
+
+
+def as_argument(setting: str, value: str) -> str:
+    """A setting as Python has it.
+
+    >>> as_argument("val_fraction", "0.2"), as_argument("to", ""), as_argument("format", "onnx")
+    ('val_fraction=0.2', 'to', "format='onnx'")
+    """
+    if not value:
+        return setting
+    is_plain = value in ("True", "False") or value.replace(".", "", 1).isdigit()
+    return f"{setting}={value if is_plain else repr(value)}"
+
+
+def as_option(setting: str, value: str) -> str:
+    """A setting as the command line has it.
+
+    >>> as_option("val_fraction", "0.2"), as_option("to", ""), as_option("force", "True")
+    ('--val-fraction 0.2', '--to', '--force')
+    """
+    option = f"--{setting.replace('_', '-')}"
+    return option if value in ("", "True") else f"{option} {value}"
+
+
+@dataclass(frozen=True, init=False)
+class Text:
+    """A sentence of an error with settings in it.
+
+    Args:
+        template: As of `str.format`. `{0}` is the first value; `{val_fraction}` names a setting,
+            `{val_fraction:0.2}` one with a value, `{force:True}` a switch.
+        values: What was got: it is never read as a template.
+
+    >>> text = Text("{to} {0}: must be new. Replace it with {force:True}.", "a{b}")
+    >>> text.write(as_argument)
+    'to a{b}: must be new. Replace it with force=True.'
+    >>> text.write(as_option)
+    '--to a{b}: must be new. Replace it with --force.'
+    """
+
+    template: str
+    values: tuple[object, ...]
+
+    def __init__(self, template: str, *values: object) -> None:
+        object.__setattr__(self, "template", template)
+        object.__setattr__(self, "values", values)
+
+    def write(self, name: NameSetting) -> str:
+        """The sentence, with the settings as `name` has them."""
+        return _Writer(name).vformat(self.template, self.values, {})
+
+
+class _Setting(str):
+    """The name of a setting in a template."""
+
+    __slots__ = ()
+
+
+class _Writer(string.Formatter):
+    def __init__(self, name: NameSetting) -> None:
+        self.name = name
+
+    def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        return args[key] if isinstance(key, int) else _Setting(key)
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, _Setting):
+            return self.name(value, format_spec)
+        return format(value, format_spec)
 
 
 class AutocnnError(Exception):
@@ -28,17 +104,47 @@ class AutocnnError(Exception):
     Args:
         message: Where, the rule that must hold, and what was got.
         remedy: What to do about it, a full sentence; empty when the message says it.
+
+    Attributes:
+        message_text, remedy_text: As they were given, for an error that is raised in the place
+            of this one.
+
+    >>> import autocnn
+    >>> try:
+    ...     autocnn.open_study("nowhere")
+    ... except autocnn.AutocnnError as error:
+    ...     print(error.exit_code, error.message)
+    4 nowhere: must be a study under results or a path to one, got neither.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, remedy: str = "") -> None:
+    def __init__(self, message: str | Text, *, remedy: str | Text = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        self.message_text = message
+        self.remedy_text = remedy
+
+    @property
+    def message(self) -> str:
+        """The message, with settings as Python has them."""
+        return _write(self.message_text, as_argument)
+
+    @property
+    def remedy(self) -> str:
+        """The remedy, with settings as Python has them."""
+        return _write(self.remedy_text, as_argument)
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
+
+    def lines(self, name: NameSetting) -> tuple[str, ...]:
+        """Message and remedy, a line each where there is one, with settings as `name` has them."""
+        texts = (self.message_text, self.remedy_text)
+        return tuple(line for line in (_write(text, name) for text in texts) if line)
+
+
+def _write(text: str | Text, name: NameSetting) -> str:
+    return text if isinstance(text, str) else text.write(name)
 
 
 class UsageError(AutocnnError):

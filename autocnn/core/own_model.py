@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from autocnn.core.errors import ConfigError, StudyChangedError
+from autocnn.core.errors import ConfigError, StudyChangedError, Text
 
 Build = Callable[..., Any]
 """(params, image_shape, num_classes) to a keras.Model."""
@@ -99,13 +99,17 @@ class OwnModel:
         function = getattr(self._import(), self.function, None)
         if function is None:
             raise ConfigError(
-                f"--model {self}: {self.path.name} must define {self.function!r}, got no such "
-                "name.",
+                Text(
+                    "{model} {0}: {1} must define {2!r}, got no such name.",
+                    self,
+                    self.path.name,
+                    self.function,
+                ),
                 remedy=self._nearest() or "Name the function after the colon: my_model.py:build.",
             )
         if not callable(function):
             raise ConfigError(
-                f"--model {self}: must be a function, got {type(function).__name__}.",
+                Text("{model} {0}: must be a function, got {1}.", self, type(function).__name__),
                 remedy=CONTRACT,
             )
         build: Build = function
@@ -199,17 +203,17 @@ def locate_own_model(text: str) -> OwnModel:
     place, _, function = text.rpartition(":")
     if not place or not function.isidentifier():
         raise ConfigError(
-            f"--model must be FILE:FUNCTION or MODULE:FUNCTION, got {text!r}.",
+            Text("{model} must be FILE:FUNCTION or MODULE:FUNCTION, got {0!r}.", text),
             remedy="Write my_model.py:build.",
         )
     if place.endswith(".py") or "/" in place or "\\" in place:
         path = Path(place).resolve()
         if not path.is_file() or path.suffix != ".py":
             got = "a folder" if path.is_dir() else "none" if not path.exists() else "another file"
-            raise ConfigError(f"--model must name a Python file, got {got} at {place}.")
+            raise ConfigError(Text("{model} must name a Python file, got {0} at {1}.", got, place))
         if not path.stem.isidentifier():
             raise ConfigError(
-                f"--model must name a file that Python can import, got {path.name!r}.",
+                Text("{model} must name a file that Python can import, got {0!r}.", path.name),
                 remedy="Rename it: letters, digits and underscores, no digit first.",
             )
         return OwnModel(path, function)
@@ -217,15 +221,22 @@ def locate_own_model(text: str) -> OwnModel:
     if found is None:
         here = Path(f"{place.replace('.', '/')}.py").name
         raise ConfigError(
-            f"--model must name a module in this folder or an installed one, got {place!r}, "
-            "which is neither.",
-            remedy=f"Give its file: --model path/to/{here}:{function}.",
+            Text(
+                "{model} must name a module in this folder or an installed one, got {0!r}, "
+                "which is neither.",
+                place,
+            ),
+            remedy=Text("Give its file: {model:path/to/{0}:{1}}.", here, function),
         )
     own_model = OwnModel(found, function)
     if own_model.module != place:
         raise ConfigError(
-            f"--model {text}: every folder of a package must hold an __init__.py, got "
-            f"{found.parent} without one.",
+            Text(
+                "{model} {0}: every folder of a package must hold an __init__.py, got {1} without "
+                "one.",
+                text,
+                found.parent,
+            ),
             remedy="Add an empty one, or give the file.",
         )
     return own_model

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from autocnn.core.errors import DataError
+from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
 
 ENTRY_FILE = "entry.json"
@@ -148,7 +148,7 @@ class ArrayCache:
             raise DataError(
                 f"{self.folder}: the cache of decoded images must be a writable folder "
                 f"with free space, got: {reason}.",
-                remedy="Give another one with --cache-dir.",
+                remedy=Text("Give another one with {cache_dir}."),
             ) from error
 
     def _lock(self, key: str) -> FileLock:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from autocnn.core.atomic import replace_file
 from autocnn.core.csv_tables import to_csv
-from autocnn.core.errors import ConfigError, DataError, StudyError
+from autocnn.core.errors import ConfigError, DataError, StudyError, Text
 from autocnn.core.records import SPLITS, SplitName
 from autocnn.data.audit.report import has_conflict
 from autocnn.data.audit.words import split_file_for
@@ -139,11 +139,13 @@ def check_split_file(file: Path, table: ImageTable) -> None:
         )
     source, better = Path(table.source), split_file_for(table.source)
     if file.suffix.lower() != ".csv":
-        raise ConfigError(f"{file}: --split-out must name a .csv file, got {file.suffix!r}.")
+        raise ConfigError(
+            Text("{0}: {split_out} must name a .csv file, got {1!r}.", file, file.suffix)
+        )
     if source.exists() and file.exists() and source.samefile(file):
         raise DataError(
             f"{file}: must be another file than DATA, got the same.",
-            remedy=f"Use --split-out {better}.",
+            remedy=Text("Use {split_out:{0}}.", better),
         )
     root, folder = table.images.root.resolve(), file.resolve().parent
     if not folder.is_dir():
@@ -152,7 +154,7 @@ def check_split_file(file: Path, table: ImageTable) -> None:
         raise DataError(
             f"{file}: must be in a folder that holds all images, since its paths are relative "
             f"to it, got {folder}, and the images are in {root}.",
-            remedy=f"Use --split-out {better}.",
+            remedy=Text("Use {split_out:{0}}.", better),
         )
 
 
@@ -178,4 +180,5 @@ def write_split(file: Path, corrected: CorrectedSplit) -> None:
     try:
         replace_file(file, to_csv(columns, rows).encode())
     except StudyError as error:
-        raise DataError(error.message, remedy="Choose another folder with --split-out.") from error
+        remedy = Text("Choose another folder with {split_out}.")
+        raise DataError(error.message_text, remedy=remedy) from error

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.config import StudyConfig
-from autocnn.core.errors import DataError
+from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
 from autocnn.core.records import AuditReport, Channels, SplitName
 from autocnn.core.wording import first_few
@@ -203,7 +203,7 @@ def _check_unreadable(
     raise DataError(
         f"{table.source}: at most {max_unreadable:.0%} of the images may be unreadable, "
         f"got {len(unreadable):,} of {len(table):,}: {first_few(first)}.",
-        remedy="Mend or delete them, or raise --max-unreadable.",
+        remedy=Text("Mend or delete them, or raise {max_unreadable}."),
     )
 
 

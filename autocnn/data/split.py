@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.errors import DataError
+from autocnn.core.errors import DataError, Text
 from autocnn.core.records import SPLITS, SplitName
 from autocnn.core.wording import first_few
 from autocnn.data.audit.copies import Copies
@@ -114,7 +114,9 @@ def make_folds(
         raise DataError(
             f"every class must have at least {num_folds} different images or groups for "
             f"{num_folds} folds, got {fewest}.",
-            remedy=f"Use --folds {fewest}." if fewest > 1 else "Use no folds, or add images.",
+            remedy=Text("Use {folds:{0}}.", fewest)
+            if fewest > 1
+            else "Use no folds, or add images.",
         )
     folds = np.empty(len(labels), np.int64)
     for attempt in range(FOLD_ATTEMPTS):
@@ -127,7 +129,7 @@ def make_folds(
     raise DataError(
         f"every class must have images in each of {num_folds} folds, but copies and groups "
         "hold them together.",
-        remedy="Use fewer --folds, or smaller groups.",
+        remedy=Text("Use fewer {folds}, or smaller groups."),
     )
 
 

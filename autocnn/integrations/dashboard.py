@@ -9,7 +9,7 @@ from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from autocnn.core.errors import MissingExtraError, StudyError, UsageError
+from autocnn.core.errors import MissingExtraError, StudyError, Text, UsageError
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
 
@@ -61,7 +61,7 @@ def open_dashboard(folder: StudyFolder, *, host: str, port: int) -> DashboardSer
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
             f"{host}:{port}: must be an address that nothing listens on yet, got: {reason}.",
-            remedy="Choose another --port; 0 takes a free one.",
+            remedy=Text("Choose another {port}; 0 takes a free one."),
         ) from error
     assert isinstance(server, DashboardServer)
     return server

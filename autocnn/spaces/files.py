@@ -16,7 +16,7 @@ from typing import Any, NoReturn, get_args
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from autocnn.core.errors import SpaceError
+from autocnn.core.errors import SpaceError, Text
 from autocnn.core.records import Channels, ParamValue
 from autocnn.spaces.knobs import KNOBS
 from autocnn.spaces.space import AnyParameter, Categorical, Condition, Float, Int, SearchSpace
@@ -24,8 +24,8 @@ from autocnn.spaces.space import AnyParameter, Categorical, Condition, Float, In
 OWN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 """What a parameter that a user's own model reads may be called."""
 
-OWN_NAME_REMEDY = (
-    "A name of your own needs a model of your own that reads it: --model FILE:FUNCTION."
+OWN_NAME_REMEDY = Text(
+    "A name of your own needs a model of your own that reads it: {model:FILE:FUNCTION}."
 )
 
 
@@ -56,7 +56,8 @@ def load_space(name: str, *, own_names: bool = False) -> SearchSpace:
         if name not in names:
             remedy = _nearest(name, names) or f"Choose one of {', '.join(names)}, or give a path."
             raise SpaceError(
-                f"--space must be a shipped name or a .yaml file, got {name!r}.", remedy=remedy
+                Text("{space} must be a shipped name or a .yaml file, got {0!r}.", name),
+                remedy=remedy,
             )
         text = (resources.files("autocnn.search_spaces") / f"{name}.yaml").read_text("utf-8")
         return parse_space(text, source=f"search_spaces/{name}.yaml", name=name)
@@ -103,7 +104,7 @@ class _Reader:
         self.source = source
         self.own_names = own_names
 
-    def fail(self, where: str, rule: str, remedy: str = "") -> NoReturn:
+    def fail(self, where: str, rule: str, remedy: str | Text = "") -> NoReturn:
         raise SpaceError(f"{self.source}: {where} {rule}.", remedy=remedy)
 
     def read(self, text: str, name: str) -> SearchSpace:
@@ -159,8 +160,9 @@ class _Reader:
         name = data.get("name")
         if not isinstance(name, str) or (name not in KNOBS and not self.own_names):
             is_own = isinstance(name, str) and OWN_NAME.fullmatch(name) is not None
-            remedy = _nearest(name, KNOBS) or (OWN_NAME_REMEDY if is_own else "")
-            self.fail(f"{where}.name", f"must be a known parameter, got {name!r}", remedy)
+            own: str | Text = OWN_NAME_REMEDY if is_own else ""
+            rule = f"must be a known parameter, got {name!r}"
+            self.fail(f"{where}.name", rule, _nearest(name, KNOBS) or own)
         if name not in KNOBS and not OWN_NAME.fullmatch(name):
             rule = "must be letters, digits and underscores, a letter first"
             self.fail(f"{where}.name", f"{rule}, got {name!r}")

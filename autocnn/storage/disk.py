@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from autocnn.core.errors import DiskFullError
+from autocnn.core.errors import DiskFullError, Text
 from autocnn.storage import StudyFolder
 
 SMALLEST_FREE_GB = 0.2
@@ -50,7 +50,12 @@ class DiskGuard:
         size_gb = self.folder.size_gb()
         if size_gb > self.limit_gb:
             raise DiskFullError(
-                f"{self.folder.path}: the study may take {self.limit_gb:g} GB (--disk-limit), "
-                f"got {size_gb:.3g} GB. It was stopped, and nothing is lost.",
+                Text(
+                    "{0}: the study may take {1:g} GB ({disk_limit}), got {2:.3g} GB. It was "
+                    "stopped, and nothing is lost.",
+                    self.folder.path,
+                    self.limit_gb,
+                    size_gb,
+                ),
                 remedy=f"Go on with `{resume} --disk-limit {math.ceil(20 * size_gb) / 10:g}GB`.",
             )

@@ -14,7 +14,7 @@ from typing import Any
 
 from autocnn.core.atomic import replace_file, writing_error
 from autocnn.core.csv_tables import SPLIT_COLUMNS, to_csv
-from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError
+from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError, Text
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage.candidates import CandidateFiles
 from autocnn.storage.exports import ExportFiles
@@ -58,7 +58,8 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
         path = results / name
         if path.exists() and not path.is_dir():
             raise StudyError(
-                f"{path}: a study must be a folder, got a file.", remedy="Choose another --name."
+                f"{path}: a study must be a folder, got a file.",
+                remedy=Text("Choose another {name}."),
             )
         if path.exists() and any(path.iterdir()):
             raise _exists(path)
@@ -221,7 +222,7 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
 def _exists(path: Path) -> StudyExistsError:
     return StudyExistsError(
         f"{path}: a new study must not exist yet, got one that does.",
-        remedy=f"Go on with it: `autocnn resume {path}`; or choose another --name.",
+        remedy=Text("Go on with it: `autocnn resume {0}`; or choose another {name}.", path),
     )
 
 
@@ -243,7 +244,9 @@ def open_study(study: str | None, results: Path) -> StudyFolder:
         if not names:
             raise StudyNotFoundError(
                 f"{results}: must hold a study, got none.",
-                remedy="Start one with `autocnn search DATA`, or name the folder with --results.",
+                remedy=Text(
+                    "Start one with `autocnn search DATA`, or name the folder with {results}."
+                ),
             )
         return StudyFolder(results / names[0])
     for path in (results / study, Path(study)):

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from autocnn.core.errors import ConfigError
+from autocnn.core.errors import ConfigError, Text
 from autocnn.core.own_model import OwnModel, kept_own_model, locate_own_model
 from autocnn.execution.tasks import TRY_OWN_MODEL, OwnModelResult, OwnModelTask
 from autocnn.spaces.knobs import KNOBS
@@ -67,8 +67,11 @@ def check_own_model(session: Session, own_model: OwnModel) -> None:
         raise outcome.error
     if not isinstance(outcome.result, OwnModelResult):
         raise ConfigError(
-            f"--model {own_model}: must build a model for the params of trial 0, got: "
-            f"{outcome.reason}.",
+            Text(
+                "{model} {0}: must build a model for the params of trial 0, got: {1}.",
+                own_model,
+                outcome.reason,
+            ),
             remedy="Let the function only build: no training, nothing at import.",
         )
     found = outcome.result

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autocnn.core.config import BUILT_IN, StudyConfig, change_config
-from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError
+from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError, Text
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.own_model import locate_own_model
 from autocnn.execution.executor import Executor
@@ -57,14 +57,19 @@ def search(
     try:
         if config.model is not None and not is_path(config.space):
             raise ConfigError(
-                f"--space must be a file with --model, got the shipped {config.space!r}, whose "
-                "parameters describe autocnn's networks.",
-                remedy="List what your model reads in a file: --space my_space.yaml; see "
-                "docs/your-model.md.",
+                Text(
+                    "{space} must be a file with {model}, got the shipped {0!r}, whose parameters "
+                    "describe autocnn's networks.",
+                    config.space,
+                ),
+                remedy=Text(
+                    "List what your model reads in a file: {space:my_space.yaml}; see "
+                    "docs/your-model.md."
+                ),
             )
         space = load_space(config.space, own_names=config.model is not None)
         if config.weights is not None and not config.weights.is_file():
-            raise ConfigError(f"--weights must be a file, got {str(config.weights)!r}.")
+            raise ConfigError(Text("{weights} must be a file, got {0!r}.", str(config.weights)))
         check_extras(config)
         if config.fork is not None:
             fork = open_study(config.fork, config.results).path.resolve()

@@ -1,15 +1,14 @@
-"""Settings as keyword arguments: both kinds of names, paths, and errors in Python's words."""
+"""Settings as keyword arguments: both kinds of names, and paths."""
 
 from pathlib import Path
-from typing import NoReturn
 
 import click
 import pytest
 
-from autocnn.api.settings import Changes, Settings, field_of, in_python_words, read_settings
+from autocnn.api.settings import Changes, Settings, field_of, read_settings
 from autocnn.cli.main import cli
 from autocnn.core.config import StudyConfig
-from autocnn.core.errors import ConfigError, StudyNotFoundError
+from autocnn.core.errors import ConfigError
 
 KNOWN = tuple(Settings.__annotations__)
 
@@ -62,43 +61,3 @@ def test_unknown_settings_are_named_with_the_nearest() -> None:
     assert raised.value.remedy == ""
     with pytest.raises(ConfigError, match="budget_s must be given once"):
         read_settings({"budget": 5, "budget_s": 6}, KNOWN)
-
-
-@pytest.mark.parametrize(
-    ("message", "expected"),
-    [
-        ("--trial-timeout must be above 0, got '-3'.", "trial_timeout must be above 0, got '-3'."),
-        ("tiny.yaml: --x must be y.", "tiny.yaml: --x must be y."),
-    ],
-)
-def test_errors_name_the_setting_as_python_does(message: str, expected: str) -> None:
-    def fail() -> NoReturn:
-        raise ConfigError(message, remedy="Do it.")
-
-    with pytest.raises(ConfigError) as raised:
-        in_python_words(fail)
-    assert (raised.value.message, raised.value.remedy) == (expected, "Do it.")
-
-
-@pytest.mark.parametrize(
-    ("remedy", "expected"),
-    [
-        (
-            "Replace it with --force, or choose another with --to.",
-            "Replace it with force=True, or choose another with to.",
-        ),
-        ("Take another: --candidate 2.", "Take another: candidate=2."),
-        ("Or --val-fraction 0.2, please.", "Or val_fraction=0.2, please."),
-        (
-            "Run `autocnn resume mine --trials 80` first.",
-            "Run `autocnn resume mine --trials 80` first.",
-        ),
-    ],
-)
-def test_remedies_say_what_to_pass(remedy: str, expected: str) -> None:
-    def fail() -> NoReturn:
-        raise StudyNotFoundError("mine: must be there.", remedy=remedy)
-
-    with pytest.raises(StudyNotFoundError) as raised:
-        in_python_words(fail)
-    assert (raised.value.message, raised.value.remedy) == ("mine: must be there.", expected)

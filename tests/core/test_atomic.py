@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(
         replace_file(path, b"new")
     assert str(caught.value) == (
         f"{path}: the disk must have free space, got: it is full. "
-        "Free some space, or choose another folder with --results."
+        "Free some space, or choose another folder with results."
     )
     assert caught.value.exit_code == 4
     assert path.read_bytes() == b"old"
@@ -172,7 +172,7 @@ def test_every_reason_has_its_remedy(number: int, kind: type[StudyError], messag
     error = writing_error(OSError(number, os.strerror(number)), Path("results/a"))
     assert type(error) is kind
     assert str(error).startswith(f"results/a: {message}")
-    assert "--results" in error.remedy
+    assert "with results" in error.remedy
 
 
 def test_an_error_without_a_number_is_told_in_its_words() -> None:

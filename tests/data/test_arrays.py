@@ -253,14 +253,14 @@ def test_the_marker_goes_with_the_object(table: Any, tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written(table: Any, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (tmp_path / "file", tmp_path / "file/below", Path("/proc/autocnn")):
-        with pytest.raises(DataError, match=r"writable folder with free space.*with --cache-dir\."):
+        with pytest.raises(DataError, match=r"writable folder with free space.*with cache_dir\."):
             decode(table, folder)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
 def test_a_read_only_cache(table: Any, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir(mode=0o555)
-    with pytest.raises(DataError, match=r"Permission denied\. Give another one with --cache-dir"):
+    with pytest.raises(DataError, match=r"Permission denied\. Give another one with cache_dir"):
         decode(table, tmp_path / "cache")
 
 

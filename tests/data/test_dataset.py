@@ -139,7 +139,7 @@ def test_too_many_unreadable_images(class_folders: Any, tmp_path: Path) -> None:
         f"{root}: at most 5% of the images may be unreadable, got 2 of 20: "
         "a/0.png is no PNG, JPEG, GIF, BMP, TIFF or WebP, "
         "a/1.png is no PNG, JPEG, GIF, BMP, TIFF or WebP. "
-        "Mend or delete them, or raise --max-unreadable."
+        "Mend or delete them, or raise max_unreadable."
     )
     assert len(prepare(tmp_path, root, max_unreadable=0.1).table) == 18
     for file in root.rglob("*.png"):

@@ -219,7 +219,7 @@ def test_every_class_is_in_every_fold(seed: int) -> None:
 
 def test_too_few_bundles_for_the_folds() -> None:
     labels, bundles = np.array([0, 0, 0, 1, 1, 1], np.int32), np.array([0, 1, 2, 3, 3, 4])
-    with pytest.raises(DataError, match=r"at least 3 different images .* got 2\. Use --folds 2\."):
+    with pytest.raises(DataError, match=r"at least 3 different images .* got 2\. Use folds=2\."):
         make_folds(labels, bundles, num_folds=3, seed=0)
     bundles = np.array([0, 1, 2, 3, 3, 3])
     with pytest.raises(DataError, match=r"got 1\. Use no folds, or add images\."):

@@ -465,7 +465,7 @@ def test_a_binary_file_is_no_space(tmp_path: Path) -> None:
 def test_an_unknown_name_is_told_with_a_remedy(name: str, remedy: str) -> None:
     with pytest.raises(SpaceError) as caught:
         load_space(name)
-    rule = "--space must be a shipped name or a .yaml file"
+    rule = "space must be a shipped name or a .yaml file"
     assert str(caught.value) == f"{rule}, got {name!r}. {remedy}"
     assert caught.value.exit_code == 2
 
@@ -554,7 +554,7 @@ def test_without_a_model_names_of_ones_own_are_refused() -> None:
     assert error.message == (
         "mine.yaml: parameters[0].name must be a known parameter, got 'filters'."
     )
-    assert "--model FILE:FUNCTION" in error.remedy
+    assert "model='FILE:FUNCTION'" in error.remedy
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_a_study_over_its_limit_is_stopped(folder: StudyFolder, disk: Disk) -> N
     disk.size_gb = 2.5
     error = problem(guard(folder, disk, limit_gb=2.0).check)
     assert error.message == (
-        f"{folder.path}: the study may take 2 GB (--disk-limit), got 2.5 GB. "
+        f"{folder.path}: the study may take 2 GB (disk_limit), got 2.5 GB. "
         "It was stopped, and nothing is lost."
     )
     assert error.remedy == f"Go on with `autocnn resume {folder.path} --disk-limit 5GB`."

@@ -63,7 +63,7 @@ def test_an_existing_study_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "mine"
     assert str(caught.value) == (
         f"{path}: a new study must not exist yet, got one that does. "
-        f"Go on with it: `autocnn resume {path}`; or choose another --name."
+        f"Go on with it: `autocnn resume {path}`; or choose another name."
     )
     assert caught.value.exit_code == 4
     assert names(path) == ["study.json"]
@@ -87,7 +87,7 @@ def test_results_that_are_a_file_are_told(tmp_path: Path) -> None:
     (tmp_path / "results").write_text("")
     with pytest.raises(StudyError, match="must be writable, got: Not a directory") as caught:
         StudyFolder.create(tmp_path / "results", "mine", {})
-    assert "--results" in caught.value.remedy
+    assert "with results" in caught.value.remedy
 
 
 def test_read_only_results_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +97,7 @@ def test_read_only_results_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StudyError, match="must be writable, got: Read-only file system") as caught:
         StudyFolder.create(tmp_path, "mine", {})
-    assert "--results" in caught.value.remedy
+    assert "with results" in caught.value.remedy
     assert names(tmp_path) == []
 
 
@@ -348,7 +348,7 @@ def test_no_study_at_all_is_told(tmp_path: Path) -> None:
         open_study(None, tmp_path / "none")
     assert str(caught.value) == (
         f"{tmp_path / 'none'}: must hold a study, got none. "
-        "Start one with `autocnn search DATA`, or name the folder with --results."
+        "Start one with `autocnn search DATA`, or name the folder with results."
     )
     assert caught.value.exit_code == 4
 

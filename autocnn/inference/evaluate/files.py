@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from autocnn.core.atomic import replacing, writing_error
 from autocnn.core.csv_tables import Cell, to_csv
-from autocnn.core.errors import DiskFullError, StudyError, UsageError
+from autocnn.core.errors import DiskFullError, StudyError, Text, UsageError
 from autocnn.core.records import Assessment, PrCurve, RocCurve
 from autocnn.core.wording import fraction
 from autocnn.inference.evaluate.assess import Assessed
@@ -62,13 +62,17 @@ def check_target(target: Path) -> None:
     if not target.exists():
         return
     if not target.is_dir():
-        raise UsageError(f"--to {target}: must be a folder, got a file.")
+        raise UsageError(Text("{to} {0}: must be a folder, got a file.", target))
     others = sorted({path.name for path in target.iterdir()} - FILES)
     if others:
         raise UsageError(
-            f"--to {target}: must be a new folder, or one of an earlier evaluation, got one that "
-            f"holds {others[0]!r}.",
-            remedy="Choose another --to.",
+            Text(
+                "{to} {0}: must be a new folder, or one of an earlier evaluation, got one that "
+                "holds {1!r}.",
+                target,
+                others[0],
+            ),
+            remedy=Text("Choose another {to}."),
         )
 
 
@@ -88,7 +92,7 @@ def write_assessment(assessed: Assessed, target: Path) -> Path:
         StudyError: When it cannot be written.
     """
     check_target(target)
-    remedy = "Choose a folder that you may write to with --to."
+    remedy = Text("Choose a folder that you may write to with {to}.")
     partial_dir = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -101,7 +105,7 @@ def write_assessment(assessed: Assessed, target: Path) -> Path:
     except OSError as error:
         raise StudyError(writing_error(error, target).message, remedy=remedy) from error
     except DiskFullError as error:
-        remedy = "Free some space, or choose another folder with --to."
+        remedy = Text("Free some space, or choose another folder with {to}.")
         raise DiskFullError(error.message, remedy=remedy) from error
     finally:
         if partial_dir is not None:

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.errors import DataError
+from autocnn.core.errors import DataError, Text
 from autocnn.core.wording import first_few
 from autocnn.data import ImageTable
 from autocnn.inference.evaluate.reference import Reference
@@ -69,8 +69,8 @@ def choose_images(table: ImageTable, asked: Asked, reference: Reference) -> NDAr
         is_test = np.array([image in own for image in images])
     if not is_test.any():
         raise DataError(
-            f"{table.source}: must have a test split for --split test, got none.",
-            remedy="Leave --split out to score all images.",
+            Text("{0}: must have a test split for {split:test}, got none.", table.source),
+            remedy=Text("Leave {split} out to score all images."),
         )
     return np.flatnonzero(is_test).astype(np.int64)
 

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.errors import ExportError
+from autocnn.core.errors import ExportError, Text
 from autocnn.core.records import ExportFormat, ExportMetadata, Parity, Precision
 from autocnn.inference.metadata import read_metadata
 
@@ -148,13 +148,13 @@ def check_parity(parity: Parity, name: ExportFormat, precision: Precision) -> No
         raise ExportError(
             f"{name}: probabilities must differ from the study's model by at most "
             f"{parity.tolerance:g}, got {parity.largest_difference:.2g} ({where}).",
-            remedy="Nothing was written. Choose another --format, and please report this.",
+            remedy=Text("Nothing was written. Choose another {format}, and please report this."),
         )
     if precision == "int8" and not parity.agreement >= parity.tolerance:
         raise ExportError(
             f"{name} in int8: at least {parity.tolerance:.0%} of the images must get the class "
             f"that the study's model gives them, got {parity.agreement:.1%} ({where}).",
-            remedy="Nothing was written. This model needs float: leave --precision out.",
+            remedy=Text("Nothing was written. This model needs float: leave {precision} out."),
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from autocnn.core.atomic import writing_error
-from autocnn.core.errors import AutocnnError, ExportError, StudyError, UsageError
+from autocnn.core.errors import AutocnnError, ExportError, StudyError, Text, UsageError
 from autocnn.core.events import Observer
 from autocnn.core.records import ExportMetadata
 from autocnn.inference.export.description import (
@@ -115,7 +115,7 @@ def _check_candidate(folder: StudyFolder, candidate: int) -> None:
     if not folder.has_model(candidate):
         raise ExportError(
             f"{folder.candidate_model_path(candidate)}: must be there, got no such file.",
-            remedy="Put it back, or export another --candidate.",
+            remedy=Text("Put it back, or export another {candidate}."),
         )
 
 
@@ -127,12 +127,12 @@ def _check_target(target: Path, *, force: bool) -> None:
         got = "a folder of other files" if target.is_dir() else "a file"
         raise UsageError(
             f"{target}: an export must be a new folder, got {got}.",
-            remedy="Choose another folder with --to.",
+            remedy=Text("Choose another folder with {to}."),
         )
     if not force:
         raise UsageError(
             f"{target}: an export must be a new folder, got an export.",
-            remedy="Replace it with --force, or choose another folder with --to.",
+            remedy=Text("Replace it with {force:True}, or choose another folder with {to}."),
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autocnn.core.errors import AutocnnError, DiskFullError, ExportError
+from autocnn.core.errors import AutocnnError, DiskFullError, ExportError, Text
 from autocnn.core.events import Observer
 from autocnn.core.own_model import OwnModel
 from autocnn.core.records import ExportMetadata, Parity, Precision
@@ -63,7 +63,9 @@ def write_model(
         if work.images.source != "val":
             raise ExportError(
                 "litert in int8 needs val images of the study for its ranges, got none.",
-                remedy=f"Put the data back to {status.config.data}, or leave --precision out.",
+                remedy=Text(
+                    "Put the data back to {0}, or leave {precision} out.", status.config.data
+                ),
             )
         try:
             return work.attempt("int8")
@@ -77,7 +79,7 @@ def disk_full(target: Path) -> DiskFullError:
     return DiskFullError(
         f"{target}: the disk must have free space for the export, got: it is full. "
         "Nothing was written.",
-        remedy="Free some space, or choose another folder with --to.",
+        remedy=Text("Free some space, or choose another folder with {to}."),
     )
 
 
@@ -173,7 +175,7 @@ class _Workshop:
         path = self.folder.candidate_model_path(self.metadata.candidate)
         return ExportError(
             f"{path}: must become {self.metadata.format}, got: {outcome.reason.rstrip('.')}.",
-            remedy="Is the file whole? Else choose another --format.",
+            remedy=Text("Is the file whole? Else choose another {format}."),
         )
 
     def _check(self, metadata: ExportMetadata, task: ExportTask) -> Parity:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from autocnn.core.errors import UsageError
+from autocnn.core.errors import Text, UsageError
 from autocnn.core.records import ExportMetadata
 from autocnn.metrics.rejection import threshold_for
 
@@ -71,17 +71,25 @@ def _reach(metadata: ExportMetadata, max_error: float) -> Abstention:
         raise UsageError(
             "max_error needs predictions of images that the model had not seen; this model "
             "comes without them.",
-            remedy="Give a probability instead: --unsure 0.9.",
+            remedy=Text("Give a probability instead: {unsure:0.9}."),
         )
     threshold = threshold_for(curve, max_error)
     if threshold is None:
         best = min(curve, key=lambda point: (point.error, -point.coverage))
         raise UsageError(
-            f"max_error must be reached by some threshold, got {max_error:g}: the fewest errors "
-            f"{WORDS[source]} are {best.error:.4g}, with {best.coverage:.1%} of the images "
-            f"answered (--unsure {best.threshold:.4g}).",
-            remedy=f"Allow more, at least --max-error {best.error:.4g}; or look for a better "
-            "candidate.",
+            Text(
+                "max_error must be reached by some threshold, got {0:g}: the fewest errors {1} are "
+                "{2:.4g}, with {3:.1%} of the images answered ({unsure:{4:.4g}}).",
+                max_error,
+                WORDS[source],
+                best.error,
+                best.coverage,
+                best.threshold,
+            ),
+            remedy=Text(
+                "Allow more, at least {max_error:{0:.4g}}; or look for a better candidate.",
+                best.error,
+            ),
         )
     point = next(point for point in curve if point.threshold == threshold)
     return Abstention(threshold, point.coverage, point.error, source)

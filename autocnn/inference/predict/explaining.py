@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autocnn.core.atomic import replace_file, writing_error
-from autocnn.core.errors import ExportError
+from autocnn.core.errors import ExportError, Text
 from autocnn.inference.predict.model import Model
 from autocnn.inference.predict.predictions import Predictions
 from autocnn.inference.predict.reading import Batch
@@ -32,7 +32,9 @@ class Explainer:
         network = getattr(model.runtime, "network", None)
         if network is None:
             raise ExportError(
-                f"--explain needs the layers of a Keras model, got {model.metadata.format}.",
+                Text(
+                    "{explain} needs the layers of a Keras model, got {0}.", model.metadata.format
+                ),
                 remedy="Predict with the study itself, or with its export to keras.",
             )
         try:
@@ -64,7 +66,9 @@ class Explainer:
         try:
             maps = grad_cam(self._network, pixels, guesses)
         except ValueError as error:
-            raise ExportError(f"--explain: this model cannot be explained: {error}") from error
+            raise ExportError(
+                Text("{explain}: this model cannot be explained: {0}", error)
+            ) from error
         for place, image, one_map in zip(places.tolist(), pixels, maps, strict=True):
             name = overlay_name(
                 self.num_seen + place + 1, predictions.names[place], predictions.labels[place]

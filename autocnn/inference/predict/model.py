@@ -7,7 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from autocnn.core.errors import DataError, ExportError, StudyError, StudyNotFoundError, UsageError
+from autocnn.core.errors import (
+    DataError,
+    ExportError,
+    StudyError,
+    StudyNotFoundError,
+    Text,
+    UsageError,
+)
 from autocnn.core.records import ExportMetadata
 from autocnn.data.sources.open import num_threads
 from autocnn.inference.metadata import METADATA_FILE, is_export, read_metadata
@@ -169,8 +176,8 @@ def _open_candidate(folder: StudyFolder, candidate: int | None, threads: int) ->
         )
     except ExportError as error:
         raise StudyError(
-            error.message,
-            remedy="Put the file back from a copy, or take another candidate: --candidate 2.",
+            error.message_text,
+            remedy=Text("Put the file back from a copy, or take another candidate: {candidate:2}."),
         ) from error
     return Model(metadata, runtime, threads)
 
@@ -184,7 +191,12 @@ def _read_asked(folder: Path, place: Path, candidate: int | None) -> ExportMetad
         )
     if candidate not in (None, metadata.candidate):
         raise UsageError(
-            f"--candidate must be {metadata.candidate}, which {folder} holds, got {candidate}.",
+            Text(
+                "{candidate} must be {0}, which {1} holds, got {2}.",
+                metadata.candidate,
+                folder,
+                candidate,
+            ),
             remedy="Leave it out, or name the study in place of the exported folder.",
         )
     return metadata

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.errors import StudyError
+from autocnn.core.errors import StudyError, Text
 from autocnn.core.own_model import OwnModel, kept_own_model
 from autocnn.core.records import CandidateRecord, Channels, ExportMetadata, Interval, ModelInput
 from autocnn.metrics.calibration import apply_temperature
@@ -100,7 +100,7 @@ def _find_record(folder: StudyFolder, number: int) -> CandidateRecord:
     if number not in records:
         there = ", ".join(map(str, records))
         raise StudyError(
-            f"{folder.path}: --candidate must be one of {there}, got {number}.",
+            Text("{0}: {candidate} must be one of {1}, got {2}.", folder.path, there, number),
             remedy=f"See them with `autocnn leaderboard {folder.path}`.",
         )
     return records[number]

@@ -5,7 +5,7 @@ import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 
 from autocnn.core.config import MLFLOW_DEFAULT, StudyConfig
-from autocnn.core.errors import MissingExtraError
+from autocnn.core.errors import MissingExtraError, Text
 from autocnn.core.events import Observer
 from autocnn.core.records import EpochScore, Params, TrialRecord
 from autocnn.integrations.trackers.base import Background, Tracker
@@ -21,7 +21,7 @@ def check_extras(config: StudyConfig) -> None:
     for is_asked, package in ((config.tensorboard, "tensorboard"), (config.mlflow, "mlflow")):
         if is_asked and importlib.util.find_spec(package) is None:
             raise MissingExtraError(
-                f"--{package}: needs the package {package}, got none.",
+                Text(f"{{{package}}}: needs the package {package}, got none."),
                 remedy=f"Install it: pip install 'autocnn[{package}]'",
             )
 

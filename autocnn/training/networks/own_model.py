@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers
 from numpy.typing import NDArray
 
-from autocnn.core.errors import ConfigError
+from autocnn.core.errors import ConfigError, Text
 from autocnn.core.own_model import CONTRACT, OwnModel, describe, place_of
 from autocnn.core.records import Params, ParamValue
 from autocnn.training.networks.average import OUTPUT
@@ -268,4 +268,4 @@ def _head(own_model: OwnModel, model: keras.Model) -> layers.Dense:
 
 
 def _error(own_model: OwnModel, rule: str, remedy: str) -> ConfigError:
-    return ConfigError(f"--model {own_model}: {rule}.", remedy=remedy)
+    return ConfigError(Text("{model} {0}: {1}.", own_model, rule), remedy=remedy)

@@ -84,7 +84,7 @@ def test_a_full_disk_leaves_the_earlier_assessment(
     monkeypatch.setattr("os.fsync", fail_disk_full)
     with pytest.raises(DiskFullError) as raised:
         write_assessment(assessed, target)
-    assert "another folder with --to" in raised.value.remedy
+    assert "another folder with to" in raised.value.remedy
     assert json.loads((target / "metrics.json").read_text("utf-8")) == before
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

@@ -79,7 +79,7 @@ def test_an_export_is_replaced_only_by_force(study: StudyFolder) -> None:
     (path / "model.keras").write_bytes(b"old")
     with pytest.raises(UsageError, match="got an export") as caught:
         export_model(study, "keras")
-    assert "--force" in caught.value.remedy
+    assert "force=True" in caught.value.remedy
     assert (path / "model.keras").read_bytes() == b"old"
     export_model(study, "keras", force=True)
     assert (path / "model.keras").read_bytes() == b"exported"
@@ -115,7 +115,7 @@ def test_a_full_disk_leaves_nothing_and_the_old_export(
     monkeypatch.setattr(os, "fsync", fail_disk_full)
     with pytest.raises(DiskFullError, match="it is full") as caught:
         export_model(study, "keras", force=True)
-    assert "--to" in caught.value.remedy
+    assert "with to" in caught.value.remedy
     assert (path / "model.keras").read_bytes() == b"old"
     assert entries(path.parent) == ["keras"]
 

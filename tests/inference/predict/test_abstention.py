@@ -26,14 +26,14 @@ def test_a_target_error_gives_the_threshold_that_answers_most() -> None:
 def test_an_error_that_no_threshold_reaches_says_what_can_be_had() -> None:
     with pytest.raises(UsageError, match=r"fewest errors out of fold are 0\.01, with 50\.0%") as e:
         choose_abstention(metadata(), max_error=0.001)
-    assert "--max-error 0.01" in e.value.remedy
+    assert "max_error=0.01" in e.value.remedy
 
 
 def test_a_model_without_a_curve_cannot_keep_an_error() -> None:
     bare = metadata(rejection=(), rejection_source=None)
     with pytest.raises(UsageError, match="had not seen") as caught:
         choose_abstention(bare, max_error=0.1)
-    assert "--unsure" in caught.value.remedy
+    assert "unsure=0.9" in caught.value.remedy
     assert choose_abstention(bare, unsure=0.9) == Abstention(0.9)
 
 

@@ -33,7 +33,7 @@ def test_long_names_fit_and_never_collide() -> None:
 
 
 def test_a_model_without_layers_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="--explain needs the layers of a Keras model") as caught:
+    with pytest.raises(ExportError, match="explain needs the layers of a Keras model") as caught:
         Explainer(model(format="onnx", model="model.onnx"), tmp_path / "maps")
     assert "study itself" in caught.value.remedy
     assert not (tmp_path / "maps").exists()

@@ -242,7 +242,7 @@ def test_an_exported_folder_is_found_by_itself_and_its_model(
         found = load(place, candidate=3)
         assert found.metadata == metadata(candidate=3)
         assert opened[-1]["place"] == (metadata(candidate=3), tmp_path)
-    with pytest.raises(UsageError, match="--candidate must be 3"):
+    with pytest.raises(UsageError, match="candidate must be 3"):
         load(tmp_path, candidate=1)
     (tmp_path / "other.keras").write_bytes(b"model")
     with pytest.raises(ExportError, match=r"must be model\.keras"):
@@ -288,7 +288,7 @@ def test_a_study_without_that_candidate_or_any_says_what_to_do(study: StudyFolde
 def test_a_broken_model_of_a_study_is_its_study_s_error(study: StudyFolder) -> None:
     study.candidate_model_path(1).unlink()
     remedy = check(StudyError, r"model\.keras: must be a model file, got none", study.path)
-    assert "--candidate" in remedy
+    assert "candidate=2" in remedy
 
 
 def test_torn_predictions_are_named(study: StudyFolder) -> None:

@@ -211,5 +211,5 @@ def test_the_address_of_mlflow_holds_everywhere(
     "address", ["images/", "localhost:5000", "http://me:secret@host", "http://", "sqlite://", ""]
 )
 def test_what_is_no_address_of_mlflow(address: str) -> None:
-    with pytest.raises(ConfigError, match="--mlflow must be http://HOST:PORT"):
+    with pytest.raises(ConfigError, match="mlflow must be http://HOST:PORT"):
         resolve_config({"mlflow": address})
