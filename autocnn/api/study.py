@@ -209,12 +209,8 @@ class Study:
             StudyError: When the study cannot be read, or the file not be written.
         """
         from autocnn.core.atomic import replace_file
-        from autocnn.reporting.build import (
-            build_model_card,
-            build_report,
-            write_model_card,
-            write_report,
-        )
+        from autocnn.reporting.model_card import build_model_card, write_model_card
+        from autocnn.reporting.page import build_report, write_report
 
         if format not in REPORT_FORMATS:
             close = difflib.get_close_matches(format, REPORT_FORMATS, n=1)

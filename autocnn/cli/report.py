@@ -45,12 +45,8 @@ def command(
       autocnn report mine --format md
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.core.atomic import replace_file
-    from autocnn.reporting.build import (
-        build_model_card,
-        build_report,
-        write_model_card,
-        write_report,
-    )
+    from autocnn.reporting.model_card import build_model_card, write_model_card
+    from autocnn.reporting.page import build_report, write_report
     from autocnn.storage import open_study
 
     folder = open_study(study, results)

@@ -5,17 +5,20 @@ from dataclasses import dataclass
 
 from autocnn.core import wording
 from autocnn.core.records import CandidateRecord, Corruption, ExplainedImage, Explanation
-from autocnn.reporting.facts import StudyFacts
-from autocnn.reporting.pictures import Picture
-from autocnn.reporting.table import (
+from autocnn.reporting.candidates import figure
+from autocnn.reporting.elements import (
     Cell,
     Column,
+    Figure,
+    Picture,
     Row,
+    Section,
     Table,
     make_table,
     number_columns,
     text_columns,
 )
+from autocnn.reporting.facts import StudyFacts
 
 MOST_MISTAKES = 24
 
@@ -57,7 +60,7 @@ class Gallery:
     right: tuple[Example, ...]
 
 
-def gallery(facts: StudyFacts, record: CandidateRecord) -> Gallery:
+def view_mistakes(facts: StudyFacts, record: CandidateRecord) -> Gallery:
     """The worst mistakes of a candidate and some images that it got right."""
     explanation, accuracy = record.explanation, record.test.scores.accuracy
     num_mistakes = None
@@ -112,6 +115,36 @@ def _example(facts: StudyFacts, image: ExplainedImage) -> Example:
     )
 
 
+def view_robustness(
+    facts: StudyFacts, best: CandidateRecord, compared: Picture | None
+) -> Section | None:
+    """How the candidates stand disturbed images; None where the best was not tried.
+
+    Args:
+        facts: Of the study.
+        best: The best candidate.
+        compared: A picture of all candidates; None: the one that the best has is shown.
+    """
+    table = robustness_table(best)
+    if table is None:
+        return None
+    shown = figure(facts, best, "robustness") if compared is None else _compare_all(facts, compared)
+    return Section(table=table, figure=shown, all_candidates=_drops_table(facts.candidates))
+
+
+def _compare_all(facts: StudyFacts, picture: Picture) -> Figure:
+    drops = [
+        f"candidate {r.candidate} loses {wording.points(r.robustness.mean_drop, sign=False)}"
+        for r in facts.candidates
+        if r.robustness
+    ]
+    alt = (
+        "Accuracy of all candidates under each disturbance, by strength. In points of accuracy, "
+        f"on average {wording.listing(drops)}."
+    )
+    return Figure("robustness", "Accuracy by strength", picture, alt)
+
+
 def robustness_table(record: CandidateRecord) -> Table | None:
     """Accuracy of a candidate under each disturbance, by strength; None where not measured."""
     measured = record.robustness
@@ -135,7 +168,7 @@ def robustness_table(record: CandidateRecord) -> Table | None:
     return make_table("disturbances", caption, columns=columns, rows=rows, is_sortable=True)
 
 
-def drops_table(candidates: Sequence[CandidateRecord]) -> Table | None:
+def _drops_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     """Points lost under each disturbance by every candidate; None where there is but one."""
     measured = [record for record in candidates if record.robustness is not None]
     if len(measured) < 2:
@@ -167,18 +200,23 @@ def _mean_drops(record: CandidateRecord) -> dict[str, float]:
     return means | {"mean": record.robustness.mean_drop}
 
 
-def worst_drop(record: CandidateRecord) -> Corruption | None:
-    """The disturbance that costs a candidate most."""
-    corruptions = record.robustness.corruptions if record.robustness else ()
-    return max(corruptions, key=lambda c: c.drop, default=None)
-
-
 def _disturbed(corruption: Corruption | None) -> Cell:
     if corruption is None:
         return Cell(wording.ABSENT)
     accuracy = wording.percent(corruption.accuracy)
     drop = wording.points(corruption.drop, sign=False)
     return Cell(f"{accuracy} ({drop})", corruption.accuracy, below=corruption.setting)
+
+
+def view_explanation(facts: StudyFacts, best: CandidateRecord) -> Section | None:
+    """Where the candidates look; None where it was not asked of the best."""
+    if best.explanation is None:
+        return None
+    return Section(
+        sentences=looking(best),
+        warnings=best.explanation.warnings,
+        all_candidates=_looking_table(facts.candidates),
+    )
 
 
 def looking(record: CandidateRecord) -> tuple[str, ...]:
@@ -220,7 +258,7 @@ def _compare(share: float, area: float) -> str:
     return "less than no preference would give" if share < 0.9 * area else "as no preference gives"
 
 
-def looking_table(candidates: Sequence[CandidateRecord]) -> Table | None:
+def _looking_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     """Where each candidate looks; None where there is but one."""
     explained = [(r, r.explanation) for r in candidates if r.explanation is not None]
     if len(explained) < 2:

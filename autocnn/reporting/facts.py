@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from autocnn.core.errors import StudyError
 from autocnn.core.objective import Goal
 from autocnn.core.records import AuditReport, CandidateRecord, CopyGroup, TrialRecord
-from autocnn.reporting.pictures import Picture, load_picture
+from autocnn.reporting.elements import Picture, load_picture
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
 

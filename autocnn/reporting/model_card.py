@@ -1,91 +1,66 @@
 """The model card of the best candidate: a page of Markdown for those who use the model."""
 
 import re
-from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 
 from autocnn import __version__
 from autocnn.core import wording
 from autocnn.core.errors import StudyError
+from autocnn.core.records import CandidateRecord
 from autocnn.reporting import names
-from autocnn.reporting.answer import Usage, all_warnings, input_shape, usage
-from autocnn.reporting.audit_view import audit_view
+from autocnn.reporting.answer import Usage, all_warnings, command_line, describe_use, input_shape
+from autocnn.reporting.audit import view_audit
+from autocnn.reporting.candidates import calibration_table, class_table, losses_table, steps_table
 from autocnn.reporting.checks import looking, robustness_table
-from autocnn.reporting.facts import StudyFacts
-from autocnn.reporting.repeat_view import command_line
-from autocnn.reporting.table import Table
-from autocnn.reporting.tables_of_candidates import (
-    calibration_table,
-    class_table,
-    losses_table,
-    steps_table,
-)
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from autocnn.reporting.elements import open_templates
+from autocnn.reporting.facts import StudyFacts, read_facts
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import Choice
 
 
 class Verbatim(str):
     """Text of a code block, where Markdown escapes nothing."""
 
 
-@dataclass(frozen=True)
-class ModelCard:
-    """What the card says.
-
-    Attributes:
-        title: Of the study.
-        details: Name and value of facts on the model.
-        classes: Names, in the order of the probabilities.
-        judged: The set that the scores are of.
-        metrics: Tables of scores.
-        gap: Where accuracy is lost; may be empty.
-        data: Sentences on the images.
-        warnings: What may spoil the result.
-        looking: Where the model looks, sentences.
-        usage: How to load it.
-        program: The same, for a code block.
-        command: That made the study, for a code block.
-        report: Where all of it is shown, a sentence.
-    """
-
-    title: str
-    details: tuple[tuple[str, str], ...]
-    classes: tuple[str, ...]
-    judged: str
-    metrics: tuple[Table, ...]
-    gap: str
-    data: tuple[str, ...]
-    warnings: tuple[str, ...]
-    looking: tuple[str, ...]
-    usage: Usage
-    program: Verbatim
-    command: Verbatim
-    report: str
-
-
-def render_model_card(facts: StudyFacts, exported: Usage | None = None) -> str:
-    """The model card as Markdown; the same facts give the same text.
+def build_model_card(
+    folder: StudyFolder, *, candidate: int | None = None, usage: Usage | None = None
+) -> str:
+    """The model card of a candidate, as Markdown. Nothing is written.
 
     Args:
-        facts: Of a study that has candidates.
-        exported: How to use the model, where the card stands beside an export of it.
+        folder: Of the study.
+        candidate: Its number; None: the best.
+        usage: How it is used where the card stands; None: where it stands in the study.
 
     Raises:
-        StudyError: When it has none.
+        StudyError: When the study has no candidate or cannot be read.
+    """
+    facts = read_facts(folder, max_images=0)
+    if candidate is not None:
+        choice = Choice(candidate=candidate, sentences=())
+        facts = replace(facts, status=facts.status.model_copy(update={"choice": choice}))
+    return _render(facts, usage)
+
+
+def write_model_card(folder: StudyFolder) -> Path:
+    """Write model_card.md into the study, and return where it stands.
+
+    Args:
+        folder: Of the study.
+
+    Raises:
+        StudyError: When the study has no candidate, or cannot be read or written.
+    """
+    folder.write_model_card(build_model_card(folder))
+    return folder.model_card_path
+
+
+def _render(facts: StudyFacts, exported: Usage | None) -> str:
+    """The card as Markdown; the same facts give the same text.
 
     Source: Mitchell et al. 2019, Model Cards for Model Reporting, for the sections.
-    """
-    template = _environment().get_template("model_card.md.j2")
-    return template.render(card=view_model_card(facts, exported), version=__version__)
-
-
-def view_model_card(facts: StudyFacts, exported: Usage | None = None) -> ModelCard:
-    """What the card says, before it is Markdown.
-
-    Raises:
-        StudyError: When the study has no candidate.
     """
     best = facts.best
     if best is None:
@@ -93,49 +68,51 @@ def view_model_card(facts: StudyFacts, exported: Usage | None = None) -> ModelCa
             f"{facts.name}: a model card needs a model, got a study without candidates.",
             remedy=f"Let it finish: `autocnn resume {facts.name}`.",
         )
-    height, width, channels = input_shape(facts, best)
-    use, audit = exported or usage(facts, best), audit_view(facts)
-    details = (
-        ("model", names.title(best)),
-        ("network", names.family(best.params, best.builder)),
-        ("input", f"{wording.square(height, width)}, {wording.count(channels, 'channel')}, uint8"),
-        ("weights", wording.weights(best.num_weights)),
-        ("size", f"{best.size_mb:.1f} MB"),
-        (
-            "time per image",
-            f"{wording.decimal(best.latency_ms, 1)} ms"
-            if best.latency_ms is not None
-            else wording.ABSENT,
-        ),
-        ("made", wording.moment(facts.status.created)),
-        ("made with", ", ".join(f"{k} {v}" for k, v in facts.status.versions.items() if v)),
-        ("looks at the test split", str(len(facts.status.test_looks) or "not recorded")),
-        ("seed", str(facts.status.config.seed)),
-    )
+    use, audit = exported or describe_use(facts, best), view_audit(facts)
     tables = (
         steps_table(best),
-        class_table(best) if (best.test_clean or best.test).classes else None,
+        class_table(best) if best.judged.classes else None,
         losses_table(best),
         calibration_table(best),
         robustness_table(best),
     )
-    return ModelCard(
-        title=facts.name,
-        details=details,
-        classes=facts.status.data.class_names if facts.status.data else (),
-        judged="clean test" if best.test_clean else "test",
-        metrics=tuple(table for table in tables if table is not None),
-        gap=best.gap.sentence if best.gap else "",
-        data=(*audit.facts, *audit.notes) if audit else (),
-        warnings=all_warnings(facts),
-        looking=looking(best),
-        usage=use,
-        program=Verbatim(use.program),
-        command=Verbatim(command_line(facts.status.config, facts.name)),
-        report="report.html, in the folder of the study, shows all of it."
-        if exported
-        else "report.html, in the same folder, shows all of it.",
+    place = "folder of the study" if exported else "same folder"
+    return (
+        open_templates(escape_markdown)
+        .get_template("model_card.md.j2")
+        .render(
+            title=facts.name,
+            details=list(_details(facts, best)),
+            classes=facts.status.data.class_names if facts.status.data else (),
+            judged=wording.SET_NAMES[best.judged.split],
+            tables=[table for table in tables if table is not None],
+            gap=best.gap.sentence if best.gap else "",
+            data=(*audit.facts, *audit.notes) if audit else (),
+            warnings=all_warnings(facts),
+            looking=looking(best),
+            usage=use,
+            program=Verbatim(use.program),
+            command=Verbatim(command_line(facts.status.config, facts.name)),
+            report=f"report.html, in the {place}, shows all of it.",
+            version=__version__,
+        )
     )
+
+
+def _details(facts: StudyFacts, best: CandidateRecord) -> Iterator[tuple[str, str]]:
+    """Name and value of facts on the model."""
+    height, width, channels = input_shape(facts, best)
+    status, latency = facts.status, wording.decimal(best.latency_ms, 1)
+    yield "model", names.title(best)
+    yield "network", names.family(best.params, best.builder)
+    yield "input", f"{wording.square(height, width)}, {wording.count(channels, 'channel')}, uint8"
+    yield "weights", wording.weights(best.num_weights)
+    yield "size", f"{best.size_mb:.1f} MB"
+    yield "time per image", latency if best.latency_ms is None else f"{latency} ms"
+    yield "made", wording.moment(status.created)
+    yield "made with", ", ".join(f"{k} {v}" for k, v in status.versions.items() if v)
+    yield "looks at the test split", str(len(status.test_looks) or "not recorded")
+    yield "seed", str(status.config.seed)
 
 
 def escape_markdown(value: object) -> object:
@@ -147,17 +124,3 @@ def escape_markdown(value: object) -> object:
     if not isinstance(value, str) or isinstance(value, Verbatim):
         return value
     return re.sub(r"([\\`*_\[\]<>|#~&])", r"\\\1", " ".join(value.split(" ")).replace("\n", " "))
-
-
-@cache
-def _environment() -> "Environment":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    return Environment(
-        loader=PackageLoader("autocnn.reporting"),
-        finalize=escape_markdown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )

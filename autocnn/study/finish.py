@@ -24,8 +24,8 @@ def finish(session: Session, ranked: Sequence[TrialRecord]) -> None:
         DiskFullError: When the disk is too full to go on.
         KeyboardInterrupt: When stopping was asked for.
     """
-    from autocnn.reporting.build import write_report
     from autocnn.reporting.leaderboard import build_leaderboard
+    from autocnn.reporting.page import write_report
     from autocnn.selection.explain import explain_candidates
     from autocnn.selection.files import write_candidate_files
     from autocnn.selection.judge import judge

@@ -8,7 +8,7 @@ import pytest
 
 from autocnn.cli.main import cli, run
 from autocnn.core.config import StudyConfig
-from autocnn.reporting.repeat_view import command_line
+from autocnn.reporting.answer import command_line
 from tests.cli.studies import make_study
 
 

@@ -45,8 +45,8 @@ from autocnn.core.records import (
     TrialState,
     UnreadableImage,
 )
-from autocnn.reporting.build import write_report
 from autocnn.reporting.facts import BEST_PICTURES, PICTURES
+from autocnn.reporting.page import write_report
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import Choice, DataFacts, FinalistFacts, StudyStatus, TestLook
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autocnn.reporting.build import write_report
+from autocnn.reporting.page import write_report
 from tests.reporting.studies import AWKWARD_CLASSES, make_study
 
 if TYPE_CHECKING:

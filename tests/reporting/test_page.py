@@ -14,11 +14,11 @@ from PIL import Image
 from autocnn.core.atomic import replace_file
 from autocnn.core.errors import StudyError
 from autocnn.core.records import TrialState
-from autocnn.reporting.build import build_model_card, build_report, write_model_card, write_report
+from autocnn.reporting.elements import load_picture
 from autocnn.reporting.facts import NUM_PICTURED, PICTURES, read_facts, shown_copies
-from autocnn.reporting.page import render_page
-from autocnn.reporting.pictures import load_picture
-from autocnn.reporting.search_pictures import Drawings
+from autocnn.reporting.model_card import build_model_card, write_model_card
+from autocnn.reporting.page import build_report, render_page, write_report
+from autocnn.reporting.search import Drawings
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
 from tests.reporting.studies import AWKWARD_CLASSES, make_candidate, make_study, make_trials
@@ -399,3 +399,22 @@ def test_a_model_card_needs_a_model(tmp_path: Path) -> None:
     folder.leaderboard_path.unlink()
     with pytest.raises(StudyError, match="needs a model"):
         build_model_card(folder)
+
+
+@pytest.mark.parametrize("most", [None, 3, 0])
+def test_the_page_holds_no_more_images_of_the_data_than_asked(
+    tmp_path: Path, most: int | None
+) -> None:
+    folder = make_study(tmp_path, num_candidates=2)
+    all_of_them = read_facts(folder)
+    facts = read_facts(folder, max_images=most)
+    number = len(all_of_them.examples) + len(all_of_them.thumbnails)
+    assert number > 3
+    assert len(facts.examples) + len(facts.thumbnails) == (number if most is None else most)
+    best = facts.best
+    assert best is not None and best.explanation is not None
+    wrong = [image.picture for image in best.explanation.images if not image.is_right]
+    assert set(wrong[:most]) <= set(facts.examples), "mistakes come first"
+    page = build_report(folder, max_images=most)
+    for name, picture in all_of_them.examples.items():
+        assert (picture.address in page) == (name in facts.examples)

@@ -236,3 +236,8 @@ class CandidateRecord(Record):
     train_seconds: float
     seed: int
     history: tuple[EpochScore, ...] = ()
+
+    @property
+    def judged(self) -> SplitScores:
+        """The scores that speak for the candidate: on clean test, or on test where all is clean."""
+        return self.test_clean or self.test

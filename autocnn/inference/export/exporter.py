@@ -24,7 +24,7 @@ from autocnn.inference.export.description import (
 from autocnn.inference.export.formats import check_packages, find_format
 from autocnn.inference.export.model_file import disk_full, write_model
 from autocnn.inference.metadata import is_export, write_metadata
-from autocnn.reporting.build import build_model_card
+from autocnn.reporting.model_card import build_model_card
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
 

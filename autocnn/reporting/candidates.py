@@ -1,20 +1,31 @@
-"""The candidates as tables: the leaderboard, the way from train to test, each class."""
+"""The candidates on the page: leaderboard, side by side, and the gap of each, taken apart."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from autocnn.core import wording
-from autocnn.core.records import CandidateRecord, ClassScores, Interval, ScoredSet, SplitScores
+from autocnn.core.records import (
+    CandidateRecord,
+    ClassScores,
+    Interval,
+    ScoredSet,
+    Scores,
+    SplitScores,
+)
 from autocnn.reporting import names
-from autocnn.reporting.table import (
+from autocnn.reporting.elements import (
     Cell,
     Column,
+    Figure,
     Row,
     Scale,
+    Section,
     Table,
     make_table,
     number_columns,
     text_columns,
 )
+from autocnn.reporting.facts import PICTURES, StudyFacts
 
 CAUSES = {
     "overfitting": "overfitting",
@@ -22,6 +33,15 @@ CAUSES = {
     "leakage or shift": "test images of another kind (shift), or scores that were too high "
     "before (leakage)",
     "class mix": "the classes are mixed otherwise: compare them one by one",
+}
+PICTURE_TITLES = {
+    "confusion_matrix": "Confusion matrix",
+    "roc": "ROC curves",
+    "pr": "Precision and recall",
+    "reliability": "Reliability",
+    "learning_curves": "Learning curves",
+    "gap": "From train to test",
+    "robustness": "Disturbed images",
 }
 
 
@@ -35,7 +55,7 @@ def leaderboard_table(
         objective: What the search improved.
         chosen: Number of the best candidate, by whatever decided.
     """
-    judged = [_judged(record) for record in candidates]
+    judged = [record.judged for record in candidates]
     scale = Scale.over([scored.intervals.get("accuracy") for scored in judged])
     has_clean = any(record.test_clean for record in candidates)
     has_folds = any(record.cv_mean is not None for record in candidates)
@@ -134,7 +154,19 @@ def losses_table(record: CandidateRecord) -> Table | None:
     return make_table("losses", caption, columns=columns, rows=rows)
 
 
-def gap_table(candidates: Sequence[CandidateRecord]) -> Table | None:
+def view_gap(facts: StudyFacts, best: CandidateRecord) -> Section | None:
+    """Where the best candidate loses accuracy, and where all do; None where not measured."""
+    if best.gap is None:
+        return None
+    return Section(
+        sentences=(best.gap.sentence,),
+        table=losses_table(best),
+        figure=figure(facts, best, "gap"),
+        all_candidates=_gap_table(facts.candidates),
+    )
+
+
+def _gap_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     """Points lost by every candidate at each step; None where there is but one."""
     taken = [record for record in candidates if record.gap is not None]
     if len(taken) < 2:
@@ -166,7 +198,7 @@ def class_table(record: CandidateRecord) -> Table:
     Args:
         record: A candidate.
     """
-    judged = _judged(record)
+    judged = record.judged
     names = ("recall", "specificity", "precision", "f1", "auc")
     titles = ("sensitivity (recall)", "specificity", "precision", "F1", "AUC")
     rows: list[Row] = [
@@ -238,10 +270,6 @@ def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
         "second. Told apart: the interval leaves 0 out."
     )
     return make_table("comparisons", caption, columns=columns, rows=rows, is_sortable=True)
-
-
-def _judged(record: CandidateRecord) -> SplitScores:
-    return record.test_clean or record.test
 
 
 def _steps(record: CandidateRecord) -> list[tuple[ScoredSet, int, Interval | None, float | None]]:
@@ -324,3 +352,124 @@ def _class_score(scores: ClassScores, name: str) -> Cell:
 
 def _p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+@dataclass(frozen=True)
+class CandidatePanel:
+    """One candidate, to be laid beside another one.
+
+    Attributes:
+        number: Of the candidate.
+        title: Its name.
+        gap: Where it loses accuracy; may be empty.
+        has_pictures: Whether they are in the page.
+        figures: Its pictures.
+        scores: Accuracy on each set.
+        classes: Scores of each class; None without any.
+        calibration: Before and after; None where it was not fitted.
+        params: The params of its trial.
+    """
+
+    number: int
+    title: str
+    gap: str
+    has_pictures: bool
+    figures: tuple[Figure, ...]
+    scores: Table
+    classes: Table | None
+    calibration: Table | None
+    params: Table
+
+
+def view_candidates(facts: StudyFacts) -> tuple[CandidatePanel, ...]:
+    """All candidates, by rank."""
+    return tuple(_panel(facts, record) for record in facts.candidates)
+
+
+def figure(facts: StudyFacts, record: CandidateRecord, name: str) -> Figure:
+    """One picture of a candidate, as far as it is there."""
+    return Figure(
+        name=name,
+        title=PICTURE_TITLES[name],
+        picture=facts.pictures.get((record.candidate, name)),
+        alt=f"{PICTURE_TITLES[name]} of candidate {record.candidate}: {_say(facts, record, name)}",
+    )
+
+
+def _panel(facts: StudyFacts, record: CandidateRecord) -> CandidatePanel:
+    return CandidatePanel(
+        number=record.candidate,
+        title=names.title(record),
+        gap=record.gap.sentence if record.gap else "",
+        has_pictures=record in facts.pictured,
+        figures=tuple(figure(facts, record, name) for name in PICTURES)
+        if record in facts.pictured
+        else (),
+        scores=steps_table(record, name=f"steps-{record.candidate}"),
+        classes=class_table(record) if record.judged.classes else None,
+        calibration=calibration_table(record),
+        params=_params(record),
+    )
+
+
+def _params(record: CandidateRecord) -> Table:
+    rows = [[Cell(name), Cell(wording.setting(value))] for name, value in record.params.items()]
+    caption = f"Params of trial {record.trial}; the others have their defaults."
+    columns = text_columns("param", "value")
+    return make_table(f"params-{record.candidate}", caption, columns=columns, rows=rows)
+
+
+def _say(facts: StudyFacts, record: CandidateRecord, name: str) -> str:
+    """What a picture of a candidate shows, with the number that matters."""
+    scores: Scores = record.test.scores
+    images = wording.count(record.test.num_images, "test image")
+    if name == "confusion_matrix":
+        return f"{wording.percent(scores.accuracy)} of {images} are right{_lowest(record)}."
+    if name == "roc":
+        return f"macro AUC {wording.decimal(scores.macro_auc)}{_least_area(record)}."
+    if name == "pr":
+        return f"macro F1 {wording.percent(scores.macro_f1)}{_least_precise(record)}."
+    if name == "reliability":
+        return f"probabilities are off by {wording.percent(scores.ece)} on average."
+    if name == "learning_curves":
+        trial = facts.trial_of(record)
+        best = f", best at epoch {trial.best_epoch} of {len(trial.history)}" if trial else ""
+        return (
+            f"accuracy by epoch{best}; train {wording.percent(record.train.scores.accuracy)}, "
+            f"val {wording.percent(record.val.scores.accuracy)}."
+        )
+    if name == "gap":
+        return record.gap.sentence if record.gap else "accuracy on each set."
+    tried = record.robustness.corruptions if record.robustness else ()
+    if not tried:
+        return "accuracy under disturbances."
+    worst = max(tried, key=lambda c: c.drop)
+    return (
+        f"most is lost under {worst.name} of strength {worst.strength}: "
+        f"{wording.points(worst.drop, sign=False)} points, to {wording.percent(worst.accuracy)}."
+    )
+
+
+def _lowest(record: CandidateRecord) -> str:
+    found = [c for c in record.test.classes if c.recall is not None]
+    least = min(found, key=lambda c: c.recall or 0.0, default=None)
+    return f"; fewest of {_class(least)}, {wording.percent(least.recall)}" if least else ""
+
+
+def _least_area(record: CandidateRecord) -> str:
+    found = [c for c in record.test.classes if c.auc is not None]
+    least = min(found, key=lambda c: c.auc or 0.0, default=None)
+    return f"; the least is {_class(least)} with {wording.decimal(least.auc)}" if least else ""
+
+
+def _least_precise(record: CandidateRecord) -> str:
+    found = [c for c in record.test.classes if c.precision is not None]
+    least = min(found, key=lambda c: c.precision or 0.0, default=None)
+    if least is None:
+        return ""
+    precision, recall = wording.percent(least.precision), wording.percent(least.recall)
+    return f"; least precise is {_class(least)} with {precision} at a recall of {recall}"
+
+
+def _class(scores: ClassScores) -> str:
+    return " ".join(scores.label.split())

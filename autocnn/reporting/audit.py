@@ -5,17 +5,17 @@ from dataclasses import dataclass
 
 from autocnn.core import wording
 from autocnn.core.records import SPLITS, AuditReport, CopyGroup
-from autocnn.reporting.facts import StudyFacts, shown_copies
-from autocnn.reporting.pictures import Picture
-from autocnn.reporting.table import (
+from autocnn.reporting.elements import (
     Cell,
     Column,
+    Picture,
     Row,
     Table,
     make_table,
     number_columns,
     text_columns,
 )
+from autocnn.reporting.facts import StudyFacts, shown_copies
 
 MOST_IMAGES = 6
 """Images of one group of copies that are shown."""
@@ -72,7 +72,7 @@ class AuditView:
     notes: tuple[str, ...]
 
 
-def audit_view(facts: StudyFacts) -> AuditView | None:
+def view_audit(facts: StudyFacts) -> AuditView | None:
     """The audit of a study; None where there is none."""
     audit = facts.audit
     if audit is None:
