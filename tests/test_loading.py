@@ -76,7 +76,7 @@ PROGRAMS = {
     "import": Program("import autocnn; autocnn.StudyConfig; autocnn.load_space", HEAVY),
     "classifier": Program("import autocnn; autocnn.AutoCNNClassifier", NETWORKS | {"matplotlib"}),
     "read-a-leaderboard": Program("import autocnn.reporting.leaderboard", HEAVY | {"numpy"}),
-    "prepare-to-draw": Program("import autocnn.reporting.build", HEAVY | {"jinja2"}),
+    "prepare-to-draw": Program("import autocnn.reporting.page", HEAVY | {"jinja2"}),
     "report": Program(command(0, "report", "mine"), NETWORKS),
     "metrics": Program("import autocnn.metrics.metrics, autocnn.metrics.robustness", SCORING),
     "data": Program("import autocnn.data", NETWORKS | {"pandas", "sklearn"}),
