@@ -323,8 +323,7 @@ class Study:
         return pd.DataFrame(list(rows), columns=list(header)).to_html(index=False)
 
     def _status(self) -> StudyStatus:
-        source = self.path / "study.json"
-        return StudyStatus.from_json(self._folder.read_study(), source=source)
+        return self._folder.read_status()
 
     def _candidate(self, number: int, candidates: tuple[Candidate, ...]) -> Candidate:
         found = next((one for one in candidates if one.number == number), None)

@@ -28,15 +28,14 @@ def print_leaderboard(folder: StudyFolder) -> None:
 
 def print_study_paths(folder: StudyFolder) -> None:
     """Where the files of a finished study are."""
-    best = folder.candidate_dir(1)
     rows = (
         ("report", folder.report_path),
         ("leaderboard", folder.leaderboard_path),
-        ("confusion matrix", best / "confusion_matrix.png"),
-        ("ROC curves", best / "roc.png"),
-        ("learning curves", best / "learning_curves.png"),
+        ("confusion matrix", folder.candidate_picture_path(1, "confusion_matrix")),
+        ("ROC curves", folder.candidate_picture_path(1, "roc")),
+        ("learning curves", folder.candidate_picture_path(1, "learning_curves")),
         ("best model", folder.candidate_model_path(1)),
-        ("all trials", folder.path / "trials.csv"),
+        ("all trials", folder.trials_path),
     )
     for name, path in rows:
         print(f"{name + ':':<18}{path}")

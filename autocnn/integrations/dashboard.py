@@ -11,7 +11,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from autocnn.core.errors import MissingExtraError, StudyError, Text, UsageError
 from autocnn.storage import StudyFolder
-from autocnn.storage.status import StudyStatus
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -68,7 +67,7 @@ def open_dashboard(folder: StudyFolder, *, host: str, port: int) -> DashboardSer
 
 
 def _check_database(folder: StudyFolder) -> None:
-    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    status = folder.read_status()
     if status.config.engine != "optuna":
         raise StudyError(
             f"{folder.path}: must be a study of the engine optuna, got {status.config.engine}.",

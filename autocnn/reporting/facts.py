@@ -90,7 +90,7 @@ def read_facts(folder: StudyFolder, *, max_images: int | None = None) -> StudyFa
     Raises:
         StudyError: When study.json or a record cannot be read.
     """
-    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    status = folder.read_status()
     candidates: list[CandidateRecord] = []
     if folder.leaderboard_path.exists():  # else they are of an earlier end of the study
         candidates = sorted(folder.read_candidates(), key=lambda record: record.rank)

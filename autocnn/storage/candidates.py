@@ -86,14 +86,17 @@ class CandidateFiles(Files):
         columns, rows = epoch_table([("search", search), ("refit", refit)])
         self.write_candidate_table(candidate, "learning_curves", columns, rows)
 
+    def candidate_picture_path(self, candidate: int, name: str) -> Path:
+        """Where one picture of a candidate stands, e.g. `roc` -> candidates/01/roc.png."""
+        return self.candidate_dir(candidate) / f"{name}.png"
+
     def write_candidate_picture(
         self, candidate: int, name: str, write: Callable[[BinaryIO], None]
     ) -> None:
         """Write one picture of a candidate; `write` puts the PNG into the open file."""
-        path = self.candidate_dir(candidate) / f"{name}.png"
         buffer = io.BytesIO()
         write(buffer)
-        replace_file(path, buffer.getvalue())
+        replace_file(self.candidate_picture_path(candidate, name), buffer.getvalue())
 
     def write_candidate_image(self, candidate: int, name: str, content: bytes) -> None:
         """Write one image of a candidate that is encoded already."""
@@ -104,7 +107,7 @@ class CandidateFiles(Files):
         return self.candidate_dir(candidate) / "familiarity.npz"
 
     def write_familiarity(self, candidate: int, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-        """Write familiarity.npz: what `evaluation.familiarity.read_reference` reads."""
+        """Write familiarity.npz: what `metrics.familiarity.read_reference` reads."""
         with replacing(self.candidate_familiarity_path(candidate)) as file:
             np.savez(file, allow_pickle=False, **dict(arrays))
 

@@ -21,6 +21,7 @@ from autocnn.storage.exports import ExportFiles
 from autocnn.storage.finalists import FinalistFiles
 from autocnn.storage.lock import Owner, StudyLock
 from autocnn.storage.report import ReportFiles
+from autocnn.storage.status import StudyStatus
 from autocnn.storage.trials import TrialFiles
 
 
@@ -137,6 +138,14 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
         data: dict[str, Any] = self._parse(self.path / "study.json", json.loads)
         return data
 
+    def read_status(self) -> StudyStatus:
+        """What study.json says, checked.
+
+        Raises:
+            StudyError: When it cannot be read or says something else.
+        """
+        return StudyStatus.from_json(self.read_study(), source=self.path / "study.json")
+
     def write_space(self, space: SearchSpace) -> None:
         """Write the space that was searched, as YAML that `--space` takes again."""
         from ruamel.yaml import YAML  # slow to import, and readers do without
@@ -168,6 +177,11 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
     def own_model_log_path(self) -> Path:
         """Where the process that tries the user's own model writes what it prints."""
         return self.path / "builder.txt"
+
+    @property
+    def weights_log_path(self) -> Path:
+        """Where the process that gets pretrained weights writes what it prints."""
+        return self.path / "weights.txt"
 
     def write_split(self, rows: Iterable[Sequence[str]]) -> None:
         """Write split.csv from rows of (path, label, group, split, sha256)."""

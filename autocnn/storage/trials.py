@@ -83,6 +83,11 @@ class TrialFiles(Files):
             recovered.append(record)
         return recovered, sentences
 
+    @property
+    def trials_path(self) -> Path:
+        """Where trials.csv stands."""
+        return self.path / "trials.csv"
+
     def write_trials_table(self, records: Sequence[TrialRecord]) -> None:
         """Write trials.csv: a row per trial, whatever its end."""
         self._write_text("trials.csv", to_csv(*trial_table(records)))

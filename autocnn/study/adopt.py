@@ -8,7 +8,6 @@ from autocnn.core.events import Observer
 from autocnn.core.records import TrialRecord
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
-from autocnn.storage.status import StudyStatus
 from autocnn.study.changes import data_changes
 
 
@@ -43,7 +42,7 @@ def adopt_trials(
         StudyError: When the other study cannot be read.
     """
     source = StudyFolder(Path(config.fork or ""))
-    status = StudyStatus.from_json(source.read_study(), source=source.path / "study.json")
+    status = source.read_status()
     ended = [r for r in source.read_trials() if r.state.is_scored]
     reason = ""
     if status.data is None or status.data.fingerprint != data_fingerprint:

@@ -141,7 +141,7 @@ def _find_weights(session: Session) -> None:
     side = session.dataset.images(_image_sizes(session.space)[0]).image_shape[0]
     session.observer.stage("load pretrained weights")
     task = WeightsTask(tuple(str(name) for name in names), side, session.weights)
-    outcome = session.run_alone(FIND_WEIGHTS, task, log_path=session.folder.path / "weights.txt")
+    outcome = session.run_alone(FIND_WEIGHTS, task, log_path=session.folder.weights_log_path)
     if outcome.error is not None:
         raise outcome.error
     if not isinstance(outcome.result, WeightsResult):

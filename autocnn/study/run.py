@@ -124,7 +124,7 @@ def resume(
     """
     observer = observer or Observer()
     try:
-        StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+        folder.read_status()
         owner = folder.lock(force=force_unlock)
         if owner is not None:
             observer.note(f"Taken over from {owner}, which ended without letting go.")
@@ -140,7 +140,7 @@ def resume(
 
 def _resume_locked(call: "_Call", changes: dict[str, object]) -> None:
     folder, observer = call.folder, call.observer
-    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    status = folder.read_status()
     config = change_config(status.config, changes)
     # The folder may have been moved or renamed since.
     config = config.model_copy(update={"results": folder.path.resolve().parent})

@@ -49,7 +49,6 @@ class EpochScore(Record):
             weights of the end of the epoch.
         val: Scores on the whole val split with the same weights; all None in a
             refit, which has no val split.
-        val_loss: Mean cross-entropy on val (no label smoothing), equal to `val.log_loss`.
         learning_rate: Learning rate of the last step.
         seconds: Wall time of the epoch, scoring included.
     """

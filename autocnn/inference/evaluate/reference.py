@@ -11,7 +11,6 @@ from autocnn.inference.metadata import is_export, read_metadata
 from autocnn.inference.predict.model import load
 from autocnn.inference.predict.study_facts import BEST
 from autocnn.storage import StudyFolder, find_candidate, open_study
-from autocnn.storage.status import StudyStatus
 
 TestSet = Literal["test", "test_clean"]
 
@@ -89,7 +88,7 @@ def study_reference(folder: StudyFolder, candidate: int) -> Reference:
         )
     record = records[candidate]
     judged = record.test_clean or record.test
-    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    status = folder.read_status()
     rows = folder.read_split()  # path, label, group, split, sha256
     return Reference(
         study=folder.name,

@@ -65,7 +65,7 @@ def export_model(
     observer = observer or Observer()
     chosen, checked_precision = find_format(format, precision)
     check_packages(chosen)
-    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    status = folder.read_status()
     _check_candidate(folder, candidate)
     target = to if to is not None else folder.export_dir(chosen.name, checked_precision)
     _check_target(target, force=force)

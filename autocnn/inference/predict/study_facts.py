@@ -13,7 +13,7 @@ from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.familiarity import Reference, read_reference
 from autocnn.metrics.rejection import rejection_curve
 from autocnn.storage import StudyFolder
-from autocnn.storage.status import DataFacts, StudyStatus
+from autocnn.storage.status import DataFacts
 
 BEST = 1
 """Number of the candidate that a study has chosen."""
@@ -31,7 +31,7 @@ def describe_candidate(folder: StudyFolder, number: int | None) -> ExportMetadat
     """
     number = BEST if number is None else number
     record = _find_record(folder, number)
-    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    status = folder.read_status()
     if status.data is None:
         raise StudyError(f"{folder.path}: must know its images, got a study.json without `data`.")
     side = record.image_size or status.data.image_shape[0]
@@ -86,7 +86,7 @@ def find_study_own_model(folder: StudyFolder) -> OwnModel | None:
     Raises:
         StudyError: When study.json cannot be read.
     """
-    status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+    status = folder.read_status()
     return kept_own_model(status.config.model, status.model_files, folder.own_model_dir)
 
 

@@ -16,7 +16,6 @@ from mlflow.entities import Metric, Param, Run, RunTag
 from autocnn.core.records import CandidateRecord, EpochScore, Params, Scores, TrialRecord
 from autocnn.integrations.trackers.base import points_of
 from autocnn.storage import StudyFolder
-from autocnn.storage.status import StudyStatus
 
 STUDY_TAG = "autocnn.study"
 TRIAL_TAG = "autocnn.trial"
@@ -74,7 +73,7 @@ class MlflowTracker:
     name = "MLflow"
 
     def __init__(self, client: MlflowClient, folder: StudyFolder) -> None:
-        status = StudyStatus.from_json(folder.read_study(), source=folder.path / "study.json")
+        status = folder.read_status()
         self._client = client
         self._study = status.name
         self._study_id = f"{status.name} {status.created}"
