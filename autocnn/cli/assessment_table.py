@@ -35,7 +35,7 @@ def _figures(record: Assessment) -> Table:
     if record.unseen is not None:
         header.append(f"unseen: {record.unseen.num_images:,} [95 %]")
     if record.compared_with is not None and record.comparisons:
-        header += [f"{SET_NAMES[record.compared_with]} in the study", "difference", "told apart"]
+        header += [f"{SET_NAMES[record.compared_with]} in the study", "difference", "differs"]
     compared = {one.metric: one for one in record.comparisons}
     rows = []
     for metric, words in METRICS.items():

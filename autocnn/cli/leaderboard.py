@@ -19,7 +19,7 @@ def command(study: str | None, as_csv: bool, as_json: bool, results: Path) -> in
     Candidates are ranked by folds (by val without folds), never by test; the first is the
     simplest within one standard error of the best. Scores are fractions; test has its 95 %
     interval beside it, and stands twice where some of its images have copies in train or
-    val. 2 =1: test does not tell candidate 2 apart from candidate 1.
+    val. 2 =1: test cannot distinguish candidate 2 from candidate 1.
 
     \b
     Examples:

@@ -55,7 +55,7 @@ def correct_split(
     names = list(given)
     for split in ("test", "val"):
         if split in given:
-            _mend(names, given, split, table=table, bundles=bundles, seed=seed)
+            _reassign(names, given, split, table=table, bundles=bundles, seed=seed)
     splits = tuple(
         name if name != "train" or before else None
         for name, before in zip(names, table.splits, strict=True)
@@ -68,7 +68,7 @@ def correct_split(
     return CorrectedSplit(table, made, sentences)
 
 
-def _mend(
+def _reassign(
     names: list[SplitName],
     given: Sequence[SplitName],
     split: SplitName,

@@ -24,11 +24,11 @@ def compare(
     """The accuracy of a candidate minus that of another one.
 
     Both are resampled together, by group, so what is hard for both cancels. McNemar's
-    exact test asks the same of the groups that tell them apart: those of which one
+    exact test asks the same of the groups on which they differ: those of which one
     candidate has more images right. (Without groups these are the images on which one is
     right.) The bootstrap takes a handful of such groups for more evidence than they are:
     4 to 0 leave 0 out. So where the test's p-value is above 0.05, the interval is stretched
-    to 0. When no image tells them apart, it reaches as far to both sides as the Wilson
+    to 0. When they differ on no image, it reaches as far to both sides as the Wilson
     interval of the share that would.
 
     Args:

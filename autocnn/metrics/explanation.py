@@ -180,7 +180,7 @@ def explain(
         images: (n, height, width, channels) uint8; n at least 1.
         maps: (n, height, width) The candidate's, each adding up to 1.
         randomized_maps: (n, height, width) Of the same network with random weights.
-        predicted: (n,) Names of the classes that the maps are about; None: not told apart.
+        predicted: (n,) Names of the classes that the maps are about; None: one class.
         other_maps: (n, any height, any width) Of each other candidate, on the same images.
         pictured: What the report shows of them.
 

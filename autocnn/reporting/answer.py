@@ -275,7 +275,7 @@ def _study_facts(facts: StudyFacts) -> Iterator[tuple[str, object]]:
     yield "name", facts.name
     yield "begun", wording.moment(status.created)
     if status.resumed:
-        yield "gone on with", ", ".join(map(wording.moment, status.resumed))
+        yield "resumed", ", ".join(map(wording.moment, status.resumed))
     yield "state", status.status
     yield "time, all sessions", wording.duration(status.seconds)
     yield "seed", status.config.seed
@@ -299,8 +299,8 @@ def _looks(facts: StudyFacts) -> tuple[str, ...]:
     sentences = []
     for number, look in enumerate(facts.status.test_looks, start=1):
         trials = wording.listing([str(finalist.trial) for finalist in look.finalists])
-        over = "" if look.is_over else " It is not over."
-        further = " A further look: the one before may have had a part in it." if number > 1 else ""
+        over = "" if look.is_over else " The judging has not finished."
+        further = " The choice may be fitted to what an earlier opening showed." if number > 1 else ""
         sentences.append(
             f"{wording.moment(look.at)}: the test split was opened for the models of trials "
             f"{trials}.{over}{further}"

@@ -48,7 +48,7 @@ PICTURE_TITLES = {
 def leaderboard_table(
     candidates: Sequence[CandidateRecord], objective: str, *, chosen: int
 ) -> Table:
-    """All candidates, best first; ranks that are not told apart are shown as ties.
+    """All candidates, best first; ranks that test cannot distinguish are shown as ties.
 
     Args:
         candidates: By rank.
@@ -99,8 +99,8 @@ def leaderboard_table(
         for record, scored in zip(candidates, judged, strict=True)
     ]
     caption = (
-        f"Ranked by {name} on {'folds' if has_folds else 'val'}, never by test. =1: not told apart "
-        "from candidate 1 on test. Scores without a name are accuracies."
+        f"Ranked by {name} on {'folds' if has_folds else 'val'}, never by test. =1: not "
+        "distinguished from candidate 1 on test. Scores without a name are accuracies."
     )
     return make_table(
         "candidates", caption, columns=columns, rows=rows, is_sortable=True, scale=_reach(scale)
@@ -263,11 +263,11 @@ def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     columns = [
         *text_columns("candidates"),
         *number_columns("difference in points [95 %]", "McNemar's p"),
-        *text_columns("told apart"),
+        *text_columns("distinguished"),
     ]
     caption = (
         "Pairs of candidates on the same test images: accuracy of the first minus that of the "
-        "second. Told apart: the interval leaves 0 out."
+        "second. Distinguished: the interval excludes 0."
     )
     return make_table("comparisons", caption, columns=columns, rows=rows, is_sortable=True)
 
@@ -290,7 +290,7 @@ def _reach(scale: Scale) -> str:
 def _rank(record: CandidateRecord) -> Cell:
     if record.tied_with is None:
         return Cell(str(record.rank), record.rank)
-    note = f"not told apart from candidate {record.tied_with} on test"
+    note = f"not distinguished from candidate {record.tied_with} on test"
     return Cell(f"{record.rank}{wording.SPACE}={record.tied_with}", record.rank, note=note)
 
 

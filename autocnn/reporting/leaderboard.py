@@ -258,7 +258,7 @@ def _difference(first: float | None, second: float | None) -> float | None:
 def _round(cell: Cell) -> Cell:
     if not isinstance(cell, float):
         return cell
-    # A number that is none (a latency that failed, say) was not measured.
+    # NaN and infinity (a latency that failed, say) mean that nothing was measured.
     return measured(cell) if math.isfinite(cell) else None
 
 
@@ -279,7 +279,7 @@ def _read_cell(column: str, text: str) -> Cell:
 
 
 def _unreadable(problem: str) -> StudyError:
-    remedy = "Its numbers also stand in candidates/*/candidate.json."
+    remedy = "Its numbers are also in candidates/*/candidate.json."
     return StudyError(f"leaderboard.csv: {problem}.", remedy=remedy)
 
 
@@ -300,7 +300,7 @@ def _show_score(column: str, *, sign: bool = False) -> Callable[[dict[str, Cell]
 
 
 def _show_rank(cells: dict[str, Cell]) -> str:
-    """The rank; with `=1` where test does not tell the candidate apart from the first."""
+    """The rank; with `=1` where test cannot distinguish the candidate from the first."""
     tied = cells.get("tied_with")
     return str(cells["rank"]) if tied is None else f"{cells['rank']} ={tied}"
 

@@ -111,7 +111,7 @@ def _details(facts: StudyFacts, best: CandidateRecord) -> Iterator[tuple[str, st
     yield "time per image", latency if best.latency_ms is None else f"{latency} ms"
     yield "made", wording.moment(status.created)
     yield "made with", ", ".join(f"{k} {v}" for k, v in status.versions.items() if v)
-    yield "looks at the test split", str(len(status.test_looks) or "not recorded")
+    yield "openings of the test split", str(len(status.test_looks) or "not recorded")
     yield "seed", str(status.config.seed)
 
 

@@ -207,7 +207,7 @@ def _best(facts: StudyFacts) -> Table | None:
         ]
         for trial in ranked
     ]
-    caption = "The best trials of the search. All stand in trials.csv with their params."
+    caption = "The best trials of the search. All are in trials.csv with their params."
     return make_table(
         "trials", caption, columns=columns, rows=rows, is_sortable=True, most=NUM_BEST
     )

@@ -289,7 +289,7 @@ def _problem_with_own(value: object, first: object) -> str | None:
         return f"must be a word, a number, true or false, got {value!r}"
     if isinstance(value, float) and not math.isfinite(value):
         return f"must be finite, got {value!r}"
-    # Engines tell choices apart by how they are written: true is not 'true'.
+    # Engines distinguish choices by how they are written: true is not 'true'.
     return None if type(value) is type(first) else f"must be of one kind, got {first!r}, {value!r}"
 
 

@@ -4,7 +4,7 @@
     .owner.json   host, process, start of the process
 
 The system's lock ends with its process, however it ends. The owner is written beside it
-for three cases that the lock cannot tell apart: who holds it; a dead owner, whose study
+for three cases that the lock cannot distinguish: who holds it; a dead owner, whose study
 is taken over with a note; and an owner on another host, since network file systems may not
 carry locks from host to host.
 """

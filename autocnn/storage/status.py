@@ -90,7 +90,7 @@ class StudyStatus(BaseModel):
         schema_version: Of this file.
         name: Of the study.
         created: When it began.
-        resumed: When it was gone on with.
+        resumed: When it was resumed.
         status: Its stage, or how its last session ended.
         seconds: Time that it has taken, all sessions together.
         config: What was asked, resolved.

@@ -113,8 +113,8 @@ def _open_test(session: Session, choice: Choice) -> None:
     if not is_same:
         if looks:
             session.observer.warn(
-                f"This is look {len(looks) + 1} at the test split: what is chosen after an "
-                "earlier look may be fitted to it, so these test scores are less honest."
+                f"The test split has been opened before ({len(looks) + 1} times now): what is "
+                "chosen after that may be fitted to it, so these test scores are less honest."
             )
         looks = (*looks, TestLook(at=timestamp(), finalists=finalists))
     session.update(choice=choice, test_looks=looks)
@@ -123,6 +123,6 @@ def _open_test(session: Session, choice: Choice) -> None:
 
 
 def _close(session: Session) -> None:
-    """The study is done, and its look at test over, in one write: else it might look twice."""
+    """The study is done and test closed in one write: else it might be opened twice."""
     last = session.status.test_looks[-1].model_copy(update={"is_over": True})
     session.update(status="done", test_looks=(*session.status.test_looks[:-1], last))

@@ -55,7 +55,7 @@ def test_evaluate_prints_scores_and_the_comparison(
     words = " ".join(output.out.split())
     assert "Accuracy: test in the study 0.9312 [0.9112, 1.0000], here 0.7000 [" in words
     assert "lower by 0.2312 [" in words
-    assert ", told apart." in words
+    assert ", more than chance explains." in words
     assert output.out.splitlines()[-1] == "evaluation: evaluation-mine-new"
     assert "== predict: 60 images" in output.err
     assert Path("evaluation-mine-new/roc.png").is_file()

@@ -63,7 +63,7 @@ def test_the_file_beats_the_defaults_and_flags_beat_the_file(tmp_path: Path) -> 
     assert config.finalists == 3
 
 
-def test_a_flag_mends_a_bad_value_of_the_file(tmp_path: Path) -> None:
+def test_a_flag_replaces_a_bad_value_of_the_file(tmp_path: Path) -> None:
     file = write(tmp_path / "mine.yaml", "trials: 0\n")
     assert resolve_config({"trials": 2}, file=file).trials == 2
 

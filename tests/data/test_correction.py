@@ -65,7 +65,7 @@ def test_what_was_changed_is_said(leaking: Path, tmp_path: Path) -> None:
         assert sides[f"test/a/{i}.png"] == "test"
 
 
-def test_a_given_val_is_mended_too(class_folders: Any, tmp_path: Path) -> None:
+def test_a_given_val_is_corrected_too(class_folders: Any, tmp_path: Path) -> None:
     root = class_folders({f"{split}/{c}": 20 for split in ("train", "val", "test") for c in "ab"})
     for i in range(4):
         (root / f"val/a/{i}.png").write_bytes((root / f"train/a/{i}.png").read_bytes())

@@ -151,7 +151,7 @@ def test_nothing_comes_from_outside(html: str, page: Reader) -> None:
 
 
 def test_ties_are_shown(page: Reader) -> None:
-    assert "2 =1 (not told apart from candidate 1 on test)" in page.text
+    assert "2 =1 (not distinguished from candidate 1 on test)" in page.text
     assert "5 =1" not in page.text
 
 
@@ -223,7 +223,7 @@ def test_an_early_study_says_what_is_absent(tmp_path: Path) -> None:
         "The best candidate was not tried on disturbed images.",
         "It was not asked where the best candidate looks.",
         "There is no audit of the data in this study.",
-        "No look at the test split is recorded.",
+        "No opening of the test split is recorded.",
     ):
         assert words in page.text, words
     assert "clean test" not in page.text

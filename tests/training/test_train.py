@@ -32,7 +32,7 @@ SMALL: dict[str, ParamValue] = {
 
 @pytest.fixture
 def images(tmp_path: Path) -> Images:
-    """Two classes that a tiny network tells apart: bright left, bright right."""
+    """Two classes that a tiny network can distinguish: bright left, bright right."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, 320)
     pixels = rng.integers(0, 80, (320, 12, 12, 1))

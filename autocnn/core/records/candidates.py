@@ -190,7 +190,7 @@ class CandidateRecord(Record):
         gap: Where accuracy is lost between train and test.
         calibration: Temperature, and what it did; None where it could not be fitted.
         comparisons: With the candidates of better rank.
-        tied_with: The best candidate that it is not told apart from on test; None for that one.
+        tied_with: The best candidate that test cannot distinguish from it; None for that one.
         robustness, explanation: None where they were not asked for; explanation also where a
             model of the user's own has layers that Grad-CAM cannot open.
         image_size: Side of the square images that the model takes, px; None: of the data's.

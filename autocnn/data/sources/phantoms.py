@@ -2,7 +2,7 @@
 
 Nobody's images, always the same: the lesion's place is known, a mark can be planted, and
 brightness, contrast and sharpness are alike in all classes, so that nothing but what is
-drawn tells them apart.
+drawn distinguishes them.
 """
 
 from collections.abc import Sequence

@@ -39,9 +39,9 @@ def _compared(record: Assessment) -> list[str]:
 
 
 def _difference(accuracy: FigureComparison) -> str:
-    found, verdict = accuracy.difference, "told apart"
+    found, verdict = accuracy.difference, "more than chance explains"
     if not accuracy.is_told_apart:
-        verdict = "not told apart: it may be chance"
+        verdict = "which may be chance"
     if found.value >= 0:
         return f"higher by {fraction_interval(found)}, {verdict}" if found.value else "the same"
     turned = Interval(value=-found.value, low=-found.high, high=-found.low)

@@ -353,7 +353,7 @@ def _add_inset(axes: Axes, corner: Corner, span: float) -> Axes:
 
 
 def _zoom_span(lines: Sequence[_Line], corner: Corner) -> float | None:
-    """Side of the corner in which curves can be told apart.
+    """Side of the corner in which curves can be distinguished.
 
     None when they fill the square, and when all are perfect.
     """

@@ -77,7 +77,7 @@ def draw_history(
     """The objective of each trial in order, with the best so far as a line.
 
     Markers tell how trials ended. Trials without an objective, and those so bad that on one
-    axis with them the others could not be told apart, stand on shelves below.
+    axis with them the others could not be distinguished, stand on shelves below.
 
     Args:
         trials: All trials of the search, in any order.

@@ -60,7 +60,7 @@ DASHES: tuple[tuple[float, ...], ...] = (
     (9, 1.2, 3, 1.2),
     (5, 5),
 )
-"""Dashes and gaps in line widths: with them ten lines are told apart in greyscale too."""
+"""Dashes and gaps in line widths: with them ten lines can be distinguished in greyscale too."""
 
 MARKERS: tuple[str, ...] = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p")
 """The markers of ten lines, where lines have few points."""
@@ -215,7 +215,7 @@ def objective_label(objective: str) -> str:
 
 
 def display_names(names: Sequence[str], *, max_length: int) -> list[str]:
-    """Names as they can be drawn: one line, no longer than `max_length`, told apart.
+    """Names as they can be drawn: one line, no longer than `max_length`, all different.
 
     A long name loses its middle, since names of one set often begin alike. A letter
     that no installed font has becomes a box. A name that is no longer unique, or that

@@ -2,7 +2,7 @@
 
 An oracle is a state machine without a public way to set its state. These take the params of
 a trial of an earlier session (`prescribed`, `reopened`) in the place of a proposal, and
-mend what stands in the way of an honest search: they give up on a countable space while
+correct what would make a search dishonest: they give up on a countable space while
 points are left, propose their best point again and again, or run one trial at a time.
 Importing this module imports Keras and TensorFlow.
 

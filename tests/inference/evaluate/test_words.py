@@ -43,9 +43,9 @@ def compared(value: float, low: float, high: float) -> FigureComparison:
 @pytest.mark.parametrize(
     ("difference", "words"),
     [
-        ((-0.07, -0.1, -0.05), "lower by 0.0700 [0.0500, 0.1000], told apart."),
-        ((-0.01, -0.03, 0.02), "lower by 0.0100 [-0.0200, 0.0300], not told apart: it may be"),
-        ((0.01, -0.01, 0.02), "higher by 0.0100 [-0.0100, 0.0200], not told apart: it may be"),
+        ((-0.07, -0.1, -0.05), "lower by 0.0700 [0.0500, 0.1000], more than chance explains."),
+        ((-0.01, -0.03, 0.02), "lower by 0.0100 [-0.0200, 0.0300], which may be chance"),
+        ((0.01, -0.01, 0.02), "higher by 0.0100 [-0.0100, 0.0200], which may be chance"),
         ((0.0, -0.01, 0.02), "here 0.9800 [0.5000, 1.0000]: the same."),
     ],
 )
