@@ -300,7 +300,9 @@ def _looks(facts: StudyFacts) -> tuple[str, ...]:
     for number, look in enumerate(facts.status.test_looks, start=1):
         trials = wording.listing([str(finalist.trial) for finalist in look.finalists])
         over = "" if look.is_over else " The judging has not finished."
-        further = " The choice may be fitted to what an earlier opening showed." if number > 1 else ""
+        further = (
+            " The choice may be fitted to what an earlier opening showed." if number > 1 else ""
+        )
         sentences.append(
             f"{wording.moment(look.at)}: the test split was opened for the models of trials "
             f"{trials}.{over}{further}"
