@@ -52,224 +52,127 @@ class Knob:
         return None
 
 
+Row = tuple[str, ParamValue, str, tuple[ParamValue, ...], float, float]
+
+
+def _number(name: str, default: float, low: float, high: float, meaning: str) -> Row:
+    """A row for a number; one with an integer default is an integer."""
+    return name, default, meaning, (), low, high
+
+
+def _one_of(name: str, default: ParamValue, choices: tuple[ParamValue, ...], meaning: str) -> Row:
+    """A row for a categorical parameter."""
+    return name, default, meaning, choices, -math.inf, math.inf
+
+
+_BACKBONES = (
+    "MobileNetV3Small",
+    "MobileNetV3Large",
+    "EfficientNetB0",
+    "EfficientNetV2B0",
+    "ResNet50V2",
+)
+_FLIPS = ("none", "horizontal", "vertical", "both")
 _FLAG = (False, True)
 
-_TABLE = (
-    Knob(
-        "family",
-        "architecture",
-        "resnet",
-        "kind of network",
-        choices=("plain", "resnet", "separable", "pretrained"),
-    ),
-    Knob(
-        "image_size",
-        "architecture",
-        0,
-        "side of the square input in px; 0: chosen from the data",
-        low=0,
-        high=1024,
-    ),
-    Knob(
-        "num_stages",
-        "architecture",
-        4,
-        "stages; each halves the image and doubles the width",
-        low=1,
-        high=6,
-    ),
-    Knob(
-        "blocks_per_stage", "architecture", 1, "blocks of two convolutions per stage", low=1, high=8
-    ),
-    Knob("width", "architecture", 24, "filters of the first stage", low=4, high=256),
-    Knob("kernel_size", "architecture", 3, "side of the convolutions in px", low=1, high=9),
-    Knob(
-        "stem_stride",
-        "architecture",
-        1,
-        "step of the first convolution; 2 quarters the work",
-        choices=(1, 2, 4),
-    ),
-    Knob(
-        "normalization",
-        "architecture",
-        "batch",
-        "normalisation layer",
-        choices=("batch", "group", "none"),
-    ),
-    Knob(
-        "activation",
-        "architecture",
-        "relu",
-        "activation function",
-        choices=("relu", "gelu", "silu"),
-    ),
-    Knob(
-        "squeeze_excitation",
-        "architecture",
-        False,
-        "channel attention in each block",
-        choices=_FLAG,
-    ),
-    Knob(
-        "pooling",
-        "architecture",
-        "avg",
-        "how the head pools the last feature map",
-        choices=("avg", "max", "avg_max"),
-    ),
-    Knob(
-        "head_units",
-        "architecture",
-        0,
-        "units of a dense layer before the output; 0: none",
-        low=0,
-        high=2048,
-    ),
-    Knob(
-        "backbone",
-        "architecture",
-        "MobileNetV3Small",
-        "pretrained network",
-        choices=(
-            "MobileNetV3Small",
-            "MobileNetV3Large",
-            "EfficientNetB0",
-            "EfficientNetV2B0",
-            "ResNet50V2",
-        ),
-    ),
-    Knob(
+_ARCHITECTURE = (
+    _one_of("family", "resnet", ("plain", "resnet", "separable", "pretrained"), "kind of network"),
+    _number("image_size", 0, 0, 1024, "side of the square input in px; 0: chosen from the data"),
+    _number("num_stages", 4, 1, 6, "stages; each halves the image and doubles the width"),
+    _number("blocks_per_stage", 1, 1, 8, "blocks of two convolutions per stage"),
+    _number("width", 24, 4, 256, "filters of the first stage"),
+    _number("kernel_size", 3, 1, 9, "side of the convolutions in px"),
+    _one_of("stem_stride", 1, (1, 2, 4), "step of the first convolution; 2 quarters the work"),
+    _one_of("normalization", "batch", ("batch", "group", "none"), "normalisation layer"),
+    _one_of("activation", "relu", ("relu", "gelu", "silu"), "activation function"),
+    _one_of("squeeze_excitation", False, _FLAG, "channel attention in each block"),
+    _one_of("pooling", "avg", ("avg", "max", "avg_max"), "how the head pools the last feature map"),
+    _number("head_units", 0, 0, 2048, "units of a dense layer before the output; 0: none"),
+    _one_of("backbone", "MobileNetV3Small", _BACKBONES, "pretrained network"),
+    _number(
         "trainable_fraction",
-        "architecture",
         0.3,
+        0.0,
+        1.0,
         "share of the backbone's layers, from the top, that is trained",
-        low=0.0,
-        high=1.0,
     ),
-    Knob(
-        "flip",
-        "augmentation",
-        "horizontal",
-        "random mirror images",
-        choices=("none", "horizontal", "vertical", "both"),
-    ),
-    Knob("rotation", "augmentation", 10.0, "largest turn in degrees", low=0.0, high=180.0),
-    Knob("zoom", "augmentation", 0.1, "largest change of scale, a fraction", low=0.0, high=0.9),
-    Knob("shift", "augmentation", 0.06, "largest shift, a fraction of the side", low=0.0, high=0.9),
-    Knob("shear", "augmentation", 0.0, "largest shear, a fraction of the side", low=0.0, high=0.9),
-    Knob(
-        "brightness",
-        "augmentation",
-        0.1,
-        "largest change of brightness, a fraction",
-        low=0.0,
-        high=0.9,
-    ),
-    Knob(
-        "contrast", "augmentation", 0.0, "largest change of contrast, a fraction", low=0.0, high=0.9
-    ),
-    Knob(
-        "noise",
-        "augmentation",
-        0.0,
-        "largest standard deviation of noise, of the full range",
-        low=0.0,
-        high=0.5,
-    ),
-    Knob(
-        "erasing", "augmentation", 0.0, "probability that a rectangle is blanked", low=0.0, high=1.0
-    ),
-    Knob(
-        "mixup",
-        "augmentation",
-        0.0,
-        "alpha of MixUp's Beta distribution; 0: off",
-        low=0.0,
-        high=4.0,
-    ),
-    Knob(
-        "cutmix",
-        "augmentation",
-        0.0,
-        "probability that a batch is mixed by CutMix",
-        low=0.0,
-        high=1.0,
-    ),
-    Knob("dropout", "regularisation", 0.0, "dropout before the output layer", low=0.0, high=0.9),
-    Knob(
-        "stochastic_depth",
-        "regularisation",
-        0.0,
-        "probability that the last residual block is skipped; grows linearly to it",
-        low=0.0,
-        high=0.9,
-    ),
-    Knob(
-        "weight_decay",
-        "regularisation",
-        0.02,
-        "decoupled weight decay, multiplied by the learning rate at each step",
-        low=0.0,
-        high=1.0,
-    ),
-    Knob(
-        "label_smoothing",
-        "regularisation",
-        0.05,
-        "share of the label spread over all classes",
-        low=0.0,
-        high=0.5,
-    ),
-    Knob(
-        "weight_averaging",
-        "regularisation",
-        True,
-        "score and keep an exponential moving average of the weights",
-        choices=_FLAG,
-    ),
-    Knob(
-        "early_stopping_patience",
-        "regularisation",
-        0,
-        "epochs without a better score before a trial stops; 0: never",
-        low=0,
-        high=1000,
-    ),
-    Knob(
-        "imbalance",
-        "regularisation",
-        "none",
-        "what is done for rare classes",
-        choices=("none", "class_weights", "focal_loss"),
-    ),
-    Knob(
-        "optimizer",
-        "optimisation",
-        "adamw",
-        "optimiser",
-        choices=("adamw", "sgd", "rmsprop", "lion"),
-    ),
-    Knob("learning_rate", "optimisation", 2e-3, "largest learning rate", low=1e-7, high=10.0),
-    Knob(
-        "schedule",
-        "optimisation",
-        "cosine",
-        "course of the learning rate over the epochs",
-        choices=("cosine", "linear", "constant"),
-    ),
-    Knob(
-        "warmup_epochs",
-        "optimisation",
-        1,
-        "epochs in which the learning rate rises from 0",
-        low=0,
-        high=100,
-    ),
-    Knob("batch_size", "optimisation", 64, "images per step", low=1, high=4096),
 )
 
-KNOBS: Mapping[str, Knob] = {knob.name: knob for knob in _TABLE}
+_AUGMENTATION = (
+    _one_of("flip", "horizontal", _FLIPS, "random mirror images"),
+    _number("rotation", 10.0, 0.0, 180.0, "largest turn in degrees"),
+    _number("zoom", 0.1, 0.0, 0.9, "largest change of scale, a fraction"),
+    _number("shift", 0.06, 0.0, 0.9, "largest shift, a fraction of the side"),
+    _number("shear", 0.0, 0.0, 0.9, "largest shear, a fraction of the side"),
+    _number("brightness", 0.1, 0.0, 0.9, "largest change of brightness, a fraction"),
+    _number("contrast", 0.0, 0.0, 0.9, "largest change of contrast, a fraction"),
+    _number("noise", 0.0, 0.0, 0.5, "largest standard deviation of noise, of the full range"),
+    _number("erasing", 0.0, 0.0, 1.0, "probability that a rectangle is blanked"),
+    _number("mixup", 0.0, 0.0, 4.0, "alpha of MixUp's Beta distribution; 0: off"),
+    _number("cutmix", 0.0, 0.0, 1.0, "probability that a batch is mixed by CutMix"),
+)
+
+_REGULARISATION = (
+    _number("dropout", 0.0, 0.0, 0.9, "dropout before the output layer"),
+    _number(
+        "stochastic_depth",
+        0.0,
+        0.0,
+        0.9,
+        "probability that the last residual block is skipped; grows linearly to it",
+    ),
+    _number(
+        "weight_decay",
+        0.02,
+        0.0,
+        1.0,
+        "decoupled weight decay, multiplied by the learning rate at each step",
+    ),
+    _number("label_smoothing", 0.05, 0.0, 0.5, "share of the label spread over all classes"),
+    _one_of(
+        "weight_averaging",
+        True,
+        _FLAG,
+        "score and keep an exponential moving average of the weights",
+    ),
+    _number(
+        "early_stopping_patience",
+        0,
+        0,
+        1000,
+        "epochs without a better score before a trial stops; 0: never",
+    ),
+    _one_of(
+        "imbalance",
+        "none",
+        ("none", "class_weights", "focal_loss"),
+        "what is done for rare classes",
+    ),
+)
+
+_OPTIMISATION = (
+    _one_of("optimizer", "adamw", ("adamw", "sgd", "rmsprop", "lion"), "optimiser"),
+    _number("learning_rate", 2e-3, 1e-7, 10.0, "largest learning rate"),
+    _one_of(
+        "schedule",
+        "cosine",
+        ("cosine", "linear", "constant"),
+        "course of the learning rate over the epochs",
+    ),
+    _number("warmup_epochs", 1, 0, 100, "epochs in which the learning rate rises from 0"),
+    _number("batch_size", 64, 1, 4096, "images per step"),
+)
+
+_GROUPS: dict[Group, tuple[Row, ...]] = {
+    "architecture": _ARCHITECTURE,
+    "augmentation": _AUGMENTATION,
+    "regularisation": _REGULARISATION,
+    "optimisation": _OPTIMISATION,
+}
+
+KNOBS: Mapping[str, Knob] = {
+    row[0]: Knob(row[0], group, *row[1:]) for group, rows in _GROUPS.items() for row in rows
+}
 """All knobs by name, in the order in which they are shown."""
 
 
