@@ -169,7 +169,7 @@ def _model(facts: StudyFacts, record: CandidateRecord) -> str:
     is_anew = record.builder is None and record.params.get("family") != "pretrained"
     start = " trained from scratch," if is_anew else ""
     return (
-        f"{names.title(record)}. {family[0].upper()}{family[1:]},{start} with "
+        f"{names.title(record)}. {wording.capital(family)},{start} with "
         f"{wording.weights(record.num_weights)} weights{in_all}, for {colours} images of "
         f"{wording.square(height, width)}."
     )
@@ -193,8 +193,7 @@ def _score_notes(record: CandidateRecord) -> list[str]:
         if getattr(scores, name) is not None
     ]
     if others:
-        sentence = wording.listing(others)
-        notes.append(f"{sentence[0].upper()}{sentence[1:]}.")
+        notes.append(f"{wording.capital(wording.listing(others))}.")
     return notes
 
 

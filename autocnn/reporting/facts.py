@@ -1,10 +1,10 @@
 """Everything that the report shows of a study, read once from its folder."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from autocnn.core.errors import StudyError
+from autocnn.core.errors import SpaceError, StudyError
 from autocnn.core.objective import Goal
 from autocnn.core.records import AuditReport, CandidateRecord, CopyGroup, TrialRecord
 from autocnn.reporting.elements import Picture, load_picture
@@ -33,6 +33,8 @@ class StudyFacts:
         status: The content of study.json.
         trials: All that have begun, by number.
         candidates: By rank; empty while there is no leaderboard.
+        default_trial: The trial that has the default configuration; None where the study has no
+            such trial, or not its space any more.
         audit: Of the data; None where there is none.
         audit_problem: Why an audit that is there cannot be shown; else empty.
         models: Candidates whose model.keras is there.
@@ -45,6 +47,7 @@ class StudyFacts:
     status: StudyStatus
     trials: tuple[TrialRecord, ...] = ()
     candidates: tuple[CandidateRecord, ...] = ()
+    default_trial: int | None = None
     audit: AuditReport | None = None
     audit_problem: str = ""
     models: frozenset[int] = frozenset()
@@ -94,13 +97,15 @@ def read_facts(folder: StudyFolder, *, max_images: int | None = None) -> StudyFa
     candidates: list[CandidateRecord] = []
     if folder.leaderboard_path.exists():  # else they are of an earlier end of the study
         candidates = sorted(folder.read_candidates(), key=lambda record: record.rank)
+    trials = tuple(folder.read_trials())
     audit, audit_problem = _read_audit(folder)
     max_images = sys.maxsize if max_images is None else max_images
     facts = StudyFacts(
         name=folder.name,
         status=status,
-        trials=tuple(folder.read_trials()),
+        trials=trials,
         candidates=tuple(candidates),
+        default_trial=_find_default(folder, trials),
         audit=audit,
         audit_problem=audit_problem,
         models=frozenset(r.candidate for r in candidates if folder.has_model(r.candidate)),
@@ -126,6 +131,16 @@ def shown_copies(audit: AuditReport | None) -> tuple[CopyGroup, ...]:
 
 def _is_across(group: CopyGroup) -> bool:
     return "test" in group.splits and len(set(group.splits)) > 1
+
+
+def _find_default(folder: StudyFolder, trials: Sequence[TrialRecord]) -> int | None:
+    from autocnn.spaces.files import load_space  # its YAML reader is slow to import
+
+    try:
+        space = load_space(str(folder.space_path), own_names=True)
+    except SpaceError:
+        return None
+    return next((trial.trial for trial in trials if space.is_default(trial.params)), None)
 
 
 def _read_audit(folder: StudyFolder) -> tuple[AuditReport | None, str]:

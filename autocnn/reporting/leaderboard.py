@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from autocnn.core.csv_tables import PARAM_PREFIX, Cell, measured, to_csv
 from autocnn.core.errors import StudyError
-from autocnn.core.records import CandidateRecord, Scores
+from autocnn.core.records import CandidateRecord, Scores, SplitScores
 from autocnn.core.wording import fraction, weights
 from autocnn.spaces.knobs import KNOBS
 
@@ -183,10 +183,8 @@ def summary_rows(leaderboard: Leaderboard) -> tuple[tuple[str, ...], tuple[tuple
 
 
 def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
-    test = record.test.scores
     train_accuracy = record.train.scores.accuracy
     val_accuracy = record.val.scores.accuracy
-    interval = record.test.intervals.get("accuracy")
     family = record.builder or record.params.get("family", KNOBS["family"].default)
     cells: tuple[Cell, ...] = (
         record.rank,
@@ -200,15 +198,8 @@ def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
         train_accuracy,
         val_accuracy,
         _difference(train_accuracy, val_accuracy),
-        test.accuracy,
-        interval.low if interval else None,
-        interval.high if interval else None,
-        test.balanced_accuracy,
-        test.macro_f1,
-        test.macro_auc,
-        test.log_loss,
-        test.ece,
-        _difference(val_accuracy, test.accuracy),
+        *_scores(record.test),
+        _difference(val_accuracy, record.test.scores.accuracy),
         record.num_weights,
         record.flops,
         record.latency_ms,
@@ -222,12 +213,27 @@ def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
 
 def _more_cells(record: CandidateRecord) -> tuple[Cell, ...]:
     clean = record.test_clean
-    scores = clean.scores if clean else Scores()
-    interval = clean.intervals.get("accuracy") if clean else None
     folds = record.folds.scores.accuracy if record.folds else None
     cells: tuple[Cell, ...] = (
         record.test.num_images,
         clean.num_images if clean else 0,
+        *_scores(clean),
+        folds,
+        _difference(record.val.scores.accuracy, folds),
+        _difference(folds, clean.scores.accuracy if clean else None),
+        record.calibration.temperature if record.calibration else None,
+        record.robustness.mean_drop if record.robustness else None,
+        record.tied_with,
+        record.is_default,
+    )
+    return tuple(_round(cell) for cell in cells)
+
+
+def _scores(scored: SplitScores | None) -> tuple[Cell, ...]:
+    """Accuracy with its interval, then the other scores of a test set; nothing of no set."""
+    scores = scored.scores if scored else Scores()
+    interval = scored.intervals.get("accuracy") if scored else None
+    return (
         scores.accuracy,
         interval.low if interval else None,
         interval.high if interval else None,
@@ -236,15 +242,7 @@ def _more_cells(record: CandidateRecord) -> tuple[Cell, ...]:
         scores.macro_auc,
         scores.log_loss,
         scores.ece,
-        folds,
-        _difference(record.val.scores.accuracy, folds),
-        _difference(folds, scores.accuracy),
-        record.calibration.temperature if record.calibration else None,
-        record.robustness.mean_drop if record.robustness else None,
-        record.tied_with,
-        record.is_default,
     )
-    return tuple(_round(cell) for cell in cells)
 
 
 def _difference(first: float | None, second: float | None) -> float | None:

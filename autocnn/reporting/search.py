@@ -76,7 +76,11 @@ def draw_search(facts: StudyFacts) -> Drawings:
         return Drawings(pictures)
     objective, maximize = facts.goal.objective, facts.goal.maximize
     figure = plots.draw_history(
-        trials, maximize=maximize, objective=objective, title=f"Search of {facts.name}"
+        trials,
+        maximize=maximize,
+        objective=objective,
+        title=f"Search of {facts.name}",
+        default=facts.default_trial,
     )
     pictures["history"] = _picture(figure)
     found = param_importances(trials)

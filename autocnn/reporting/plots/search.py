@@ -72,7 +72,12 @@ BEST_LOOK: dict[str, Any] = BEST_MARKER | {
 
 
 def draw_history(
-    trials: Sequence[TrialRecord], *, maximize: bool, objective: str, title: str
+    trials: Sequence[TrialRecord],
+    *,
+    maximize: bool,
+    objective: str,
+    title: str,
+    default: int | None = None,
 ) -> Figure:
     """The objective of each trial in order, with the best so far as a line.
 
@@ -84,8 +89,9 @@ def draw_history(
         maximize: Whether a larger objective is better.
         objective: Its name, a field of `Scores`.
         title: Whose search it is.
+        default: Number of the trial that has the default configuration; its objective is a line.
     """
-    history = search_history(trials, maximize=maximize)
+    history = search_history(trials, maximize=maximize, default=default)
     shelves = _shelves(history, maximize=maximize)
     with house_style():
         figure = new_figure(9.2, 3.8 + 0.35 * len(shelves))
@@ -216,8 +222,9 @@ def _draw_objectives(axes: Axes, history: SearchHistory) -> None:
     margin = 0.06 * (history.high - history.low) or 0.01
     axes.set_ylim(history.low - margin, history.high + margin)
     if history.default is not None:
-        last = history.points[-1].trial
-        axes.plot([0, last or 1], [history.default] * 2, zorder=1, markevery=[0], **DEFAULT_LOOK)
+        first, last = history.default.trial, history.points[-1].trial
+        level = [history.default.objective or 0.0] * 2
+        axes.plot([first, max(last, first + 1)], level, zorder=1, markevery=[0], **DEFAULT_LOOK)
     if history.steps:
         trials, values = zip(*history.steps, strict=True)
         last = history.points[-1].trial
@@ -240,7 +247,7 @@ def _history_handles(history: SearchHistory) -> list[Line2D]:
             look = _look(state, len(history.points))
             handles.append(Line2D([], [], linestyle="none", label=f"{state}: {number}", **look))
     if history.default is not None:
-        label = f"trial 0, the default: {history.default:.4f}"
+        label = f"trial {history.default.trial}, the default: {history.default.objective:.4f}"
         handles.append(Line2D([], [], label=label, **DEFAULT_LOOK))
     if history.steps:
         trial, value = history.steps[-1]

@@ -59,14 +59,14 @@ class SearchHistory:
     Attributes:
         points: One per trial, in the order of their numbers.
         steps: (trial, best objective so far) where it improves; empty without objectives.
-        default: Objective of trial 0, or None.
+        default: The trial of the default configuration, if it has an objective.
         low, high: Range of the objectives that are worth an axis.
         num_cut: Trials whose objective is worse than that range.
     """
 
     points: tuple[HistoryPoint, ...]
     steps: tuple[tuple[int, float], ...]
-    default: float | None
+    default: HistoryPoint | None
     low: float
     high: float
     num_cut: int
@@ -161,8 +161,16 @@ def axis_range(values: Sequence[float], *, maximize: bool) -> tuple[float, float
     return float(low), float(high)
 
 
-def search_history(trials: Sequence[TrialRecord], *, maximize: bool) -> SearchHistory:
-    """The objective over the trials, and the best so far of those no fault ended."""
+def search_history(
+    trials: Sequence[TrialRecord], *, maximize: bool, default: int | None = None
+) -> SearchHistory:
+    """The objective over the trials, and the best so far of those no fault ended.
+
+    Args:
+        trials: All trials of the search, in any order.
+        maximize: Whether a larger objective is better.
+        default: Number of the trial that has the default configuration.
+    """
     ordered = sorted(trials, key=lambda trial: trial.trial)
     values = {trial.trial: finite(trial.objective) for trial in ordered}
     known = [value for value in values.values() if value is not None]
@@ -185,7 +193,7 @@ def search_history(trials: Sequence[TrialRecord], *, maximize: bool) -> SearchHi
     return SearchHistory(
         points=points,
         steps=tuple(steps),
-        default=values.get(0),
+        default=next((p for p in points if p.trial == default and p.objective is not None), None),
         low=low,
         high=high,
         num_cut=sum(point.is_cut for point in points),

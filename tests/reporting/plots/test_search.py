@@ -23,21 +23,21 @@ def make_trials(*objectives: float | None) -> list[TrialRecord]:
 
 def test_best_so_far_is_a_step_line_and_the_default_a_level() -> None:
     figure = draw_history(
-        make_trials(0.5, 0.4, 0.7, 0.6), maximize=True, objective="macro_f1", title="$s$"
+        make_trials(0.5, 0.4, 0.7, 0.6), maximize=True, objective="macro_f1", title="$s$", default=1
     )
     draw(figure)
     (axes,) = figure.axes
     dots = [points(line) for line in axes.lines[:4]]
     assert dots == [([0], [0.5]), ([1], [0.4]), ([2], [0.7]), ([3], [0.6])]
     default, steps, best = axes.lines[4:]
-    assert points(default)[1] == [0.5, 0.5]
+    assert points(default) == ([1, 3], [0.4, 0.4])
     assert points(steps) == ([0, 2, 3], [0.5, 0.7, 0.7])
     assert steps.get_drawstyle() == "steps-post"
     assert points(best) == ([2], [0.7])
     assert axes.get_ylabel() == "macro F1 on val (fraction)"
     assert figure_legend_texts(figure) == [
         "complete: 4",
-        "trial 0, the default: 0.5000",
+        "trial 1, the default: 0.4000",
         "best so far",
         "best, trial 2: 0.7000",
     ]

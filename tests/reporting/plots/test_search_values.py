@@ -73,10 +73,10 @@ def test_history_by_numbers() -> None:
         trial(5, objective=-9.0),
         trial(6, objective=0.94),
     ]
-    history = search_history(trials, maximize=True)
+    history = search_history(trials, maximize=True, default=2)
     assert [point.trial for point in history.points] == list(range(7))
     assert history.steps == ((0, 0.90), (2, 0.95))
-    assert history.default == 0.90
+    assert history.default == history.points[2]
     assert (history.low, history.high, history.num_cut) == (0.90, 0.99, 1)
     assert [point.is_cut for point in history.points] == [False] * 5 + [True, False]
     downwards = search_history(trials, maximize=False)
@@ -86,6 +86,7 @@ def test_history_by_numbers() -> None:
 def test_history_without_objectives() -> None:
     history = search_history([trial(0, objective=None)], maximize=True)
     assert (history.steps, history.default, history.num_cut) == ((), None, 0)
+    assert search_history([trial(0, objective=None)], maximize=True, default=0).default is None
     assert search_history([], maximize=True).points == ()
 
 
