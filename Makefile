@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 # Two processes, each of which imports TensorFlow once; a file's tests share their studies.
-PARALLEL := --numprocesses 2 --dist loadfile
+PARALLEL := --numprocesses 2 --dist worksteal
 
 .PHONY: demo test test-slow test-all check lint bench clean
 

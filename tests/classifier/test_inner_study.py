@@ -33,6 +33,7 @@ def test_a_folder_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> No
         inner_study.Workspace(tmp_path / "file" / "results")
 
 
+@pytest.mark.slow
 def test_a_process_leaves_no_temporary_folder() -> None:
     program = (
         "from autocnn.classifier.inner_study import Workspace; "

@@ -109,6 +109,7 @@ def test_a_split_elsewhere_is_refused(folder: Path, capsys: Output) -> None:
     assert "Use --split-out pets/split.csv." in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("data", ["digits", "phantoms"])
 def test_built_in_data_raise_no_alarm(data: str, capsys: Output) -> None:
     assert audit(data, "--quiet", "--cache-limit", "1GB") == 0

@@ -33,7 +33,7 @@ def leaking(class_folders: Any, grey_pixels: Any, save: Any) -> Path:
     return root
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 def test_no_image_stands_across_splits(leaking: Path, tmp_path: Path, seed: int) -> None:
     dataset = prepare(tmp_path, leaking)
     assert dataset.audit.all_copies.test_images_in_train == 9

@@ -12,6 +12,7 @@ import pytest
 from autocnn.cli.main import COMMANDS, cli
 from tests.docs.inputs import make_inputs
 from tests.docs.pages import PAGES, ROOT, Block, read_blocks, read_command_lines, read_links
+from tests.shared import share
 
 MOST_S = 1700.0
 
@@ -77,7 +78,10 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.fixture(scope="session")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that every page begins with, and a small autocnn beside it."""
-    place = tmp_path_factory.mktemp("docs")
+    return share(tmp_path_factory, "docs", make_place)
+
+
+def make_place(place: Path) -> None:
     (place / "folder").mkdir()
     make_inputs(place / "folder")
     command = place / "bin" / "autocnn"
@@ -85,7 +89,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.docs.driver autocnn "$@"\n')
     command.chmod(0o755)
     run(["autocnn", "search", "images/", "--name", "mine", "--space", "quick"], place, "folder")
-    return place
 
 
 def run(command: list[str], place: Path, folder: str) -> None:

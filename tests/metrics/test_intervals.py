@@ -101,6 +101,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(truth: dict[str, float | 
         assert 0.92 <= share <= 0.995, name
 
 
+@pytest.mark.slow
 def test_only_groups_keep_copies_from_narrowing_the_interval(
     truth: dict[str, float | None],
 ) -> None:

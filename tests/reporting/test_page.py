@@ -188,10 +188,12 @@ def test_it_says_how_to_repeat_the_study(page: Reader, whole: StudyFolder) -> No
     assert "2026-01-05 12:40 UTC: the test split was opened for the models of trials 0" in page.text
 
 
+@pytest.mark.slow
 def test_the_same_study_gives_the_same_page(whole: StudyFolder, html: str) -> None:
     assert build_report(whole) == html
 
 
+@pytest.mark.slow
 def test_it_stays_small_with_nine_candidates(tmp_path: Path) -> None:
     folder = make_study(tmp_path, num_candidates=9)
     assert len(render_page(read_facts(folder), Drawings()).encode()) < 2_000_000

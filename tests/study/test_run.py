@@ -21,6 +21,7 @@ from PIL import Image
 from autocnn.cli.main import run
 from autocnn.reporting.leaderboard import COLUMNS
 from tests.samples import read_optuna_trials
+from tests.shared import share
 
 TINY_SPACE = """
 description: "One small network"
@@ -102,15 +103,22 @@ class Finished:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Finished:
     """One study for all who only look."""
-    path = tmp_path_factory.mktemp("finished")
-    (path / "tiny.yaml").write_text(TINY_SPACE)
-    data = write_folder(path / "images", splits=SPLIT_NAMES)
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        folder = search(data, path / "tiny.yaml", cache_dir, "--finalists", "2", "--workers", "2")
-    return Finished(data, folder, out.getvalue(), err.getvalue())
+
+    def make(path: Path) -> None:
+        (path / "tiny.yaml").write_text(TINY_SPACE)
+        data = write_folder(path / "images", splits=SPLIT_NAMES)
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            search(data, path / "tiny.yaml", cache_dir, "--finalists", "2", "--workers", "2")
+        (path / "out.txt").write_text(out.getvalue())
+        (path / "err.txt").write_text(err.getvalue())
+
+    path = share(tmp_path_factory, "finished", make)
+    printed = [(path / name).read_text() for name in ("out.txt", "err.txt")]
+    return Finished(path / "images", path / "results" / "s", *printed)
 
 
+@pytest.mark.slow
 def test_a_study_leaves_every_file_of_the_contract(finished: Finished) -> None:
     folder = finished.folder
     for name in (

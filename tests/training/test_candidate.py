@@ -92,6 +92,7 @@ def test_each_model_predicts_its_rows(
     np.testing.assert_allclose(second, outputs(model_paths[1], images)[:3], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_refit_is_its_model_at_its_temperature(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
@@ -138,6 +139,7 @@ def test_every_disturbance_is_predicted_and_some_images_explained(
         np.testing.assert_allclose(results[name].sum(axis=(1, 2)), 1, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_familiarity_is_measured_with_the_candidate_s_own_features(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
@@ -163,6 +165,7 @@ def test_familiarity_is_measured_with_the_candidate_s_own_features(
     assert found.facts.test_share == pytest.approx(beyond.mean(), abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_model_without_features_is_judged_without_familiarity(
     images: Images, model_paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -123,23 +123,14 @@ def without_times(history: tuple[EpochScore, ...]) -> list[EpochScore]:
     return [score.model_copy(update={"seconds": 0.0}) for score in history]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "precision"),
     [
         ({}, "float32"),
-        pytest.param(
-            {"weight_averaging": False, "optimizer": "sgd"}, "float32", marks=pytest.mark.slow
-        ),
-        pytest.param(
-            {"optimizer": "lion", "learning_rate": 1e-3, "stochastic_depth": 0.2},
-            "mixed_bfloat16",
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(
-            {"mixup": 0.2, "erasing": 0.3, "rotation": 10.0},
-            "mixed_float16",
-            marks=pytest.mark.slow,
-        ),
+        ({"weight_averaging": False, "optimizer": "sgd"}, "float32"),
+        ({"optimizer": "lion", "learning_rate": 1e-3, "stochastic_depth": 0.2}, "mixed_bfloat16"),
+        ({"mixup": 0.2, "erasing": 0.3, "rotation": 10.0}, "mixed_float16"),
     ],
 )
 def test_training_in_pieces_ends_with_the_same_numbers(
@@ -163,6 +154,7 @@ def test_training_in_pieces_ends_with_the_same_numbers(
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_restored_training_reports_its_epochs_again(images: Images, tmp_path: Path) -> None:
     task = make_task(images, tmp_path, epochs=2)
     first = train(task, keep_going)
@@ -176,6 +168,7 @@ def test_a_restored_training_reports_its_epochs_again(images: Images, tmp_path: 
     assert tuple(seen) == first.history == again.history, "not trained anew"
 
 
+@pytest.mark.slow
 def test_a_restored_training_ends_where_it_is_told(images: Images, tmp_path: Path) -> None:
     task = make_task(images, tmp_path, epochs=4)
     with pytest.raises(Stopped):
@@ -213,6 +206,7 @@ def test_a_training_may_begin_with_a_parent_s_weights(images: Images, tmp_path: 
     assert without_times(again.history) == without_times(result.history)
 
 
+@pytest.mark.slow
 def test_half_the_batch_is_twice_the_steps(images: Images, tmp_path: Path) -> None:
     rates = []
     for half in (False, True):
@@ -225,6 +219,7 @@ def test_half_the_batch_is_twice_the_steps(images: Images, tmp_path: Path) -> No
     assert rates[1] == 2 * rates[0]
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_training(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +236,7 @@ def test_it_stops_when_told(images: Images, tmp_path: Path) -> None:
     assert len(result.history) == 2
 
 
+@pytest.mark.slow
 def test_early_stopping_waits_for_its_patience(images: Images, tmp_path: Path) -> None:
     params = {**SMALL, "early_stopping_patience": 1, "learning_rate": 1e-7, "warmup_epochs": 0}
     result = train(make_task(images, tmp_path, params=params, epochs=10), keep_going)
@@ -255,6 +251,7 @@ def test_a_refit_has_no_val_and_keeps_its_last_epoch(images: Images, tmp_path: P
     assert all(score.train.accuracy is not None for score in result.history)
 
 
+@pytest.mark.slow
 def test_a_diverging_trial_says_so(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -114,7 +114,13 @@ SENTENCES = {
 }
 
 
-@pytest.mark.parametrize("plant", SENTENCES)
+@pytest.mark.parametrize(
+    "plant",
+    [
+        pytest.param(plant, marks=() if plant in ("file type", "frame") else pytest.mark.slow)
+        for plant in SENTENCES
+    ],
+)
 def test_a_planted_shortcut_is_named(tmp_path: Path, make_table: Any, plant: str) -> None:
     for seed in range(2):
         rng = np.random.default_rng(seed)
@@ -140,7 +146,15 @@ def test_without_a_shortcut_files_raise_no_alarm(tmp_path: Path, make_table: Any
     assert all("no more than chance" in shortcut.sentence for shortcut in found)
 
 
-@pytest.mark.parametrize(("n", "num_classes"), [(100, 2), (150, 4), (300, 3)])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n", "num_classes"),
+    [
+        pytest.param(100, 2, marks=pytest.mark.slow),
+        (150, 4),
+        pytest.param(300, 3, marks=pytest.mark.slow),
+    ],
+)
 def test_exchangeable_facts_raise_no_alarm(n: int, num_classes: int) -> None:
     for seed in range(2):
         labels = np.random.default_rng(seed + 100).integers(0, num_classes, n)
@@ -168,6 +182,7 @@ def array_facts(make_table: Any, pixels: Pixels, labels: NDArray[Any]) -> Facts:
     return read_facts(table, pixels[..., np.newaxis], rows, observer=Observer())
 
 
+@pytest.mark.slow
 def test_classes_that_look_different_raise_no_alarm(make_table: Any) -> None:
     for seed in range(2):
         rng = np.random.default_rng(seed)
@@ -214,6 +229,7 @@ def test_a_split_that_looks_different_is_an_alarm() -> None:
     assert (alarm.predicts, alarm.fact, alarm.is_warning) == ("split", "brightness", True)
 
 
+@pytest.mark.slow
 def test_other_shares_of_the_classes_are_no_shift() -> None:
     """The class tells the mode, and test holds far more of one class."""
     labels = np.arange(400) % 2
@@ -239,6 +255,7 @@ def test_copies_do_not_count_twice() -> None:
     assert as_scenes[0].auc < 0.9
 
 
+@pytest.mark.slow
 def test_alarms_come_first_and_say_the_same_again() -> None:
     labels = np.arange(150) % 3
     facts = exchangeable(

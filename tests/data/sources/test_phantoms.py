@@ -106,6 +106,7 @@ def test_no_two_are_near_copies(drawn: PhantomSet) -> None:
         assert alike.max() < 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_pixel_facts_do_not_tell_the_class(seed: int) -> None:
     from sklearn.linear_model import LogisticRegression

@@ -61,6 +61,7 @@ def test_gelu_and_constants_of_layers_become_onnx(images: NDArray[np.uint8]) -> 
     assert np.allclose(found, network(images, training=False), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_int8_halves_a_litert_file_and_more(images: NDArray[np.uint8], tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     network = build_model({"num_stages": 2, "width": 16}, (12, 12, 3), 3)

@@ -24,6 +24,7 @@ from autocnn.storage import StudyFolder
 from autocnn.study.run import search
 from autocnn.training.networks import build_model
 from autocnn.training.networks.average import average_models
+from tests.shared import share
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +52,11 @@ Export = Callable[[str, str], Path]
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
     """Two trials of two epochs on the digits."""
-    path = tmp_path_factory.mktemp("exports")
+    path = share(tmp_path_factory, "exported", make_study)
+    return StudyFolder(path / "results" / "digits")
+
+
+def make_study(path: Path) -> None:
     (path / "space.yaml").write_text(SPACE)
     config = StudyConfig(
         data="digits",
@@ -64,22 +69,25 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
         cache_dir=path / "cache",
         workers=1,
     )
-    return search(config)
+    search(config)
 
 
 @pytest.fixture(scope="module")
-def export(study: StudyFolder) -> Export:
-    """Exports the study's best model, once per format."""
-    made: dict[tuple[str, str], Path] = {}
+def export(study: StudyFolder, tmp_path_factory: pytest.TempPathFactory) -> Export:
+    """Exports the study's best model, once per format and test run."""
 
     def export(name: str, precision: str = "float32") -> Path:
-        if (name, precision) not in made:
-            for module in {"onnx": ["onnxruntime", "tf2onnx"], "litert": ["ai_edge_litert"]}.get(
-                name, []
-            ):
-                pytest.importorskip(module)
-            made[name, precision] = export_model(study, name, precision=precision)
-        return made[name, precision]
+        for module in {"onnx": ["onnxruntime", "tf2onnx"], "litert": ["ai_edge_litert"]}.get(
+            name, []
+        ):
+            pytest.importorskip(module)
+
+        def make(path: Path) -> None:
+            made = export_model(study, name, precision=precision)
+            (path / "made").write_text(str(made))
+
+        noted = share(tmp_path_factory, f"export-{name}-{precision}", make)
+        return Path((noted / "made").read_text())
 
     return export
 

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.shared import share
 from tests.study.test_run import TINY_SPACE
 
 SPLITS = ("train", "val", "test")
@@ -72,7 +73,10 @@ def read_csv(text: str) -> list[dict[str, str]]:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with images/ and the study results/mine."""
-    folder = tmp_path_factory.mktemp("real")
+    return share(tmp_path_factory, "predicted", make_place)
+
+
+def make_place(folder: Path) -> None:
     write_images(folder / "images")
     (folder / "tiny.yaml").write_text(TINY_SPACE)
     autocnn(
@@ -99,7 +103,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "cache",
         "-q",
     )
-    return folder
 
 
 def shares(row: dict[str, str]) -> list[float]:

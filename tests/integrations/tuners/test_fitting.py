@@ -44,6 +44,7 @@ def make(**changes: ParamValue) -> tuple[keras.Model, dict[str, ParamValue]]:
     return build_model(params, (12, 12, 1), 2), params
 
 
+@pytest.mark.slow
 def test_it_learns_and_ends_with_the_averaged_weights() -> None:
     (x, y), val = draw(256), draw(64)
     model, params = make()

@@ -159,6 +159,7 @@ def test_a_probability_of_0_leaves_a_gradient() -> None:
     assert all(np.isfinite(np.asarray(gradient)).all() for gradient in gradients)
 
 
+@pytest.mark.slow
 def test_prediction_and_flops_work_as_for_any_model() -> None:
     members = [member(0), member(1, side=8)]
     average = average_models(members, [0.5, 0.5], temperature=1.5)
@@ -168,6 +169,7 @@ def test_prediction_and_flops_work_as_for_any_model() -> None:
     assert average.count_params() == sum(model.count_params() for model in members)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [1.0, 1.6])
 def test_saved_averages_keep_their_members_apart(tmp_path: Path, temperature: float) -> None:
     paths = [tmp_path / "first.keras", tmp_path / "second.keras"]

@@ -101,6 +101,7 @@ def test_random_weights_do_not_find_it(trained: list[keras.Model], held_out: Mar
         assert max(ratio for _, ratio in found) < held_out.find(model)[1] / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "params",
     [
@@ -173,6 +174,7 @@ def test_a_map_without_evidence_is_even() -> None:
     np.testing.assert_allclose(maps, 1 / 24**2, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_member_weighs_in_the_map_what_it_weighs_in_the_model(tmp_path: Path) -> None:
     small = build_model({"family": "plain", "width": 8, "num_stages": 2}, (24, 24, 1), 3)
     large = build_model({"family": "resnet", "width": 8, "num_stages": 2}, (32, 32, 1), 3)

@@ -123,6 +123,7 @@ def test_flops_count_the_convolutions() -> None:
     assert measure_latency_ms(compile_prediction(model), np.zeros((10, 10, 3), np.uint8)) > 0
 
 
+@pytest.mark.slow
 def test_pretrained_weights_come_from_a_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
     source = load_backbone("MobileNetV3Small", 32, weights=None)
     path = tmp_path / "backbone.weights.h5"

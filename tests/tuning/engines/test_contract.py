@@ -92,17 +92,27 @@ KINDS = (
 )
 
 
-def each_kind(*, without: tuple[str, ...] = ()) -> pytest.MarkDecorator:
+SLOW = ("keras-bayesian", "keras-grid", "keras-hyperband")
+"""The Bayesian oracle takes half of the time of all these tests; one sampler of KerasTuner shows
+quickly what is the same in all four.
+"""
+
+
+def each_kind(
+    *, without: tuple[str, ...] = (), slow: tuple[str, ...] = SLOW
+) -> pytest.MarkDecorator:
     """Run a test with every kind, except some.
 
     Args:
         without: Beginnings of names for which the test makes no sense.
+        slow: Names of those that wait for the slow tests.
     """
     params = []
     for kind in KINDS:
         if kind.name.startswith(without):
             continue
-        params.append(pytest.param(kind, id=kind.name))
+        marks = [pytest.mark.slow] if kind.name in slow else []
+        params.append(pytest.param(kind, id=kind.name, marks=marks))
     return pytest.mark.parametrize("kind", params)
 
 
@@ -117,7 +127,7 @@ def problems(space: SearchSpace, session: Session) -> list[list[str]]:
 # -- what is proposed ----------------------------------------------------------------------
 
 
-@each_kind()
+@each_kind(slow=())
 def test_every_proposal_is_a_full_point_of_the_space(kind: Kind, tmp_path: Path) -> None:
     session = Session(kind.build(tmp_path))
     session.run(range(NUM_TRIALS))

@@ -246,6 +246,7 @@ def test_hyperband_goes_on_after_it_waited(make_engine: EngineMaker) -> None:
 # -- learning ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("goal", [Goal("accuracy"), Goal("log_loss")])
 def test_the_bayesian_oracle_learns_where_the_good_values_are(
     make_engine: EngineMaker, goal: Goal

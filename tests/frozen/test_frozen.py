@@ -1,0 +1,99 @@
+"""What version 0.1.0 wrote opens, predicts, exports and resumes; README.md says how it was made."""
+
+import csv
+import json
+import pickle
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import autocnn
+from autocnn.cli.main import run
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture
+def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the study in results/ of an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with tarfile.open(HERE / "study-0.1.0.tar.xz") as archive:
+        archive.extractall(tmp_path / "results", filter="data")
+    return tmp_path / "results" / "finished"
+
+
+def test_it_opens_with_all_its_records(frozen: Path) -> None:
+    assert json.loads((frozen / "study.json").read_text())["versions"]["autocnn"] == "0.1.0"
+    study = autocnn.open_study("finished")
+    assert study.is_done
+    assert study.class_names == tuple("0123456789")
+    assert study.trials["state"].tolist() == ["complete", "complete", "pruned"]
+    assert study.leaderboard["kind"].tolist() == ["refit", "folds", "refit", "folds"]
+    assert study.leaderboard["is_default"].tolist() == [False, False, True, True]
+    scores = study.best.scores
+    assert scores.scores.accuracy == pytest.approx(0.862963, abs=1e-6)
+    assert len(study.best.predictions) == 1797
+    assert [candidate.number for candidate in study.candidates] == [1, 2, 3, 4]
+
+
+def test_the_command_line_prints_its_leaderboard(
+    frozen: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["leaderboard", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["test_accuracy"] for row in rows] == [0.862963, 0.818519, 0.492593, 0.448148]
+
+
+@pytest.mark.slow
+def test_its_report_is_made(frozen: Path) -> None:
+    page = autocnn.open_study("finished").report()
+    text = Path(page).read_text("utf-8")
+    assert "0.863" in text
+    assert "finished" in text
+
+
+@pytest.mark.slow
+def test_its_best_model_predicts_what_it_did(frozen: Path) -> None:
+    study = autocnn.open_study("finished")
+    found = autocnn.evaluate(study, "digits", split="test")
+    own = study.best.predictions.query("split == 'test'").set_index("path").filter(like="p.")
+    here = found.predictions.set_index("path").loc[own.index].filter(like="p.")
+    assert len(own) == 270
+    np.testing.assert_allclose(here.to_numpy(), own.to_numpy(), atol=1e-5)
+
+
+@pytest.mark.slow
+def test_it_is_exported(frozen: Path) -> None:
+    made = autocnn.open_study("finished").export("keras")
+    metadata = json.loads((Path(made) / "metadata.json").read_text())
+    assert metadata["parity"]["largest_difference"] < 1e-5
+
+
+@pytest.mark.slow
+def test_it_goes_on_with_more_trials(frozen: Path) -> None:
+    before = {p: p.read_bytes() for p in frozen.glob("trials/000?/trial.json")}
+    study = autocnn.open_study("finished").resume(trials=4)
+    assert study.is_done
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(study.trials) == 4
+    with (frozen / "leaderboard.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert "true" in {row["is_default"] for row in rows}
+    assert (frozen / "report.html").is_file()
+    looks = json.loads((frozen / "study.json").read_text())["test_looks"]
+    assert len(looks) == 2
+
+
+@pytest.mark.slow
+def test_a_pickled_classifier_predicts_what_it_did() -> None:
+    from sklearn.datasets import load_digits
+
+    load: Callable[[bytes], autocnn.AutoCNNClassifier] = pickle.loads
+    model = load((HERE / "classifier-0.1.0.pkl").read_bytes())
+    x = load_digits(return_X_y=True)[0][:20]
+    expected = np.load(HERE / "classifier-0.1.0.npy")
+    np.testing.assert_allclose(model.predict_proba(x), expected, atol=1e-5)
