@@ -3,24 +3,38 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Two processes, each of which imports TensorFlow once; a file's tests share their studies.
+# Exact versions; `make CONSTRAINTS=` takes the newest that setup.cfg allows.
+CONSTRAINTS ?= constraints.txt
+# Two processes, each of which imports TensorFlow once; one that has nothing left takes from the other.
+PYTEST := $(BIN)/python -m pytest -q
 PARALLEL := --numprocesses 2 --dist worksteal
+# What needs neither TensorFlow nor another process.
+UNIT := tests/core tests/spaces tests/metrics tests/storage tests/tuning/test_loop.py \
+	tests/tuning/test_budget.py --ignore tests/storage/test_lock.py
 
-.PHONY: demo test test-slow test-all check lint bench clean
+.PHONY: demo test-unit test test-slow test-all test-full check lint bench constraints clean
 
 demo: $(STAMP)
 	$(BIN)/autocnn search --space quick --trials 6 --name demo-$$(date +%Y%m%d-%H%M%S)
 
-# Quick tests, about 6 minutes on 2 cores.
-test: $(STAMP)
-	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL)
+# A tier of seconds.
+test-unit: $(STAMP)
+	$(PYTEST) -m "not slow" $(UNIT)
 
-# Tests with real processes and whole studies, up to an hour on 2 cores.
+# Quick tests and the examples in docstrings.
+test: $(STAMP)
+	$(PYTEST) -m "not slow" $(PARALLEL)
+
+# Tests with real processes and whole studies.
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest -q -m slow $(PARALLEL)
+	$(PYTEST) -m slow $(PARALLEL)
 
 test-all: $(STAMP)
-	$(BIN)/python -m pytest -q $(PARALLEL)
+	$(PYTEST) $(PARALLEL)
+
+# All tests, and of the kills in every stage of a study not a sample, but all of them.
+test-full: $(STAMP)
+	$(PYTEST) --every-kill $(PARALLEL)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -32,11 +46,19 @@ check: lint test-all
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
 
-$(STAMP): setup.cfg pyproject.toml
+# The newest versions that setup.cfg allows, written down; run the tests before you commit them.
+constraints:
+	rm -rf $(VENV)
+	$(MAKE) CONSTRAINTS= $(STAMP)
+	sed -n '/^#/p' constraints.txt > $(VENV)/constraints.txt
+	$(BIN)/python -m pip freeze --all --exclude-editable --exclude pip >> $(VENV)/constraints.txt
+	mv $(VENV)/constraints.txt constraints.txt
+
+$(STAMP): setup.cfg pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) and "autocnn needs Python 3.11 to 3.13: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	$(BIN)/python -m pip install --quiet $(addprefix --constraint ,$(CONSTRAINTS)) --editable ".[test]"
 	touch $@
 
 clean:

@@ -11,6 +11,12 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--every-kill", action="store_true", help="kill studies in all stages, not in a sample"
+    )
+
+
 @pytest.fixture(scope="session")
 def tensorflow_session() -> None:
     """TensorFlow in this process, set as workers set it, before its first operation."""

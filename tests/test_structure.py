@@ -1,6 +1,7 @@
 """What holds for the whole package: its layers, public API, knobs, docs, and the wheel."""
 
 import ast
+import re
 import shutil
 import subprocess
 import sys
@@ -174,3 +175,22 @@ def test_the_wheel_holds_every_space_and_module(tmp_path: Path) -> None:
         for path in (PACKAGE / "reporting" / "templates").iterdir()
     }
     assert spaces | sources | templates | {"autocnn/py.typed"} <= held
+
+
+def test_an_extra_brings_all_others_that_users_may_want() -> None:
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    extras = dict(config["options.extras_require"])
+    (everything,) = extras["all"].split()
+    assert everything == f"autocnn[{','.join(sorted({*extras} - {'all', 'test'}))}]"
+
+
+def test_constraints_are_exact_versions() -> None:
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w.-]+==[\w.+!]+", pin) for pin in pins)
+    named = {pin.partition("==")[0].lower().replace("_", "-") for pin in pins}
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    needed = config["options"]["install_requires"].split()
+    assert {re.split(r"[<>=]", name)[0] for name in needed} <= named

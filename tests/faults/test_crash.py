@@ -45,6 +45,9 @@ STAGES: dict[str, Callable[[Path], object]] = {
     "leaderboard": lambda s: (s / "leaderboard.csv").exists(),
 }
 
+NUM_SAMPLED = 6
+"""Stages in which the studies after the first one are killed, without `--every-kill`."""
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
@@ -62,9 +65,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     ids=lambda changes: changes["name"],
 )
 def test_a_study_killed_in_every_stage_ends_like_one_that_was_not(
-    place: Place, changes: dict[str, Any]
+    place: Place, changes: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
     rng = random.Random(changes["name"])
+    stages = list(STAGES)
+    if changes["name"] != "tpe" and not request.config.getoption("--every-kill"):
+        sample = set(rng.sample(stages, NUM_SAMPLED))
+        stages = [stage for stage in stages if stage in sample]
     changes = {"trials": 8, "finalists": 2, "folds": 3, "deterministic": True, **changes}
     reference, study = place.study(f"{changes['name']}-reference"), place.study(changes["name"])
     code, stderr = place.search(**changes | {"name": reference.name}).wait()
@@ -73,13 +80,13 @@ def test_a_study_killed_in_every_stage_ends_like_one_that_was_not(
     cache_dir = str(place.path / "cache" / study.name)
     session = place.search(**changes, cache_dir=cache_dir)
     killed = []
-    for stage, is_reached in STAGES.items():
-        if kill_when(session, partial(is_reached, study), rng, delay_s=DELAY_S):
+    for stage in stages:
+        if kill_when(session, partial(STAGES[stage], study), rng, delay_s=DELAY_S):
             killed.append(stage)
         session = place.resume(study.name)
     code, stderr = session.wait()
     assert code == 0, stderr
-    assert len(killed) >= 10, killed
+    assert len(killed) >= len(stages) // 2, killed
     assert read_table(study / "trials.csv") == read_table(reference / "trials.csv")
     assert read_table(study / "leaderboard.csv") == read_table(reference / "leaderboard.csv")
     for trained in trained_epochs(study).values():

@@ -403,6 +403,7 @@ def test_a_model_card_needs_a_model(tmp_path: Path) -> None:
         build_model_card(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("most", [None, 3, 0])
 def test_the_page_holds_no_more_images_of_the_data_than_asked(
     tmp_path: Path, most: int | None

@@ -292,7 +292,7 @@ def test_trials_with_another_objective_are_refused(
 
 @pytest.mark.parametrize("sampler", ["hyperband", "grid"])
 def test_samplers_with_a_plan_of_their_own_cannot_begin_with_trials(sampler: str) -> None:
-    with pytest.raises(ConfigError, match="--fork must go with a sampler whose trials do not"):
+    with pytest.raises(ConfigError, match="fork must go with a sampler whose trials do not"):
         resolve_config({"engine": "keras-tuner", "sampler": sampler, "fork": "old"})
 
 
