@@ -21,9 +21,9 @@ from autocnn.reporting.plots.style import (
     NAME_LENGTH,
     display_names,
     display_title,
-    house_style,
     line_style,
     new_figure,
+    plot_style,
     set_legend_texts,
     set_title,
 )
@@ -62,7 +62,7 @@ def draw_learning_curves(
         best_epoch: The trial's epoch with the best objective, marked.
         title: Whose epochs these are.
     """
-    with house_style():
+    with plot_style():
         figure = new_figure(9.0, 3.9)
         panels = figure.subplots(1, 2)
         for axes, metric, label in (
@@ -133,7 +133,7 @@ def draw_gap(gap: Gap, *, title: str) -> Figure:
     worst = largest_real_loss(gap)
     rows = {step.scored: row for row, step in enumerate(gap.steps)}
     values = {step.scored: step.accuracy.value for step in gap.steps}
-    with house_style():
+    with plot_style():
         figure = new_figure(8.6, 1.2 + 0.9 * len(gap.steps))
         axes = figure.add_subplot()
         for loss in gap.losses:
@@ -249,7 +249,7 @@ def draw_robustness(candidates: Sequence[tuple[str, Robustness]], *, title: str)
     panels = disturbances([result for _, result in candidates])
     num_columns = max(1, min(NUM_COLUMNS, len(panels)))
     num_rows = max(1, math.ceil(len(panels) / num_columns))
-    with house_style():
+    with plot_style():
         figure = new_figure(max(2.9 * num_columns, 5.0), 1.3 + 2.1 * num_rows)
         grid = figure.subplots(num_rows, num_columns, sharex=True, sharey=True, squeeze=False)
         for place, axes in enumerate(grid.flat):

@@ -30,9 +30,9 @@ from autocnn.reporting.plots.style import (
     NAME_LENGTH,
     SHARE_COLOURS,
     display_names,
-    house_style,
     line_style,
     new_figure,
+    plot_style,
     set_legend_texts,
     set_title,
 )
@@ -67,7 +67,7 @@ def draw_confusion_matrix(matrix: ConfusionMatrix, *, title: str) -> Figure:
     names = display_names(matrix.labels, max_length=name_length)
     rows = [f"{name}  ({sum(row):,})" for name, row in zip(names, matrix.counts, strict=True)]
     is_upright = max(map(len, names)) * INCHES_PER_LETTER < cell
-    with house_style():
+    with plot_style():
         side = size * cell
         left = max(map(len, rows)) * INCHES_PER_LETTER + 0.6
         below = 0.7 if is_upright else max(map(len, names)) * INCHES_PER_LETTER * 0.8 + 0.6
@@ -208,7 +208,7 @@ def draw_roc(curves: Sequence[RocCurve], *, title: str) -> Figure:
         for curve in averages
     ]
     crowd = [(curve.false_positive_rate, curve.true_positive_rate) for curve in classes]
-    with house_style():
+    with plot_style():
         figure = new_figure(7.9, 5.2)
         axes = figure.add_subplot()
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":", zorder=1)
@@ -263,7 +263,7 @@ def draw_pr(curves: Sequence[PrCurve], *, title: str) -> Figure:
         for index, curve in enumerate(named)
     ]
     crowd = [(curve.recall, curve.precision) for curve in curves] if is_crowded else []
-    with house_style():
+    with plot_style():
         figure = new_figure(7.9, 5.2)
         axes = figure.add_subplot()
         for index, curve in enumerate(named):
@@ -387,7 +387,7 @@ def draw_reliability_bins(bins: Sequence[ReliabilityBin], *, title: str, words: 
         title: What was judged on what.
         words: Lines as narrow as a legend.
     """
-    with house_style():
+    with plot_style():
         figure = new_figure(7.9, 5.6)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
         _draw_bins(above, bins)

@@ -34,9 +34,9 @@ from autocnn.reporting.plots.style import (
     NAME_LENGTH,
     SHARE_COLOURS,
     display_names,
-    house_style,
     new_figure,
     objective_label,
+    plot_style,
     set_title,
     write_note,
 )
@@ -93,7 +93,7 @@ def draw_history(
     """
     history = search_history(trials, maximize=maximize, default=default)
     shelves = _shelves(history, maximize=maximize)
-    with house_style():
+    with plot_style():
         figure = new_figure(9.2, 3.8 + 0.35 * len(shelves))
         if shelves:
             axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(10, len(shelves)))
@@ -124,13 +124,13 @@ def draw_importances(importances: ParamImportances, *, title: str) -> Figure:
     """
     shown = importances.params[:MOST_BARS]
     if not shown:
-        with house_style():
+        with plot_style():
             figure = new_figure(8.0, 1.6)
             write_note(figure, importances.reason)
             set_title(figure, title)
         return figure
     names = display_names([param.name for param in shown], max_length=NAME_LENGTH)
-    with house_style():
+    with plot_style():
         figure = new_figure(8.0, 1.9 + 0.3 * len(shown))
         axes = figure.add_subplot()
         for row, param in enumerate(shown):
@@ -278,7 +278,7 @@ def draw_parallel(
         objective: Its name, a field of `Scores`.
         title: Whose search it is.
     """
-    with house_style():
+    with plot_style():
         if not scored_trials(trials):
             figure = new_figure(8.0, 1.6)
             write_note(figure, "No trial has an objective.")

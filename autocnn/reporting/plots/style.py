@@ -1,7 +1,7 @@
 """The one style of all pictures: colours, lines, type, and names that always fit.
 
 Nothing here changes matplotlib's global settings: pictures are drawn and saved inside
-`house_style()`.
+`plot_style()`.
 """
 
 import textwrap
@@ -103,7 +103,7 @@ NO_GLYPH = "□"
 
 
 @contextmanager
-def house_style() -> Iterator[None]:
+def plot_style() -> Iterator[None]:
     """The defaults of matplotlib with autocnn's changes, until the block ends."""
     changes: dict[Any, Any] = {
         "font.family": list(installed_fonts()),
@@ -160,7 +160,7 @@ def save_png(figure: Figure, target: Path | BinaryIO) -> None:
         figure: As the functions of `plots` return it.
         target: A path, or a binary file open for writing.
     """
-    with house_style():
+    with plot_style():
         figure.savefig(
             target,
             format="png",

@@ -13,10 +13,10 @@ from autocnn.reporting.plots.style import (
     display_names,
     display_title,
     has_glyph,
-    house_style,
     line_style,
     new_figure,
     objective_label,
+    plot_style,
     save_png,
     set_title,
     write_note,
@@ -27,13 +27,13 @@ NO_FONT_HAS_IT = "\U000e0fff"  # unassigned
 
 def test_style_ends_with_its_block() -> None:
     before = dict(mpl.rcParams)
-    with house_style():
+    with plot_style():
         assert mpl.rcParams["axes.titlelocation"] == "left"
     assert dict(mpl.rcParams) == before
 
 
 def test_style_does_not_depend_on_the_users_own() -> None:
-    with mpl.rc_context({"xtick.labelsize": 30, "axes.grid": True}), house_style():
+    with mpl.rc_context({"xtick.labelsize": 30, "axes.grid": True}), plot_style():
         assert mpl.rcParams["axes.grid"] is False
         assert mpl.rcParams["xtick.labelsize"] == 8.5
 
@@ -50,7 +50,7 @@ def test_ten_lines_differ_without_colour() -> None:
 
 
 def test_a_legend_shows_whole_dashes() -> None:
-    with house_style():
+    with plot_style():
         length = mpl.rcParams["legend.handlelength"] * mpl.rcParams["legend.fontsize"]
         assert all(sum(dashes) * mpl.rcParams["lines.linewidth"] < length for dashes in DASHES)
 
