@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.classifier.old_names import add_old_names
 from autocnn.core.own_model import OwnModel
 from autocnn.core.records import ModelInput
 from autocnn.data.sources.open import num_threads
 from autocnn.inference.predict.reading import read_image
 from autocnn.inference.predict.runtimes import Runtime, open_keras
+
+add_old_names()
 
 
 @dataclass(frozen=True)

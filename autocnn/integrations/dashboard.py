@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from autocnn.core.errors import MissingExtraError, StudyError, Text, UsageError
+from autocnn.core.extras import install_line
 from autocnn.storage import StudyFolder
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def open_dashboard(folder: StudyFolder, *, host: str, port: int) -> DashboardSer
     if importlib.util.find_spec("optuna_dashboard") is None:
         raise MissingExtraError(
             "autocnn dashboard: needs the package optuna-dashboard, got none.",
-            remedy="Install it: pip install 'autocnn[dashboard]'",
+            remedy=install_line("dashboard"),
         )
     _check_database(folder)
     try:

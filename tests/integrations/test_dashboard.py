@@ -121,5 +121,5 @@ def test_what_has_no_database_of_optuna(tmp_path: Path) -> None:
 
 def test_without_optuna_dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'autocnn\[dashboard\]'"):
+    with pytest.raises(MissingExtraError, match="pip install 'optuna-dashboard>="):
         open_dashboard(make_study(tmp_path), host="", port=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from autocnn.core.errors import MissingExtraError, UsageError
+from autocnn.core.extras import install_line
 from autocnn.core.records import ExportFormat, Precision
 from autocnn.inference.predict.runtimes import EXTRAS
 
@@ -106,5 +107,5 @@ def check_packages(chosen: Format) -> None:
         if importlib.util.find_spec(module) is None:
             raise MissingExtraError(
                 f"The format {chosen.name} needs the package {package}, which is not installed.",
-                remedy=f"Install it: pip install 'autocnn[{EXTRAS[package]}]'",
+                remedy=install_line(EXTRAS[package]),
             )

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.errors import ExportError, MissingExtraError
+from autocnn.core.extras import install_line
 from autocnn.core.quiet import silent_stderr
 from autocnn.core.records import ExportMetadata
 from autocnn.inference.metadata import METADATA_FILE
@@ -130,7 +131,7 @@ def import_extra(module: str, package: str) -> Any:
     except ImportError as error:
         raise MissingExtraError(
             f"{package} must be installed for this, got: {error}.",
-            remedy=f"Install it: pip install 'autocnn[{EXTRAS[package]}]'",
+            remedy=install_line(EXTRAS[package]),
         ) from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from autocnn.core.config import MLFLOW_DEFAULT, StudyConfig
 from autocnn.core.errors import MissingExtraError, Text
 from autocnn.core.events import Observer
+from autocnn.core.extras import install_line
 from autocnn.core.records import EpochScore, Params, TrialRecord
 from autocnn.integrations.trackers.base import Background, Tracker
 from autocnn.storage import StudyFolder
@@ -22,7 +23,7 @@ def check_extras(config: StudyConfig) -> None:
         if is_asked and importlib.util.find_spec(package) is None:
             raise MissingExtraError(
                 Text(f"{{{package}}}: needs the package {package}, got none."),
-                remedy=f"Install it: pip install 'autocnn[{package}]'",
+                remedy=install_line(package),
             )
 
 

@@ -8,6 +8,7 @@ import keras_tuner
 import numpy as np
 
 from autocnn.core.errors import MissingExtraError
+from autocnn.core.extras import install_line
 from autocnn.core.records import ParamValue
 from autocnn.integrations.tuners.fitting import METRICS, fit_model
 from autocnn.spaces.files import load_space
@@ -50,7 +51,7 @@ class AutoCNNHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
         if importlib.util.find_spec("tensorboard") is None:
             raise MissingExtraError(
                 "KerasTuner: its tuners need the package tensorboard, got none.",
-                remedy="Install it: pip install 'autocnn[tensorboard]'",
+                remedy=install_line("tensorboard"),
             )
         loaded = load_space(space) if isinstance(space, str) else space
         self.space = loaded.narrow("image_size", [image_shape[0]])

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from autocnn.core.errors import ExportError, MissingExtraError
+from autocnn.core.extras import install_line
 from autocnn.core.records import ExportMetadata, Familiarity, ModelInput
 from autocnn.inference.export.graphs import keras_graph
 from autocnn.inference.predict.runtimes import import_extra, open_keras, open_runtime, sha256_of
@@ -199,4 +200,4 @@ def test_a_missing_runtime_gives_the_line_that_installs_it(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError) as caught:
         import_extra("onnxruntime", "onnxruntime")
-    assert "pip install 'autocnn[onnx]'" in caught.value.remedy
+    assert caught.value.remedy == install_line("onnx")

@@ -186,7 +186,7 @@ def test_numbers_of_an_epoch_are_those_that_were_measured() -> None:
 
 
 @pytest.mark.parametrize("package", ["tensorboard", "mlflow"])
-def test_a_missing_package_is_named_with_its_extra(
+def test_a_missing_package_is_named_with_the_line_that_installs_it(
     package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -194,7 +194,7 @@ def test_a_missing_package_is_named_with_its_extra(
     asked = (
         StudyConfig(tensorboard=True) if package == "tensorboard" else StudyConfig(mlflow="default")
     )
-    with pytest.raises(MissingExtraError, match=rf"pip install 'autocnn\[{package}\]'"):
+    with pytest.raises(MissingExtraError, match=f"pip install '{package}>="):
         check_extras(asked)
 
 
