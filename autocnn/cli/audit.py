@@ -5,35 +5,25 @@ from typing import Any
 
 import click
 
-from autocnn.cli.options import Size
+from autocnn.cli.options import setting, settings
 from autocnn.cli.words import DataPlace
 
-_FRACTION = click.FloatRange(0, 0.5, min_open=True, max_open=True)
 
-
-# fmt: off
 @click.command("audit")
 @click.argument("data", type=DataPlace())
-@click.option("--split-out", metavar="FILE", type=click.Path(path_type=Path),
-              help="Write a split without leaks, a CSV to be given as DATA.  [none]")
+@click.option(
+    "--split-out",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write a split without leaks, a CSV to be given as DATA.  [none]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print audit.json in place of the tables.")
-@click.option("--val-fraction", type=_FRACTION, help="Size of a missing val split.  [0.15]")
-@click.option("--test-fraction", type=_FRACTION, help="Size of a missing test split.  [0.15]")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="Seed of what is made.  [0]")
-@click.option("--image-size", type=click.IntRange(8, 1024),
-              help="Side in px at which images are compared.  [chosen from the data]")
-@click.option("--channels", type=click.Choice(["auto", "grey", "rgb"]),
-              help="auto: grey if all images are grey in content.  [auto]")
-@click.option("--max-unreadable", type=click.FloatRange(0, 1),
-              help="Fraction of unreadable files that is tolerated.  [0.05]")
-@click.option("--cache-dir", type=click.Path(path_type=Path),
-              help="Folder for decoded images.  [the platform's cache folder]")
-@click.option("--cache-limit", "cache_limit_gb", type=Size(),
-              help="Size at which the oldest decoded images go.  [10GB]")
+@settings("val_fraction", "test_fraction", "seed")
+@setting("image_size", meaning="Side in px at which images are compared.")
+@setting("channels", unset="auto")
+@settings("max_unreadable", "cache_dir", "cache_limit_gb")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
-def command(
-    data: str, split_out: Path | None, as_json: bool, quiet: bool, **flags: Any
-) -> int:
+def command(data: str, split_out: Path | None, as_json: bool, quiet: bool, **flags: Any) -> int:
     """Look at DATA before anything is trained on it; a search does the same first.
 
     Counts images per split and class; finds unreadable, blank and odd files, copies within and

@@ -1,9 +1,16 @@
-"""Kinds of option values that several commands read."""
+"""The options that several commands have: those of the settings, made from the config."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin
 
 import click
+from pydantic.fields import FieldInfo
 
+from autocnn.cli.words import FilePlace, SamplerName, SpaceName, StudyName
+from autocnn.core import config
+from autocnn.core.config import MLFLOW_DEFAULT, StudyConfig, plain_name
 from autocnn.core.errors import ConfigError
 from autocnn.core.quantities import parse_duration, parse_size
 
@@ -38,10 +45,115 @@ class Size(click.ParamType[float]):
             self.fail(error.message, param, ctx)
 
 
+Decorated = Callable[..., Any]
+
+_BY_NAME: Mapping[str, click.ParamType[Any]] = {
+    "space": SpaceName(),
+    "model": FilePlace(),
+    "fork": StudyName(),
+    "sampler": SamplerName(get_args(config.SamplerName)),
+}
+"""Settings that completion knows more of than their type says."""
+
+
+def option_name(field: str) -> str:
+    """The option of a setting.
+
+    >>> option_name("trial_timeout_s")
+    '--trial-timeout'
+    """
+    return f"--{plain_name(field).replace('_', '-')}"
+
+
+def setting(
+    field: str, *, meaning: str | None = None, unset: str | None = None
+) -> Callable[[Decorated], Decorated]:
+    """The option of a setting: type, range, choices, meaning and default come from the config.
+
+    It is None where it is not given, so that a file may say it.
+
+    Args:
+        field: Of `StudyConfig`.
+        meaning: Another sentence, where a command means something more special.
+        unset: What decides without it, where a command has another default.
+    """
+    info = StudyConfig.model_fields[field]
+    shown = _shown_default(field, info) if unset is None else unset
+    text = meaning or info.description or ""
+    given: dict[str, Any] = {"help": f"{text}  [{shown}]" if shown else text}
+    if info.annotation is bool:
+        given |= {"is_flag": True, "default": None}
+    elif field == "mlflow":
+        given |= {"is_flag": False, "flag_value": MLFLOW_DEFAULT, "metavar": "[URI]"}
+    else:
+        given |= {"type": _type_of(field, info)}
+    if field == "model":
+        given |= {"metavar": "FILE:FUNCTION"}
+    return click.option(option_name(field), field, **given)
+
+
+def settings(*fields: str) -> Callable[[Decorated], Decorated]:
+    """The options of several settings, in their order."""
+
+    def decorate(command: Decorated) -> Decorated:
+        for field in reversed(fields):
+            command = setting(field)(command)
+        return command
+
+    return decorate
+
+
+def _type_of(field: str, info: FieldInfo) -> click.ParamType[Any]:
+    if field in _BY_NAME:
+        return _BY_NAME[field]
+    if field.endswith("_s"):
+        return Duration()
+    if field.endswith("_gb"):
+        return Size()
+    kind = next(one for one in _alternatives(info.annotation) if one is not type(None))
+    if kind is Path:
+        return click.Path(path_type=Path)
+    if get_origin(kind) is Literal:
+        return click.Choice(get_args(kind))
+    return _range(kind, info) if kind in (int, float) else click.STRING
+
+
+def _alternatives(annotation: Any) -> Sequence[Any]:
+    """The types of `A | B`, or the one type."""
+    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+
+
+def _range(kind: type, info: FieldInfo) -> click.ParamType[Any]:
+    """The numbers that the rules of the field allow."""
+    rules = {
+        name: getattr(rule, name)
+        for rule in info.metadata
+        for name in ("ge", "gt", "le", "lt")
+        if hasattr(rule, name)
+    }
+    make = click.IntRange if kind is int else click.FloatRange
+    return make(
+        rules.get("ge", rules.get("gt")),
+        rules.get("le", rules.get("lt")),
+        min_open="gt" in rules,
+        max_open="lt" in rules,
+    )
+
+
+def _shown_default(field: str, info: FieldInfo) -> str:
+    """The default as help shows it; empty where there is nothing to say."""
+    if info.default is None:
+        assert isinstance(info.json_schema_extra, dict)
+        return str(info.json_schema_extra["unset"])
+    if isinstance(info.default, bool):
+        return ""
+    return f"{info.default:g}GB" if field.endswith("_gb") else str(info.default)
+
+
 results_option = click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path("results"),
+    default=StudyConfig.model_fields["results"].default,
     show_default=True,
-    help="Folder that holds the studies.",
+    help=StudyConfig.model_fields["results"].description,
 )

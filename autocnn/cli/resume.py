@@ -5,56 +5,28 @@ from typing import Any
 
 import click
 
-from autocnn.cli.options import Duration, Size, results_option
+from autocnn.cli.options import results_option, setting
 from autocnn.cli.words import StudyName
+
+BEFORE = "as before"
 
 
 @click.command("resume")
 @click.argument("study", required=False, type=StudyName())
-@click.option(
-    "--trials",
-    type=click.IntRange(1),
-    help="Trials of the study in all, not in addition.  [as before]",
+@setting("trials", meaning="Trials of the study in all, not in addition.", unset=BEFORE)
+@setting("budget_s", meaning="Time of the study in all, earlier sessions included.", unset=BEFORE)
+@setting("workers", unset=BEFORE)
+@setting("threads", unset=BEFORE)
+@setting("trial_timeout_s", meaning="Time for one trial, from now on.", unset=BEFORE)
+@setting("memory_limit_gb", meaning="Memory of one trial.", unset=BEFORE)
+@setting("disk_limit_gb", unset=BEFORE)
+@setting("cache_dir", unset=BEFORE)
+@setting(
+    "tensorboard",
+    meaning="From now on, write the curves of all trials for TensorBoard too.",
+    unset=BEFORE,
 )
-@click.option(
-    "--budget",
-    "budget_s",
-    type=Duration(),
-    help="Time of the study in all, earlier sessions included.  [as before]",
-)
-@click.option("--workers", type=click.IntRange(1), help="Trials at once.  [as before]")
-@click.option("--threads", type=click.IntRange(1), help="Threads per trial.  [as before]")
-@click.option(
-    "--trial-timeout",
-    "trial_timeout_s",
-    type=Duration(),
-    help="Time for one trial, from now on.  [as before]",
-)
-@click.option(
-    "--memory-limit", "memory_limit_gb", type=Size(), help="Memory of one trial.  [as before]"
-)
-@click.option(
-    "--disk-limit",
-    "disk_limit_gb",
-    type=Size(),
-    help="Size that the study's folder may reach.  [as before]",
-)
-@click.option(
-    "--cache-dir", type=click.Path(path_type=Path), help="Folder for decoded images.  [as before]"
-)
-@click.option(
-    "--tensorboard",
-    is_flag=True,
-    default=None,
-    help="From now on, write the curves of all trials for TensorBoard too.  [as before]",
-)
-@click.option(
-    "--mlflow",
-    is_flag=False,
-    flag_value="default",
-    metavar="[URI]",
-    help="From now on, log all trials to MLflow too.  [as before]",
-)
+@setting("mlflow", meaning="From now on, log all trials to MLflow too.", unset=BEFORE)
 @click.option(
     "--force-unlock",
     is_flag=True,

@@ -10,8 +10,8 @@ class SectionedCommand(click.Command):
     """Lists the options under headings, in place of one list.
 
     Args:
-        sections: Heading -> its options, as `--trials`, in their order. Options of none stand
-            last, under `Other`.
+        sections: Heading -> its options, by the names of their parameters, in their order.
+            Options of none stand last, under `Other`.
     """
 
     def __init__(self, *arguments: Any, sections: Mapping[str, Sequence[str]], **keywords: Any):
@@ -24,7 +24,7 @@ class SectionedCommand(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if isinstance(parameter, click.Option) and record is not None:
-                records[max(parameter.opts, key=len)] = record
+                records[parameter.name] = record
         for heading, names in self.sections.items():
             rows = [records.pop(name) for name in names]
             with formatter.section(heading):

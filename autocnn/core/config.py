@@ -20,8 +20,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from autocnn.core.errors import ConfigError, Text
 from autocnn.core.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
@@ -57,86 +55,136 @@ PRUNERS: dict[str, tuple[PrunerName, ...]] = {
 """The pruners of each engine, its default first; KerasTuner's oracles never stop a trial."""
 
 
+def _setting(default: Any, meaning: str, *, unset: str = "", **rules: Any) -> Any:
+    """A field of `StudyConfig`: the one place of its default and its meaning.
+
+    Args:
+        default: None where something else decides, which `unset` names.
+        meaning: A sentence, for the help of the commands and their page in docs/ too.
+        unset: What decides without it, in a few words; empty: nothing.
+        **rules: Of pydantic.
+    """
+    return Field(default, description=meaning, json_schema_extra={"unset": unset}, **rules)
+
+
 class StudyConfig(BaseModel):
     """Everything that decides a study, except the data and the space themselves.
 
-    Attributes:
-        data: Path to the images, or the name of a built-in set.
-        name: Name of the study; None: from the data and the time.
-        results: Folder that holds the studies.
-        space: Name or path of the search space.
-        model: The user's own model, FILE:FUNCTION or MODULE:FUNCTION; None: autocnn's
-            networks.
-        trials: Trials in the study.
-        budget_s: Seconds for the whole study, finalists included; None: no limit.
-        epochs: Most epochs per trial; None: what the space says.
-        trial_timeout_s: Seconds that one trial may take; None: no limit.
-        objective: What the search improves, measured on val.
-        max_gap: Largest train - val gap of the objective that counts as feasible.
-        engine, sampler, pruner: What proposes params and stops hopeless trials; None: the
-            engine's default.
-        finalists: Top trials that are retrained and judged on test, beside the default
-            configuration.
-        folds: Parts in which train + val is cut to judge the finalists; 0: val decides.
-        fold_repeats: Times that it is cut anew.
-        seed: Seed of everything random.
-        image_size: Side of the square input in px; None: from the data.
-        channels: Grey or RGB; auto: by looking at the images; None: what the space says.
-        val_fraction, test_fraction: Size of a split that is missing, of the images that
-            are in no given val or test split.
-        max_unreadable: Fraction of unreadable files above which it is an error.
-        cache_dir: Where decoded images are kept; None: the platform's cache folder.
-        cache_limit_gb: Size above which the oldest decoded sets are deleted.
-        weights: File with pretrained weights for the `pretrained` family.
-        workers: Trials at once; None: chosen for the machine.
-        threads: Threads per trial; None: chosen for the machine.
-        precision: Arithmetic of the models; auto: chosen for the machine.
-        deterministic: One trial at a time on one thread with reproducible operations.
-        memory_limit_gb: Memory of one trial's process, GB; None: its share of the machine's.
-        disk_limit_gb: Size that the study's folder may reach, GB.
-        fork: Study whose still-valid trials are taken over, a name or a path.
-        tensorboard: Write the curves of the trials as TensorBoard's event files too.
-        mlflow: Server or database that gets the trials as MLflow runs, a URI; default: what
-            MLFLOW_TRACKING_URI says; None: no.
+    Each field has its meaning and its default beside it. `_s` are seconds, or text like 90s, 30m
+    or 2h; `_gb` are GB (10^9 bytes), or text like 500MB or 2GB.
+
+    >>> config = StudyConfig(data="images", trials=20, budget_s="2h")
+    >>> config.trials, config.budget_s, config.folds
+    (20, 7200.0, 3)
+    >>> print(StudyConfig.model_fields["trials"].description)
+    Trials in the study.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: str = "digits"
-    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
-    results: Path = Path("results")
-    space: str = "default"
-    model: str | None = None
-    trials: int = Field(default=50, ge=1)
-    budget_s: float | None = Field(default=None, gt=0)
-    epochs: int | None = Field(default=None, ge=1)
-    trial_timeout_s: float | None = Field(default=None, gt=0)
-    objective: Objective = "balanced_accuracy"
-    max_gap: float | None = Field(default=None, ge=0)
-    engine: EngineName = "optuna"
-    sampler: SamplerName | None = None
-    pruner: PrunerName | None = None
-    finalists: int = Field(default=3, ge=1)
-    folds: int = Field(default=3, ge=0, le=20)
-    fold_repeats: int = Field(default=1, ge=1, le=10)
-    seed: int = Field(default=0, ge=0, lt=2**31)
-    image_size: int | None = Field(default=None, ge=8, le=1024)
-    channels: Channels | None = None
-    val_fraction: float = Field(default=0.15, gt=0, lt=0.5)
-    test_fraction: float = Field(default=0.15, gt=0, lt=0.5)
-    max_unreadable: float = Field(default=0.05, ge=0, le=1)
-    cache_dir: Path | None = None
-    cache_limit_gb: float = Field(default=10.0, gt=0)
-    weights: Path | None = None
-    deterministic: bool = False
-    workers: int | None = Field(default=None, ge=1)
-    threads: int | None = Field(default=None, ge=1)
-    precision: Precision = "auto"
-    memory_limit_gb: float | None = Field(default=None, gt=0)
-    disk_limit_gb: float = Field(default=50.0, gt=0)
-    fork: str | None = None
-    tensorboard: bool = False
-    mlflow: str | None = None
+    data: str = _setting("digits", "Path to the images, or the name of a built-in set.")
+    name: str | None = _setting(
+        None,
+        "Name of the study, and of its folder.",
+        unset="data and time",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$",
+    )
+    results: Path = _setting(Path("results"), "Folder that holds the studies.")
+    space: str = _setting(
+        "default",
+        "What is searched: quick, default, mri, resnet, transfer, or a YAML file; see "
+        "`autocnn spaces`.",
+    )
+    model: str | None = _setting(
+        None,
+        "Search a model of your own, FILE:FUNCTION or MODULE:FUNCTION: a function of (params, "
+        "image_shape, num_classes), with a space of its parameters.",
+        unset="autocnn's networks",
+    )
+    trials: int = _setting(50, "Trials in the study.", ge=1)
+    budget_s: float | None = _setting(
+        None, "Time for all of it, finalists included: 90s, 30m, 2h.", unset="no limit", gt=0
+    )
+    epochs: int | None = _setting(None, "Most epochs per trial.", unset="the space's", ge=1)
+    trial_timeout_s: float | None = _setting(None, "Time for one trial.", unset="no limit", gt=0)
+    objective: Objective = _setting(
+        "balanced_accuracy", "What the search improves, measured on val."
+    )
+    max_gap: float | None = _setting(
+        None,
+        "Largest gap between train and val that is acceptable, e.g. 0.02; trials beyond it rank "
+        "behind.",
+        unset="any",
+        ge=0,
+    )
+    engine: EngineName = _setting("optuna", "What proposes params.")
+    sampler: SamplerName | None = _setting(
+        None,
+        "How: Optuna's tpe, random, qmc; KerasTuner's bayesian, random, hyperband, grid.",
+        unset="; ".join(names[0] for names in SAMPLERS.values()),
+    )
+    pruner: PrunerName | None = _setting(
+        None, "How Optuna stops hopeless trials.", unset=PRUNERS["optuna"][0]
+    )
+    finalists: int = _setting(
+        3,
+        "Best trials that are retrained and scored on test, beside the default configuration.",
+        ge=1,
+    )
+    folds: int = _setting(
+        3, "Folds of train + val on which finalists are compared; 0: val decides.", ge=0, le=20
+    )
+    fold_repeats: int = _setting(1, "Times that the folds are cut anew.", ge=1, le=10)
+    seed: int = _setting(0, "Seed of everything random.", ge=0, lt=2**31)
+    image_size: int | None = _setting(
+        None, "Side of the square input in px.", unset="chosen from the data", ge=8, le=1024
+    )
+    channels: Channels | None = _setting(
+        None, "auto: grey if all images are grey in content.", unset="the space's"
+    )
+    val_fraction: float = _setting(0.15, "Size of a missing val split.", gt=0, lt=0.5)
+    test_fraction: float = _setting(0.15, "Size of a missing test split.", gt=0, lt=0.5)
+    max_unreadable: float = _setting(
+        0.05, "Fraction of unreadable files that is tolerated.", ge=0, le=1
+    )
+    cache_dir: Path | None = _setting(
+        None,
+        "Folder for decoded images, shared by all studies.",
+        unset="the platform's cache folder",
+    )
+    cache_limit_gb: float = _setting(
+        10.0, "Size at which the oldest decoded images are deleted.", gt=0
+    )
+    weights: Path | None = _setting(
+        None, "Pretrained weights for the transfer space (.h5).", unset="ImageNet's"
+    )
+    deterministic: bool = _setting(
+        False,
+        "One trial at a time on one thread: the same numbers at any time, also when it is "
+        "stopped and resumed.",
+    )
+    workers: int | None = _setting(None, "Trials at once.", unset="one per processor", ge=1)
+    threads: int | None = _setting(None, "Threads per trial.", unset="processors/workers", ge=1)
+    precision: Precision = _setting("auto", "Arithmetic; auto: bfloat16 where the machine has it.")
+    memory_limit_gb: float | None = _setting(
+        None,
+        "Memory of one trial: 500MB, 2GB; above it, the trial is repeated with half its batch, "
+        "then given up.",
+        unset="its share of the machine's",
+        gt=0,
+    )
+    disk_limit_gb: float = _setting(
+        50.0, "Size that the study's folder may reach before it stops.", gt=0
+    )
+    fork: str | None = _setting(None, "Begin with the trials of this study that are still valid.")
+    tensorboard: bool = _setting(
+        False, "Write the curves of all trials for TensorBoard too, into the study."
+    )
+    mlflow: str | None = _setting(
+        None,
+        "Log all trials to MLflow too: http://HOST:PORT, https://HOST, sqlite:///FILE or, left "
+        "out, what MLFLOW_TRACKING_URI says.",
+    )
 
     @field_validator("budget_s", "trial_timeout_s", mode="before")
     @classmethod
@@ -277,6 +325,9 @@ def _explain(error: ValidationError, flags: Mapping[str, Any], file: Path | None
 
 
 def _read_file(file: Path) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
     try:
         text = file.read_text("utf-8")
         data = (

@@ -14,6 +14,7 @@ from click.shell_completion import ShellComplete
 
 from autocnn.cli.completion import COMPLETION_VARIABLE, INSTALL
 from autocnn.cli.main import COMMANDS, cli, run
+from autocnn.cli.options import option_name
 from autocnn.cli.search import SECTIONS
 from autocnn.core.config import SAMPLERS
 from autocnn.spaces.files import shipped_names
@@ -179,7 +180,7 @@ def test_options_of_search_stand_in_one_section_each(capsys: pytest.CaptureFixtu
     text = capsys.readouterr().out
     places = [text.index(f"\n{heading}:\n") for heading in (*SECTIONS, "Other")]
     assert places == sorted(places)
-    listed = [name for names in SECTIONS.values() for name in names]
+    listed = [option_name(field) for fields in SECTIONS.values() for field in fields]
     assert len(listed) == len(set(listed))
     command = cli.get_command(click.Context(cli), "search")
     assert command is not None
