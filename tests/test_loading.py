@@ -78,7 +78,7 @@ PROGRAMS = {
     "read-a-leaderboard": Program("import autocnn.reporting.leaderboard", HEAVY | {"numpy"}),
     "prepare-to-draw": Program("import autocnn.reporting.page", HEAVY | {"jinja2"}),
     "report": Program(command(0, "report", "mine"), NETWORKS),
-    "metrics": Program("import autocnn.metrics.metrics, autocnn.metrics.robustness", SCORING),
+    "metrics": Program("import autocnn.metrics.scores, autocnn.metrics.robustness", SCORING),
     "data": Program("import autocnn.data", NETWORKS | {"pandas", "sklearn"}),
     "tensorboard": Program("import autocnn.integrations.trackers.tensorboard", NETWORKS),
 }

@@ -12,7 +12,7 @@ import numpy as np
 from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
 from autocnn.core.records import Calibration, CalibrationScores, ReliabilityBin
 from autocnn.metrics.intervals import effective_number, wilson_interval
-from autocnn.metrics.metrics import score
+from autocnn.metrics.scores import score
 from autocnn.metrics.weighted import NUM_BINS, check_groups, check_predictions, confidence_bins
 
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.2, 20.0

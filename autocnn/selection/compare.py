@@ -16,7 +16,7 @@ from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, 
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.comparison import compare
 from autocnn.metrics.ensembles import choose_ensemble, pick_simplest
-from autocnn.metrics.metrics import score
+from autocnn.metrics.scores import score
 
 Kind = Literal["refit", "folds", "ensemble"]
 

@@ -10,7 +10,7 @@ from autocnn.core.csv_tables import Cell
 from autocnn.core.records import SPLITS, Gap, Robustness
 from autocnn.data import Dataset
 from autocnn.metrics.curves import pr_curves, roc_curves
-from autocnn.metrics.metrics import confusion_matrix
+from autocnn.metrics.scores import confusion_matrix
 from autocnn.reporting.plots import (
     draw_confusion_matrix,
     draw_gap,

@@ -21,8 +21,8 @@ from autocnn.core.records import (
 from autocnn.metrics.calibration import apply_temperature, check_calibration
 from autocnn.metrics.comparison import compare
 from autocnn.metrics.gap import take_apart
-from autocnn.metrics.metrics import score_split
 from autocnn.metrics.robustness import summarize
+from autocnn.metrics.scores import score_split
 from autocnn.selection.compare import Contender
 from autocnn.selection.judge import Judged, Made, Verdict
 from autocnn.selection.plan import FinalistsPlan

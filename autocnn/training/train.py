@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from autocnn.core.errors import AutocnnError
 from autocnn.core.records import EpochScore, Scores
 from autocnn.execution.tasks import TrainingResult, TrainingTask
-from autocnn.metrics.metrics import score
+from autocnn.metrics.scores import score
 from autocnn.spaces.knobs import Settings
 from autocnn.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from autocnn.training.networks import build_model

@@ -16,7 +16,7 @@ from autocnn.metrics.calibration import (
     fit_temperature,
     reliability_bins,
 )
-from autocnn.metrics.metrics import score
+from autocnn.metrics.scores import score
 from tests.metrics.predictions import make_predictions
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from autocnn.core.arrays import DoubleArray, IntArray
 from autocnn.metrics.ensembles import choose_ensemble, pick_simplest
-from autocnn.metrics.metrics import score
+from autocnn.metrics.scores import score
 
 
 def make_models(

@@ -6,7 +6,7 @@ import pytest
 from autocnn.core.records import Gap, ScoredSet, Scores, SplitScores
 from autocnn.metrics.gap import take_apart
 from autocnn.metrics.intervals import difference_interval, wilson_interval
-from autocnn.metrics.metrics import score_split
+from autocnn.metrics.scores import score_split
 from tests.metrics.predictions import NAMES, make_predictions
 
 SIZES = {"train": 4855, "val": 857, "folds": 5712, "test": 1311, "test_clean": 1095}

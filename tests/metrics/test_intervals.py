@@ -12,7 +12,7 @@ from autocnn.metrics.intervals import (
     share_interval,
     wilson_interval,
 )
-from autocnn.metrics.metrics import score, score_split
+from autocnn.metrics.scores import score, score_split
 from autocnn.metrics.weighted import resample_mean
 from tests.metrics.predictions import NAMES, make_predictions
 

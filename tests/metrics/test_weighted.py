@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as reference
 
 from autocnn.metrics import weighted
-from autocnn.metrics.metrics import METRICS, score
+from autocnn.metrics.scores import METRICS, score
 from autocnn.metrics.weighted import WeightedMetrics, check_predictions, draw_weights, resample_mean
 from tests.metrics.predictions import make_predictions
 

@@ -26,7 +26,7 @@ from autocnn.inference.evaluate.reference import Reference
 from autocnn.inference.evaluate.words import describe
 from autocnn.metrics.calibration import reliability_bins
 from autocnn.metrics.intervals import difference_interval
-from autocnn.metrics.metrics import METRICS, confusion_matrix, score_split
+from autocnn.metrics.scores import METRICS, confusion_matrix, score_split
 
 IMAGES_AT_ONCE = 1024
 """Images that the model is given at a time: what bounds the memory."""

@@ -12,7 +12,7 @@ from autocnn.core.errors import DataError
 from autocnn.core.records import Interval
 from autocnn.inference.evaluate import Reference, assess
 from autocnn.inference.evaluate.assess import IMAGES_AT_ONCE
-from autocnn.metrics.metrics import score_split
+from autocnn.metrics.scores import score_split
 from tests.inference.evaluate.models import CLASSES, BrightThird, draw, write_folder
 
 STUDY = Reference(

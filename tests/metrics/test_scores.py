@@ -11,7 +11,7 @@ from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.records import Scores
 from autocnn.metrics import weighted
 from autocnn.metrics.intervals import share_interval, wilson_interval
-from autocnn.metrics.metrics import CLASS_METRICS, METRICS, confusion_matrix, score, score_split
+from autocnn.metrics.scores import CLASS_METRICS, METRICS, confusion_matrix, score, score_split
 from tests.metrics.predictions import NAMES, make_predictions
 
 
