@@ -98,7 +98,7 @@ def candidate(number: int) -> CandidateRecord:
     )
 
 
-def retrained(trial: int, fold: int = 0) -> RetrainedRecord:
+def retrained(trial: int, fold: int | None = None) -> RetrainedRecord:
     """A trial that was retrained for two epochs."""
     return RetrainedRecord(
         trial=trial, fold=fold, epochs=2, num_weights=5, seconds=3.5, history=(epoch(1), epoch(2))

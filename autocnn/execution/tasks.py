@@ -166,7 +166,7 @@ class CandidateTask:
         disturbed: Positions in `test_rows` of the images for the robustness.
         explained: Positions in `test_rows` of the images whose maps all candidates share.
         per_class: Most wrong and most right images of each class that get a map besides.
-        results_path: Where the .npz goes, see `training.candidate.make_candidate`.
+        results_path: Where the .npz of `training.measurements` goes.
         threads: Threads of TensorFlow.
         seed: Of the disturbances and of random weights.
         own_model: Of the members, where they are the user's own: it holds their layers.
@@ -191,17 +191,7 @@ class CandidateTask:
 
 @dataclass(frozen=True)
 class CandidateResult:
-    """Cost of a candidate.
-
-    Attributes:
-        num_weights: Weights of the model.
-        flops: Floating-point operations for one image.
-        latency_ms: Median time for one image.
-    """
-
-    num_weights: int
-    flops: int | None = None
-    latency_ms: float | None = None
+    """The model and its measurements were written."""
 
 
 @dataclass(frozen=True)

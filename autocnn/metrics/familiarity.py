@@ -54,6 +54,23 @@ class Reference:
             arrays["test_share"] = np.array(facts.test_share)
         return arrays
 
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]]) -> "Reference":
+        """What `arrays` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: When it is no such thing.
+        """
+        features = np.asarray(arrays["reference"], np.float32)
+        facts = Familiarity(
+            neighbours=int(arrays["neighbours"]),
+            num_reference=len(features),
+            threshold=float(arrays["threshold"]),
+            val_share=float(arrays["val_share"]),
+            test_share=float(arrays["test_share"]) if "test_share" in arrays else None,
+        )
+        return cls(features, facts)
+
 
 def choose_reference(
     labels: NDArray[np.integer], number: int = NUM_REFERENCE, *, seed: int
@@ -156,15 +173,7 @@ def read_reference(path: Path) -> Reference:
     try:
         # Opened here: of a broken file, np.load leaves its own handle to the collector.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            features = np.asarray(arrays["reference"], np.float32)
-            facts = Familiarity(
-                neighbours=int(arrays["neighbours"]),
-                num_reference=len(features),
-                threshold=float(arrays["threshold"]),
-                val_share=float(arrays["val_share"]),
-                test_share=float(arrays["test_share"]) if "test_share" in arrays else None,
-            )
+            return Reference.from_arrays(arrays)
     except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path}: must be a whole familiarity.npz, got: {reason}.") from error
-    return Reference(features, facts)

@@ -10,52 +10,16 @@ from typing import Literal
 
 import numpy as np
 
-from autocnn.core.arrays import FloatArray, IntArray
+from autocnn.core.arrays import FloatArray
 from autocnn.core.objective import Goal
 from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, weights
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.comparison import compare
 from autocnn.metrics.ensembles import choose_ensemble, pick_simplest
 from autocnn.metrics.scores import score
+from autocnn.selection.plan import Finalist, Held
 
 Kind = Literal["refit", "folds", "ensemble"]
-
-
-@dataclass(frozen=True, eq=False)
-class Entrant:
-    """A finalist with what was measured on it without test.
-
-    Attributes:
-        trial: Number of its trial.
-        objective: Its trial's best objective on val.
-        num_weights: Weights of one of its models.
-        val: (val images, classes) probabilities of the trial's model.
-        out_of_fold: (m, classes) each image of train + val, predicted by the fold model that
-            has not seen it, fold after fold; empty without folds.
-    """
-
-    trial: int
-    objective: float
-    num_weights: int
-    val: FloatArray
-    out_of_fold: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class Held:
-    """What the entrants were measured on.
-
-    Attributes:
-        val_labels: (val images,) true classes.
-        labels: (m,) true classes of `Entrant.out_of_fold`.
-        groups: (m,) images of one group are copies of each other, or of one patient.
-        fold_sizes: Images held out by each fold; they add up to m.
-    """
-
-    val_labels: IntArray
-    labels: IntArray
-    groups: IntArray
-    fold_sizes: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +28,9 @@ class Contender:
 
     Attributes:
         kind: `refit`, `folds` or `ensemble`.
-        weights: Index of an entrant -> its share; one of 1 but for an ensemble.
-        temperatures: Index of an entrant -> the temperature of its models.
+        finalists: Whose models it is made of; several only for an ensemble.
+        shares: Of each finalist; they add up to 1.
+        temperatures: Of each finalist's models.
         temperature: Of the average; 1 but for an ensemble.
         fold_scores: The objective on each fold; empty without folds.
         num_weights: Of all its models together.
@@ -74,17 +39,49 @@ class Contender:
     """
 
     kind: Kind
-    weights: dict[int, float]
-    temperatures: dict[int, float]
+    finalists: tuple[Finalist, ...]
+    shares: tuple[float, ...]
+    temperatures: tuple[float, ...]
     temperature: float
     fold_scores: tuple[float, ...]
     num_weights: int
     out_of_fold: FloatArray
 
     @property
-    def leader(self) -> int:
-        """The entrant that weighs most."""
-        return max(self.weights, key=lambda index: (self.weights[index], -index))
+    def leader(self) -> Finalist:
+        """The finalist that weighs most, the first of equals."""
+        return self.finalists[self.shares.index(max(self.shares))]
+
+    @property
+    def models(self) -> list[tuple[Finalist, int | None, float, float]]:
+        """Its models: finalist, fold (None: the refit), share and temperature of each."""
+        found = []
+        parts = zip(self.finalists, self.shares, self.temperatures, strict=True)
+        for finalist, share, temperature in parts:
+            folds = [fold for fold in finalist.records if (fold is not None) == self.is_of_folds]
+            found += [(finalist, fold, share / len(folds), temperature) for fold in folds]
+        return found
+
+    @property
+    def is_of_folds(self) -> bool:
+        """Whether it averages fold models; else refits."""
+        return self.kind == "folds"
+
+    @property
+    def own_temperature(self) -> float:
+        """The temperature that was fitted on `out_of_fold`."""
+        return self.temperature if self.kind == "ensemble" else self.temperatures[0]
+
+    def predict_seen(self, split: Literal["train", "val"]) -> FloatArray:
+        """What the trials' models give for a split; of an ensemble, their weighted mean."""
+        if self.kind != "ensemble":
+            return self.leader.predictions[split]
+        parts = zip(self.finalists, self.shares, self.temperatures, strict=True)
+        calibrated = [
+            share * apply_temperature(finalist.predictions[split], temperature)
+            for finalist, share, temperature in parts
+        ]
+        return apply_temperature(np.sum(calibrated, axis=0), self.temperature)
 
     @property
     def cv_mean(self) -> float | None:
@@ -103,7 +100,7 @@ class Contender:
 
 
 def rank_contenders(
-    entrants: Sequence[Entrant], held: Held, goal: Goal, *, seed: int
+    finalists: Sequence[Finalist], held: Held, goal: Goal, *, seed: int
 ) -> tuple[list[Contender], tuple[str, ...]]:
     """All candidates that the finalists give, the chosen one first, and why it is.
 
@@ -113,7 +110,7 @@ def rank_contenders(
     refits only, and val decides.
 
     Args:
-        entrants: The finalists, best on val first.
+        finalists: With their records and predictions, best on val first.
         held: What they were measured on.
         goal: Objective.
         seed: Of the intervals.
@@ -122,14 +119,14 @@ def rank_contenders(
     standard error rule); Caruana et al. 2004, ICML (ensembles).
     """
     if not held.fold_sizes:
-        contenders = [_refit(index, entrant, held) for index, entrant in enumerate(entrants)]
+        contenders = [_refit(finalist, held) for finalist in finalists]
         return contenders, (
-            f"Candidate 1 (the refit of trial {entrants[0].trial}) is the best on val. It was not "
-            "compared on folds, so this may be luck.",
+            f"Candidate 1 ({describe(contenders[0])}) is the best on val. It was not compared on "
+            "folds, so this may be luck.",
         )
     contenders = []
-    for index, entrant in enumerate(entrants):
-        contenders += _of_one(index, entrant, held, goal)
+    for finalist in finalists:
+        contenders += _of_one(finalist, held, goal)
     singles = [c for c in contenders if c.kind == "refit"]
     ensemble = _ensemble(singles, held, goal)
     if ensemble is not None:
@@ -145,40 +142,43 @@ def rank_contenders(
     )
     contenders.insert(0, contenders.pop(chosen))
     sentences = (
-        _why(contenders[0], best, entrants, goal),
-        *_against_default(contenders[0], singles, entrants, held, seed=seed),
+        _why(contenders[0], best, goal),
+        *_against_default(contenders[0], singles, held, seed=seed),
     )
     return contenders, sentences
 
 
-def _refit(index: int, entrant: Entrant, held: Held) -> Contender:
+def _refit(finalist: Finalist, held: Held) -> Contender:
     """Without folds: the temperature is that of the trial's model on val."""
-    temperature = fit_temperature(held.val_labels, entrant.val)
+    temperature = fit_temperature(held.val_labels, finalist.predictions["val"])
     return Contender(
         "refit",
-        {index: 1.0},
-        {index: temperature},
+        (finalist,),
+        (1.0,),
+        (temperature,),
         1.0,
         (),
-        entrant.num_weights,
-        entrant.out_of_fold,
+        finalist.num_weights,
+        finalist.predictions["folds"],
     )
 
 
-def _of_one(index: int, entrant: Entrant, held: Held, goal: Goal) -> list[Contender]:
+def _of_one(finalist: Finalist, held: Held, goal: Goal) -> list[Contender]:
     """The refit of a finalist, and the mean of its fold models."""
-    temperature = fit_temperature(held.labels, entrant.out_of_fold)
-    scores = _fold_scores(held, entrant.out_of_fold, goal)
+    out_of_fold = finalist.predictions["folds"]
+    temperature = fit_temperature(held.labels, out_of_fold)
+    scores = _fold_scores(held, out_of_fold, goal)
     sizes: tuple[tuple[Kind, int], ...] = ("refit", 1), ("folds", len(held.fold_sizes))
     return [
         Contender(
             kind,
-            {index: 1.0},
-            {index: temperature},
+            (finalist,),
+            (1.0,),
+            (temperature,),
             1.0,
             scores,
-            number * entrant.num_weights,
-            entrant.out_of_fold,
+            number * finalist.num_weights,
+            out_of_fold,
         )
         for kind, number in sizes
     ]
@@ -187,23 +187,22 @@ def _of_one(index: int, entrant: Entrant, held: Held, goal: Goal) -> list[Conten
 def _ensemble(singles: Sequence[Contender], held: Held, goal: Goal) -> Contender | None:
     """The greedy ensemble of refits; None where one of them alone is the best."""
     calibrated = np.stack(
-        [
-            apply_temperature(single.out_of_fold, single.temperatures[single.leader])
-            for single in singles
-        ]
+        [apply_temperature(single.out_of_fold, single.own_temperature) for single in singles]
     )
     shares = choose_ensemble(held.labels, calibrated)
-    if np.count_nonzero(shares) < 2:
+    pairs = zip(singles, shares.tolist(), strict=True)
+    members = [(single, share) for single, share in pairs if share > 0]
+    if len(members) < 2:
         return None
     averaged = np.tensordot(shares, calibrated, axes=1)
-    members = np.flatnonzero(shares).tolist()
     return Contender(
         "ensemble",
-        {index: float(shares[index]) for index in members},
-        {index: singles[index].temperatures[index] for index in members},
+        tuple(single.leader for single, _ in members),
+        tuple(share for _, share in members),
+        tuple(single.own_temperature for single, _ in members),
         fit_temperature(held.labels, averaged),
         _fold_scores(held, averaged, goal),
-        sum(singles[index].num_weights for index in members),
+        sum(single.num_weights for single, _ in members),
         averaged,
     )
 
@@ -217,20 +216,20 @@ def _fold_scores(held: Held, probabilities: FloatArray, goal: Goal) -> tuple[flo
     return tuple(scores)
 
 
-def describe(contender: Contender, entrants: Sequence[Entrant]) -> str:
+def describe(contender: Contender) -> str:
     """A candidate in words: `the refit of trial 22`."""
-    trial = entrants[contender.leader].trial
+    trial = contender.leader.number
     if contender.kind == "refit":
         return f"the refit of trial {trial}"
     if contender.kind == "folds":
         return f"the mean of the fold models of trial {trial}"
-    trials = [str(entrants[index].trial) for index in sorted(contender.weights)]
+    trials = [str(finalist.number) for finalist in contender.finalists]
     return f"the ensemble of trials {listing(trials)}"
 
 
-def _why(chosen: Contender, best: Contender, entrants: Sequence[Entrant], goal: Goal) -> str:
+def _why(chosen: Contender, best: Contender, goal: Goal) -> str:
     size, size_of_best = (weights(one.num_weights, space=" ") for one in (chosen, best))
-    what = f"Candidate 1 ({describe(chosen, entrants)}, {size} weights)"
+    what = f"Candidate 1 ({describe(chosen)}, {size} weights)"
     measure = METRICS[goal.objective]
     mean = f"{measure} {fraction(chosen.cv_mean)} ± {fraction(chosen.cv_sd)}"
     if chosen is best:
@@ -241,23 +240,18 @@ def _why(chosen: Contender, best: Contender, entrants: Sequence[Entrant], goal: 
     return (
         f"{what} is the simplest within one standard error ({fraction(best.standard_error)}) of "
         f"the best on {len(chosen.fold_scores)} folds: {mean}, against {fraction(best.cv_mean)} of "
-        f"{describe(best, entrants)} ({size_of_best} weights)."
+        f"{describe(best)} ({size_of_best} weights)."
     )
 
 
 def _against_default(
-    chosen: Contender,
-    singles: Sequence[Contender],
-    entrants: Sequence[Entrant],
-    held: Held,
-    *,
-    seed: int,
+    chosen: Contender, singles: Sequence[Contender], held: Held, *, seed: int
 ) -> tuple[str, ...]:
-    """Whether the choice beats trial 0 on the images that neither had seen."""
-    default = next((s for s in singles if entrants[s.leader].trial == 0), None)
+    """Whether the choice beats the default configuration on images that neither had seen."""
+    default = next((single for single in singles if single.leader.is_default), None)
     if default is None:
         return ()
-    if list(chosen.weights) == [default.leader]:
+    if chosen.finalists == default.finalists:
         return (
             "It is the space's default configuration: the search found nothing that is "
             "better by more than chance.",
@@ -268,10 +262,11 @@ def _against_default(
     numbers = fraction_interval(found, sign=True)
     if found.low > 0:
         return (
-            f"It beats the space's default configuration (trial 0): accuracy on the folds "
+            f"It beats the space's default configuration (trial {default.leader.number}): "
+            f"accuracy on the folds "
             f"{numbers}.",
         )
     return (
-        f"It is no better than the space's default configuration (trial 0): accuracy on the "
-        f"folds {numbers}.",
+        f"It is no better than the space's default configuration (trial {default.leader.number}): "
+        f"accuracy on the folds {numbers}.",
     )

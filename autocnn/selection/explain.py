@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import FloatArray
 from autocnn.core.records import ExplainedImage
 from autocnn.metrics.explanation import border_shares, choose_explained, explain
 from autocnn.metrics.robustness import choose_sample
@@ -37,50 +38,54 @@ def explain_candidates(
     """
     labels = plan.dataset.labels[plan.dataset.indices("test")]
     shared = choose_sample(labels, NUM_EXPLAINED, seed=plan.seed)
-    opened = [candidate for candidate in candidates if "maps" in candidate.made.results]
-    maps = {candidate.made.number: _pick(candidate, "maps", shared) for candidate in opened}
+    maps = {
+        candidate.record.candidate: _pick(candidate, candidate.measured.maps, shared)
+        for candidate in candidates
+        if candidate.measured.maps is not None
+    }
     explained: list[tuple[Candidate, Pictures]] = []
     for candidate in candidates:
-        if candidate.made.number not in maps:
+        record, measured = candidate.record, candidate.measured
+        if measured.maps is None or measured.random_maps is None:
             explained.append((candidate, {}))
             continue
-        images = _test_images(plan, candidate)
+        images = _test_images(plan, measured.maps)
         others = [
-            maps[other.made.number]
-            for other in opened
-            if other.record.trial != candidate.record.trial
+            maps[other.record.candidate]
+            for other in candidates
+            if other.record.candidate in maps and other.record.trial != record.trial
         ]
-        pictured, pictures = _picture(plan, candidate, images)
-        predicted = candidate.made.test[shared].argmax(axis=1)
+        pictured, pictures = _picture(plan, candidate, measured.maps, images)
+        predicted = measured.test[shared].argmax(axis=1)
         explanation = explain(
             images[shared],
-            maps[candidate.made.number],
+            maps[record.candidate],
             predicted=[plan.dataset.class_names[label] for label in predicted],
-            randomized_maps=_pick(candidate, "random_maps", shared),
+            randomized_maps=_pick(candidate, measured.random_maps, shared),
             other_maps=others[:MOST_OTHERS],
             pictured=pictured,
         )
-        record = candidate.record.model_copy(update={"explanation": explanation})
+        record = record.model_copy(update={"explanation": explanation})
         explained.append((replace(candidate, record=record), pictures))
     return explained
 
 
-def _pick(candidate: Candidate, name: str, positions: NDArray[np.integer]) -> NDArray[np.float64]:
+def _pick(candidate: Candidate, maps: FloatArray, positions: NDArray[np.integer]) -> FloatArray:
     """Maps of images by their positions in the test split."""
-    results = candidate.made.results
-    return results[name][np.searchsorted(results["explained"], positions)]
+    found: FloatArray = maps[np.searchsorted(candidate.measured.explained, positions)]
+    return found
 
 
-def _test_images(plan: FinalistsPlan, candidate: Candidate) -> NDArray[np.uint8]:
-    """(test images, height, width, channels) at the size of the candidate's maps."""
-    side = candidate.made.results["maps"].shape[1]
+def _test_images(plan: FinalistsPlan, maps: FloatArray) -> NDArray[np.uint8]:
+    """(test images, height, width, channels) at the size of a candidate's maps."""
+    side = maps.shape[1]
     sizes = (images for images in plan.dataset.arrays.values() if images.image_shape[0] == side)
     images: NDArray[np.uint8] = next(sizes).open()[plan.dataset.indices("test")]
     return images
 
 
 def _picture(
-    plan: FinalistsPlan, candidate: Candidate, images: NDArray[np.uint8]
+    plan: FinalistsPlan, candidate: Candidate, maps: FloatArray, images: NDArray[np.uint8]
 ) -> tuple[list[ExplainedImage], Pictures]:
     """The worst mistakes and some right images of each class, with their maps."""
     dataset, test = plan.dataset, candidate.predictions["test"]
@@ -90,7 +95,7 @@ def _picture(
         per_class=pictured_per_class(dataset.num_classes),
         seed=plan.seed,
     )
-    found = _pick(candidate, "maps", positions)
+    found = _pick(candidate, maps, positions)
     records, pictures = [], {}
     for number, (position, one_map) in enumerate(zip(positions, found, strict=True), start=1):
         name = f"explained-{number:02d}.jpg"

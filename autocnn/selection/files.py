@@ -64,13 +64,8 @@ def write_candidate_files(
         folder.write_candidate_picture(number, name, partial(save_png, figure))
     for name, content in explained.items():
         folder.write_candidate_image(number, name, content)
-    arrays = {
-        name.removeprefix("familiarity/"): array
-        for name, array in candidate.made.results.items()
-        if name.startswith("familiarity/")
-    }
-    if arrays:
-        folder.write_familiarity(number, arrays)
+    if candidate.measured.familiarity is not None:
+        folder.write_familiarity(number, candidate.measured.familiarity.arrays())
     folder.write_candidate(record)
 
 

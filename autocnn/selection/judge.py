@@ -5,11 +5,10 @@ ranked on that alone; only then are the candidates made and the test split predi
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.errors import SearchError, StudyError
@@ -26,11 +25,11 @@ from autocnn.execution.tasks import (
 )
 from autocnn.metrics.familiarity import choose_reference
 from autocnn.metrics.robustness import choose_sample
-from autocnn.selection.compare import Contender, Entrant, Held, rank_contenders
-from autocnn.selection.plan import FinalistsPlan
-from autocnn.selection.retrain import REFIT, Retrained
+from autocnn.selection.compare import Contender, rank_contenders
+from autocnn.selection.plan import Finalist, FinalistsPlan, SeenSet
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import Choice
+from autocnn.training.measurements import Measurements
 
 NUM_DISTURBED = 200
 """Test images that each disturbance is tried on: 27 times, so it is what judging takes."""
@@ -39,163 +38,87 @@ NUM_EXPLAINED = 48
 """Test images whose maps all candidates share."""
 
 
-@dataclass(frozen=True, eq=False)
-class Judged:
-    """A finalist with what its models predict of train and val.
-
-    Attributes:
-        retrained: The finalist.
-        train, val: Probabilities by its trial's model, which has seen train.
-        out_of_fold: By its fold models, fold after fold; (0, classes) without folds.
-    """
-
-    retrained: Retrained
-    train: FloatArray
-    val: FloatArray
-    out_of_fold: FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class Made:
-    """A candidate with what its model gave.
-
-    Attributes:
-        number: Of the candidate, and its rank.
-        contender: What it is made of.
-        results: As `judging.make_candidate` describes them.
-    """
-
-    number: int
-    contender: Contender
-    results: dict[str, NDArray[np.float64]]
-
-    @property
-    def test(self) -> NDArray[np.float64]:
-        """(test images, classes) probabilities."""
-        return self.results["test"]
-
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """All that the records are made from.
-
-    Attributes:
-        finalists: With their predictions, best on val first.
-        held: What they were compared on.
-        candidates: Best first.
-    """
-
-    finalists: tuple[Judged, ...]
-    held: Held
-    candidates: tuple[Made, ...]
-
-
 def judge(
     plan: FinalistsPlan,
-    retrained: Sequence[Retrained],
+    finalists: Sequence[Finalist],
     executor: Executor,
     folder: StudyFolder,
     observer: Observer,
     *,
     open_test: Callable[[Choice], None],
-) -> Verdict:
+) -> list[tuple[Contender, Measurements]]:
     """Compare the finalists, choose, then predict test with every candidate.
 
     Args:
         plan: Images, folds, goal.
-        retrained: The finalists and their models.
+        finalists: With the records of their models, best on val first.
         executor: Runs the processes.
         folder: Holds the models; gets those of the candidates.
         observer: Hears of each step.
         open_test: Called once, with the choice, before any test image is predicted.
 
+    Returns:
+        What each candidate is made of, and what was measured on it, the chosen one first.
+
     Raises:
         SearchError: When a model could not predict.
         KeyboardInterrupt: When stopping was asked for.
     """
-    finalists = _predict_unseen(plan, retrained, executor, folder, observer)
-    held = _held(plan)
-    entrants = [
-        Entrant(
-            trial=judged.retrained.finalist.trial.trial,
-            objective=judged.retrained.finalist.trial.objective or 0.0,
-            num_weights=judged.retrained.refit.num_weights,
-            val=judged.val,
-            out_of_fold=judged.out_of_fold,
-        )
-        for judged in finalists
-    ]
-    contenders, sentences = rank_contenders(entrants, held, plan.goal, seed=plan.seed)
+    finalists = _predict_unseen(plan, finalists, executor, folder, observer)
+    contenders, sentences = rank_contenders(finalists, plan.held(), plan.goal, seed=plan.seed)
     open_test(Choice(candidate=1, sentences=sentences))
-    made = _make(plan, contenders, finalists, executor, folder, observer)
-    return Verdict(finalists, held, made)
+    measured = _measure(plan, contenders, executor, folder, observer)
+    return list(zip(contenders, measured, strict=True))
 
 
 def _predict_unseen(
     plan: FinalistsPlan,
-    retrained: Sequence[Retrained],
+    finalists: Sequence[Finalist],
     executor: Executor,
     folder: StudyFolder,
     observer: Observer,
-) -> tuple[Judged, ...]:
-    """What the trials' models and the fold models predict of train and val."""
-    observer.stage("compare the finalists", total=len(retrained), unit="trials")
+) -> list[Finalist]:
+    """The finalists with what their trials' models and fold models predict of train and val."""
+    observer.stage("compare the finalists", total=len(finalists), unit="trials")
     dataset = plan.dataset
     jobs, tasks = {}, []
-    for index, finalist in enumerate(retrained):
-        trial = finalist.finalist.trial
-        own_path = folder.trial_model_path(trial.trial)
+    for index, finalist in enumerate(finalists):
+        trial = finalist.number
+        own_path = folder.trial_model_path(trial)
         parts: list[tuple[Path, IntArray, str]] = [
             (own_path, dataset.indices("train"), "train"),
             (own_path, dataset.indices("val"), "val"),
         ]
         parts += [
-            (
-                folder.retrained_model_path(trial.trial, fold.number),
-                fold.held_out,
-                f"fold-{fold.number}",
-            )
+            (folder.retrained_model_path(trial, fold.number), fold.held_out, f"fold-{fold.number}")
             for fold in plan.folds
         ]
         predictions = tuple(
-            Prediction(path, rows, folder.predictions_dir() / f"{trial.trial}-{name}.npy")
+            Prediction(path, rows, folder.predictions_dir() / f"{trial}-{name}.npy")
             for path, rows, name in parts
         )
-        task = PredictionTask(plan.images_of(trial), predictions, plan.threads, plan.own_model)
+        images = plan.images_of(finalist.trial)
+        task = PredictionTask(images, predictions, plan.threads, plan.own_model)
         tasks.append(task)
-        jobs[index] = Job(PREDICT, task, folder.retrained_log_path(trial.trial, REFIT))
+        jobs[index] = Job(PREDICT, task, folder.retrained_log_path(trial, None))
     _run(plan, jobs, executor, observer, folder)
-    judged = []
-    for finalist, task in zip(retrained, tasks, strict=True):
+    predicted = []
+    for finalist, task in zip(finalists, tasks, strict=True):
         train, val, *folds = (np.load(p.probabilities_path) for p in task.predictions)
         out_of_fold = np.concatenate(folds) if folds else train[:0]
-        judged.append(Judged(finalist, train, val, out_of_fold))
-    return tuple(judged)
+        found: dict[SeenSet, FloatArray] = {"train": train, "val": val, "folds": out_of_fold}
+        predicted.append(replace(finalist, predictions=found))
+    return predicted
 
 
-def _held(plan: FinalistsPlan) -> Held:
-    dataset = plan.dataset
-    rows = [fold.held_out for fold in plan.folds]
-    stacked = np.concatenate(rows) if rows else dataset.indices("val")[:0]
-    bundle_of_row = np.full(len(dataset.labels), -1, np.int64)
-    bundle_of_row[dataset.rows] = dataset.bundles
-    return Held(
-        val_labels=dataset.labels[dataset.indices("val")],
-        labels=dataset.labels[stacked],
-        groups=bundle_of_row[stacked],
-        fold_sizes=tuple(len(part) for part in rows),
-    )
-
-
-def _make(
+def _measure(
     plan: FinalistsPlan,
     contenders: Sequence[Contender],
-    finalists: Sequence[Judged],
     executor: Executor,
     folder: StudyFolder,
     observer: Observer,
-) -> tuple[Made, ...]:
-    """The candidates' models and what they give, but those that an earlier session made."""
+) -> list[Measurements]:
+    """Make the candidates' models and measure them, but those that an earlier session made."""
     observer.stage("judge the candidates on test", total=len(contenders), unit="candidates")
     jobs, paths = {}, {}
     for number, contender in enumerate(contenders, start=1):
@@ -203,37 +126,31 @@ def _make(
         if paths[number].exists() and folder.candidate_model_path(number).exists():
             observer.advance()
             continue
-        task = _candidate_task(plan, number, contender, finalists, folder)
+        task = _candidate_task(plan, number, contender, folder)
         jobs[number] = Job(MAKE_CANDIDATE, task, folder.candidate_log_path(number))
     _run(plan, jobs, executor, observer, folder)
-    made = []
-    for number, contender in enumerate(contenders, start=1):
-        with np.load(paths[number]) as results:
-            made.append(Made(number, contender, dict(results)))
-        if "maps" not in made[-1].results:
+    measured = {number: Measurements.read(path) for number, path in paths.items()}
+    for number, found in measured.items():
+        if found.maps is None:
             observer.warn(f"Candidate {number} has layers that Grad-CAM cannot open: no maps.")
-    return tuple(made)
+    return list(measured.values())
 
 
 def _candidate_task(
-    plan: FinalistsPlan,
-    number: int,
-    contender: Contender,
-    finalists: Sequence[Judged],
-    folder: StudyFolder,
+    plan: FinalistsPlan, number: int, contender: Contender, folder: StudyFolder
 ) -> CandidateTask:
     dataset = plan.dataset
     labels = dataset.labels[dataset.indices("test")]
     train = dataset.indices("train")
-    images = [
-        plan.images_of(finalists[index].retrained.finalist.trial) for index in contender.weights
-    ]
     return CandidateTask(
-        members=members_of(contender, finalists, plan, folder),
+        members=tuple(
+            MemberModel(folder.retrained_model_path(finalist.number, fold), share, temperature)
+            for finalist, fold, share, temperature in contender.models
+        ),
         temperature=contender.temperature,
         has_temperature=contender.kind == "ensemble",
         model_path=folder.candidate_model_path(number),
-        images=max(images, key=lambda some: some.open().shape[1]),
+        images=plan.largest_images(contender.finalists),
         test_rows=dataset.indices("test"),
         val_rows=dataset.indices("val"),
         reference_rows=train[choose_reference(dataset.labels[train], seed=plan.seed)],
@@ -254,25 +171,6 @@ def pictured_per_class(num_classes: int) -> int:
     [4, 4, 2, 1]
     """
     return max(1, min(4, 24 // num_classes))
-
-
-def members_of(
-    contender: Contender, finalists: Sequence[Judged], plan: FinalistsPlan, folder: StudyFolder
-) -> tuple[MemberModel, ...]:
-    """The models that a candidate averages, with their shares and temperatures."""
-    members = []
-    for index, weight in contender.weights.items():
-        trial = finalists[index].retrained.finalist.trial.trial
-        folds = [fold.number for fold in plan.folds] if contender.kind == "folds" else [REFIT]
-        members += [
-            MemberModel(
-                folder.retrained_model_path(trial, fold),
-                weight / len(folds),
-                contender.temperatures[index],
-            )
-            for fold in folds
-        ]
-    return tuple(members)
 
 
 def _run(

@@ -1,33 +1,61 @@
 """What the end of a study works on: the finalists, the folds, and how they are trained."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
-from autocnn.core.arrays import IntArray
+from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.errors import DataError
 from autocnn.core.events import Interruption
 from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
-from autocnn.core.records import TrialRecord
+from autocnn.core.records import RetrainedRecord, TrialRecord
 from autocnn.data import Dataset
 from autocnn.data.split import make_folds
 from autocnn.execution.tasks import Images
 from autocnn.tuning.budget import Budget
 
+SeenSet = Literal["train", "val", "folds"]
+"""What a finalist predicts before the test split is opened."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Finalist:
     """A trial that is retrained.
 
     Attributes:
         trial: The trial.
         epochs: Epochs to retrain; its best epoch, or fewer when time is short.
+        is_default: Whether its params are the space's default configuration.
+        records: Of its retrained models, by the fold that they have not seen; None: the refit,
+            which has seen all of train + val. Empty until `retrain` has made them.
+        predictions: Probabilities, (images, classes): `train` and `val` by the trial's own
+            model, which has seen train; `folds` by its fold models, each image by the one that
+            has not seen it, fold after fold, and none without folds. Empty until `judge`.
     """
 
     trial: TrialRecord
     epochs: int
+    is_default: bool = False
+    records: Mapping[int | None, RetrainedRecord] = field(default_factory=dict)
+    predictions: Mapping[SeenSet, FloatArray] = field(default_factory=dict)
+
+    @property
+    def number(self) -> int:
+        """Of its trial."""
+        return self.trial.trial
+
+    @property
+    def refit(self) -> RetrainedRecord:
+        """The record of the model that has seen all of train + val."""
+        return self.records[None]
+
+    @property
+    def num_weights(self) -> int:
+        """Weights of one of its models."""
+        return self.refit.num_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +71,23 @@ class Fold:
     number: int
     train: IntArray
     held_out: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What finalists are compared on.
+
+    Attributes:
+        val_labels: (val images,) true classes.
+        labels: (m,) true classes of what the folds hold out, fold after fold; empty without.
+        groups: (m,) images of one group are copies of each other, or of one patient.
+        fold_sizes: Images held out by each fold; they add up to m.
+    """
+
+    val_labels: IntArray
+    labels: IntArray
+    groups: IntArray
+    fold_sizes: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -84,6 +129,25 @@ class FinalistsPlan:
     def images_of(self, trial: TrialRecord) -> Images:
         """The images at the size of a trial's params."""
         return study_images(self.dataset, int(trial.params.get("image_size", 0)))
+
+    def largest_images(self, finalists: Iterable[Finalist]) -> Images:
+        """The images at the largest size that one of these takes."""
+        every = [self.images_of(finalist.trial) for finalist in finalists]
+        return max(every, key=lambda images: images.open().shape[1])
+
+    def held(self) -> Held:
+        """What the finalists are compared on: val, and what the folds hold out."""
+        dataset = self.dataset
+        rows = [fold.held_out for fold in self.folds]
+        stacked = np.concatenate(rows) if rows else dataset.indices("val")[:0]
+        bundle_of_row = np.full(len(dataset.labels), -1, np.int64)
+        bundle_of_row[dataset.rows] = dataset.bundles
+        return Held(
+            val_labels=dataset.labels[dataset.indices("val")],
+            labels=dataset.labels[stacked],
+            groups=bundle_of_row[stacked],
+            fold_sizes=tuple(len(part) for part in rows),
+        )
 
     def is_time_to_judge(self) -> bool:
         """Whether the training must end now."""

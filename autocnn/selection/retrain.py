@@ -6,7 +6,7 @@ is held out.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,31 +22,10 @@ from autocnn.storage import StudyFolder
 RETRAINED = 1
 """Third part of a retrained model's seed, which keeps it apart from its trial's."""
 
-REFIT = 0
-"""In the place of a fold's number: nothing is held out."""
-
-
-@dataclass(frozen=True)
-class Retrained:
-    """A finalist with all its models.
-
-    Attributes:
-        finalist: The trial and its epochs.
-        records: By fold; `REFIT` is that on all of train + val.
-    """
-
-    finalist: Finalist
-    records: Mapping[int, RetrainedRecord]
-
-    @property
-    def refit(self) -> RetrainedRecord:
-        """The one that has seen all of train + val."""
-        return self.records[REFIT]
-
 
 def retrain(
     plan: FinalistsPlan, executor: Executor, folder: StudyFolder, observer: Observer
-) -> list[Retrained]:
+) -> list[Finalist]:
     """Train every model of every finalist, but those that are there from before.
 
     Args:
@@ -56,13 +35,13 @@ def retrain(
         observer: Hears of each epoch.
 
     Returns:
-        The finalists of which all models could be made, in their order.
+        The finalists of which all models could be made, in their order, with their records.
 
     Raises:
         SearchError: When there is none.
         KeyboardInterrupt: When stopping was asked for; what was made is kept.
     """
-    folds = (REFIT, *(fold.number for fold in plan.folds))
+    folds = (None, *(fold.number for fold in plan.folds))
     pairs = [(finalist, fold) for finalist in plan.finalists for fold in folds]
     on_folds = f", also on {len(plan.folds)} folds" if plan.folds else ""
     observer.stage(
@@ -72,10 +51,10 @@ def retrain(
     )
     for sentence in folder.recover_finalists():
         observer.warn(sentence)
-    made: dict[tuple[int, int], RetrainedRecord] = {}
+    made: dict[tuple[int, int | None], RetrainedRecord] = {}
     jobs = {}
     for index, (finalist, fold) in enumerate(pairs):
-        trial = finalist.trial.trial
+        trial = finalist.number
         record = folder.read_retrained(trial, fold)
         if record is not None and record.epochs == finalist.epochs:
             folder.remove_retrained_checkpoint(trial, fold)  # a kill may have left it
@@ -89,16 +68,16 @@ def retrain(
         finalist, fold = pairs[index]
         record = _record(finalist, fold, outcome, folder, observer)
         if record is not None:
-            made[finalist.trial.trial, fold] = record
+            made[finalist.number, fold] = record
 
     run_jobs(plan, jobs, executor, observer, keep)
     retrained = []
     for finalist in plan.finalists:
-        trial = finalist.trial.trial
+        trial = finalist.number
         records = {fold: made[trial, fold] for fold in folds if (trial, fold) in made}
         if len(records) == len(folds):
             _warn_of_cuts(finalist, records, observer)
-            retrained.append(Retrained(finalist, records))
+            retrained.append(replace(finalist, records=records))
     if not retrained:
         raise SearchError(
             f"{folder.path}: no finalist could be retrained; see finalists/*/*/log.txt"
@@ -106,17 +85,19 @@ def retrain(
     return retrained
 
 
-def _task(plan: FinalistsPlan, finalist: Finalist, fold: int, folder: StudyFolder) -> TrainingTask:
+def _task(
+    plan: FinalistsPlan, finalist: Finalist, fold: int | None, folder: StudyFolder
+) -> TrainingTask:
     dataset, trial = plan.dataset, finalist.trial
     rows = np.sort(np.concatenate([dataset.indices("train"), dataset.indices("val")]))
-    seen = rows if fold == REFIT else plan.folds[fold - 1].train
+    seen = rows if fold is None else plan.folds[fold - 1].train
     return TrainingTask(
         images=plan.images_of(trial),
         train_rows=seen,
         val_rows=rows[:0],
         params=dict(trial.params),
         epochs=finalist.epochs,
-        seed=(plan.seed, trial.trial, RETRAINED, fold),
+        seed=(plan.seed, trial.trial, RETRAINED, fold or 0),
         goal=plan.goal,
         model_path=folder.retrained_model_path(trial.trial, fold),
         threads=plan.threads,
@@ -130,10 +111,10 @@ def _task(plan: FinalistsPlan, finalist: Finalist, fold: int, folder: StudyFolde
 
 
 def _record(
-    finalist: Finalist, fold: int, outcome: Outcome, folder: StudyFolder, observer: Observer
+    finalist: Finalist, fold: int | None, outcome: Outcome, folder: StudyFolder, observer: Observer
 ) -> RetrainedRecord | None:
     """The record of a training that ended well, written; else None, and a warning."""
-    trial = finalist.trial.trial
+    trial = finalist.number
     if isinstance(outcome.result, TrainingResult):
         record = RetrainedRecord(
             trial=trial,
@@ -149,17 +130,17 @@ def _record(
     if isinstance(outcome.error, StudyError):
         raise outcome.error
     reason = f"{outcome.state}: {outcome.reason}"
-    where = f" without fold {fold}" if fold else ""
+    where = "" if fold is None else f" without fold {fold}"
     observer.warn(f"Trial {trial} could not be retrained{where} and is left out: {reason}")
     return None
 
 
 def _warn_of_cuts(
-    finalist: Finalist, records: Mapping[int, RetrainedRecord], observer: Observer
+    finalist: Finalist, records: Mapping[int | None, RetrainedRecord], observer: Observer
 ) -> None:
     fewest = min(len(record.history) for record in records.values())
     if fewest < finalist.epochs:
         observer.warn(
-            f"The budget cut the retraining of trial {finalist.trial.trial} after "
+            f"The budget cut the retraining of trial {finalist.number} after "
             f"{fewest} of {finalist.epochs} epochs."
         )

@@ -24,10 +24,9 @@ from autocnn.metrics.gap import take_apart
 from autocnn.metrics.robustness import summarize
 from autocnn.metrics.scores import score_split
 from autocnn.selection.compare import Contender
-from autocnn.selection.judge import Judged, Made, Verdict
 from autocnn.selection.plan import FinalistsPlan
-from autocnn.selection.retrain import REFIT
 from autocnn.storage import StudyFolder
+from autocnn.training.measurements import Measurements
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,42 +46,50 @@ class Predictions:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A judged model, with the predictions that its tables and pictures are made from.
+    """A judged model, with all that its tables and pictures are made from.
 
     Attributes:
-        record: Everything measured.
-        trial: The trial that it comes from; of an ensemble, that which weighs most.
+        record: Everything that was found out.
+        contender: What it is made of.
         predictions: By what was scored; no `folds` without folds.
-        made: Its raw results.
+        measured: On its model, maps and features too.
     """
 
     record: CandidateRecord
-    trial: TrialRecord
+    contender: Contender
     predictions: Mapping[ScoredSet, Predictions]
-    made: Made
+    measured: Measurements
+
+    @property
+    def trial(self) -> TrialRecord:
+        """The trial that it comes from; of an ensemble, that which weighs most."""
+        return self.contender.leader.trial
 
 
 def score_candidates(
-    plan: FinalistsPlan, verdict: Verdict, folder: StudyFolder, observer: Observer
+    plan: FinalistsPlan,
+    judged: Sequence[tuple[Contender, Measurements]],
+    folder: StudyFolder,
+    observer: Observer,
 ) -> list[Candidate]:
     """The records of all candidates, best first.
 
     Args:
         plan: Images, folds, goal.
-        verdict: From `judge`.
+        judged: From `judge`.
         folder: Holds the candidates' models.
         observer: Hears of each candidate.
     """
-    observer.stage("measure", total=len(verdict.candidates), unit="candidates")
+    observer.stage("measure", total=len(judged), unit="candidates")
     candidates: list[Candidate] = []
-    scored: dict[tuple[ScoredSet, int], SplitScores] = {}
-    for made in verdict.candidates:
-        predictions = _predictions(plan, verdict, made)
+    scored: dict[tuple[ScoredSet, bool, int], SplitScores] = {}
+    for number, (contender, measured) in enumerate(judged, start=1):
+        predictions = _predictions(plan, contender, measured.test)
         scores = {}
         for name, what in predictions.items():
             # The refit of a trial and the mean of its folds share all but test.
-            is_own = name.startswith("test") or made.contender.kind == "ensemble"
-            key = (name, -made.number if is_own else made.contender.leader)
+            is_own = name.startswith("test") or contender.kind == "ensemble"
+            key = (name, is_own, number if is_own else contender.leader.number)
             if key not in scored:
                 scored[key] = score_split(
                     name,
@@ -94,15 +101,18 @@ def score_candidates(
                 )
             scores[name] = scored[key]
         comparisons = _comparisons(plan, predictions["test"], candidates)
-        record = _record(plan, verdict, made, predictions, scores, comparisons, folder)
-        trial = verdict.finalists[made.contender.leader].retrained.finalist.trial
-        candidates.append(Candidate(record, trial, predictions, made))
+        record = _record(
+            plan, number, contender, measured, predictions, scores, comparisons, folder
+        )
+        candidates.append(Candidate(record, contender, predictions, measured))
         observer.advance()
     return candidates
 
 
-def _predictions(plan: FinalistsPlan, verdict: Verdict, made: Made) -> dict[ScoredSet, Predictions]:
-    dataset, contender = plan.dataset, made.contender
+def _predictions(
+    plan: FinalistsPlan, contender: Contender, test: FloatArray
+) -> dict[ScoredSet, Predictions]:
+    dataset = plan.dataset
 
     def of_split(
         split: SplitName, probabilities: FloatArray, keep: NDArray[np.bool_]
@@ -112,9 +122,8 @@ def _predictions(plan: FinalistsPlan, verdict: Verdict, made: Made) -> dict[Scor
             dataset.table.labels[positions], probabilities[keep], dataset.bundles[positions]
         )
 
-    test = made.test
     is_clean = dataset.is_clean_test[dataset.positions("test")]
-    train, val = (_blend(contender, verdict.finalists, split) for split in ("train", "val"))
+    train, val = contender.predict_seen("train"), contender.predict_seen("val")
     found: dict[ScoredSet, Predictions] = {
         "train": of_split("train", train, np.ones(len(train), bool)),
         "val": of_split("val", val, np.ones(len(val), bool)),
@@ -122,33 +131,11 @@ def _predictions(plan: FinalistsPlan, verdict: Verdict, made: Made) -> dict[Scor
     }
     if is_clean.any():
         found["test_clean"] = of_split("test", test, is_clean)
-    held = verdict.held
+    held = plan.held()
     if held.fold_sizes:
-        calibrated = apply_temperature(contender.out_of_fold, _temperature(contender))
+        calibrated = apply_temperature(contender.out_of_fold, contender.own_temperature)
         found["folds"] = Predictions(held.labels, calibrated, held.groups)
     return found
-
-
-def _blend(contender: Contender, finalists: Sequence[Judged], split: str) -> FloatArray:
-    """What the trials' models give for train or val; of an ensemble, their weighted mean."""
-    parts = {
-        index: finalists[index].train if split == "train" else finalists[index].val
-        for index in contender.weights
-    }
-    if contender.kind != "ensemble":
-        return parts[contender.leader]
-    calibrated = [
-        weight * apply_temperature(parts[index], contender.temperatures[index])
-        for index, weight in contender.weights.items()
-    ]
-    return apply_temperature(np.sum(calibrated, axis=0), contender.temperature)
-
-
-def _temperature(contender: Contender) -> float:
-    """The temperature that was fitted on the candidate's own out-of-fold predictions."""
-    if contender.kind == "ensemble":
-        return contender.temperature
-    return contender.temperatures[contender.leader]
 
 
 def _comparisons(
@@ -169,28 +156,17 @@ def _comparisons(
 
 def _record(
     plan: FinalistsPlan,
-    verdict: Verdict,
-    made: Made,
+    number: int,
+    contender: Contender,
+    measured: Measurements,
     predictions: Mapping[ScoredSet, Predictions],
     scores: Mapping[ScoredSet, SplitScores],
     comparisons: tuple[Comparison, ...],
     folder: StudyFolder,
 ) -> CandidateRecord:
-    contender, number = made.contender, made.number
-    leader = verdict.finalists[contender.leader].retrained
-    trial = leader.finalist.trial
+    leader = contender.leader
     tied = [comparison.other for comparison in comparisons if not comparison.is_told_apart]
-    num_weights, flops, latency_ms = made.results["cost"].tolist()
-    sizes = [
-        plan.images_of(verdict.finalists[index].retrained.finalist.trial)
-        for index in contender.weights
-    ]
-    members = _members(plan, verdict, contender)
-    records = [
-        verdict.finalists[index].retrained.records[fold]
-        for index in contender.weights
-        for fold in _folds(plan, contender)
-    ]
+    records = [finalist.records[fold] for finalist, fold, _, _ in contender.models]
     test = predictions["test"]
     fitted = predictions.get("folds", predictions["val"])
     fitted_before = contender.out_of_fold if "folds" in predictions else fitted.probabilities
@@ -198,12 +174,12 @@ def _record(
         candidate=number,
         rank=number,
         kind=contender.kind,
-        trial=trial.trial,
-        members=members,
-        params=dict(trial.params),
+        trial=leader.number,
+        members=_members(contender),
+        params=dict(leader.trial.params),
         builder=plan.own_model.name if plan.own_model is not None else None,
-        is_default=trial.trial == 0,
-        objective=trial.objective or 0.0,
+        is_default=leader.is_default,
+        objective=leader.trial.objective or 0.0,
         cv_mean=contender.cv_mean,
         cv_sd=contender.cv_sd,
         fold_scores=contender.fold_scores,
@@ -216,20 +192,20 @@ def _record(
         calibration=check_calibration(
             fitted.labels,
             fitted_before,
-            temperature=_temperature(contender),
+            temperature=contender.own_temperature,
             fitted_on="folds" if "folds" in predictions else "val",
             test_labels=test.labels,
-            test_before=made.results["test_before"],
+            test_before=measured.test_before,
             test_probabilities=test.probabilities,
             test_groups=test.groups,
         ),
         comparisons=comparisons,
         tied_with=min(tied, default=None),
-        robustness=_robustness(made, test),
-        image_size=max(images.open().shape[1] for images in sizes),
-        num_weights=int(num_weights),
-        flops=int(flops),
-        latency_ms=latency_ms,
+        robustness=_robustness(measured, test),
+        image_size=plan.largest_images(contender.finalists).open().shape[1],
+        num_weights=measured.num_weights,
+        flops=measured.flops,
+        latency_ms=measured.latency_ms,
         size_mb=folder.candidate_model_path(number).stat().st_size / 1e6,
         epochs=max(len(record.history) for record in records),
         train_seconds=sum(record.seconds for record in records),
@@ -244,30 +220,16 @@ def _way(scores: Mapping[ScoredSet, SplitScores]) -> list[ScoredSet]:
     return ["train", "val", *(name for name in scores if name == "folds"), end]
 
 
-def _folds(plan: FinalistsPlan, contender: Contender) -> list[int]:
-    return [fold.number for fold in plan.folds] if contender.kind == "folds" else [REFIT]
-
-
-def _members(plan: FinalistsPlan, verdict: Verdict, contender: Contender) -> tuple[Member, ...]:
+def _members(contender: Contender) -> tuple[Member, ...]:
     if contender.kind == "refit":
         return ()
-    folds = _folds(plan, contender)
     return tuple(
-        Member(
-            trial=verdict.finalists[index].retrained.finalist.trial.trial,
-            fold=fold,
-            weight=weight / len(folds),
-        )
-        for index, weight in contender.weights.items()
-        for fold in folds
+        Member(trial=finalist.number, fold=fold, weight=share)
+        for finalist, fold, share, _ in contender.models
     )
 
 
-def _robustness(made: Made, test: Predictions) -> Robustness:
-    disturbed = {}
-    for key in made.results:
-        if key.startswith("disturbed/"):
-            _, name, strength = key.split("/")
-            disturbed[name, int(strength)] = made.results[key]
-    positions = made.results["disturbed"]
-    return summarize(test.labels[positions], test.probabilities[positions], disturbed)
+def _robustness(measured: Measurements, test: Predictions) -> Robustness:
+    positions = measured.disturbed
+    labels, undisturbed = test.labels[positions], test.probabilities[positions]
+    return summarize(labels, undisturbed, measured.disturbed_test)

@@ -12,22 +12,22 @@ from autocnn.storage.files import CHECKPOINT, Files
 class FinalistFiles(Files):
     """What stands under `finalists/` of a study: `0007/refit`, `0007/fold-1`, ..."""
 
-    def retrained_dir(self, trial: int, fold: int) -> Path:
-        """Folder of one retrained model, made if need be; fold 0 is the refit."""
-        name = f"fold-{fold}" if fold else "refit"
+    def retrained_dir(self, trial: int, fold: int | None) -> Path:
+        """Folder of one retrained model, made if need be; None is the refit."""
+        name = "refit" if fold is None else f"fold-{fold}"
         path = self.path / "finalists" / f"{trial:04d}" / name
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def retrained_model_path(self, trial: int, fold: int) -> Path:
+    def retrained_model_path(self, trial: int, fold: int | None) -> Path:
         """Where a retrained model stands."""
         return self.retrained_dir(trial, fold) / "model.keras"
 
-    def retrained_log_path(self, trial: int, fold: int) -> Path:
+    def retrained_log_path(self, trial: int, fold: int | None) -> Path:
         """Where the process that retrains it writes what it prints."""
         return self.retrained_dir(trial, fold) / "log.txt"
 
-    def retrained_checkpoint_path(self, trial: int, fold: int) -> Path:
+    def retrained_checkpoint_path(self, trial: int, fold: int | None) -> Path:
         """Where its training keeps the last whole epoch; the folder is made."""
         path = self.retrained_dir(trial, fold) / CHECKPOINT
         path.parent.mkdir(exist_ok=True)
@@ -41,12 +41,12 @@ class FinalistFiles(Files):
         )
         self.remove_retrained_checkpoint(record.trial, record.fold)
 
-    def remove_retrained_checkpoint(self, trial: int, fold: int) -> None:
+    def remove_retrained_checkpoint(self, trial: int, fold: int | None) -> None:
         """Delete the checkpoint of a model that is finished; none is no error."""
         path = self.retrained_dir(trial, fold) / CHECKPOINT
         shutil.rmtree(path.parent, ignore_errors=True)
 
-    def read_retrained(self, trial: int, fold: int) -> RetrainedRecord | None:
+    def read_retrained(self, trial: int, fold: int | None) -> RetrainedRecord | None:
         """What `write_retrained` wrote; None when the model has to be made."""
         path = self.retrained_dir(trial, fold) / "retrained.json"
         if not path.exists() or not self.retrained_model_path(trial, fold).exists():

@@ -37,16 +37,16 @@ def finish(session: Session, ranked: Sequence[TrialRecord]) -> None:
     session.save("finalists")
     plan = _plan(session, ranked)
     with session.interruption.graceful():
-        retrained = retrain(plan, session.executor, session.folder, session.observer)
-        verdict = judge(
+        finalists = retrain(plan, session.executor, session.folder, session.observer)
+        judged = judge(
             plan,
-            retrained,
+            finalists,
             session.executor,
             session.folder,
             session.observer,
             open_test=lambda choice: _open_test(session, choice),
         )
-    candidates = score_candidates(plan, verdict, session.folder, session.observer)
+    candidates = score_candidates(plan, judged, session.folder, session.observer)
     session.observer.stage("draw", total=len(candidates), unit="candidates")
     for candidate, pictures in explain_candidates(plan, candidates):
         write_candidate_files(candidate, pictures, session.dataset, plan.folds, session.folder)
@@ -70,7 +70,14 @@ def _plan(session: Session, ranked: Sequence[TrialRecord]) -> "FinalistsPlan":
     threads = max(session.resources.threads, session.machine.num_cpus // workers)
     return FinalistsPlan(
         dataset=session.dataset,
-        finalists=tuple(Finalist(by_number[f.trial], f.epochs) for f in chosen),
+        finalists=tuple(
+            Finalist(
+                by_number[f.trial],
+                f.epochs,
+                is_default=session.space.is_default(by_number[f.trial].params),
+            )
+            for f in chosen
+        ),
         folds=folds,
         goal=session.goal,
         seed=session.config.seed,

@@ -6,11 +6,12 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.atomic import replacing
+from autocnn.core.arrays import FloatArray
 from autocnn.execution.tasks import CandidateResult, CandidateTask, PredictionResult, PredictionTask
 from autocnn.metrics.explanation import choose_explained
-from autocnn.metrics.familiarity import calibrate_familiarity
+from autocnn.metrics.familiarity import Reference, calibrate_familiarity
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, corrupt
+from autocnn.training.measurements import Measurements
 from autocnn.training.networks.average import average_models, set_temperature
 from autocnn.training.networks.features import feature_model
 from autocnn.training.networks.grad_cam import grad_cam, randomize_weights
@@ -43,90 +44,80 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
 
 
 def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
-    """Make a candidate's model, and measure all that needs the model.
-
-    The results are an .npz with `test` and `test_before` (test images, classes), the latter
-    before the temperature that was fitted on the candidate; `disturbed`, positions in the
-    test split, and `disturbed/<name>/<strength>`
-    (disturbed images, classes); `explained` (m,), positions in the test split; `maps` and
-    `random_maps` (m, height, width), Grad-CAM of the predicted class with the model's weights
-    and with random ones, absent where a model of the user's own cannot be opened;
-    `familiarity/<name>`, the arrays of familiarity.npz, absent where the model has no features
-    to be had; `cost`, three numbers.
+    """Make a candidate's model, measure all that needs it, and write the measurements.
 
     Args:
         task: Members, images, rows.
         report: Not called.
 
     Raises:
-        DiskFullError: When the model does not fit on the disk.
+        DiskFullError: When there is no space for the model.
     """
     configure_tensorflow(threads=task.threads)
     if task.own_model is not None:
         task.own_model.register()
     images = task.images.open()
     before = _assemble(task, is_calibrated=False)
-    results: dict[str, NDArray[Any]] = {
-        "test_before": predict_rows(compile_prediction(before), images, task.test_rows)
-    }
+    test_before = predict_rows(compile_prediction(before), images, task.test_rows)
     model = _assemble(task, is_calibrated=True)
     save_model(model, task.model_path)
     predict_batch = compile_prediction(model)
     test = predict_rows(predict_batch, images, task.test_rows)
-    results["test"] = test
     sample = images[task.test_rows[task.disturbed]]
-    results["disturbed"] = task.disturbed
     every = np.arange(len(sample))
+    disturbed_test = {}
     for name in CORRUPTIONS:
         for strength in STRENGTHS:
             disturbed = corrupt(sample, name, strength, seed=task.seed)
-            results[f"disturbed/{name}/{strength}"] = predict_rows(predict_batch, disturbed, every)
+            disturbed_test[name, strength] = predict_rows(predict_batch, disturbed, every)
     labels = task.images.labels[task.test_rows]
     own = choose_explained(labels, test, per_class=task.per_class, seed=task.seed)
     explained = np.union1d(task.explained, own)
     shown, classes = images[task.test_rows[explained]], test[explained].argmax(axis=1)
-    results["explained"] = explained
-    results |= _maps(model, shown, classes, task)
-    results |= _familiarity(model, images, task)
-    result = CandidateResult(
-        model.count_params(),
-        count_flops(model),
-        measure_latency_ms(predict_batch, images[int(task.test_rows[0])]),
-    )
-    results["cost"] = np.array([result.num_weights, result.flops, result.latency_ms], float)
-    with replacing(task.results_path) as file:
-        np.savez(file, allow_pickle=False, **results)
-    return result
+    maps, random_maps = _maps(model, shown, classes, task)
+    Measurements(
+        test=test,
+        test_before=test_before,
+        disturbed=task.disturbed,
+        disturbed_test=disturbed_test,
+        explained=explained,
+        maps=maps,
+        random_maps=random_maps,
+        familiarity=_familiarity(model, images, task),
+        num_weights=model.count_params(),
+        flops=count_flops(model),
+        latency_ms=measure_latency_ms(predict_batch, images[int(task.test_rows[0])]),
+    ).write(task.results_path)
+    return CandidateResult()
 
 
 def _maps(
     model: keras.Model, images: NDArray[np.uint8], classes: NDArray[Any], task: CandidateTask
-) -> dict[str, NDArray[Any]]:
+) -> tuple[FloatArray | None, FloatArray | None]:
     """Where the model looks, and where with random weights."""
     try:
-        return {
-            "maps": grad_cam(model, images, classes),
-            "random_maps": grad_cam(randomize_weights(model, seed=task.seed), images, classes),
-        }
+        return (
+            grad_cam(model, images, classes),
+            grad_cam(randomize_weights(model, seed=task.seed), images, classes),
+        )
     except Exception:  # opening layers of a user's own may raise anything
         if task.own_model is None:
             raise
-        return {}
+        return None, None
 
 
 def _familiarity(
     model: keras.Model, images: NDArray[np.uint8], task: CandidateTask
-) -> dict[str, NDArray[Any]]:
+) -> Reference | None:
     try:
         predict_batch = compile_prediction(feature_model(model))
     except ValueError:
-        return {}  # of an own model that ends otherwise
+        return None  # of an own model that ends otherwise
     reference, val, test = (
         predict_rows(predict_batch, images, rows)
         for rows in (task.reference_rows, task.val_rows, task.test_rows)
     )
-    found = calibrate_familiarity(reference, val, test, num_classes=task.images.num_classes)
-    return {f"familiarity/{name}": array for name, array in found.arrays().items()}
+    return calibrate_familiarity(reference, val, test, num_classes=task.images.num_classes)
 
 
 def _assemble(task: CandidateTask, *, is_calibrated: bool) -> keras.Model:

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from autocnn.core.atomic import replacing
 from autocnn.core.errors import AutocnnError
 from autocnn.core.records import EpochScore, Scores
+from autocnn.core.records.exports import Familiarity
 from autocnn.execution.tasks import (
     CandidateResult,
     CandidateTask,
@@ -24,8 +24,10 @@ from autocnn.execution.tasks import (
     TrainingResult,
     TrainingTask,
 )
+from autocnn.metrics.familiarity import Reference
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
 from autocnn.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from autocnn.training.measurements import Measurements
 
 Report = Callable[[EpochScore], bool]
 
@@ -101,24 +103,24 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     test = _probabilities(weights, len(task.test_rows), num_classes)
     _, height, width, _ = task.images.open().shape
     maps = np.ones((len(task.explained), height, width), np.float32)
-    results = {
-        "test": test,
-        "test_before": test,
-        "disturbed": task.disturbed,
-        "explained": task.explained,
-        "maps": maps,
-        "random_maps": maps,
-        "cost": np.array([4.0, 100.0, 1.0]),
-        "familiarity/reference": np.eye(4, dtype=np.float32),
-        "familiarity/neighbours": np.array(1),
-        "familiarity/threshold": np.array(0.5),
-        "familiarity/val_share": np.array(0.01),
-    }
     disturbed = test[task.disturbed]
-    results |= {f"disturbed/{name}/{s}": disturbed for name in CORRUPTIONS for s in STRENGTHS}
-    with replacing(task.results_path) as file:
-        np.savez(file, allow_pickle=False, **results)
-    return CandidateResult(4, 100, 1.0)
+    facts = Familiarity(
+        neighbours=1, num_reference=4, threshold=0.5, val_share=0.01, test_share=None
+    )
+    Measurements(
+        test=test,
+        test_before=test,
+        disturbed=task.disturbed,
+        disturbed_test={(name, s): disturbed for name in CORRUPTIONS for s in STRENGTHS},
+        explained=task.explained,
+        maps=maps,
+        random_maps=maps,
+        familiarity=Reference(np.eye(4, dtype=np.float32), facts),
+        num_weights=4,
+        flops=100,
+        latency_ms=1.0,
+    ).write(task.results_path)
+    return CandidateResult()
 
 
 def _probabilities(weights: np.ndarray, number: int, num_classes: int) -> np.ndarray:

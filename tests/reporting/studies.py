@@ -278,7 +278,7 @@ def make_candidate(
         facts |= {
             "members": tuple(Member(trial=trial, fold=f, weight=1 / 3) for f in (1, 2, 3))
             if kind == "folds"
-            else tuple(Member(trial=t, fold=0, weight=0.5) for t in (trial, 8))
+            else tuple(Member(trial=t, fold=None, weight=0.5) for t in (trial, 8))
             if kind == "ensemble"
             else (),
             "cv_mean": 0.966 - 0.002 * rank,

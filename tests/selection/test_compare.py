@@ -7,7 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from autocnn.core.objective import Goal
-from autocnn.selection.compare import Contender, Entrant, Held, describe, rank_contenders
+from autocnn.selection.compare import Contender, describe, rank_contenders
+from autocnn.selection.plan import Finalist, Held
+from tests.samples import retrained, trial
 
 NUM_IMAGES, NUM_FOLDS = 600, 3
 GOAL = Goal("accuracy")
@@ -29,13 +31,28 @@ def predict(
     return np.where(np.eye(2, dtype=bool)[predicted], sure, 1 - sure)
 
 
-def entrant(trial: int, *, wrong: NDArray[np.integer], num_weights: int = 1000) -> Entrant:
-    return Entrant(
-        trial=trial,
-        objective=0.9,
-        num_weights=num_weights,
-        val=predict(HELD.val_labels, np.arange(3)),
-        out_of_fold=predict(HELD.labels, wrong),
+def finalist(
+    number: int,
+    *,
+    wrong: NDArray[np.integer],
+    num_weights: int = 1000,
+    sure: float = 0.9,
+    is_default: bool = False,
+) -> Finalist:
+    folds: list[int | None] = [None, 1, 2, 3]
+    records = {
+        fold: retrained(number, fold).model_copy(update={"num_weights": num_weights})
+        for fold in folds
+    }
+    return Finalist(
+        trial(number),
+        epochs=2,
+        is_default=is_default,
+        records=records,
+        predictions={
+            "val": predict(HELD.val_labels, np.arange(3)),
+            "folds": predict(HELD.labels, wrong, sure=sure),
+        },
     )
 
 
@@ -49,20 +66,22 @@ def spread(number: int, *, start: int = 0) -> NDArray[np.integer]:
     )
 
 
-def rank(*entrants: Entrant, held: Held = HELD) -> tuple[list[Contender], tuple[str, ...]]:
-    return rank_contenders(entrants, held, GOAL, seed=0)
+def rank(*finalists: Finalist, held: Held = HELD) -> tuple[list[Contender], tuple[str, ...]]:
+    return rank_contenders(finalists, held, GOAL, seed=0)
 
 
 def test_each_finalist_gives_a_refit_and_the_mean_of_its_folds() -> None:
-    contenders, _ = rank(entrant(4, wrong=spread(20)), entrant(0, wrong=spread(60)))
-    kinds = [(c.kind, c.leader) for c in contenders if c.kind != "ensemble"]
-    assert sorted(kinds) == [("folds", 0), ("folds", 1), ("refit", 0), ("refit", 1)]
-    folds = next(c for c in contenders if c.kind == "folds" and c.leader == 0)
+    contenders, _ = rank(
+        finalist(4, wrong=spread(20)), finalist(0, wrong=spread(60), is_default=True)
+    )
+    kinds = [(c.kind, c.leader.number) for c in contenders if c.kind != "ensemble"]
+    assert sorted(kinds) == [("folds", 0), ("folds", 4), ("refit", 0), ("refit", 4)]
+    folds = next(c for c in contenders if c.kind == "folds" and c.leader.number == 4)
     assert folds.num_weights == NUM_FOLDS * 1000
 
 
 def test_the_mean_and_the_deviation_are_those_of_the_folds() -> None:
-    contenders, _ = rank(entrant(4, wrong=spread(20)))
+    contenders, _ = rank(finalist(4, wrong=spread(20)))
     scores = [1 - 17 / 200, 1 - 20 / 200, 1 - 23 / 200]
     assert contenders[0].fold_scores == pytest.approx(scores)
     assert contenders[0].cv_mean == pytest.approx(np.mean(scores))
@@ -70,10 +89,10 @@ def test_the_mean_and_the_deviation_are_those_of_the_folds() -> None:
 
 
 def test_the_simplest_within_one_standard_error_is_chosen() -> None:
-    large = entrant(4, wrong=spread(20), num_weights=1_000_000)
-    small = entrant(7, wrong=spread(21, start=20), num_weights=20_000)
+    large = finalist(4, wrong=spread(20), num_weights=1_000_000)
+    small = finalist(7, wrong=spread(21, start=20), num_weights=20_000)
     contenders, sentences = rank(large, small)
-    assert (contenders[0].kind, contenders[0].leader) == ("refit", 1)
+    assert (contenders[0].kind, contenders[0].leader) == ("refit", small)
     assert (
         "Candidate 1 (the refit of trial 7, 0.02 M weights) is the simplest within"
         in (sentences[0])
@@ -82,76 +101,77 @@ def test_the_simplest_within_one_standard_error_is_chosen() -> None:
 
 
 def test_a_small_network_that_is_worse_by_more_is_not_chosen() -> None:
-    large = entrant(4, wrong=spread(20), num_weights=1_000_000)
-    small = entrant(7, wrong=spread(40), num_weights=20_000)
+    large = finalist(4, wrong=spread(20), num_weights=1_000_000)
+    small = finalist(7, wrong=spread(40), num_weights=20_000)
     contenders, sentences = rank(large, small)
-    assert (contenders[0].kind, contenders[0].leader) == ("refit", 0)
+    assert (contenders[0].kind, contenders[0].leader) == ("refit", large)
     assert "is the best on 3 folds" in sentences[0]
     assert "nothing simpler comes within one standard error" in sentences[0]
 
 
 def test_finalists_that_err_on_different_images_make_an_ensemble() -> None:
-    one = replace(entrant(4, wrong=spread(30)), out_of_fold=predict(HELD.labels, spread(30)))
-    two = replace(one, trial=5, out_of_fold=predict(HELD.labels, spread(30, start=40), sure=0.85))
-    three = replace(one, trial=6, out_of_fold=predict(HELD.labels, spread(30, start=80), sure=0.8))
+    one = finalist(4, wrong=spread(30))
+    two = finalist(5, wrong=spread(30, start=40), sure=0.85)
+    three = finalist(6, wrong=spread(30, start=80), sure=0.8)
     contenders, _ = rank(one, two, three)
     ensemble = next(c for c in contenders if c.kind == "ensemble")
-    assert sum(ensemble.weights.values()) == pytest.approx(1.0)
-    assert len(ensemble.weights) == 3
+    assert sum(ensemble.shares) == pytest.approx(1.0)
+    assert ensemble.finalists == (one, two, three)
     assert (ensemble.cv_mean or 0) > max(c.cv_mean or 0 for c in contenders if c is not ensemble)
-    assert describe(ensemble, [one, two, three]) == "the ensemble of trials 4, 5 and 6"
+    assert describe(ensemble) == "the ensemble of trials 4, 5 and 6"
     assert ensemble.num_weights == 3000
 
 
 def test_an_ensemble_of_one_is_none() -> None:
-    contenders, _ = rank(entrant(4, wrong=spread(5)), entrant(5, wrong=spread(100)))
+    contenders, _ = rank(finalist(4, wrong=spread(5)), finalist(5, wrong=spread(100)))
     assert [c.kind for c in contenders].count("ensemble") <= 1
-    alone, _ = rank(entrant(4, wrong=spread(5)))
+    alone, _ = rank(finalist(4, wrong=spread(5)))
     assert sorted(c.kind for c in alone) == ["folds", "refit"]
 
 
 def test_it_says_when_the_default_is_beaten() -> None:
-    _, sentences = rank(entrant(4, wrong=spread(10)), entrant(0, wrong=spread(60)))
+    _, sentences = rank(
+        finalist(4, wrong=spread(10)), finalist(0, wrong=spread(60), is_default=True)
+    )
     assert sentences[1].startswith(
         "It beats the space's default configuration (trial 0): accuracy on the folds +0.25"
     )
 
 
 def test_it_says_when_the_default_is_not_beaten() -> None:
-    better, default = entrant(4, wrong=spread(20)), entrant(0, wrong=spread(21, start=40))
-    _, sentences = rank(better, replace(default, num_weights=10**6))
+    better, default = (
+        finalist(4, wrong=spread(20)),
+        finalist(0, wrong=spread(21, start=40), num_weights=10**6, is_default=True),
+    )
+    _, sentences = rank(better, default)
     assert sentences[1].startswith("It is no better than the space's default configuration")
 
 
 def test_it_says_when_it_is_the_default() -> None:
     contenders, sentences = rank(
-        entrant(4, wrong=spread(20), num_weights=10**6), entrant(0, wrong=spread(20))
+        finalist(4, wrong=spread(20), num_weights=10**6),
+        finalist(0, wrong=spread(20), is_default=True),
     )
-    assert contenders[0].leader == 1
+    assert contenders[0].leader.number == 0
     assert sentences[1].startswith("It is the space's default configuration")
 
 
 def test_without_the_default_nothing_is_said_of_it() -> None:
-    assert len(rank(entrant(4, wrong=spread(20)))[1]) == 1
+    assert len(rank(finalist(4, wrong=spread(20)))[1]) == 1
 
 
 def test_temperatures_are_fitted_out_of_fold() -> None:
-    too_sure = replace(
-        entrant(4, wrong=spread(60)), out_of_fold=predict(HELD.labels, spread(60), sure=0.99)
-    )
-    contenders, _ = rank(too_sure)
+    contenders, _ = rank(finalist(4, wrong=spread(60), sure=0.99))
     # 70 % are right: log(0.99 / 0.01) over the temperature must be log(0.7 / 0.3).
     expected = np.log(99) / np.log(0.7 / 0.3)
-    assert contenders[0].temperatures == {0: pytest.approx(expected, rel=1e-6)}
+    assert contenders[0].temperatures[0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_without_folds_val_decides() -> None:
     held = replace(HELD, labels=HELD.labels[:0], groups=HELD.groups[:0], fold_sizes=())
-    one, two = (
-        replace(entrant(trial, wrong=spread(9)), out_of_fold=np.empty((0, 2))) for trial in (4, 0)
-    )
+    one, two = (finalist(number, wrong=spread(9)) for number in (4, 0))
     contenders, sentences = rank(one, two, held=held)
-    assert [(c.kind, c.leader) for c in contenders] == [("refit", 0), ("refit", 1)]
+    assert [(c.kind, c.leader) for c in contenders] == [("refit", one), ("refit", two)]
     assert (contenders[0].cv_mean, contenders[0].fold_scores) == (None, ())
     assert "best on val" in sentences[0]
     assert "may be luck" in sentences[0]

@@ -14,6 +14,6 @@ def test_a_candidate_without_maps_has_no_explanation() -> None:
     labels = np.arange(6) % 2
     dataset = SimpleNamespace(labels=labels, indices=lambda split: np.arange(6))
     plan = cast(FinalistsPlan, SimpleNamespace(dataset=dataset, seed=0))
-    made = SimpleNamespace(number=1, results={"test": np.eye(2)[labels]})
-    candidate = cast(Any, SimpleNamespace(made=made))
+    measured = SimpleNamespace(maps=None, random_maps=None)
+    candidate = cast(Any, SimpleNamespace(record=None, measured=measured))
     assert explain_candidates(plan, [cast(Candidate, candidate)]) == [(candidate, {})]

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from autocnn.core.records import EpochScore
 from autocnn.execution.tasks import CandidateTask, Images, MemberModel, Prediction, PredictionTask
 from autocnn.metrics.calibration import apply_temperature
-from autocnn.metrics.familiarity import neighbour_distances, read_reference
+from autocnn.metrics.familiarity import neighbour_distances
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
 from autocnn.training.candidate import make_candidate, predict
+from autocnn.training.measurements import Measurements
 from autocnn.training.networks import build_model
 from autocnn.training.networks.features import feature_model
 
@@ -47,8 +48,8 @@ def never(score: EpochScore) -> bool:
     raise AssertionError
 
 
-def make(images: Images, tmp_path: Path, **changes: Any) -> dict[str, NDArray[np.float64]]:
-    """Make a candidate; its results."""
+def make(images: Images, tmp_path: Path, **changes: Any) -> Measurements:
+    """Make a candidate; what was measured."""
     facts: dict[str, Any] = {
         "temperature": 1.0,
         "has_temperature": False,
@@ -66,8 +67,7 @@ def make(images: Images, tmp_path: Path, **changes: Any) -> dict[str, NDArray[np
     }
     task = CandidateTask(**facts | changes)
     make_candidate(task, never)
-    with np.load(task.results_path) as results:
-        return dict(results)
+    return Measurements.read(task.results_path)
 
 
 def outputs(path: Path, images: Images) -> NDArray[np.float64]:
@@ -96,13 +96,13 @@ def test_each_model_predicts_its_rows(
 def test_a_refit_is_its_model_at_its_temperature(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
-    results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
+    found = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
     before = outputs(model_paths[0], images)
-    np.testing.assert_allclose(results["test_before"], before, atol=1e-6)
-    np.testing.assert_allclose(results["test"], apply_temperature(before, 2.0), atol=1e-6)
+    np.testing.assert_allclose(found.test_before, before, atol=1e-6)
+    np.testing.assert_allclose(found.test, apply_temperature(before, 2.0), atol=1e-6)
     saved = outputs(tmp_path / "candidate.keras", images)
-    np.testing.assert_allclose(saved, results["test"], atol=1e-6)
-    assert (results["cost"] > 0).all()
+    np.testing.assert_allclose(saved, found.test, atol=1e-6)
+    assert min(found.num_weights, found.flops, found.latency_ms) > 0
 
 
 def test_an_ensemble_is_one_model_with_a_temperature_of_its_own(
@@ -112,14 +112,14 @@ def test_an_ensemble_is_one_model_with_a_temperature_of_its_own(
         MemberModel(path, share, temperature)
         for path, share, temperature in zip(model_paths, (0.25, 0.75), (2.0, 0.5), strict=True)
     )
-    results = make(images, tmp_path, members=members, temperature=1.5, has_temperature=True)
+    found = make(images, tmp_path, members=members, temperature=1.5, has_temperature=True)
     parts = [
         member.weight * apply_temperature(outputs(member.path, images), member.temperature)
         for member in members
     ]
-    np.testing.assert_allclose(results["test_before"], np.sum(parts, axis=0), atol=1e-6)
+    np.testing.assert_allclose(found.test_before, np.sum(parts, axis=0), atol=1e-6)
     expected = apply_temperature(np.sum(parts, axis=0), 1.5)
-    np.testing.assert_allclose(results["test"], expected, atol=1e-6)
+    np.testing.assert_allclose(found.test, expected, atol=1e-6)
     saved = outputs(tmp_path / "candidate.keras", images)
     np.testing.assert_allclose(saved, expected, atol=1e-6)
 
@@ -127,30 +127,26 @@ def test_an_ensemble_is_one_model_with_a_temperature_of_its_own(
 def test_every_disturbance_is_predicted_and_some_images_explained(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
-    results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 1.0),))
+    found = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 1.0),))
     for name in CORRUPTIONS:
         for strength in STRENGTHS:
-            assert results[f"disturbed/{name}/{strength}"].shape == (10, 2)
-    explained = results["explained"]
+            assert found.disturbed_test[name, strength].shape == (10, 2)
+    explained = found.explained
     assert {1, 5} <= set(explained.tolist())
     assert explained.tolist() == sorted(set(explained.tolist()))
-    for name in ("maps", "random_maps"):
-        assert results[name].shape == (len(explained), SIDE, SIDE)
-        np.testing.assert_allclose(results[name].sum(axis=(1, 2)), 1, atol=1e-4)
+    for maps in (found.maps, found.random_maps):
+        assert maps is not None
+        assert maps.shape == (len(explained), SIDE, SIDE)
+        np.testing.assert_allclose(maps.sum(axis=(1, 2)), 1, atol=1e-4)
 
 
 @pytest.mark.slow
 def test_familiarity_is_measured_with_the_candidate_s_own_features(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
-    results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
-    arrays = {
-        name.removeprefix("familiarity/"): array
-        for name, array in results.items()
-        if name.startswith("familiarity/")
-    }
-    np.savez(tmp_path / "familiarity.npz", allow_pickle=False, **arrays)
-    found = read_reference(tmp_path / "familiarity.npz")
+    measured = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
+    found = measured.familiarity
+    assert found is not None
     model = feature_model(keras.models.load_model(tmp_path / "candidate.keras"))
     reference, val, test = (
         np.asarray(model(images.open()[rows])) for rows in (range(10), range(10, 20), TEST_ROWS)
@@ -173,6 +169,6 @@ def test_a_model_without_features_is_judged_without_familiarity(
         raise ValueError("model must end in a Dense layer")
 
     monkeypatch.setattr("autocnn.training.candidate.feature_model", refuse)
-    results = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 1.0),))
-    assert "test" in results
-    assert not [name for name in results if name.startswith("familiarity/")]
+    found = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 1.0),))
+    assert found.test.shape == (20, 2)
+    assert found.familiarity is None

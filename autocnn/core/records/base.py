@@ -1,9 +1,9 @@
 """What all records have in common, and the words that they share."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 SCHEMA_VERSION = 1
 
@@ -16,6 +16,10 @@ Channels = Literal["auto", "grey", "rgb"]
 
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
+
+Fold = Annotated[int | None, BeforeValidator(lambda fold: fold or None)]
+"""The fold that a model has not seen, 1 for the first; None: a refit, which has seen all of
+train + val. Older records say 0 for it."""
 
 
 class Record(BaseModel):

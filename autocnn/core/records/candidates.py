@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from autocnn.core.records.base import SCHEMA_VERSION, ParamValue, Record
+from autocnn.core.records.base import SCHEMA_VERSION, Fold, ParamValue, Record
 from autocnn.core.records.scores import Calibration, Interval, ScoredSet, SplitScores
 from autocnn.core.records.trials import EpochScore
 
@@ -14,12 +14,12 @@ class Member(Record):
 
     Attributes:
         trial: The trial whose params it has.
-        fold: The fold that it has not seen; 0: a refit.
+        fold: The fold that it has not seen; None: a refit.
         weight: Its share of the average; those of all members add up to 1.
     """
 
     trial: int
-    fold: int
+    fold: Fold
     weight: float
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from autocnn.core.records.base import SCHEMA_VERSION, ParamValue, Record
+from autocnn.core.records.base import SCHEMA_VERSION, Fold, ParamValue, Record
 from autocnn.core.records.scores import Scores
 
 _REASON_OF_A_CUT = "stopped early: the time left is for the finalists"
@@ -137,7 +137,7 @@ class RetrainedRecord(Record):
 
     Attributes:
         trial: Number of the trial whose params it has.
-        fold: The fold that it has not seen, 1 for the first; 0: it has seen all.
+        fold: The fold that it has not seen, 1 for the first; None: it has seen all.
         epochs: Epochs that it was to train; fewer were when the budget ended.
         num_weights: Weights of the model.
         seconds: Time that the training took, all sessions together.
@@ -146,7 +146,7 @@ class RetrainedRecord(Record):
 
     schema_version: int = SCHEMA_VERSION
     trial: int
-    fold: int = 0
+    fold: Fold = None
     epochs: int
     num_weights: int
     seconds: float
