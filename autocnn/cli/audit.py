@@ -47,7 +47,7 @@ def command(data: str, split_out: Path | None, as_json: bool, quiet: bool, **fla
     try:
         if split_out is not None:
             check_split_file(split_out, read_source(data))
-        dataset = prepare_data(config, image_sizes=[0], observer=ProgressOnly(display))
+        dataset = prepare_data(config, image_sizes=[], observer=ProgressOnly(display))
     finally:
         display.close()
     if as_json:

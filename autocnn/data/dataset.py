@@ -35,7 +35,7 @@ class Dataset:
         split: The split of each of them.
         rows: (n,) int64, image of the table -> its row in every decoded array.
         labels: (rows of the arrays,) int32, class of each row; -1 for an unreadable image.
-        arrays: Requested side -> decoded images; 0 is `default_image_size`.
+        arrays: Side in px -> decoded images.
         default_image_size: Side in px for trials whose params do not name one.
         copies: Groups of images that show the same.
         bundles: (n,) int64, the same number for images that must stay on one side: copies of
@@ -98,24 +98,27 @@ class Dataset:
             )
         ]
 
-    def images(self, size: int = 0) -> DecodedImages:
-        """The decoded images of a requested side; 0 is the default one.
+    def images(self, size: int | None = None) -> DecodedImages:
+        """The decoded images of a side in px; None is the default one.
 
         Raises:
             DataError: When that side was not prepared.
         """
-        if size not in self.arrays:
-            sizes = ", ".join(str(side) for side in sorted(self.arrays))
-            raise DataError(f"image_size must be one that was prepared ({sizes}), got {size}.")
-        return self.arrays[size]
+        side = self.default_image_size if size is None else size
+        if side not in self.arrays:
+            sizes = ", ".join(str(one) for one in sorted(self.arrays))
+            raise DataError(f"image_size must be one that was prepared ({sizes}), got {side}.")
+        return self.arrays[side]
 
 
-def prepare_data(config: StudyConfig, *, image_sizes: Sequence[int], observer: Observer) -> Dataset:
+def prepare_data(
+    config: StudyConfig, *, image_sizes: Sequence[int | None], observer: Observer
+) -> Dataset:
     """Read, decode, split and audit the data of a study.
 
     Args:
         config: Where the data are and how to treat them.
-        image_sizes: Sides that the space may ask for, px; 0 is the default side:
+        image_sizes: Sides that the space may ask for, px; None is the default side:
             `config.image_size`, or what suits the images. The default is always prepared.
         observer: Hears of the stages `read`, `decode`, `facts`, `compare` and `audit`, and of
             what was found.
@@ -164,7 +167,7 @@ def prepare_data(config: StudyConfig, *, image_sizes: Sequence[int], observer: O
         split=split,
         rows=rows,
         labels=labels,
-        arrays={0: arrays[default_size]} | arrays,
+        arrays=arrays,
         default_image_size=default_size,
         copies=copies,
         bundles=bundles,
@@ -176,12 +179,12 @@ def prepare_data(config: StudyConfig, *, image_sizes: Sequence[int], observer: O
 
 
 def _decode_sizes(
-    table: ImageTable, config: StudyConfig, sizes: Sequence[int], observer: Observer
+    table: ImageTable, config: StudyConfig, sizes: Sequence[int | None], observer: Observer
 ) -> dict[int, DecodedImages]:
     """Each side once; the first decides for all whether `auto` is grey or RGB."""
     arrays: dict[int, DecodedImages] = {}
     channels: Channels = config.channels or "auto"
-    for size in dict.fromkeys(size for size in sizes if size):
+    for size in dict.fromkeys(size for size in sizes if size is not None):
         arrays[size] = decode_images(
             table,
             image_size=size,

@@ -15,6 +15,7 @@ from autocnn.core.records import RetrainedRecord, TrialRecord
 from autocnn.data import Dataset
 from autocnn.data.split import make_folds
 from autocnn.execution.tasks import Images
+from autocnn.spaces.knobs import image_size_of
 from autocnn.tuning.budget import Budget
 
 SeenSet = Literal["train", "val", "folds"]
@@ -128,7 +129,7 @@ class FinalistsPlan:
 
     def images_of(self, trial: TrialRecord) -> Images:
         """The images at the size of a trial's params."""
-        return study_images(self.dataset, int(trial.params.get("image_size", 0)))
+        return study_images(self.dataset, image_size_of(trial.params))
 
     def largest_images(self, finalists: Iterable[Finalist]) -> Images:
         """The images at the largest size that one of these takes."""
@@ -155,8 +156,8 @@ class FinalistsPlan:
         return self.budget.is_time_to_judge(trials, len(self.folds))
 
 
-def study_images(dataset: Dataset, image_size: int) -> Images:
-    """The decoded images of a size as workers open them."""
+def study_images(dataset: Dataset, image_size: int | None) -> Images:
+    """The decoded images of a size as workers open them; None: of the default size."""
     arrays = dataset.images(image_size)
     return Images(arrays.path, dataset.labels, dataset.num_classes)
 

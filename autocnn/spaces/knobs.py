@@ -213,3 +213,14 @@ class Settings(Mapping[str, ParamValue]):
     def flag(self, name: str) -> bool:
         """The value of a yes-or-no knob."""
         return bool(self[name])
+
+
+def image_size_of(params: Params) -> int | None:
+    """Side of the square input in px that params ask for; None: the one chosen from the data.
+
+    In a space and in the params of a trial the latter is a 0, or no `image_size` at all.
+
+    >>> [image_size_of(params) for params in ({"image_size": 64}, {"image_size": 0}, {})]
+    [64, None, None]
+    """
+    return int(params.get("image_size", KNOBS["image_size"].default)) or None

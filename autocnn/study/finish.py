@@ -1,135 +1,133 @@
 """The end: finalists retrained, chosen, judged on test; candidates, leaderboard."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
 from autocnn.core.objective import distinct_trials
-from autocnn.core.records import TrialRecord
+from autocnn.reporting.leaderboard import build_leaderboard
+from autocnn.reporting.page import write_report
+from autocnn.selection.explain import explain_candidates
+from autocnn.selection.files import write_candidate_files
+from autocnn.selection.judge import judge
+from autocnn.selection.plan import Finalist, FinalistsPlan
+from autocnn.selection.retrain import retrain
+from autocnn.selection.score import score_candidates
 from autocnn.storage.status import Choice, FinalistFacts, TestLook, timestamp
-from autocnn.study.session import Session
+from autocnn.study.context import Context, Progress
+from autocnn.study.prepare import Prepared
+from autocnn.study.trials import Searched
 
-if TYPE_CHECKING:
-    from autocnn.selection.plan import FinalistsPlan
 
-
-def finish(session: Session, ranked: Sequence[TrialRecord]) -> None:
+def finish(context: Context, progress: Progress, prepared: Prepared, searched: Searched) -> None:
     """Retrain the finalists, choose, open the test split, leave candidates and leaderboard.
 
     Args:
-        session: With its data and its budget.
-        ranked: All trials with an objective, best first.
+        context: Of the session.
+        progress: Of the study; afterwards it says that the study is done.
+        prepared: From `prepare`.
+        searched: From `search_trials`.
 
     Raises:
         SearchError: When no finalist could be retrained or judged.
-        DiskFullError: When the disk is too full to go on.
+        DiskFullError: When there is no space to go on.
         KeyboardInterrupt: When stopping was asked for.
     """
-    from autocnn.reporting.leaderboard import build_leaderboard
-    from autocnn.reporting.page import write_report
-    from autocnn.selection.explain import explain_candidates
-    from autocnn.selection.files import write_candidate_files
-    from autocnn.selection.judge import judge
-    from autocnn.selection.retrain import retrain
-    from autocnn.selection.score import score_candidates
-
-    if session.status.finalists is None:
-        _choose_finalists(session, ranked)
-    session.save("finalists")
-    plan = _plan(session, ranked)
-    with session.interruption.graceful():
-        finalists = retrain(plan, session.executor, session.folder, session.observer)
+    folder, observer = context.folder, context.observer
+    if progress.status.finalists is None:
+        _choose_finalists(context, progress, prepared, searched)
+    progress.save("finalists")
+    plan = _plan(context, progress, prepared, searched)
+    with context.interruption.graceful():
+        finalists = retrain(plan, context.executor, folder, observer)
         judged = judge(
             plan,
             finalists,
-            session.executor,
-            session.folder,
-            session.observer,
-            open_test=lambda choice: _open_test(session, choice),
+            context.executor,
+            folder,
+            observer,
+            open_test=lambda choice: _open_test(context, progress, choice),
         )
-    candidates = score_candidates(plan, judged, session.folder, session.observer)
-    session.observer.stage("draw", total=len(candidates), unit="candidates")
+    candidates = score_candidates(plan, judged, folder, observer)
+    observer.stage("draw", total=len(candidates), unit="candidates")
     for candidate, pictures in explain_candidates(plan, candidates):
-        write_candidate_files(candidate, pictures, session.dataset, plan.folds, session.folder)
-        session.observer.advance()
+        write_candidate_files(candidate, pictures, prepared.dataset, plan.folds, folder)
+        observer.advance()
     leaderboard = build_leaderboard([candidate.record for candidate in candidates])
-    session.folder.write_leaderboard(leaderboard.to_csv())
-    _close(session)
-    session.folder.remove_predictions()
-    session.observer.stage("write the report")
-    write_report(session.folder)
+    folder.write_leaderboard(leaderboard.to_csv())
+    _close(progress)
+    folder.remove_predictions()
+    observer.stage("write the report")
+    write_report(folder)
 
 
-def _plan(session: Session, ranked: Sequence[TrialRecord]) -> "FinalistsPlan":
-    from autocnn.selection.plan import Finalist, FinalistsPlan
-
-    chosen = session.status.finalists or ()
-    by_number = {record.trial: record for record in ranked}
-    folds = session.folds[: session.status.num_folds]
-    num_models = len(chosen) * (1 + len(folds))
-    workers = min(session.resources.workers, num_models)
-    threads = max(session.resources.threads, session.machine.num_cpus // workers)
+def _plan(
+    context: Context, progress: Progress, prepared: Prepared, searched: Searched
+) -> FinalistsPlan:
+    config, resources = context.config, context.resources
+    chosen = progress.status.finalists or ()
+    by_number = {record.trial: record for record in searched.ranked}
+    trials = [(by_number[facts.trial], facts.epochs) for facts in chosen]
+    is_default = prepared.space.is_default
+    folds = prepared.folds[: progress.status.num_folds]
+    workers = min(resources.workers, len(chosen) * (1 + len(folds)))
+    threads = max(resources.threads, context.machine.num_cpus // workers)
     return FinalistsPlan(
-        dataset=session.dataset,
-        finalists=tuple(
-            Finalist(
-                by_number[f.trial],
-                f.epochs,
-                is_default=session.space.is_default(by_number[f.trial].params),
-            )
-            for f in chosen
-        ),
+        dataset=prepared.dataset,
+        finalists=tuple(Finalist(r, n, is_default=is_default(r.params)) for r, n in trials),
         folds=folds,
-        goal=session.goal,
-        seed=session.config.seed,
+        goal=context.goal,
+        seed=config.seed,
         workers=workers,
-        threads=1 if session.config.deterministic else threads,
-        precision=session.resources.precision,
-        weights=session.weights,
-        deterministic=session.config.deterministic,
-        budget=session.budget,
-        interruption=session.interruption,
-        own_model=session.own_model,
-        save_progress=session.save,
+        threads=1 if config.deterministic else threads,
+        precision=resources.precision,
+        weights=context.weights,
+        deterministic=config.deterministic,
+        budget=searched.budget,
+        interruption=context.interruption,
+        own_model=prepared.own_model,
+        save_progress=progress.save,
     )
 
 
-def _choose_finalists(session: Session, ranked: Sequence[TrialRecord]) -> None:
+def _choose_finalists(
+    context: Context, progress: Progress, prepared: Prepared, searched: Searched
+) -> None:
     """The best trials that there is time for: different params, and models that were kept."""
-    has_model = [r for r in ranked if session.folder.trial_model_path(r.trial).exists()]
-    kept = distinct_trials(has_model)
-    best, num_folds = session.budget.finalists_now(kept)
-    wanted = len(kept[: session.config.finalists]) + any(
-        record.trial == 0 for record in kept[session.config.finalists :]
+    folder, budget, number = context.folder, searched.budget, context.config.finalists
+    kept = distinct_trials(
+        [r for r in searched.ranked if folder.trial_model_path(r.trial).exists()]
     )
-    if len(best) < wanted:
-        session.observer.warn(f"There is time to retrain {len(best)} of {wanted} finalists.")
-    if num_folds < len(session.folds):
-        session.observer.warn("There is no time for folds: the finalists are compared on val.")
-    epochs = session.budget.refit_epochs(best, num_folds)
+    best, num_folds = budget.finalists_now(kept)
+    num_wanted = len(kept[:number]) + any(
+        prepared.space.is_default(record.params) for record in kept[number:]
+    )
+    if len(best) < num_wanted:
+        context.observer.warn(f"There is time to retrain {len(best)} of {num_wanted} finalists.")
+    if num_folds < len(prepared.folds):
+        context.observer.warn("There is no time for folds: the finalists are compared on val.")
+    epochs = budget.refit_epochs(best, num_folds)
     pairs = zip(best, epochs, strict=True)
     chosen = tuple(FinalistFacts(trial=r.trial, epochs=number) for r, number in pairs)
-    session.folder.clear_candidates()
-    session.folder.keep_finalists(facts.trial for facts in chosen)
-    session.update(finalists=chosen, num_folds=num_folds, choice=None)
+    folder.clear_candidates()
+    folder.keep_finalists(facts.trial for facts in chosen)
+    progress.update(finalists=chosen, num_folds=num_folds, choice=None)
 
 
-def _open_test(session: Session, choice: Choice) -> None:
+def _open_test(context: Context, progress: Progress, choice: Choice) -> None:
     """Note, before any test image is predicted, that they will be."""
-    looks, finalists = session.status.test_looks, session.status.finalists or ()
+    looks, finalists = progress.status.test_looks, progress.status.finalists or ()
     is_same = bool(looks) and not looks[-1].is_over and looks[-1].finalists == finalists
     if not is_same:
         if looks:
-            session.observer.warn(
+            context.observer.warn(
                 f"The test split has been opened before ({len(looks) + 1} times now): what is "
                 "chosen after that may be fitted to it, so these test scores are less honest."
             )
         looks = (*looks, TestLook(at=timestamp(), finalists=finalists))
-    session.update(choice=choice, test_looks=looks)
+    progress.update(choice=choice, test_looks=looks)
     for sentence in choice.sentences:
-        session.observer.note(sentence)
+        context.observer.note(sentence)
 
 
-def _close(session: Session) -> None:
+def _close(progress: Progress) -> None:
     """The study is done and test closed in one write: else it might be opened twice."""
-    last = session.status.test_looks[-1].model_copy(update={"is_over": True})
-    session.update(status="done", test_looks=(*session.status.test_looks[:-1], last))
+    looks = progress.status.test_looks
+    last = looks[-1].model_copy(update={"is_over": True})
+    progress.update(status="done", test_looks=(*looks[:-1], last))

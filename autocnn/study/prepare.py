@@ -1,154 +1,179 @@
 """Before the first trial: data, weights, what is there from before."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from autocnn.core.errors import ConfigError, StudyChangedError
+from autocnn.core.own_model import OwnModel
+from autocnn.core.records import SPLITS, TrialRecord
 from autocnn.core.wording import rough_duration
+from autocnn.data import Dataset, prepare_data
+from autocnn.data.thumbnails import picture_copies
 from autocnn.execution.tasks import FIND_WEIGHTS, WeightsResult, WeightsTask
+from autocnn.selection.plan import Fold, cut_folds
 from autocnn.spaces.files import load_space
+from autocnn.spaces.knobs import image_size_of
 from autocnn.spaces.space import SearchSpace
-from autocnn.storage.status import DataFacts, installed_versions, timestamp
+from autocnn.storage.status import DataFacts, StudyStatus, installed_versions, timestamp
 from autocnn.study.adopt import adopt_trials
 from autocnn.study.changes import data_changes, machine_changes, version_changes
+from autocnn.study.context import Context, Progress
 from autocnn.study.own_model import check_own_model, find_own_model
-from autocnn.study.session import Session
 
 
-def prepare(session: Session) -> None:
+@dataclass(frozen=True)
+class Prepared:
+    """What there is before the first trial of a context.
+
+    Attributes:
+        dataset: The images.
+        space: What is searched, held to the image size and the backbones that there are.
+        own_model: Of networks of the user's own; None: autocnn's.
+        folds: On which finalists are compared.
+        trials: Of earlier sessions; open ones with the epochs of their checkpoints.
+        num_trials: Of the study in all: those that were asked for, or that have begun.
+    """
+
+    dataset: Dataset
+    space: SearchSpace
+    own_model: OwnModel | None
+    folds: tuple[Fold, ...]
+    trials: tuple[TrialRecord, ...]
+    num_trials: int
+
+
+def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepared:
     """Data, weights, trials so far: everything that can be wrong before a trial starts.
 
     Args:
-        session: Gets its dataset, folds and trials.
+        context: Of the context.
+        progress: Of the study; afterwards it says that the study is prepared.
+        space: The space as it is now.
 
     Raises:
         DataError: When the data cannot be used.
         StudyChangedError: When data or space are others than they were.
     """
-    from autocnn.data import prepare_data
-    from autocnn.data.thumbnails import picture_copies
-    from autocnn.selection.plan import cut_folds
-
-    session.own_model = find_own_model(session)
-    session.dataset = prepare_data(
-        session.config, image_sizes=_image_sizes(session.space), observer=session.observer
-    )
-    config = session.config
-    session.folds = cut_folds(
-        session.dataset, config.folds, repeats=config.fold_repeats, seed=config.seed
-    )
-    if len(session.folds) < config.folds * config.fold_repeats:
-        session.observer.warn(
-            f"The finalists are compared on {len(session.folds) or 'no'} folds: a class has too "
+    config, folder, observer = context.config, context.folder, context.observer
+    if config.image_size is not None:
+        space = space.narrow("image_size", [config.image_size])
+    own_model = find_own_model(context, progress.status.model_files)
+    dataset = prepare_data(config, image_sizes=_image_sizes(space), observer=observer)
+    folds = cut_folds(dataset, config.folds, repeats=config.fold_repeats, seed=config.seed)
+    if len(folds) < config.folds * config.fold_repeats:
+        observer.warn(
+            f"The finalists are compared on {len(folds) or 'no'} folds: a class has too "
             f"few different images for {config.folds}."
         )
-    if session.own_model is None and "pretrained" in session.space.values_of("family"):
-        _find_weights(session)
-    rows = session.dataset.table_rows()
-    if session.status.is_prepared:
-        _check_drift(session, rows)
+    if own_model is None and "pretrained" in space.values_of("family"):
+        space = _find_weights(context, space, dataset)
+    rows = dataset.table_rows()
+    if progress.status.is_prepared:
+        _check_drift(context, progress.status, space, dataset, own_model)
     else:
-        if session.own_model is not None:
-            check_own_model(session, session.own_model)
-        session.folder.write_space(session.space)
-        session.folder.write_split(rows)
-        report, pictures = picture_copies(session.dataset)
-        session.folder.write_audit(report.model_dump_json(indent=1), pictures)
-        if session.config.fork is not None:
-            files = session.own_model.files if session.own_model is not None else None
+        if own_model is not None:
+            own_model = check_own_model(context, own_model, space, dataset)
+        folder.write_space(space)
+        folder.write_split(rows)
+        report, pictures = picture_copies(dataset)
+        folder.write_audit(report.model_dump_json(indent=1), pictures)
+        if config.fork is not None:
             adopt_trials(
-                session.config,
-                session.space,
-                session.dataset.fingerprint,
+                config,
+                space,
+                dataset.fingerprint,
                 rows,
-                session.folder,
-                session.observer,
-                model_files=files,
+                folder,
+                observer,
+                model_files=own_model.files if own_model is not None else None,
             )
-    session.trials, sentences = session.folder.recover_trials()
+    trials, sentences = folder.recover_trials()
     for sentence in sentences:
-        session.observer.warn(sentence)
-    ended = {trial.trial for trial in session.trials if not trial.is_open}
-    if not {finalist.trial for finalist in session.status.finalists or ()} <= ended:
-        session.update(finalists=None)  # the record of one was torn
+        observer.warn(sentence)
+    ended = {trial.trial for trial in trials if not trial.is_open}
+    if not {finalist.trial for finalist in progress.status.finalists or ()} <= ended:
+        progress.update(finalists=None)  # the record of one was torn
     # It never shrinks below what has begun.
-    total = max(session.config.trials, 1 + max((t.trial for t in session.trials), default=-1))
-    session.config = session.config.model_copy(update={"trials": total})
-    if session.status.is_prepared:
-        session.update(resumed=(*session.status.resumed, timestamp()))
+    num_trials = max(config.trials, 1 + max((t.trial for t in trials), default=-1))
+    if progress.status.is_prepared:
+        progress.update(resumed=(*progress.status.resumed, timestamp()))
     else:
-        session.update(versions=installed_versions(), machine=session.machine.to_json())
-    session.update(
-        config=session.config,
-        resources=session.resources.to_json(),
+        progress.update(versions=installed_versions(), machine=context.machine.to_json())
+    progress.update(
+        config=config.model_copy(update={"trials": num_trials}),
+        resources=context.resources.to_json(),
         data=DataFacts(
-            fingerprint=session.dataset.fingerprint,
-            class_names=session.dataset.class_names,
-            image_shape=session.dataset.images(0).image_shape,
-            split={s: len(session.dataset.indices(s)) for s in ("train", "val", "test")},
+            fingerprint=dataset.fingerprint,
+            class_names=dataset.class_names,
+            image_shape=dataset.images().image_shape,
+            split={s: len(dataset.indices(s)) for s in SPLITS},
         ),
-        space_fingerprint=session.space.fingerprint,
-        model_files=dict(session.own_model.files) if session.own_model else None,
+        space_fingerprint=space.fingerprint,
+        model_files=dict(own_model.files) if own_model else None,
     )
-    _say_plan(session)
+    prepared = Prepared(dataset, space, own_model, folds, tuple(trials), num_trials)
+    _say_plan(context, progress.status, prepared)
+    return prepared
 
 
-def _check_drift(session: Session, rows: Sequence[Sequence[str]]) -> None:
+def _check_drift(
+    context: Context,
+    status: StudyStatus,
+    space: SearchSpace,
+    dataset: Dataset,
+    own_model: OwnModel | None,
+) -> None:
     """Stop when the numbers would not be comparable; say what else is different."""
-    status = session.status
-    changes = []
-    if status.data is not None and status.data.fingerprint != session.dataset.fingerprint:
-        before = session.folder.read_split()
-        changes += data_changes(before, rows) or ["The images are read differently."]
-    if status.space_fingerprint != session.space.fingerprint:
-        changes += [
-            f"Space: {line}"
-            for line in load_space(str(session.folder.space_path), own_names=True).diff(
-                session.space
-            )
-        ]
-    if session.own_model is not None:
-        changes += [f"Model: {line}" for line in session.own_model.changes()]
-    what = "its data, its space and its model" if session.own_model else "its data and its space"
+    folder, observer = context.folder, context.observer
+    changes: list[str] = []
+    if status.data is not None and status.data.fingerprint != dataset.fingerprint:
+        found = data_changes(folder.read_split(), dataset.table_rows())
+        changes += found or ["The images are read differently."]
+    if status.space_fingerprint != space.fingerprint:
+        before = load_space(str(folder.space_path), own_names=True)
+        changes += [f"Space: {line}" for line in before.diff(space)]
+    if own_model is not None:
+        changes += [f"Model: {line}" for line in own_model.changes()]
+    what = "its data, its space and its model" if own_model else "its data and its space"
     if changes:
         raise StudyChangedError(
-            f"{session.folder.path}: must find {what} as they were, got: " + " ".join(changes),
+            f"{folder.path}: must find {what} as they were, got: " + " ".join(changes),
             remedy="Put them back, or start a new study that takes over the trials that "
-            f"are still valid: autocnn search ... --name NEW --fork {session.folder.path}",
+            f"are still valid: autocnn search ... --name NEW --fork {folder.path}",
         )
     versions = version_changes(status.versions, installed_versions())
     if versions:
-        session.observer.warn(f"Since this study began: {'; '.join(versions)}.")
-    machine = machine_changes(status.machine or {}, session.machine.to_json())
+        observer.warn(f"Since this study began: {'; '.join(versions)}.")
+    machine = machine_changes(status.machine or {}, context.machine.to_json())
     if machine:
-        session.observer.note(f"Another machine: {'; '.join(machine)}.")
+        observer.note(f"Another machine: {'; '.join(machine)}.")
 
 
-def _say_plan(session: Session) -> None:
-    config, resources = session.config, session.resources
+def _say_plan(context: Context, status: StudyStatus, prepared: Prepared) -> None:
+    config, resources = context.config, context.resources
     limit = f", {rough_duration(config.budget_s)} in all" if config.budget_s else ""
-    ended = sum(not trial.is_open for trial in session.trials)
-    so_far = f", {ended} of them ended" if session.trials else ""
-    session.observer.note(
-        f"Study {session.folder.name}: {config.trials} trials of at most {session.status.epochs} "
-        f"epochs{so_far}{limit}, space {session.space.name}, {resources.workers} at once with "
+    ended = sum(not trial.is_open for trial in prepared.trials)
+    so_far = f", {ended} of them ended" if prepared.trials else ""
+    context.observer.note(
+        f"Study {context.folder.name}: {prepared.num_trials} trials of at most {status.epochs} "
+        f"epochs{so_far}{limit}, space {prepared.space.name}, {resources.workers} at once with "
         f"{resources.threads} thread(s) each in {resources.precision}."
     )
 
 
-def _find_weights(session: Session) -> None:
+def _find_weights(context: Context, space: SearchSpace, dataset: Dataset) -> SearchSpace:
     """Get the pretrained weights now, and keep only the backbones that they fit."""
-    names = session.space.values_of("backbone")
-    side = session.dataset.images(_image_sizes(session.space)[0]).image_shape[0]
-    session.observer.stage("load pretrained weights")
-    task = WeightsTask(tuple(str(name) for name in names), side, session.weights)
-    outcome = session.run_alone(FIND_WEIGHTS, task, log_path=session.folder.weights_log_path)
+    names = space.values_of("backbone")
+    side = dataset.images(_image_sizes(space)[0]).image_shape[0]
+    context.observer.stage("load pretrained weights")
+    task = WeightsTask(tuple(str(name) for name in names), side, context.weights)
+    outcome = context.run_alone(FIND_WEIGHTS, task, log_path=context.folder.weights_log_path)
     if outcome.error is not None:
         raise outcome.error
     if not isinstance(outcome.result, WeightsResult):
         raise ConfigError(f"The pretrained weights could not be loaded: {outcome.reason}.")
-    session.space = session.space.narrow("backbone", outcome.result.backbones)
+    return space.narrow("backbone", outcome.result.backbones)
 
 
-def _image_sizes(space: SearchSpace) -> list[int]:
-    """All sides at which images are needed; 0 is the one chosen from the data."""
-    return [int(size) for size in space.values_of("image_size")]
+def _image_sizes(space: SearchSpace) -> list[int | None]:
+    """All sides at which images are needed; None is the one chosen from the data."""
+    return [image_size_of({"image_size": size}) for size in space.values_of("image_size")]

@@ -5,8 +5,8 @@ import datetime
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autocnn.core.config import BUILT_IN, StudyConfig, change_config
 from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError, Text
@@ -20,9 +20,15 @@ from autocnn.spaces.files import is_path, load_space
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.status import StudyStatus
-from autocnn.study.stages import Session, run_stages
+from autocnn.study.context import Context, Progress
+
+if TYPE_CHECKING:
+    from autocnn.study.prepare import Prepared
+    from autocnn.study.trials import Searched
 
 MakeExecutor = Callable[[Resources], Executor]
+
+Finish = Callable[[Context, Progress, "Prepared", "Searched"], None]
 
 
 def search(
@@ -32,6 +38,7 @@ def search(
     interruption: Interruption | None = None,
     make_executor: MakeExecutor | None = None,
     clock: Callable[[], float] = time.monotonic,
+    finish: Finish | None = None,
 ) -> StudyFolder:
     """Run a new study.
 
@@ -41,6 +48,7 @@ def search(
         interruption: Asks to stop.
         make_executor: What runs the trials; local processes when None.
         clock: Seconds now, for the budget.
+        finish: The last stage; that of `autocnn.study.finish` when None.
 
     Returns:
         The study's folder, with its leaderboard.
@@ -80,8 +88,18 @@ def search(
         folder = StudyFolder.create(config.results, name, status.to_json())
         folder.lock()
         try:
-            call = _Call(folder, observer, interruption, make_executor, clock)
-            call.run(config, space, status, is_new=True)
+            _run(
+                config,
+                space,
+                status,
+                folder,
+                observer,
+                is_new=True,
+                interruption=interruption,
+                make_executor=make_executor,
+                clock=clock,
+                finish=finish,
+            )
         finally:
             folder.unlock()
     finally:
@@ -98,6 +116,7 @@ def resume(
     interruption: Interruption | None = None,
     make_executor: MakeExecutor | None = None,
     clock: Callable[[], float] = time.monotonic,
+    finish: Finish | None = None,
 ) -> StudyFolder:
     """Go on with a study where it was stopped, or add trials to a finished one.
 
@@ -111,6 +130,7 @@ def resume(
         interruption: Asks to stop.
         make_executor: What runs the trials; local processes when None.
         clock: Seconds now, for the budget.
+        finish: The last stage; that of `autocnn.study.finish` when None.
 
     Returns:
         The folder, with its leaderboard.
@@ -129,8 +149,20 @@ def resume(
         if owner is not None:
             observer.note(f"Taken over from {owner}, which ended without letting go.")
         try:
-            call = _Call(folder, observer, interruption, make_executor, clock)
-            _resume_locked(call, changes or {})
+            status, config = _reopen(folder, observer, changes or {})
+            if not status.is_done:
+                _run(
+                    config,
+                    _space_now(config, folder, observer),
+                    status,
+                    folder,
+                    observer,
+                    is_new=False,
+                    interruption=interruption,
+                    make_executor=make_executor,
+                    clock=clock,
+                    finish=finish,
+                )
         finally:
             folder.unlock()
     finally:
@@ -138,8 +170,10 @@ def resume(
     return folder
 
 
-def _resume_locked(call: "_Call", changes: dict[str, object]) -> None:
-    folder, observer = call.folder, call.observer
+def _reopen(
+    folder: StudyFolder, observer: Observer, changes: dict[str, object]
+) -> tuple[StudyStatus, StudyConfig]:
+    """The status and the config of a study that is resumed; it is done where nothing is left."""
     status = folder.read_status()
     config = change_config(status.config, changes)
     # The folder may have been moved or renamed since.
@@ -157,63 +191,80 @@ def _resume_locked(call: "_Call", changes: dict[str, object]) -> None:
             f"{folder.path}: is finished, with {ended} trials. For more, say how many in all: "
             f"autocnn resume {folder.path} --trials {2 * ended}"
         )
-        return
-    if is_more:  # the best may be others by then
+    elif is_more:  # the best may be others by then
         status = status.model_copy(update={"finalists": None, "status": "searching"})
-    call.run(config, _space_now(config, folder, observer), status, is_new=False)
+    return status, config
 
 
-@dataclass
-class _Call:
-    """One call of `search` or `resume`: a locked folder, and what serves it."""
-
-    folder: StudyFolder
-    observer: Observer
-    interruption: Interruption | None
-    make_executor: MakeExecutor | None
-    clock: Callable[[], float]
-
-    def run(
-        self, config: StudyConfig, space: SearchSpace, status: StudyStatus, *, is_new: bool
-    ) -> None:
-        """All stages; the status in study.json follows."""
-        machine = Machine.inspect()
-        resources = _share(machine, config, status)
-        make_executor = self.make_executor or _local_executor
-        executor = make_executor(resources)  # imports TensorFlow while the data are decoded
-        session = Session(
-            config,
-            space,
-            self.folder,
-            status,
-            executor,
-            self.observer,
-            machine=machine,
-            resources=resources,
-            interruption=self.interruption or Interruption(),
-            clock=self.clock,
-        )
-        try:
-            with tracked(config, self.folder, self.observer) as session.observer:
-                run_stages(session)
-        except KeyboardInterrupt as error:
-            with contextlib.suppress(StudyError):  # on a full disk the stage stays as it was
-                session.save("interrupted")
-            ended = sum(not record.is_open for record in self.folder.read_trials())
-            raise SearchInterrupted(
-                f"{self.folder.path}: stopped with {ended} of {config.trials} trials ended.",
-                remedy=f"Go on with `autocnn resume {self.folder.path}`.",
-            ) from error
-        except AutocnnError as error:
-            if is_new and not session.status.is_prepared and not isinstance(error, StudyError):
-                executor.close()
-                self.folder.remove()  # nothing was found out yet
-            else:
-                with contextlib.suppress(StudyError):
-                    session.save("failed")
-            raise
-        finally:
+def _run(
+    config: StudyConfig,
+    space: SearchSpace,
+    status: StudyStatus,
+    folder: StudyFolder,
+    observer: Observer,
+    *,
+    is_new: bool,
+    interruption: Interruption | None,
+    make_executor: MakeExecutor | None,
+    clock: Callable[[], float],
+    finish: Finish | None,
+) -> None:
+    """One session of a study in a locked folder: all stages that are left."""
+    machine = Machine.inspect()
+    resources = _share(machine, config, status)
+    # Imports TensorFlow while the data are decoded.
+    executor = (make_executor or _local_executor)(resources)
+    progress = Progress(folder, status, clock)
+    try:
+        with tracked(config, folder, observer) as told:
+            context = Context(
+                config=config,
+                folder=folder,
+                observer=told,
+                executor=executor,
+                machine=machine,
+                resources=resources,
+                interruption=interruption or Interruption(),
+                clock=clock,
+            )
+            _run_stages(context, progress, space, finish)
+    except KeyboardInterrupt as error:
+        with contextlib.suppress(StudyError):  # on a full disk the stage stays as it was
+            progress.save("interrupted")
+        ended = sum(not record.is_open for record in folder.read_trials())
+        raise SearchInterrupted(
+            f"{folder.path}: stopped with {ended} of {config.trials} trials ended.",
+            remedy=f"Go on with `autocnn resume {folder.path}`.",
+        ) from error
+    except AutocnnError as error:
+        if is_new and not progress.status.is_prepared and not isinstance(error, StudyError):
             executor.close()
+            folder.remove()  # nothing was found out yet
+        else:
+            with contextlib.suppress(StudyError):
+                progress.save("failed")
+        raise
+    finally:
+        executor.close()
+
+
+def _run_stages(
+    context: Context, progress: Progress, space: SearchSpace, finish: Finish | None
+) -> None:
+    # Imported here: the command line must start before scikit-learn and matplotlib are loaded,
+    # and a session that is stopped while it searches never needs the latter.
+    from autocnn.study.prepare import prepare
+    from autocnn.study.trials import search_trials
+
+    prepared = prepare(context, progress, space)
+    searched = search_trials(context, progress, prepared)
+    (finish or _load_finish())(context, progress, prepared, searched)
+
+
+def _load_finish() -> Finish:
+    from autocnn.study.finish import finish
+
+    return finish
 
 
 def _local_executor(resources: Resources) -> Executor:

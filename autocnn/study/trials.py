@@ -1,120 +1,135 @@
 """The search: the trials that are left."""
 
-from autocnn.core.records import TrialRecord
+from dataclasses import dataclass
+
+from autocnn.core.records import SPLITS, TrialRecord
 from autocnn.execution.tasks import TrainingTask
+from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
+from autocnn.selection.judge import NUM_DISTURBED
+from autocnn.selection.plan import study_images
+from autocnn.spaces.knobs import image_size_of
 from autocnn.storage.disk import DiskGuard
-from autocnn.study.session import Session
+from autocnn.study.context import Context, Progress
+from autocnn.study.prepare import Prepared
 from autocnn.tuning.budget import Budget
 from autocnn.tuning.engines.base import Engine, restore
+from autocnn.tuning.engines.build import build_engine
+from autocnn.tuning.loop import SearchPlan, rank_trials, run_search
 
 
-def search_trials(session: Session) -> list[TrialRecord]:
+@dataclass(frozen=True)
+class Searched:
+    """What the search left.
+
+    Attributes:
+        ranked: All trials that may become finalists, best first; at least one.
+        budget: The time that there is.
+    """
+
+    ranked: tuple[TrialRecord, ...]
+    budget: Budget
+
+
+def search_trials(context: Context, progress: Progress, prepared: Prepared) -> Searched:
     """Run the trials that are left.
 
     Args:
-        session: With its data; gets its budget.
-
-    Returns:
-        All trials with an objective, best first.
+        context: Of the session.
+        progress: Of the study.
+        prepared: From `prepare`.
 
     Raises:
         SearchError: When nothing finished.
-        DiskFullError: When the disk is too full to go on.
+        DiskFullError: When there is no space to go on.
         KeyboardInterrupt: When stopping was asked for.
     """
-    from autocnn.tuning.loop import SearchPlan, rank_trials, run_search
-
-    session.budget = _budget(session)
-    disk = DiskGuard(session.folder, session.config.disk_limit_gb, clock=session.clock)
+    config, folder, observer = context.config, context.folder, context.observer
+    budget = _budget(context, progress, prepared)
+    disk = DiskGuard(folder, config.disk_limit_gb, clock=context.clock)
     disk.check()
-    session.observer.trials_found(session.trials)
-    records = [trial for trial in session.trials if not trial.is_open]
-    if len(records) < session.config.trials and session.status.finalists is None:
-        session.save("searching")
+    observer.trials_found(prepared.trials)
+    records = [trial for trial in prepared.trials if not trial.is_open]
+    if len(records) < prepared.num_trials and progress.status.finalists is None:
+        progress.save("searching")
+        epochs = progress.status.epochs
         plan = SearchPlan(
-            goal=session.goal,
-            trials=session.config.trials,
-            epochs=session.status.epochs,
-            workers=session.resources.workers,
-            keep=session.config.finalists,
-            trial_timeout_s=session.config.trial_timeout_s,
-            make_task=lambda record: _make_task(session, record),
-            save_progress=session.save,
+            goal=context.goal,
+            trials=prepared.num_trials,
+            epochs=epochs,
+            workers=context.resources.workers,
+            keep=config.finalists,
+            trial_timeout_s=config.trial_timeout_s,
+            make_task=lambda record: _make_task(context, prepared, record, epochs),
+            save_progress=progress.save,
         )
-        engine = _build_engine(session)
+        engine = _build_engine(context, prepared, epochs)
         try:
             records = run_search(
                 plan,
                 engine,
-                session.executor,
-                session.folder,
-                session.budget,
-                session.observer,
-                earlier=session.trials,
-                interruption=session.interruption,
+                context.executor,
+                folder,
+                budget,
+                observer,
+                earlier=prepared.trials,
+                interruption=context.interruption,
                 disk=disk,
             )
         finally:
             engine.close()
     else:
-        session.folder.write_trials_table(records)
-    return rank_trials(session.goal, records)
+        folder.write_trials_table(records)
+    return Searched(tuple(rank_trials(context.goal, records)), budget)
 
 
-def _budget(session: Session) -> Budget:
-    from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
-    from autocnn.selection.judge import NUM_DISTURBED
-
-    num_train, num_val, num_test = (
-        len(session.dataset.indices(split)) for split in ("train", "val", "test")
-    )
-    folds = session.folds
+def _budget(context: Context, progress: Progress, prepared: Prepared) -> Budget:
+    num_train, num_val, num_test = (len(prepared.dataset.indices(split)) for split in SPLITS)
+    folds = prepared.folds
     return Budget(
-        total_s=session.config.budget_s,
-        workers=session.resources.workers,
-        finalists=session.config.finalists,
+        total_s=context.config.budget_s,
+        workers=context.resources.workers,
+        finalists=context.config.finalists,
         refit_factor=(num_train + num_val) / num_train,
+        is_default=prepared.space.is_default,
         num_folds=len(folds),
         fold_size=len(folds[0].train) / (num_train + num_val) if folds else 0.0,
         num_train=num_train,
         num_judged=num_test + len(CORRUPTIONS) * len(STRENGTHS) * min(NUM_DISTURBED, num_test),
-        clock=session.clock,
-        started=session.started,
+        clock=context.clock,
+        started=progress.started,
     )
 
 
-def _build_engine(session: Session) -> Engine:
+def _build_engine(context: Context, prepared: Prepared, epochs: int) -> Engine:
     """The engine, brought to where it was."""
-    from autocnn.tuning.engines.build import build_engine
-
-    session.folder.remove_engine_files()
-    engine = build_engine(
-        session.config, session.space, session.goal, session.folder, epochs=session.status.epochs
-    )
-    restore(engine, session.trials)
+    context.folder.remove_engine_files()
+    config = context.config.model_copy(update={"trials": prepared.num_trials})
+    engine = build_engine(config, prepared.space, context.goal, context.folder, epochs=epochs)
+    restore(engine, prepared.trials)
     return engine
 
 
-def _make_task(session: Session, record: TrialRecord) -> TrainingTask:
-    from autocnn.selection.plan import study_images
-
+def _make_task(
+    context: Context, prepared: Prepared, record: TrialRecord, epochs: int
+) -> TrainingTask:
+    dataset, folder, resources = prepared.dataset, context.folder, context.resources
     parent = record.parent
     return TrainingTask(
-        images=study_images(session.dataset, int(record.params.get("image_size", 0))),
-        train_rows=session.dataset.indices("train"),
-        val_rows=session.dataset.indices("val"),
+        images=study_images(dataset, image_size_of(record.params)),
+        train_rows=dataset.indices("train"),
+        val_rows=dataset.indices("val"),
         params=dict(record.params),
-        epochs=record.epochs or session.status.epochs,
-        seed=(session.config.seed, record.trial),
-        goal=session.goal,
-        model_path=session.folder.trial_model_path(record.trial),
-        threads=session.resources.threads,
-        precision=session.resources.precision,
-        weights=session.weights,
-        checkpoint_path=session.folder.trial_checkpoint_path(record.trial),
-        start_path=None if parent is None else session.folder.trial_model_path(parent),
+        epochs=record.epochs or epochs,
+        seed=(context.config.seed, record.trial),
+        goal=context.goal,
+        model_path=folder.trial_model_path(record.trial),
+        threads=resources.threads,
+        precision=resources.precision,
+        weights=context.weights,
+        checkpoint_path=folder.trial_checkpoint_path(record.trial),
+        start_path=None if parent is None else folder.trial_model_path(parent),
         first_epoch=record.first_epoch,
         half_batch=record.half_batch,
-        deterministic=session.config.deterministic,
-        own_model=session.own_model,
+        deterministic=context.config.deterministic,
+        own_model=prepared.own_model,
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from autocnn.core.records import EpochScore, TrialRecord
+from autocnn.core.records import EpochScore, Params, TrialRecord
 
 JUDGING_S = 8.0
 """Measured time to load, predict with and draw one candidate."""
@@ -34,6 +34,7 @@ class Budget:
         finalists: Trials wanted at the end, beside the default configuration.
         num_folds: Models that a finalist is compared on, all repeats together; 0: none.
         fold_size: Fraction of train + val that a fold model trains on.
+        is_default: Whether params are the space's default configuration.
         refit_factor: Images of a refit over images of a trial: (train + val) / train.
         num_train: Images of a trial.
         num_judged: Images that a finalist's models predict at the end, each.
@@ -45,6 +46,7 @@ class Budget:
     workers: int
     finalists: int
     refit_factor: float
+    is_default: Callable[[Params], bool]
     num_folds: int = 0
     fold_size: float = 0.0
     num_train: int = 1
@@ -60,7 +62,7 @@ class Budget:
     def finalists_now(self, ranked: Sequence[TrialRecord]) -> tuple[list[TrialRecord], int]:
         """Which trials there is time to retrain now, and on how many folds.
 
-        The best and the default configuration (trial 0) on folds are worth more than many
+        The best and the default configuration on folds are worth more than many
         without: first there are fewer finalists, then no folds, then one finalist.
 
         Args:
@@ -87,8 +89,8 @@ class Budget:
 
     def _wanted(self, ranked: Sequence[TrialRecord], number: int) -> list[TrialRecord]:
         """The best trials, and the default configuration."""
-        best = list(ranked[:number])
-        return best + [record for record in ranked[number:] if record.trial == 0]
+        others = ranked[number:]
+        return [*ranked[:number], *(r for r in others if self.is_default(r.params))]
 
     def _affordable(
         self, ranked: Sequence[TrialRecord], limit_s: float

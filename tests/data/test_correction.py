@@ -14,7 +14,7 @@ from autocnn.data.correction import CorrectedSplit
 
 def prepare(tmp_path: Path, data: Any, **kwargs: Any) -> Dataset:
     config = StudyConfig(data=str(data), cache_dir=tmp_path / "cache", **kwargs)
-    return prepare_data(config, image_sizes=[0], observer=Observer())
+    return prepare_data(config, image_sizes=[], observer=Observer())
 
 
 def correct(dataset: Dataset, seed: int = 0) -> CorrectedSplit:

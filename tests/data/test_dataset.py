@@ -13,7 +13,7 @@ from autocnn.data import Dataset, prepare_data
 
 
 def prepare(tmp_path: Path, data: Any, recorder: Any = None, **kwargs: Any) -> Dataset:
-    sizes = kwargs.pop("image_sizes", (0,))
+    sizes = kwargs.pop("image_sizes", ())
     config = StudyConfig(data=str(data), cache_dir=tmp_path / "cache", **kwargs)
     return prepare_data(config, image_sizes=sizes, observer=recorder or Observer())
 
@@ -21,9 +21,9 @@ def prepare(tmp_path: Path, data: Any, recorder: Any = None, **kwargs: Any) -> D
 def test_rows_and_labels_agree(class_folders: Any, tmp_path: Path, recorder: Any) -> None:
     root = class_folders({"a": 20, "b": 20})
     (root / "a/3.png").write_bytes(b"")
-    dataset = prepare(tmp_path, root, recorder, image_sizes=(0, 16, 16))
+    dataset = prepare(tmp_path, root, recorder, image_sizes=(None, 16, 16))
     assert dataset.default_image_size == 12
-    assert set(dataset.arrays) == {0, 12, 16}
+    assert set(dataset.arrays) == {12, 16}
     assert dataset.images() is dataset.images(12)
     assert dataset.images(16).image_shape == (16, 16, 1)
     assert dataset.num_classes == 2
@@ -42,7 +42,7 @@ def test_rows_and_labels_agree(class_folders: Any, tmp_path: Path, recorder: Any
             assert isinstance(path, Path)
             assert path.parent.name == dataset.class_names[dataset.labels[row]]
             assert pixels[row].max() > 0
-    with pytest.raises(DataError, match=r"prepared \(0, 12, 16\), got 24"):
+    with pytest.raises(DataError, match=r"prepared \(12, 16\), got 24"):
         dataset.images(24)
     stages = [name for name, _ in recorder.stages]
     assert stages == ["read", "decode", "decode", "facts", "compare", "audit"]
@@ -63,7 +63,7 @@ def test_every_size_has_the_same_channels(class_folders: Any, tmp_path: Path, sa
     pixels = np.full((64, 64, 3), 100, np.uint8)
     pixels[5, 5, 0] = 140  # colour that fades when the image is made small
     save(root / "a/0.png", pixels)
-    dataset = prepare(tmp_path, root, image_size=64, image_sizes=(0, 8))
+    dataset = prepare(tmp_path, root, image_size=64, image_sizes=(None, 8))
     assert dataset.images(64).image_shape[2] == dataset.images(8).image_shape[2] == 3
     assert dataset.audit.coloured == {"a": 1, "b": 0}
 
@@ -157,7 +157,7 @@ def test_a_class_that_cannot_be_read_at_all(class_folders: Any, tmp_path: Path) 
 
 def test_digits_are_built_in(tmp_path: Path) -> None:
     config = StudyConfig(cache_dir=tmp_path)
-    dataset = prepare_data(config, image_sizes=[0], observer=Observer())
+    dataset = prepare_data(config, image_sizes=[], observer=Observer())
     assert dataset.images().open().shape == (1797, 8, 8, 1)
     assert len(dataset.indices("val")) == 270
 

@@ -6,7 +6,6 @@ python -m tests.faults.driver resume results/s '{"trials": 8}'
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,14 +15,14 @@ from autocnn.api.display import PlainDisplay
 from autocnn.api.interruption import handle_signals
 from autocnn.core.config import resolve_config
 from autocnn.core.errors import AutocnnError
-from autocnn.core.records import TrialRecord
 from autocnn.execution.local import LocalExecutor
 from autocnn.execution.machine import Resources
 from autocnn.execution.tasks import MAKE_CANDIDATE, PREDICT, TRAIN, Task
 from autocnn.storage import StudyFolder
-from autocnn.study import stages
-from autocnn.study.finish import finish
+from autocnn.study.context import Context, Progress
+from autocnn.study.prepare import Prepared
 from autocnn.study.run import resume, search
+from autocnn.study.trials import Searched
 
 FUNCTIONS = {
     TRAIN: "tests.faults.trainer:train",
@@ -50,20 +49,25 @@ def draw_a_dot(figure: object, target: Path | BinaryIO) -> None:
     Image.new("L", (1, 1)).save(target, "PNG")
 
 
-def finish_with_dots(session: stages.Session, ranked: Sequence[TrialRecord]) -> None:
+def finish_with_dots(
+    context: Context, progress: Progress, prepared: Prepared, searched: Searched
+) -> None:
     """The end of a study whose pictures are a dot: drawing takes half of the time of these."""
-    from autocnn.reporting.plots import (
-        style,  # slow to import, and not every session comes this far
-    )
+    # Slow to import, and not every session comes this far.
+    from autocnn.reporting.plots import style
+    from autocnn.study.finish import finish
 
     setattr(style, "save_png", draw_a_dot)  # noqa: B010 - mypy takes no assignment
-    finish(session, ranked)
+    finish(context, progress, prepared, searched)
 
 
 def main(command: str, *arguments: str) -> int:
     """Run one command; its exit code."""
-    setattr(stages, "finish", finish_with_dots)  # noqa: B010 - as above
-    options: dict[str, Any] = {"make_executor": FormulaExecutor, "interruption": handle_signals()}
+    options: dict[str, Any] = {
+        "make_executor": FormulaExecutor,
+        "interruption": handle_signals(),
+        "finish": finish_with_dots,
+    }
     try:
         if command == "search":
             file = Path(arguments[1]) if len(arguments) > 1 else None

@@ -10,14 +10,16 @@ import pytest
 
 from autocnn.cli.main import run
 from autocnn.core.errors import ConfigError
+from autocnn.core.events import Observer
 from autocnn.core.own_model import OwnModel
 from autocnn.core.records import TrialState
+from autocnn.data import Dataset
 from autocnn.execution.executor import Outcome
 from autocnn.execution.tasks import OwnModelResult
 from autocnn.spaces.files import parse_space
 from autocnn.storage import StudyFolder
 from autocnn.study import own_model
-from autocnn.study.session import Session
+from autocnn.study.context import Context
 
 SPACE = """
 description: my own
@@ -148,45 +150,58 @@ def test_what_cannot_be_asked_for_is_told_before_anything(
     assert not (folder / "results").exists()
 
 
-class FakeSession:
+class FakeContext(Observer):
     """What `check_own_model` looks at, and one answer of a worker."""
 
     def __init__(self, folder: StudyFolder, outcome: Outcome) -> None:
         self.folder, self.outcome = folder, outcome
-        self.space = parse_space(SPACE, source="s.yaml", name="s", own_names=True)
-        self.dataset = self.observer = self.resources = self
-        self.image_shape, self.num_classes, self.precision = (8, 8, 1), 2, "float32"
-        self.own_model: OwnModel | None = None
+        self.observer = self.resources = self
+        self.precision = "float32"
         self.warnings: list[str] = []
 
-    def images(self, size: int) -> "FakeSession":
-        return self
-
-    def stage(self, name: str) -> None:
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
         assert name == "try your model"
 
-    def warn(self, sentence: str) -> None:
-        self.warnings.append(sentence)
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
     def run_alone(self, function: str, task: Any, **options: Any) -> Outcome:
         assert task.params == {"filters": 4, "kind": "conv", "never_read": 1, "learning_rate": 2e-3}
+        assert task.image_shape == (8, 8, 1)
         return self.outcome
 
 
-def check(folder: Path, outcome: Outcome) -> FakeSession:
-    session = FakeSession(StudyFolder(folder), outcome)
-    own_model.check_own_model(cast(Session, session), OwnModel(folder / "my_own_model.py", "build"))
-    return session
+class FakeDataset:
+    """Images of 8 x 8 px in two classes."""
+
+    num_classes = 2
+    image_shape = (8, 8, 1)
+
+    def images(self, size: int | None) -> "FakeDataset":
+        assert size is None
+        return self
+
+
+def check(folder: Path, outcome: Outcome) -> tuple[OwnModel, list[str]]:
+    """The own model as it is kept, and what was warned of."""
+    context = FakeContext(StudyFolder(folder), outcome)
+    kept = own_model.check_own_model(
+        cast(Context, context),
+        OwnModel(folder / "my_own_model.py", "build"),
+        parse_space(SPACE, source="s.yaml", name="s", own_names=True),
+        cast(Dataset, FakeDataset()),
+    )
+    return kept, context.warnings
 
 
 def test_what_is_odd_about_a_good_model_is_a_warning(folder: Path) -> None:
     result = OwnModelResult({"my_own_model.py": "00"}, frozenset({"filters", "kind"}), "no map")
-    session = check(folder, Outcome(TrialState.COMPLETE, 1.0, result=result))
-    assert session.own_model is not None and session.own_model.files == {"my_own_model.py": "00"}
+    kept, warnings = check(folder, Outcome(TrialState.COMPLETE, 1.0, result=result))
+    assert kept.files == {"my_own_model.py": "00"}
     assert (folder / "builder" / "my_own_model.py").read_text() == MODEL
-    assert len(session.warnings) == 2
-    assert "my_own_model:build does not read never_read of" in session.warnings[0]
-    assert "Grad-CAM cannot open what my_own_model:build builds (no map)" in session.warnings[1]
+    assert len(warnings) == 2
+    assert "my_own_model:build does not read never_read of" in warnings[0]
+    assert "Grad-CAM cannot open what my_own_model:build builds (no map)" in warnings[1]
 
 
 def test_a_worker_that_does_not_answer_is_told(folder: Path) -> None:

@@ -30,12 +30,16 @@ def trial(
     return TrialRecord(
         trial=number,
         state=TrialState.COMPLETE,
-        params={},
+        params={"width": number},
         objective=0.5,
         best_epoch=best,
         history=history,
         seconds=start_s + epochs * epoch_s,
     )
+
+
+DEFAULT = {"width": 0}
+"""The default configuration: that of trial 0, unless a test says otherwise."""
 
 
 def numbered(count: int, *, start: int = 0) -> list[TrialRecord]:
@@ -60,6 +64,7 @@ def budget(
         workers,
         finalists,
         refit_factor=1.2,
+        is_default=lambda params: params == DEFAULT,
         num_folds=num_folds,
         fold_size=2 / 3,
         num_train=100,
@@ -142,6 +147,15 @@ def test_the_default_configuration_is_always_a_finalist() -> None:
     ranked = [*numbered(5, start=1), trial(0)]
     best, _ = budget(None).finalists_now(ranked)
     assert [record.trial for record in best] == [1, 2, 3, 0]
+
+
+def test_the_default_configuration_is_known_by_its_params() -> None:
+    """As after `--fork`, which numbers anew: number 0 may be any point of the space."""
+    ranked = numbered(6, start=1)
+    first = trial(0).model_copy(update={"params": {"width": 9}})
+    assert budget(None).finalists_now([*ranked, first]) == (ranked[:3], 0)
+    default = trial(7).model_copy(update={"params": DEFAULT})
+    assert budget(None).finalists_now([*ranked, default]) == ([*ranked[:3], default], 0)
 
 
 @pytest.mark.parametrize(

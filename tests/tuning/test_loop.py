@@ -296,7 +296,14 @@ def make_study(tmp_path: Path) -> StudyMaker:
             make_task=make_task,
             function="tests:train",
         )
-        budget = Budget(budget_s, workers, finalists, 1.0, clock=executor.clock)
+        budget = Budget(
+            budget_s,
+            workers,
+            finalists,
+            refit_factor=1.0,
+            is_default=lambda params: params == {"width": 8},
+            clock=executor.clock,
+        )
         return Study(folder, executor, engine or FakeEngine(), Recorder(), plan, budget)
 
     return make
