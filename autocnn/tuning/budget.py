@@ -89,8 +89,11 @@ class Budget:
 
     def _wanted(self, ranked: Sequence[TrialRecord], number: int) -> list[TrialRecord]:
         """The best trials, and the default configuration."""
-        others = ranked[number:]
-        return [*ranked[:number], *(r for r in others if self.is_default(r.params))]
+        best = list(ranked[:number])
+        if any(self.is_default(record.params) for record in best):
+            return best
+        default = next((r for r in ranked[number:] if self.is_default(r.params)), None)
+        return best if default is None else [*best, default]
 
     def _affordable(
         self, ranked: Sequence[TrialRecord], limit_s: float

@@ -296,15 +296,17 @@ def make_study(tmp_path: Path) -> StudyMaker:
             make_task=make_task,
             function="tests:train",
         )
+        chosen = engine or FakeEngine()
+        default = {"width": chosen.widths[0]}
         budget = Budget(
             budget_s,
             workers,
             finalists,
             refit_factor=1.0,
-            is_default=lambda params: params == {"width": 8},
+            is_default=lambda params: params == default,
             clock=executor.clock,
         )
-        return Study(folder, executor, engine or FakeEngine(), Recorder(), plan, budget)
+        return Study(folder, executor, chosen, Recorder(), plan, budget)
 
     return make
 

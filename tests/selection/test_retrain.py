@@ -1,0 +1,185 @@
+"""Finalists are retrained on all of train + val and on each fold, and none of them twice."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autocnn.core.errors import DiskFullError, SearchError
+from autocnn.core.records import TrialState
+from autocnn.execution.executor import Outcome
+from autocnn.execution.tasks import TrainingTask
+from autocnn.selection.plan import Finalist, FinalistsPlan
+from autocnn.selection.retrain import RETRAINED, retrain
+from autocnn.storage.checkpoint import write_checkpoint
+from tests.samples import checkpoint
+from tests.selection.studies import EPOCHS, NUM_WEIGHTS, Selection, make_finalists, name_of
+
+FAILURE = Outcome(TrialState.FAILED, 1.0, "ValueError: no")
+
+
+def run(selection: Selection, plan: FinalistsPlan) -> list[Finalist]:
+    return retrain(plan, selection.executor, selection.folder, selection.observer)
+
+
+def trainings(selection: Selection) -> list[TrainingTask]:
+    return [task for task in selection.executor.tasks if isinstance(task, TrainingTask)]
+
+
+def names(selection: Selection) -> list[str]:
+    return sorted(name_of(task) for task in selection.executor.tasks)
+
+
+def test_each_finalist_is_trained_on_everything_and_without_each_fold(selection: Selection) -> None:
+    plan = selection.plan(make_finalists(7, 0), num_folds=2)
+    retrained = run(selection, plan)
+    assert [(f.number, list(f.records)) for f in retrained] == [
+        (7, [None, 1, 2]),
+        (0, [None, 1, 2]),
+    ]
+    rows = sorted(np.concatenate([plan.dataset.indices(s) for s in ("train", "val")]).tolist())
+    seen = {task.seed: task.train_rows.tolist() for task in trainings(selection)}
+    without = [rows, *(fold.train.tolist() for fold in plan.folds)]
+    assert seen == {
+        (plan.seed, number, RETRAINED, fold): without[fold]
+        for number in (7, 0)
+        for fold in (0, 1, 2)
+    }
+    assert selection.observer.stages == [("retrain the finalists, also on 2 folds", 6 * EPOCHS)]
+    assert selection.observer.steps == 6 * EPOCHS
+    assert selection.observer.warnings == []
+
+
+def test_nothing_of_test_is_seen_and_nothing_is_scored_on_what_is_held_out(
+    selection: Selection,
+) -> None:
+    plan = selection.plan(make_finalists(7))
+    run(selection, plan)
+    test_rows = set(plan.dataset.indices("test").tolist())
+    for task in trainings(selection):
+        assert not test_rows & set(task.train_rows.tolist())
+        assert len(task.val_rows) == 0
+
+
+def test_they_are_trained_as_their_trial_was(selection: Selection) -> None:
+    (finalist,) = make_finalists(7, image_size=12)
+    halved = replace(finalist, trial=finalist.trial.model_copy(update={"half_batch": True}))
+    plan = selection.plan((halved,), num_folds=0)
+    run(selection, plan)
+    (task,) = trainings(selection)
+    assert (task.epochs, task.half_batch, task.params) == (EPOCHS, True, finalist.trial.params)
+    assert (task.threads, task.precision, task.deterministic) == (1, "float32", True)
+    assert task.images.open().shape[1:] == (12, 12, 1)
+
+
+def test_what_was_made_is_on_disk_whole(selection: Selection) -> None:
+    plan = selection.plan(make_finalists(7), num_folds=2)
+    (finalist,) = run(selection, plan)
+    for fold, record in finalist.records.items():
+        assert selection.folder.read_retrained(7, fold) == record
+        assert (record.trial, record.fold, record.epochs) == (7, fold, EPOCHS)
+        assert len(record.history) == EPOCHS
+        assert record.num_weights == finalist.num_weights == NUM_WEIGHTS
+        # The process took 2.5 s, its epochs more: it was resumed.
+        assert record.seconds == pytest.approx(EPOCHS * 1.23456)
+    assert finalist.refit is finalist.records[None]
+
+
+def test_models_of_an_earlier_session_are_not_made_again(selection: Selection) -> None:
+    plan = selection.plan(make_finalists(7, 0))
+    first = run(selection, plan)
+    write_checkpoint(selection.folder.retrained_checkpoint_path(7, None), checkpoint())
+    selection.executor.tasks.clear()
+    selection.observer.steps = 0
+    again = run(selection, plan)
+    assert selection.executor.tasks == []
+    assert selection.observer.steps == 6 * EPOCHS
+    assert [f.records for f in again] == [f.records for f in first]
+    # A kill between the record and the end of its checkpoint leaves the latter.
+    refit_dir = selection.folder.retrained_dir(7, None)
+    assert not (refit_dir / "checkpoint").exists()
+
+
+def test_models_for_another_number_of_epochs_or_torn_ones_are(selection: Selection) -> None:
+    run(selection, selection.plan(make_finalists(7)))
+    (selection.folder.retrained_dir(7, 2) / "retrained.json").write_text("{")
+    selection.executor.tasks.clear()
+    run(selection, selection.plan(make_finalists(7)))
+    assert names(selection) == ["train 7 fold 2"]
+    selection.executor.tasks.clear()
+    (finalist,) = run(selection, selection.plan(make_finalists(7, epochs=EPOCHS - 1)))
+    assert names(selection) == [f"train 7 fold {fold}" for fold in range(3)]
+    assert {len(record.history) for record in finalist.records.values()} == {EPOCHS - 1}
+
+
+def test_a_torn_checkpoint_is_told(selection: Selection) -> None:
+    selection.folder.retrained_checkpoint_path(7, 1).write_bytes(b"torn")
+    run(selection, selection.plan(make_finalists(7)))
+    assert len(selection.observer.warnings) == 1
+    assert "must be a whole checkpoint" in selection.observer.warnings[0]
+
+
+@pytest.mark.parametrize(("fold", "where"), [(0, ""), (2, " without fold 2")])
+def test_a_finalist_of_which_a_model_fails_is_left_out(
+    selection: Selection, fold: int, where: str
+) -> None:
+    selection.executor.ends = {f"train 7 fold {fold}": FAILURE}
+    retrained = run(selection, selection.plan(make_finalists(7, 0)))
+    assert [finalist.number for finalist in retrained] == [0]
+    assert selection.observer.warnings == [
+        f"Trial 7 could not be retrained{where} and is left out: failed: ValueError: no"
+    ]
+
+
+def test_without_any_finalist_the_study_fails(selection: Selection) -> None:
+    selection.executor.ends = {f"train {number} fold 1": FAILURE for number in (7, 0)}
+    with pytest.raises(SearchError, match="no finalist could be retrained; see finalists/"):
+        run(selection, selection.plan(make_finalists(7, 0)))
+
+
+def test_a_full_disk_is_no_fault_of_the_finalist(selection: Selection) -> None:
+    error = DiskFullError("it is full.")
+    selection.executor.ends = {
+        "train 7 fold 1": Outcome(TrialState.FAILED, 1.0, "full", error=error)
+    }
+    with pytest.raises(DiskFullError) as caught:
+        run(selection, selection.plan(make_finalists(7, 0)))
+    assert caught.value is error
+    assert selection.executor.is_closed
+
+
+def test_the_end_of_the_budget_cuts_the_training_and_is_told(selection: Selection) -> None:
+    # Judging one candidate takes 8 s: two of ten epochs fit.
+    plan = selection.plan(make_finalists(7, epochs=10), num_folds=0, budget_s=10.0)
+    (finalist,) = run(selection, plan)
+    assert len(finalist.refit.history) == 2
+    assert finalist.refit.epochs == 10
+    assert selection.observer.warnings == [
+        "The budget cut the retraining of trial 7 after 2 of 10 epochs."
+    ]
+
+
+def test_without_folds_there_are_refits_alone(selection: Selection) -> None:
+    (finalist,) = run(selection, selection.plan(make_finalists(7), num_folds=0))
+    assert list(finalist.records) == [None]
+    assert selection.observer.stages == [("retrain the finalists", EPOCHS)]
+
+
+def test_stopping_keeps_what_is_whole_and_a_later_call_makes_the_rest(selection: Selection) -> None:
+    def stop_after_the_first() -> None:
+        if selection.executor.now == EPOCHS + 1:
+            selection.interruption.is_wished = True
+
+    selection.executor.on_epoch = stop_after_the_first
+    plan = selection.plan(make_finalists(7), num_folds=2, workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        run(selection, plan)
+    assert names(selection) == ["train 7 fold 0", "train 7 fold 1"]
+    assert selection.folder.read_retrained(7, None) is not None
+    assert selection.folder.read_retrained(7, 1) is None
+
+    selection.interruption.is_wished = False
+    selection.executor.tasks.clear()
+    (finalist,) = run(selection, plan)
+    assert names(selection) == ["train 7 fold 1", "train 7 fold 2"]
+    assert list(finalist.records) == [None, 1, 2]
