@@ -177,6 +177,23 @@ def test_the_wheel_holds_every_space_and_module(tmp_path: Path) -> None:
     assert spaces | sources | templates | {"autocnn/py.typed"} <= held
 
 
+def test_words_are_those_of_the_field() -> None:
+    """Layers, packages, free space. The page in results/ stays as an earlier version wrote it."""
+    private = re.compile(r"\b(hou" r"se|floo" r"rs?|win" r"gs?|roo" r"ms?)\b")
+    folders = ("autocnn", "benchmarks", "docs", "examples", "search_spaces", "tests", ".ci")
+    files = [*ROOT.glob("*.*"), ROOT / "Makefile"]
+    files += [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    suffixes = {".py", ".md", ".yaml", ".html", ".css", ".js", ".cfg", ".toml", ""}
+    found = [
+        f"{path}: {line}"
+        for path in files
+        if path.suffix in suffixes and path.is_file() and "__pycache__" not in path.parts
+        for line in path.read_text("utf-8").splitlines()
+        if private.search(line)
+    ]
+    assert not found
+
+
 def test_an_extra_brings_all_others_that_users_may_want() -> None:
     config = ConfigParser()
     config.read(ROOT / "setup.cfg")

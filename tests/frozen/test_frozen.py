@@ -12,6 +12,7 @@ import pytest
 
 import autocnn
 from autocnn.cli.main import run
+from autocnn.reporting.leaderboard import COLUMNS
 
 HERE = Path(__file__).parent
 
@@ -32,6 +33,8 @@ def test_it_opens_with_all_its_records(frozen: Path) -> None:
     assert study.is_done
     assert study.class_names == tuple("0123456789")
     assert study.trials["state"].tolist() == ["complete", "complete", "pruned"]
+    header = (frozen / "leaderboard.csv").read_text().partition("\n")[0]
+    assert header.startswith(",".join(COLUMNS)), "columns and their order are a contract"
     assert study.leaderboard["kind"].tolist() == ["refit", "folds", "refit", "folds"]
     assert study.leaderboard["is_default"].tolist() == [False, False, True, True]
     scores = study.best.scores

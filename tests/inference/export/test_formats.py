@@ -8,12 +8,6 @@ from autocnn.core.errors import MissingExtraError, UsageError
 from autocnn.inference.export.formats import FORMATS, check_packages, find_format
 
 
-@pytest.mark.parametrize("name", ["keras", "savedmodel", "onnx", "litert"])
-def test_every_format_is_found_by_its_name(name: str) -> None:
-    found, precision = find_format(name)
-    assert (found.name, precision) == (name, "float32")
-
-
 @pytest.mark.parametrize(
     ("name", "nearest"),
     [
