@@ -13,6 +13,7 @@ from autocnn.core.records import (
     ClassScores,
     EpochScore,
     Interval,
+    Member,
     Record,
     RetrainedRecord,
     Scores,
@@ -183,6 +184,16 @@ def test_a_trial_that_the_budget_cut_before_there_was_a_state_for_it_is_read_as_
     assert (record.state, record.reason) == (TrialState.CUT, reason)
     data |= {"reason": "pruned after epoch 3: behind other trials by then"}
     assert TrialRecord.model_validate_json(json.dumps(data)).state == TrialState.PRUNED
+
+
+@pytest.mark.parametrize(("fold", "read"), [("0", None), ("null", None), ("2", 2)])
+def test_the_refit_among_the_folds_was_once_number_0(fold: str, read: int | None) -> None:
+    member = Member.model_validate_json(f'{{"trial": 7, "fold": {fold}, "weight": 0.5}}')
+    assert member.fold == read
+    record = json.loads(refit().model_dump_json())
+    assert record["fold"] is None
+    record["fold"] = json.loads(fold)
+    assert RetrainedRecord.model_validate(record).fold == read
 
 
 def test_what_the_states_say() -> None:

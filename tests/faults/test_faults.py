@@ -18,6 +18,7 @@ import pytest
 from autocnn.core.errors import DiskFullError
 from autocnn.core.objective import Goal
 from autocnn.spaces.files import parse_space
+from autocnn.storage import StudyFolder
 from autocnn.tuning.engines.base import Proposal
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
 from tests.faults.studies import SPACE, Place, read_record, read_table, trained_epochs
@@ -254,6 +255,23 @@ def test_a_changed_space_stops_the_resume_and_a_fork_takes_over_what_holds(place
     assert states(place.study("fork")) == ["complete"] * 6
     assert read_record(place.study("fork"), 0)["params"] == read_record(place.study(), 0)["params"]
     assert "trials/0000" not in trained_epochs(place.study("fork"))
+
+
+def defaults(study: Path) -> list[bool]:
+    """Of each candidate, whether it is said to be the default configuration."""
+    return [record.is_default for record in StudyFolder(study).read_candidates()]
+
+
+def test_number_0_of_a_fork_is_not_the_default_configuration_of_another_start(place: Place) -> None:
+    assert place.search(trials=2).wait()[0] == 0
+    assert defaults(place.study()).count(True) == 1
+    space = place.path / "space.yaml"
+    space.write_text(SPACE.replace("{width: 8, ", "{width: 16, "))
+    code, stderr = place.search(name="fork", fork=str(place.study()), trials=2).wait()
+    assert code == 0, stderr
+    assert "Took over 2 of 2 ended trials" in stderr
+    assert read_record(place.study("fork"), 0)["params"]["width"] == 8
+    assert defaults(place.study("fork")) == [False]
 
 
 # -- a full disk ---------------------------------------------------------------------------
