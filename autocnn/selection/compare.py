@@ -58,14 +58,9 @@ class Contender:
         found = []
         parts = zip(self.finalists, self.shares, self.temperatures, strict=True)
         for finalist, share, temperature in parts:
-            folds = [fold for fold in finalist.records if (fold is not None) == self.is_of_folds]
+            folds = [f for f in finalist.records if (f is not None) == (self.kind == "folds")]
             found += [(finalist, fold, share / len(folds), temperature) for fold in folds]
         return found
-
-    @property
-    def is_of_folds(self) -> bool:
-        """Whether it averages fold models; else refits."""
-        return self.kind == "folds"
 
     @property
     def own_temperature(self) -> float:

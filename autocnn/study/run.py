@@ -251,8 +251,8 @@ def _run(
 def _run_stages(
     context: Context, progress: Progress, space: SearchSpace, finish: Finish | None
 ) -> None:
-    # Imported here: the command line must start before scikit-learn and matplotlib are loaded,
-    # and a session that is stopped while it searches never needs the latter.
+    # Imported here: what only asks for a study must not wait for SciPy, and a session that is
+    # stopped while it searches not for matplotlib, which `finish` loads.
     from autocnn.study.prepare import prepare
     from autocnn.study.trials import search_trials
 

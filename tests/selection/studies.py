@@ -78,7 +78,7 @@ class FakeExecutor:
 
     Attributes:
         skill: Number of a trial -> share of the images that its models are right on.
-        ends: Seed or path of a task -> how it ends instead; see `name_of`.
+        ends: Name of a task, that of `name_of` -> how it ends instead.
         has_maps: Whether Grad-CAM opens the candidates.
         on_epoch: Called after each epoch of a training.
         tasks: All that were submitted, in their order.
