@@ -13,7 +13,19 @@ Names load when they are first used: importing autocnn imports nothing heavy.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autocnn.api import Candidate, Evaluation, Study, evaluate, load, open_study, search
+    from autocnn.api import (
+        Audit,
+        Candidate,
+        Evaluation,
+        Study,
+        audit,
+        evaluate,
+        list_spaces,
+        load,
+        open_study,
+        predict,
+        search,
+    )
     from autocnn.classifier import AutoCNNClassifier
     from autocnn.core.config import StudyConfig
     from autocnn.core.errors import AutocnnError
@@ -22,6 +34,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audit",
     "AutoCNNClassifier",
     "AutocnnError",
     "Candidate",
@@ -29,24 +42,31 @@ __all__ = [
     "Study",
     "StudyConfig",
     "__version__",
+    "audit",
     "evaluate",
+    "list_spaces",
     "load",
     "load_space",
     "open_study",
+    "predict",
     "search",
 ]
 
 _HOMES = {
+    "Audit": "autocnn.api",
     "AutoCNNClassifier": "autocnn.classifier",
     "AutocnnError": "autocnn.core.errors",
     "Candidate": "autocnn.api",
     "Evaluation": "autocnn.api",
     "Study": "autocnn.api",
     "StudyConfig": "autocnn.core.config",
+    "audit": "autocnn.api",
     "evaluate": "autocnn.api",
+    "list_spaces": "autocnn.api",
     "load": "autocnn.api",
     "load_space": "autocnn.spaces.files",
     "open_study": "autocnn.api",
+    "predict": "autocnn.api",
     "search": "autocnn.api",
 }
 

@@ -91,6 +91,7 @@ def test_the_forkserver_preloads_modules_that_exist() -> None:
 
 def test_the_public_api_does_not_grow_by_accident() -> None:
     assert autocnn.__all__ == [
+        "Audit",
         "AutoCNNClassifier",
         "AutocnnError",
         "Candidate",
@@ -98,10 +99,13 @@ def test_the_public_api_does_not_grow_by_accident() -> None:
         "Study",
         "StudyConfig",
         "__version__",
+        "audit",
         "evaluate",
+        "list_spaces",
         "load",
         "load_space",
         "open_study",
+        "predict",
         "search",
     ]
     for name in autocnn.__all__:

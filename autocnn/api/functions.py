@@ -1,67 +1,25 @@
 """What `import autocnn` offers to call."""
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from autocnn.api.frames import to_frame
 from autocnn.api.settings import PathLike, Settings, read_settings
-from autocnn.api.study import Candidate, Study
+from autocnn.api.study import Study
 from autocnn.api.watch import interruptible, show
 from autocnn.core.config import StudyConfig, resolve_config
 from autocnn.core.errors import ConfigError
-from autocnn.core.records import Assessment, SplitScores
-from autocnn.core.wording import fraction_interval
-from autocnn.storage import open_study as find_study
-from autocnn.study import run as studies
+from autocnn.spaces import files as spaces
+from autocnn.spaces.space import SearchSpace
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from autocnn.inference.evaluate import Assessed
     from autocnn.inference.predict.model import Model
 
 
-@dataclass(frozen=True, repr=False)
-class Evaluation:
-    """A model on other labelled images.
-
-    Attributes:
-        record: Everything measured: `unseen`, `comparisons`, `sentences`, ...
-        path: Folder with its tables and pictures; None where none was asked for.
-    """
-
-    record: Assessment
-    path: Path | None
-    _assessed: "Assessed" = field(compare=False)
-
-    @property
-    def scores(self) -> SplitScores:
-        """Scores on all images, over all and per class, with their 95 % intervals."""
-        return self.record.scores
-
-    @property
-    def predictions(self) -> "pd.DataFrame":
-        """A row per image: path, label, predicted, ..., and `p.<class>` per class."""
-        from autocnn.inference.evaluate.files import prediction_table
-
-        columns, rows = prediction_table(self._assessed)
-        return to_frame(columns, list(rows))
-
-    def __repr__(self) -> str:
-        record = self.record
-        accuracy = record.scores.intervals["accuracy"]
-        return (
-            f"Evaluation({record.study!r}, candidate {record.candidate}, on {record.data!r}: "
-            f"accuracy {fraction_interval(accuracy)} of "
-            f"{record.scores.num_images:,} images)"
-        )
-
-
 def search(
-    data: PathLike | StudyConfig = "digits",
+    data: PathLike | StudyConfig | None = None,
     *,
+    config: PathLike | None = None,
     verbose: bool | None = None,
     **settings: Unpack[Settings],
 ) -> Study:
@@ -73,7 +31,9 @@ def search(
 
     Args:
         data: A folder of class folders, a CSV of path,label[,split][,group], an .npz, or
-            `digits` or `phantoms`, built in. Or a whole config, without other settings.
+            `digits` or `phantoms`, built in; None: what `config` says, else `digits`. Or a whole
+            StudyConfig, without other settings.
+        config: YAML file, or a study.json, with settings; the arguments come first.
         verbose: Show progress on stderr; None: in a terminal, in a notebook and at a prompt.
             Warnings are always shown.
         **settings: The options of `autocnn search`: `trials=50`, `budget="2h"`,
@@ -90,11 +50,17 @@ def search(
         StudyError: When the study's folder is there already or cannot be written.
         SearchError: When no trial finished.
         SearchInterrupted: When it was stopped.
+
+    >>> search("digits", trails=5)
+    Traceback (most recent call last):
+        ...
+    autocnn.core.errors.ConfigError: trails is no setting, got 5. Did you mean 'trials'?
     """
-    config = _read_config(data, settings)
+    from autocnn.study import run
+
+    asked = _read_config(data, config, settings)
     with interruptible() as interruption:
-        observer = show(verbose)
-        return Study(studies.search(config, observer, interruption=interruption))
+        return Study(run.search(asked, show(verbose), interruption=interruption))
 
 
 def open_study(study: PathLike | None = None, *, results: PathLike = "results") -> Study:
@@ -106,9 +72,16 @@ def open_study(study: PathLike | None = None, *, results: PathLike = "results") 
 
     Raises:
         StudyError: When there is none, or its study.json cannot be read.
+
+    >>> open_study(results="no-folder")
+    Traceback (most recent call last):
+        ...
+    autocnn.core.errors.StudyNotFoundError: no-folder: must hold a study, got none. Start one with \
+`autocnn search DATA`, or name the folder with results.
     """
-    name = None if study is None else os.fspath(study)
-    return Study(find_study(name, Path(results)))
+    found = Study.find(study, results=results)
+    found.check()
+    return found
 
 
 def load(
@@ -125,77 +98,42 @@ def load(
     Raises:
         StudyError: When there is no such study or candidate.
         ExportError: When the folder is no whole export.
+
+    >>> load("no-model", results="no-folder")
+    Traceback (most recent call last):
+        ...
+    autocnn.core.errors.StudyNotFoundError: no-model: must be a study under no-folder, a path to \
+one, an exported folder or a model file in one of these, got none of them. Start one with \
+`autocnn search`.
     """
-    from autocnn.inference.predict.model import load as load_model
+    from autocnn.inference.predict import model as models
 
-    return load_model(os.fspath(model), results=Path(results), candidate=candidate)
+    return models.load(os.fspath(model), results=Path(results), candidate=candidate)
 
 
-def evaluate(
-    model: PathLike | Study | Candidate,
-    data: PathLike,
-    *,
-    split: Literal["all", "test"] = "all",
-    to: PathLike | None = None,
-    results: PathLike = "results",
-    cache_dir: PathLike | None = None,
-    verbose: bool | None = None,
-) -> Evaluation:
-    """Score a model on other labelled images, as a study scores its candidates on test.
+def list_spaces() -> tuple[SearchSpace, ...]:
+    """The search spaces that come with autocnn.
 
-    Args:
-        model: As for `load`, or a study or a candidate.
-        data: As for `search`; classes are matched by name, and some may be missing.
-        split: All images, or the test split alone.
-        to: Folder for the tables and pictures that `autocnn evaluate` writes; None: none.
-        results: Folder that holds the studies.
-        cache_dir: Folder for decoded images; None: the platform's cache folder.
-        verbose: As for `search`.
-
-    Raises:
-        DataError: When the images cannot be used, or have a class that the model does not
-            know.
-        StudyError: When there is no such study or candidate, or `to` cannot be written.
-        ExportError: When the folder is no whole export.
-        UsageError: When `to` holds something else.
+    >>> [space.name for space in list_spaces()]
+    ['default', 'mri', 'quick', 'resnet', 'transfer']
     """
-    from autocnn.inference.evaluate import assess, check_target, open_reference, write_assessment
-
-    number = model.number if isinstance(model, Candidate) else None
-    place = os.fspath(model.path if isinstance(model, Candidate) else model)
-    target = None if to is None else Path(to)
-    if target is not None:
-        check_target(target)
-    reference = open_reference(place, results=Path(results), candidate=number)
-    observer = show(verbose)
-    try:
-        assessed = assess(
-            lambda: load(place, results=results, candidate=number),
-            reference,
-            os.fspath(data),
-            name=place,
-            asked=split,
-            cache_dir=None if cache_dir is None else Path(cache_dir),
-            observer=observer,
-        )
-    finally:
-        observer.close()
-    if target is not None:
-        write_assessment(assessed, target)
-    return Evaluation(assessed.record, target, assessed)
+    return tuple(spaces.load_space(name) for name in spaces.shipped_names())
 
 
-def _read_config(data: PathLike | StudyConfig, settings: Settings) -> StudyConfig:
+def _read_config(
+    data: PathLike | StudyConfig | None, file: PathLike | None, settings: Settings
+) -> StudyConfig:
     if isinstance(data, StudyConfig):
-        if settings:
-            got = next(iter(settings))
+        if settings or file is not None:
+            got = next(iter(settings), "config")
             raise ConfigError(f"a StudyConfig must come without other settings, got {got}.")
         return data
-    if not isinstance(data, str | os.PathLike):
+    if data is not None and not isinstance(data, str | os.PathLike):
         raise ConfigError(
             f"data must be a path or the name of a built-in set, got {type(data).__name__}.",
             remedy="For arrays, use AutoCNNClassifier, or save them with numpy.savez(x=..., "
             "y=...) and give the file.",
         )
     values: dict[str, Any] = read_settings(settings, tuple(Settings.__annotations__))
-    return resolve_config({"data": os.fspath(data), **values})
+    place = None if data is None else os.fspath(data)
+    return resolve_config({"data": place, **values}, file=None if file is None else Path(file))

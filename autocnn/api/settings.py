@@ -39,6 +39,20 @@ class Changes(TypedDict, total=False):
     mlflow: str
 
 
+class DataSettings(TypedDict, total=False):
+    """What `audit` takes; see `autocnn audit --help`."""
+
+    val_fraction: float
+    test_fraction: float
+    seed: int
+    image_size: int
+    channels: str
+    max_unreadable: float
+    cache_dir: PathLike
+    cache_limit: Size
+    cache_limit_gb: Size
+
+
 class Settings(Changes, total=False):
     """What `search` takes; see `autocnn search --help`."""
 

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
@@ -10,19 +11,19 @@ from autocnn.api.frames import to_frame
 from autocnn.api.settings import Changes, PathLike, read_settings
 from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
-from autocnn.core.errors import StudyError, UsageError
+from autocnn.core.errors import StudyError, Text, UsageError
 from autocnn.core.records import CandidateRecord, ExportFormat, Params, Precision, SplitScores
 from autocnn.core.wording import fraction
-from autocnn.reporting.leaderboard import from_csv, summary_rows
-from autocnn.storage import StudyFolder
+from autocnn.reporting import leaderboard as boards
+from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.status import StudyStatus
-from autocnn.study import run as studies
 
 if TYPE_CHECKING:
     import keras
     import pandas as pd
 
     from autocnn.inference.predict.model import Model
+    from autocnn.integrations.dashboard import DashboardServer
 
 REPORT_FORMATS = ("html", "md")
 
@@ -123,22 +124,53 @@ class Candidate:
         return f"Candidate({self.number}: {self.kind} of trial {self.trial}{accuracy})"
 
 
+@dataclass(frozen=True)
+class LeaderboardSummary:
+    """The leaderboard in short, as text.
+
+    Attributes:
+        ranked_on: `folds` or `val`.
+        header: Names of the columns.
+        rows: A row of texts per candidate, best first.
+    """
+
+    ranked_on: Literal["folds", "val"]
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
 class Study:
     """A study on disk: `autocnn.open_study` and `autocnn.search` give one.
 
-    Every attribute reads what stands in the folder now, so a study that goes on in another
-    process can be watched.
+    Every attribute reads what is in the folder now, so a study that runs in another process can be
+    watched.
 
     Args:
         folder: The study.
 
-    Raises:
-        StudyError: When its study.json cannot be read.
+    >>> import autocnn
+    >>> autocnn.Study.find("mine", results="empty")
+    Traceback (most recent call last):
+        ...
+    autocnn.core.errors.StudyNotFoundError: mine: must be a study under empty or a path to one, \
+got neither. Start one with `autocnn search`.
     """
 
     def __init__(self, folder: StudyFolder) -> None:
         self._folder = folder
-        self._status()
+
+    @classmethod
+    def find(cls, study: PathLike | None = None, *, results: PathLike = "results") -> "Study":
+        """A study on disk, whatever its state; its study.json is not read yet.
+
+        Args:
+            study: Its name under `results`, or its path; None: the newest.
+            results: Folder that holds the studies.
+
+        Raises:
+            StudyError: When there is none.
+        """
+        return cls(open_study(None if study is None else os.fspath(study), Path(results)))
 
     @property
     def name(self) -> str:
@@ -173,8 +205,47 @@ class Study:
         Raises:
             StudyError: While there is none.
         """
-        leaderboard = from_csv(self._folder.read_leaderboard())
+        leaderboard = self._leaderboard()
         return to_frame(leaderboard.columns, leaderboard.rows)
+
+    def leaderboard_text(self, format: Literal["csv", "json"] = "csv") -> str:  # noqa: A002
+        """The leaderboard as text: leaderboard.csv as it is, or JSON, an object per row.
+
+        Args:
+            format: `csv` or `json`.
+
+        Raises:
+            StudyError: While there is none.
+        """
+        if format == "csv":
+            return self._folder.read_leaderboard()
+        return boards.to_json(self._leaderboard())
+
+    def summary(self) -> LeaderboardSummary:
+        """The leaderboard in short, as `autocnn leaderboard` prints it.
+
+        Raises:
+            StudyError: While there is none.
+        """
+        leaderboard = self._leaderboard()
+        header, rows = boards.summary_rows(leaderboard)
+        place = leaderboard.columns.index("cv_mean")
+        has_folds = any(row[place] is not None for row in leaderboard.rows)
+        return LeaderboardSummary("folds" if has_folds else "val", header, rows)
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """What a finished study has for people to open: name -> file."""
+        folder = self._folder
+        return {
+            "report": folder.report_path,
+            "leaderboard": folder.leaderboard_path,
+            "confusion matrix": folder.candidate_picture_path(1, "confusion_matrix"),
+            "ROC curves": folder.candidate_picture_path(1, "roc"),
+            "learning curves": folder.candidate_picture_path(1, "learning_curves"),
+            "best model": folder.candidate_model_path(1),
+            "all trials": folder.trials_path,
+        }
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -196,16 +267,19 @@ class Study:
         self,
         format: Literal["html", "md"] = "html",  # noqa: A002 - the command's word
         *,
+        images: int | None = None,
         to: PathLike | None = None,
     ) -> Path:
         """Write the report, and return where it stands.
 
         Args:
             format: `html`: everything on one page; `md`: a model card of the best candidate.
+            images: Most of your own images on the page, 0 for a report to share; None: all that
+                the study keeps. A model card has none.
             to: File to write; None: report.html or model_card.md in the study.
 
         Raises:
-            UsageError: When the format is another one.
+            UsageError: When the format is another one, or `to` is in no folder.
             StudyError: When the study cannot be read, or the file not be written.
         """
         from autocnn.core.atomic import replace_file
@@ -218,8 +292,16 @@ class Study:
             raise UsageError(f"format must be html or md, got {format!r}.", remedy=remedy)
         is_html = format == "html"
         if to is None:
-            return write_report(self._folder) if is_html else write_model_card(self._folder)
-        text = build_report(self._folder) if is_html else build_model_card(self._folder)
+            if is_html:
+                return write_report(self._folder, max_images=images)
+            return write_model_card(self._folder)
+        if not Path(to).parent.is_dir():
+            raise UsageError(Text("{to} {0}: its folder must be there, got none.", to))
+        text = (
+            build_report(self._folder, max_images=images)
+            if is_html
+            else build_model_card(self._folder)
+        )
         replace_file(Path(to), text.encode("utf-8"))
         return Path(to)
 
@@ -248,6 +330,9 @@ class Study:
             MissingExtraError: When the format needs a package that is not installed.
             StudyError: When the study has no such candidate.
         """
+        from autocnn.inference.export.formats import find_format
+
+        find_format(format, precision)  # before anything large is imported or read
         from autocnn.inference.export import export_model
 
         observer = show(verbose)
@@ -281,9 +366,11 @@ class Study:
             SearchError: When no trial finished.
             SearchInterrupted: When it was stopped again.
         """
+        from autocnn.study import run
+
         values = read_settings(changes, tuple(Changes.__annotations__))
         with interruptible() as interruption:
-            studies.resume(
+            run.resume(
                 self._folder,
                 show(verbose),
                 changes=values,
@@ -291,6 +378,33 @@ class Study:
                 interruption=interruption,
             )
         return self
+
+    def dashboard(self, *, port: int = 8080, host: str = "127.0.0.1") -> "DashboardServer":
+        """A server that shows the search in a browser, with optuna-dashboard.
+
+        `with study.dashboard() as server: server.serve_forever()`; `server.url` is its address.
+        Nothing is written.
+
+        Args:
+            port: To listen on; 0: a free one.
+            host: Address to listen on; 0.0.0.0 shows the study to the whole network.
+
+        Raises:
+            MissingExtraError: When optuna-dashboard is not installed.
+            StudyError: When the study has no database of Optuna.
+            UsageError: When nobody can listen there.
+        """
+        from autocnn.integrations.dashboard import open_dashboard
+
+        return open_dashboard(self._folder, host=host, port=port)
+
+    def check(self) -> None:
+        """See that study.json can be read.
+
+        Raises:
+            StudyError: When it cannot.
+        """
+        self._status()
 
     def load(self, candidate: int | None = None) -> "Model":
         """A candidate's model, which predicts files, arrays and PIL images.
@@ -319,8 +433,11 @@ class Study:
             return None
         import pandas as pd
 
-        header, rows = summary_rows(from_csv(self._folder.read_leaderboard()))
-        return pd.DataFrame(list(rows), columns=list(header)).to_html(index=False)
+        summary = self.summary()
+        return pd.DataFrame(list(summary.rows), columns=list(summary.header)).to_html(index=False)
+
+    def _leaderboard(self) -> boards.Leaderboard:
+        return boards.from_csv(self._folder.read_leaderboard())
 
     def _status(self) -> StudyStatus:
         return self._folder.read_status()

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
 
 from autocnn.core.events import Interruption, Observer
 
@@ -22,6 +23,37 @@ def show(verbose: bool | None) -> Observer:
     return show_progress(is_quiet=not verbose)
 
 
+class ProgressOnly(Observer):
+    """Passes on how far the work is, for what returns its notes and warnings.
+
+    Args:
+        display: What to pass it on to.
+    """
+
+    def __init__(self, display: Observer) -> None:
+        self.display = display
+
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
+        """Passed on."""
+        self.display.stage(name, total=total, unit=unit)
+
+    def advance(self, steps: int = 1) -> None:
+        """Passed on."""
+        self.display.advance(steps)
+
+
+def handle_signals() -> Interruption:
+    """From now on, Ctrl-C asks to stop softly, and SIGTERM to stop at once."""
+    interruption = Interruption()
+
+    def press(signum: int, frame: FrameType | None) -> None:
+        interruption.press()
+
+    signal.signal(signal.SIGINT, press)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    return interruption
+
+
 @contextlib.contextmanager
 def interruptible() -> Iterator[Interruption]:
     """Inside, Ctrl-C asks to stop softly, and SIGTERM to stop at once; then as before.
@@ -32,8 +64,6 @@ def interruptible() -> Iterator[Interruption]:
     if threading.current_thread() is not threading.main_thread():
         yield Interruption()
         return
-    from autocnn.api.interruption import handle_signals
-
     numbers = (signal.SIGINT, signal.SIGTERM)
     handlers = [signal.getsignal(number) for number in numbers]
     try:

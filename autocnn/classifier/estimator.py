@@ -74,7 +74,8 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     labels per image, missing values, sparse matrices.
 
     Args:
-        trials: Trials of the study.
+        trials: Trials of the study; fewer than `autocnn search` has, since folds and grids fit
+            many times.
         budget: Time for all of it, as seconds or as text: "90s", "30m", "2h"; None: no limit.
         space: Name or path of the search space.
         model: A network of your own, "my_model.py:build", with a space of its parameters.

@@ -37,32 +37,16 @@ def command(data: str, split_out: Path | None, as_json: bool, quiet: bool, **fla
       autocnn audit images/ --split-out images/split.csv
       autocnn search images/split.csv
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.api.display import show_progress
-    from autocnn.cli.audit_table import ProgressOnly, print_audit
-    from autocnn.core.config import resolve_config
-    from autocnn.data import check_split_file, correct_split, prepare_data, read_source, write_split
+    from autocnn.api import audit
+    from autocnn.cli.audit_table import print_audit
 
-    config = resolve_config({"data": data, **flags})
-    display = show_progress(is_quiet=quiet)
-    try:
-        if split_out is not None:
-            check_split_file(split_out, read_source(data))
-        dataset = prepare_data(config, image_sizes=[], observer=ProgressOnly(display))
-    finally:
-        display.close()
+    found = audit(data, split_out=split_out, verbose=not quiet, **flags)
     if as_json:
-        click.echo(dataset.audit.model_dump_json(indent=2))
+        click.echo(found.record.model_dump_json(indent=2))
     else:
-        print_audit(dataset.audit)
-    if split_out is not None:
-        corrected = correct_split(
-            dataset,
-            val_fraction=config.val_fraction,
-            test_fraction=config.test_fraction,
-            seed=config.seed,
-        )
-        write_split(split_out, corrected)
-        for line in corrected.sentences:
-            click.echo(line, err=True)
-        click.echo(f"split: {split_out}", err=as_json)
+        print_audit(found.record)
+    for line in found.split_notes:
+        click.echo(line, err=True)
+    if found.split_path is not None:
+        click.echo(f"split: {found.split_path}", err=as_json)
     return 0

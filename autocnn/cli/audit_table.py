@@ -7,31 +7,11 @@ from rich.console import Console
 from rich.table import Table
 
 from autocnn.cli.tables import make_console
-from autocnn.core.events import Observer
 from autocnn.core.records import SPLITS, AuditReport, CopyCounts
 from autocnn.core.wording import first_few, fraction
 
 MOST_ROWS = 5
 """Rows of a list of files; the rest is in `--json`."""
-
-
-class ProgressOnly(Observer):
-    """Passes on how far the work is; notes and warnings stand in the tables.
-
-    Args:
-        display: What to pass it on to.
-    """
-
-    def __init__(self, display: Observer) -> None:
-        self.display = display
-
-    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
-        """Passed on."""
-        self.display.stage(name, total=total, unit=unit)
-
-    def advance(self, steps: int = 1) -> None:
-        """Passed on."""
-        self.display.advance(steps)
 
 
 def print_audit(report: AuditReport) -> None:

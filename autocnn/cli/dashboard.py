@@ -1,5 +1,6 @@
 """`autocnn dashboard`."""
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -35,15 +36,11 @@ def command(study: str | None, port: int, host: str, results: Path) -> int:
       autocnn dashboard mine
       autocnn dashboard mine --port 0
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.integrations.dashboard import open_dashboard
-    from autocnn.storage import open_study
+    from autocnn.api import Study
 
-    folder = open_study(study, results)
-    server = open_dashboard(folder, host=host, port=port)
-    with server:
-        click.echo(f"{folder.name}: {server.url}   (Ctrl-C ends it)")
-        try:
+    found = Study.find(study, results=results)
+    with found.dashboard(port=port, host=host) as server:
+        click.echo(f"{found.name}: {server.url}   (Ctrl-C ends it)")
+        with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever(poll_interval=0.1)
-        except KeyboardInterrupt:
-            return 0
     return 0

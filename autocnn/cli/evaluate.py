@@ -5,10 +5,9 @@ from typing import Literal
 
 import click
 
-from autocnn.cli.options import results_option
+from autocnn.cli.options import results_option, setting
 from autocnn.cli.words import DataPlace, ModelPlace
-
-_PATH = click.Path(path_type=Path)
+from autocnn.core.wording import count
 
 
 @click.command("evaluate")
@@ -29,9 +28,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--candidate", type=click.IntRange(1), help="Candidate of a study.  [1]")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json in place of the tables.")
-@click.option(
-    "--cache-dir", type=_PATH, help="Folder for decoded images.  [the platform's cache folder]"
-)
+@setting("cache_dir")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
 @results_option
 def command(
@@ -61,44 +58,26 @@ def command(
       autocnn evaluate results/mine/exports/onnx hospital-b.csv --to hospital-b
       autocnn evaluate mine images/ --split test
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.api.display import show_progress
+    from autocnn.api import evaluate
     from autocnn.cli.assessment_table import print_assessment
-    from autocnn.inference.evaluate import (
-        assess,
-        check_target,
-        default_target,
-        open_reference,
-        write_assessment,
-    )
-    from autocnn.inference.predict.model import load
 
-    reference = open_reference(model, results=results, candidate=candidate)
-    target = to or default_target(reference, data)
-    check_target(target)
-    display = show_progress(is_quiet=quiet)
-    try:
-        assessed = assess(
-            lambda: load(model, results=results, candidate=candidate),
-            reference,
-            data,
-            name=model,
-            asked=split,
-            cache_dir=cache_dir,
-            observer=display,
-        )
-    finally:
-        display.close()
-    write_assessment(assessed, target)
-    if assessed.record.unreadable:
-        number = len(assessed.record.unreadable)
-        click.echo(
-            f"Warning: {number:,} unreadable {'image' if number == 1 else 'images'} of "
-            f"{data} left out.",
-            err=True,
-        )
+    found = evaluate(
+        model,
+        data,
+        split=split,
+        candidate=candidate,
+        to=to or True,
+        results=results,
+        cache_dir=cache_dir,
+        verbose=not quiet,
+    )
+    record = found.record
+    if record.unreadable:
+        left_out = count(len(record.unreadable), "unreadable image")
+        click.echo(f"Warning: {left_out} of {data} left out.", err=True)
     if as_json:
-        click.echo(assessed.record.model_dump_json(indent=1))
+        click.echo(record.model_dump_json(indent=1))
     else:
-        print_assessment(assessed.record)
-    click.echo(f"evaluation: {target}", err=as_json)
+        print_assessment(record)
+    click.echo(f"evaluation: {found.path}", err=as_json)
     return 0

@@ -6,16 +6,13 @@ import click
 
 from autocnn.cli.options import results_option
 from autocnn.cli.words import FormatName, StudyName
+from autocnn.core.records import ExportFormat, Precision
 
 
 @click.command("export")
 @click.argument("study", required=False, type=StudyName())
 @click.option(
-    "--format",
-    "format_",
-    required=True,
-    type=FormatName(),
-    help="keras, savedmodel, onnx or litert.",
+    "--format", required=True, type=FormatName(), help="keras, savedmodel, onnx or litert."
 )
 @click.option(
     "--precision",
@@ -39,8 +36,8 @@ from autocnn.cli.words import FormatName, StudyName
 @results_option
 def command(
     study: str | None,
-    format_: str,
-    precision: str,
+    format: ExportFormat,  # noqa: A002 - the option's name
+    precision: Precision,
     candidate: int,
     to: Path | None,
     force: bool,
@@ -60,28 +57,11 @@ def command(
       autocnn export mine --format onnx
       autocnn export mine --format litert --precision int8 --to phone/
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.inference.export.formats import find_format
+    from autocnn.api import Study, read_metadata
 
-    find_format(format_, precision)  # before anything is imported or read
-    from autocnn.api.display import show_progress
-    from autocnn.inference.export import export_model
-    from autocnn.inference.metadata import read_metadata
-    from autocnn.storage import open_study
-
-    folder = open_study(study, results)
-    display = show_progress(is_quiet=quiet)
-    try:
-        path = export_model(
-            folder,
-            format_,
-            precision=precision,
-            candidate=candidate,
-            to=to,
-            force=force,
-            observer=display,
-        )
-    finally:
-        display.close()
+    path = Study.find(study, results=results).export(
+        format, precision=precision, candidate=candidate, to=to, force=force, verbose=not quiet
+    )
     parity = read_metadata(path).parity
     click.echo(path)
     if parity is not None:

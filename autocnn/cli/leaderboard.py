@@ -27,17 +27,16 @@ def command(study: str | None, as_csv: bool, as_json: bool, results: Path) -> in
       autocnn leaderboard mine --csv > mine.csv
       autocnn leaderboard mine --json
     """  # noqa: D301 - click wants the backspace character itself
+    from autocnn.api import Study
     from autocnn.cli.tables import print_leaderboard
-    from autocnn.reporting.leaderboard import from_csv, to_json
-    from autocnn.storage import open_study
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json cannot be given together.")
-    folder = open_study(study, results)
+    found = Study.find(study, results=results)
     if as_csv:
-        click.echo(folder.read_leaderboard(), nl=False)
+        click.echo(found.leaderboard_text("csv"), nl=False)
     elif as_json:
-        click.echo(to_json(from_csv(folder.read_leaderboard())))
+        click.echo(found.leaderboard_text("json"))
     else:
-        print_leaderboard(folder)
+        print_leaderboard(found)
     return 0

@@ -1,5 +1,6 @@
 """`autocnn predict`."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -10,33 +11,54 @@ from autocnn.cli.words import FilePlace, ModelPlace
 EXIT_UNREADABLE = 3
 
 
-# fmt: off
 @click.command("predict")
 @click.argument("model", type=ModelPlace())
-@click.argument("images", nargs=-1, required=True, type=FilePlace(),
-                metavar="IMAGE|FOLDER|GLOB...")
+@click.argument("images", nargs=-1, required=True, type=FilePlace(), metavar="IMAGE|FOLDER|GLOB...")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a row per image.")
-@click.option("--json", "as_json", is_flag=True,
-              help="Print JSON, an object per image and line (JSON Lines).")
-@click.option("--to", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write the rows to FILE, whole at the end: CSV, or JSON Lines with --json.  "
-              "[stdout]")
-@click.option("--unsure", metavar="P", type=click.FloatRange(0, 1),
-              help="Say `unsure` below this probability, as 0.9.  [never]")
-@click.option("--max-error", metavar="RATE", type=click.FloatRange(0, 1),
-              help="Say `unsure` so often that at most this share of the answers is wrong, as "
-              "0.01, judged on images of the study that the model had not seen.  [never]")
-@click.option("--explain", "explain_dir", metavar="DIR",
-              type=click.Path(file_okay=False, path_type=Path),
-              help="Write a picture of where the model looked for every image (Grad-CAM; Keras "
-              "models).  [none]")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, an object per image and line (JSON Lines)."
+)
+@click.option(
+    "--to",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the rows to FILE, whole at the end: CSV, or JSON Lines with --json.  [stdout]",
+)
+@click.option(
+    "--unsure",
+    metavar="P",
+    type=click.FloatRange(0, 1),
+    help="Say `unsure` below this probability, as 0.9.  [never]",
+)
+@click.option(
+    "--max-error",
+    metavar="RATE",
+    type=click.FloatRange(0, 1),
+    help="Say `unsure` so often that at most this share of the answers is wrong, as 0.01, judged "
+    "on images of the study that the model had not seen.  [never]",
+)
+@click.option(
+    "--explain",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a picture of where the model looked for every image (Grad-CAM; Keras models).  "
+    "[none]",
+)
 @click.option("--candidate", type=click.IntRange(1), help="Candidate of a study.  [1, the best]")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 @results_option
 def command(
-    model: str, images: tuple[str, ...], as_csv: bool, as_json: bool, to: Path | None,
-    unsure: float | None, max_error: float | None, explain_dir: Path | None,
-    candidate: int | None, quiet: bool, results: Path,
+    model: str,
+    images: tuple[str, ...],
+    as_csv: bool,
+    as_json: bool,
+    to: Path | None,
+    unsure: float | None,
+    max_error: float | None,
+    explain: Path | None,
+    candidate: int | None,
+    quiet: bool,
+    results: Path,
 ) -> int:
     """Predict images with MODEL: a study (a name under --results, or a path), a candidate's
     folder, or a folder made by `autocnn export`.
@@ -56,22 +78,31 @@ def command(
       autocnn predict mine "scans/**/*.png" --max-error 0.01
       autocnn predict exports/mine scan.png --explain maps
     """  # noqa: D205, D301 - click joins the lines, and wants the backspace character itself
-    from autocnn.cli.predictions import predict_images
-    from autocnn.inference.predict.listing import count_images
+    from autocnn.api import predict
+    from autocnn.cli.predictions_table import print_summary
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json cannot be given together.")
     if unsure is not None and max_error is not None:
         raise click.UsageError("--unsure and --max-error cannot be given together.")
-    if to is not None and not to.parent.is_dir():
-        raise click.UsageError(f"--to {to}: its folder must be there, got none.")
-    num_images = count_images(images)
-    summary = predict_images(
-        model, images, num_images=num_images, results=results, candidate=candidate,
-        unsure=unsure, max_error=max_error, explain_dir=explain_dir,
-        row_format="json" if as_json else "csv" if as_csv or to is not None else None,
-        to=to, is_quiet=quiet,
+    # Taken now: while it draws, the display catches what is written to sys.stdout.
+    stream = sys.stdout.buffer if (as_csv or as_json) and to is None else None
+    is_mixed = stream is not None and sys.stdout.isatty()
+    summary = predict(
+        model,
+        images,
+        to=to,
+        stream=stream,
+        format="json" if as_json else "csv",
+        unsure=unsure,
+        max_error=max_error,
+        explain=explain,
+        candidate=candidate,
+        results=results,
+        verbose=not (quiet or is_mixed),
     )
     if to is not None:
         click.echo(to)
+    elif stream is None:
+        print_summary(summary)
     return EXIT_UNREADABLE if summary.num_errors else 0

@@ -1,6 +1,7 @@
 """`autocnn report`."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -12,7 +13,6 @@ from autocnn.cli.words import StudyName
 @click.argument("study", required=False, type=StudyName())
 @click.option(
     "--format",
-    "kind",
     type=click.Choice(["html", "md"]),
     default="html",
     show_default=True,
@@ -25,13 +25,16 @@ from autocnn.cli.words import StudyName
 )
 @click.option(
     "--images",
-    "max_images",
     type=click.IntRange(0),
     help="Most of your own images on the page: 0 for a report to share.  [all that were kept]",
 )
 @results_option
 def command(
-    study: str | None, kind: str, to: Path | None, max_images: int | None, results: Path
+    study: str | None,
+    format: Literal["html", "md"],  # noqa: A002 - the option's name
+    to: Path | None,
+    images: int | None,
+    results: Path,
 ) -> int:
     """Write the report of STUDY: a name under --results, a path, or the newest.
 
@@ -44,21 +47,7 @@ def command(
       autocnn report mine --to for-others.html --images 0
       autocnn report mine --format md
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.core.atomic import replace_file
-    from autocnn.reporting.model_card import build_model_card, write_model_card
-    from autocnn.reporting.page import build_report, write_report
-    from autocnn.storage import open_study
+    from autocnn.api import Study
 
-    folder = open_study(study, results)
-    if to is None:
-        is_html = kind == "html"
-        path = write_report(folder, max_images=max_images) if is_html else write_model_card(folder)
-        click.echo(path)
-        return 0
-    if not to.parent.is_dir():
-        raise click.UsageError(f"--to {to}: its folder must be there, got none.")
-    is_html = kind == "html"
-    text = build_report(folder, max_images=max_images) if is_html else build_model_card(folder)
-    replace_file(to, text.encode("utf-8"))
-    click.echo(to)
+    click.echo(Study.find(study, results=results).report(format, images=images, to=to))
     return 0

@@ -49,20 +49,12 @@ def command(
       autocnn resume mine --trials 80
       autocnn resume mine --budget 3h
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.api.display import show_progress
-    from autocnn.api.interruption import handle_signals
-    from autocnn.cli.tables import print_leaderboard, print_study_paths
-    from autocnn.storage import open_study
-    from autocnn.study.run import resume
+    from autocnn.api import Study
+    from autocnn.cli.tables import print_leaderboard, print_study_files
 
-    folder = open_study(study, results)
-    resume(
-        folder,
-        show_progress(is_quiet=quiet),
-        changes=changes,
-        force_unlock=force_unlock,
-        interruption=handle_signals(),
+    resumed = Study.find(study, results=results).resume(
+        verbose=not quiet, force_unlock=force_unlock, **changes
     )
-    print_leaderboard(folder)
-    print_study_paths(folder)
+    print_leaderboard(resumed)
+    print_study_files(resumed)
     return 0

@@ -66,14 +66,10 @@ def command(data: str | None, config: Path | None, quiet: bool, **flags: Any) ->
       autocnn search images/ --model my_model.py:build --space my_space.yaml
       autocnn search --config results/mine/study.json --seed 1
     """  # noqa: D301 - click wants the backspace character itself
-    from autocnn.api.display import show_progress
-    from autocnn.api.interruption import handle_signals
-    from autocnn.cli.tables import print_leaderboard, print_study_paths
-    from autocnn.core.config import resolve_config
-    from autocnn.study.run import search
+    from autocnn.api import search
+    from autocnn.cli.tables import print_leaderboard, print_study_files
 
-    asked = resolve_config({"data": data, **flags}, file=config)
-    folder = search(asked, show_progress(is_quiet=quiet), interruption=handle_signals())
-    print_leaderboard(folder)
-    print_study_paths(folder)
+    study = search(data, config=config, verbose=not quiet, **flags)
+    print_leaderboard(study)
+    print_study_files(study)
     return 0

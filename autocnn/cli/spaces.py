@@ -5,11 +5,9 @@ from collections.abc import Sequence
 import click
 from rich.table import Table
 
+from autocnn.api import KNOBS, SearchSpace, format_value, is_path, list_spaces, load_space
 from autocnn.cli.tables import make_console
 from autocnn.cli.words import SpaceName
-from autocnn.spaces.files import is_path, load_space, shipped_names
-from autocnn.spaces.knobs import KNOBS
-from autocnn.spaces.space import SearchSpace, format_value
 
 OWN_MEANING = "read by a model of your own (--model)"
 
@@ -29,7 +27,7 @@ def command(name: str | None) -> int:
       autocnn search images/ --space mine.yaml
     """  # noqa: D301 - click wants the backspace character itself
     if name is None:
-        print_spaces([load_space(shipped) for shipped in shipped_names()])
+        print_spaces(list_spaces())
     else:
         print_space(load_space(name, own_names=is_path(name)))
     return 0

@@ -23,7 +23,7 @@ class StudyName(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Item]:
         """Folders, and the studies that are there."""
-        from autocnn.storage import study_names
+        from autocnn.api import study_names
 
         results = Path(ctx.params.get("results") or "results")
         # Paths first: Bash forgets what stands before them.
@@ -66,7 +66,7 @@ class SpaceName(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Item]:
         """Files, and the shipped spaces."""
-        from autocnn.spaces.files import shipped_names
+        from autocnn.api import shipped_names
 
         return [_paths(incomplete, "file"), *_words(shipped_names(), incomplete)]
 

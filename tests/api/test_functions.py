@@ -10,6 +10,7 @@ import autocnn
 from autocnn import StudyConfig
 from autocnn.core.errors import ConfigError, DataError, UsageError
 from autocnn.inference.predict import model as prediction
+from autocnn.spaces.files import shipped_names
 from autocnn.storage import StudyFolder
 from tests.cli.studies import make_study
 from tests.inference.evaluate.models import BrightThird, draw, know_classes
@@ -96,6 +97,14 @@ def data() -> Path:
     return Path("new.npz")
 
 
+def test_search_takes_a_file_of_settings_below_its_arguments(asked: list[StudyConfig]) -> None:
+    Path("mine.yaml").write_text("trials: 3\nseed: 4\ndata: phantoms\n")
+    autocnn.search(config="mine.yaml", seed=5)
+    assert asked == [StudyConfig(data="phantoms", trials=3, seed=5)]
+    with pytest.raises(ConfigError, match="without other settings, got config"):
+        autocnn.search(StudyConfig(), config="mine.yaml")
+
+
 def test_load_hands_on_path_and_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(prediction, "load", lambda path, **options: asked.append((path, options)))
@@ -133,3 +142,24 @@ def test_evaluate_writes_where_it_is_told(
     assert model.calls == [], "refused before the work"
     with pytest.raises(DataError, match="must have a test split"):
         autocnn.evaluate("mine", data, split="test", cache_dir="cache")
+
+
+def test_evaluate_may_choose_candidate_and_folder(
+    model: BrightThird, data: Path, no_pictures: None
+) -> None:
+    know_classes(make_study("mine"))
+    found = autocnn.evaluate("mine", data, candidate=2, to=True, cache_dir="cache")
+    assert found.record.candidate == 2
+    assert found.path == Path("evaluation-mine-2-new")
+    assert Path("evaluation-mine-2-new/metrics.json").is_file()
+
+
+def test_a_study_is_found_whatever_its_state() -> None:
+    folder = make_study("mine")
+    (folder.path / "study.json").write_text("{}")
+    assert len(autocnn.Study.find("mine").summary().rows) == 2
+    assert autocnn.Study.find().leaderboard_text() == folder.read_leaderboard()
+
+
+def test_the_shipped_spaces_are_listed() -> None:
+    assert [space.name for space in autocnn.list_spaces()] == shipped_names()

@@ -109,6 +109,9 @@ def test_reports_are_written_where_the_command_writes_them(folder: StudyFolder) 
     assert folder.report_path.read_text("utf-8").startswith("<!DOCTYPE html>")
     assert study.report("md", to="card.md") == Path("card.md")
     assert "# Model card: mine" in Path("card.md").read_text("utf-8")
+    assert study.report(images=0, to="shared.html") == Path("shared.html")
+    with pytest.raises(UsageError, match=r"to no/card\.md: its folder must be there"):
+        study.report("md", to="no/card.md")
     with pytest.raises(UsageError, match="got 'htm'") as raised:
         study.report("htm")  # type: ignore[arg-type]
     assert raised.value.remedy == "Did you mean 'html'?"

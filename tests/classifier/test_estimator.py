@@ -49,6 +49,14 @@ class Double(layers.Layer):
         return 2 * x
 
 
+def test_what_it_does_not_say_is_the_config_s_default() -> None:
+    other = {"trials": 20, "channels": "auto"}
+    for name, default in AutoCNNClassifier().get_params().items():
+        if name in StudyConfig.model_fields:
+            wanted = other.get(name, StudyConfig.model_fields[name].default)
+            assert default in (None, wanted), name
+
+
 def build(params, image_shape, num_classes):
     images = keras.Input(image_shape)
     x = Double()(layers.Rescaling(1 / 255)(images))

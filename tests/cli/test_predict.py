@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from autocnn.api import display
+from autocnn.api import predictions as api_predictions
 from autocnn.api.display import LiveDisplay
-from autocnn.cli import predictions as cli_predictions
 from autocnn.cli.main import run
 from autocnn.core.errors import ExportError
 from autocnn.core.events import Observer
@@ -31,7 +32,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         found["asked"] = {"path": path, **options}
         return found["model"]
 
-    monkeypatch.setattr(cli_predictions, "load", load)
+    monkeypatch.setattr("autocnn.inference.predict.model.load", load)
     return found
 
 
@@ -162,7 +163,7 @@ def test_rows_may_go_to_a_file_whole(
     def stop(predictions: Predictions) -> str:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli_predictions, "csv_rows", stop)
+    monkeypatch.setattr(api_predictions, "csv_rows", stop)
     assert run(["predict", "mine", "images", "--to", "rows.csv"]) == 130
     assert len(read_rows(Path("rows.csv").read_text("utf-8"))) == 3
     assert sorted(path.name for path in Path().iterdir()) == ["images", "rows.csv", "rows.jsonl"]
@@ -177,7 +178,7 @@ def test_rows_stay_on_stdout_while_a_bar_is_drawn_on_stderr(
     def show(*, is_quiet: bool) -> LiveDisplay:
         return LiveDisplay(Console(file=terminal, force_terminal=True, width=100))
 
-    monkeypatch.setattr(cli_predictions, "show_progress", show)
+    monkeypatch.setattr(display, "show_progress", show)
     assert run(["predict", "mine", "images", "--csv"]) == 0
     assert len(read_rows(capsys.readouterr().out)) == 3
     assert "3/3" in terminal.getvalue()
@@ -251,7 +252,7 @@ def test_explain_writes_its_pictures(
         def write(self, batch: Any, predictions: Predictions) -> None:
             asked.extend(Path(name) for name in predictions.names)
 
-    monkeypatch.setattr(cli_predictions, "Explainer", Explainer)
+    monkeypatch.setattr(api_predictions, "Explainer", Explainer)
     assert run(["predict", "mine", "images", "--explain", "maps"]) == 0
     assert asked == [Path("maps"), *(Path("images") / f"{n}.png" for n in (1, 2, 10))]
 
@@ -274,7 +275,7 @@ def test_the_display_is_closed_after_an_error(
     def fail(images: Iterator[Any]) -> Any:
         raise ExportError("broken")
 
-    monkeypatch.setattr(cli_predictions, "show_progress", lambda *, is_quiet: Display())
+    monkeypatch.setattr(display, "show_progress", lambda *, is_quiet: Display())
     monkeypatch.setattr(type(opened["model"]), "read", lambda self, images: fail(images))
     assert run(["predict", "mine", str(images)]) == 6
     assert closed == [True]

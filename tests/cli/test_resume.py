@@ -44,7 +44,7 @@ def test_flags_reach_the_resumed_study_as_changes(
         "trial_timeout_s": 90.0,
         "memory_limit_gb": 2.0,
         "disk_limit_gb": 1000.0,
-        "cache_dir": Path("cache"),
+        "cache_dir": "cache",
         "tensorboard": True,
         "mlflow": "http://127.0.0.1:5000",
     }

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from PIL import Image
 
 from autocnn.api.display import PlainDisplay
-from autocnn.api.interruption import handle_signals
+from autocnn.api.watch import handle_signals
 from autocnn.core.config import resolve_config
 from autocnn.core.errors import AutocnnError
 from autocnn.execution.local import LocalExecutor

@@ -1,0 +1,128 @@
+"""A model on other labelled images."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from autocnn.api.frames import to_frame
+from autocnn.api.settings import PathLike
+from autocnn.api.study import Candidate, Study
+from autocnn.api.watch import show
+from autocnn.core.records import Assessment, SplitScores
+from autocnn.core.wording import fraction_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from autocnn.inference.evaluate import Assessed
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation:
+    """A model on other labelled images.
+
+    Attributes:
+        record: Everything measured: `unseen`, `comparisons`, `sentences`, ...
+        path: Folder with its tables and pictures; None where none was asked for.
+    """
+
+    record: Assessment
+    path: Path | None
+    _assessed: "Assessed" = field(compare=False)
+
+    @property
+    def scores(self) -> SplitScores:
+        """Scores on all images, over all and per class, with their 95 % intervals."""
+        return self.record.scores
+
+    @property
+    def predictions(self) -> "pd.DataFrame":
+        """A row per image: path, label, predicted, ..., and `p.<class>` per class."""
+        from autocnn.inference.evaluate.files import prediction_table
+
+        columns, rows = prediction_table(self._assessed)
+        return to_frame(columns, list(rows))
+
+    def __repr__(self) -> str:
+        record = self.record
+        accuracy = record.scores.intervals["accuracy"]
+        return (
+            f"Evaluation({record.study!r}, candidate {record.candidate}, on {record.data!r}: "
+            f"accuracy {fraction_interval(accuracy)} of "
+            f"{record.scores.num_images:,} images)"
+        )
+
+
+def evaluate(
+    model: PathLike | Study | Candidate,
+    data: PathLike,
+    *,
+    split: Literal["all", "test"] = "all",
+    candidate: int | None = None,
+    to: PathLike | Literal[True] | None = None,
+    results: PathLike = "results",
+    cache_dir: PathLike | None = None,
+    verbose: bool | None = None,
+) -> Evaluation:
+    """Score a model on other labelled images, as a study scores its candidates on test.
+
+    Args:
+        model: As for `load`, or a study or a candidate.
+        data: As for `search`; classes are matched by name, and some may be missing.
+        split: All images, or the test split alone.
+        candidate: Of a study; None: the best.
+        to: Folder for metrics.json, tables and pictures; True: one in the current folder, named
+            after study and data, as `autocnn evaluate` has it; None: nothing is written.
+        results: Folder that holds the studies.
+        cache_dir: Folder for decoded images; None: the platform's cache folder.
+        verbose: As for `search`.
+
+    Raises:
+        DataError: When the images cannot be used, or have a class that the model does not
+            know.
+        StudyError: When there is no such study or candidate, or `to` cannot be written.
+        ExportError: When the folder is no whole export.
+        UsageError: When `to` holds something else.
+
+    >>> evaluate("no-model", "digits", results="no-folder")
+    Traceback (most recent call last):
+        ...
+    autocnn.core.errors.StudyNotFoundError: no-model: must be a study under no-folder, a path to \
+one, an exported folder or a model file in one of these, got none of them. Start one with \
+`autocnn search`.
+    """
+    from autocnn.inference.evaluate import (
+        assess,
+        check_target,
+        default_target,
+        open_reference,
+        write_assessment,
+    )
+    from autocnn.inference.predict import model as models
+
+    number = model.number if isinstance(model, Candidate) else candidate
+    place = os.fspath(model.path if isinstance(model, Candidate) else model)
+    target = None if to is None or to is True else Path(to)
+    if target is not None:
+        check_target(target)
+    reference = open_reference(place, results=Path(results), candidate=number)
+    if to is True:
+        target = default_target(reference, os.fspath(data))
+        check_target(target)
+    observer = show(verbose)
+    try:
+        assessed = assess(
+            lambda: models.load(place, results=Path(results), candidate=number),
+            reference,
+            os.fspath(data),
+            name=place,
+            asked=split,
+            cache_dir=None if cache_dir is None else Path(cache_dir),
+            observer=observer,
+        )
+    finally:
+        observer.close()
+    if target is not None:
+        write_assessment(assessed, target)
+    return Evaluation(assessed.record, target, assessed)

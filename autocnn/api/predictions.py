@@ -1,0 +1,132 @@
+"""Predictions of any number of image files, a batch at a time, into a file or a stream."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from autocnn.api.settings import PathLike
+from autocnn.api.watch import show
+from autocnn.core.atomic import replacing
+from autocnn.core.errors import Text, UsageError
+from autocnn.core.events import Observer
+from autocnn.inference.predict import model as models
+from autocnn.inference.predict.abstention import choose_abstention
+from autocnn.inference.predict.explaining import Explainer
+from autocnn.inference.predict.listing import count_images, list_images
+from autocnn.inference.predict.predictions import Predictions
+from autocnn.inference.predict.reading import NamedImage
+from autocnn.inference.predict.rows import Summary, csv_header, csv_rows, json_rows
+
+RowFormat = Literal["csv", "json"]
+
+
+def predict(
+    model: PathLike,
+    images: PathLike | Iterable[PathLike],
+    *,
+    to: PathLike | None = None,
+    stream: BinaryIO | None = None,
+    format: RowFormat = "csv",  # noqa: A002 - as of `Study.report`
+    unsure: float | None = None,
+    max_error: float | None = None,
+    explain: PathLike | None = None,
+    candidate: int | None = None,
+    results: PathLike = "results",
+    verbose: bool | None = None,
+) -> Summary:
+    """Predict any number of image files in flat memory; for a few, see `load`.
+
+    Args:
+        model: As for `load`.
+        images: Files, folders (all images below them) and patterns (`scans/**/*.png`).
+        to: File for a row per image; it appears whole, at the end.
+        stream: Where the rows go as soon as they are known, in the place of `to`.
+        format: Of the rows: `csv`, or `json`, an object per line.
+        unsure: Answers with a smaller probability are `unsure`.
+        max_error: Share of the answers that may be wrong: the threshold is the lowest that kept to
+            it on images of the study that the model had not seen.
+        explain: Folder for a picture per image of where the model looked; Keras models.
+        candidate: Of a study; None: the best.
+        results: Folder that holds the studies.
+        verbose: As for `search`.
+
+    Returns:
+        The first rows, and how many images got which label, or an error.
+
+    Raises:
+        DataError: When there is no such image.
+        UsageError: When a threshold is out of range, or `to` is in no folder.
+        StudyError: When there is no such study or candidate.
+        ExportError: When the folder is no whole export, or the model cannot be explained.
+
+    >>> predict("mine", "nothing/*.png")
+    Traceback (most recent call last):
+    ...
+    autocnn.core.errors.DataError: nothing/*.png: must match an image, got none. Is it relative \
+to the right folder?
+    """
+    given = [images] if isinstance(images, str | os.PathLike) else images
+    places = [os.fspath(place) for place in given]
+    target = None if to is None else Path(to)
+    if target is not None and not target.parent.is_dir():
+        raise UsageError(Text("{to} {0}: its folder must be there, got none.", target))
+    num_images = count_images(places)
+    display = show(verbose)
+    summary = Summary()
+    try:
+        display.stage("load the model")
+        opened = models.load(os.fspath(model), results=Path(results), candidate=candidate)
+        abstention = choose_abstention(opened.metadata, unsure=unsure, max_error=max_error)
+        if abstention is not None:
+            display.note(abstention.describe())
+        explainer = None if explain is None else Explainer(opened, Path(explain))
+        display.stage("predict", total=num_images, unit="images")
+        named = (NamedImage(str(path), path) for path in list_images(places))
+        with _row_writer(opened.class_names, format, target, stream) as write:
+            for batch in opened.read(named):
+                predictions = opened.answer(batch, abstention)
+                write(predictions)
+                summary.add(predictions)
+                if explainer is not None:
+                    explainer.write(batch, predictions)
+                display.advance(len(predictions))
+        _warn(summary, display)
+    finally:
+        display.close()
+    return summary
+
+
+@contextmanager
+def _row_writer(
+    class_names: tuple[str, ...], row_format: RowFormat, to: Path | None, stream: BinaryIO | None
+) -> Iterator[Callable[[Predictions], None]]:
+    """What writes the rows of a batch, and lets go of them at once."""
+    with ExitStack() as stack:
+        file = stream if to is None else stack.enter_context(replacing(to))
+
+        if file is None:
+            yield lambda predictions: None
+            return
+
+        def put(text: str) -> None:
+            # A file name that is no UTF-8 is written with the bytes that it has.
+            file.write(text.encode("utf-8", "surrogateescape"))
+            file.flush()
+
+        if row_format == "csv":
+            put(csv_header(class_names))
+        yield lambda found: put(csv_rows(found) if row_format == "csv" else json_rows(found))
+
+
+def _warn(summary: Summary, display: Observer) -> None:
+    of_all = f"of {summary.num_images:,} images"
+    if summary.num_errors:
+        display.warn(f"{summary.num_errors:,} {of_all} could not be read: see the column `error`.")
+    if summary.num_unlike:
+        is_are = "is" if summary.num_unlike == 1 else "are"
+        display.warn(
+            f"{summary.num_unlike:,} {of_all} {is_are} unlike the training images (`unlike`): "
+            "what the model says of them is a guess."
+        )

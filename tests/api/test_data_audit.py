@@ -1,0 +1,58 @@
+"""`autocnn.audit`: what was found as a record and as tables, and a split without leaks."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import autocnn
+from autocnn.core.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def pets() -> Path:
+    """20 train and 10 test images per class; a copy with another label, one unreadable file."""
+    rng = np.random.default_rng(0)
+    folder = Path("pets")
+    for place in ("train/cat", "train/dog", "test/cat", "test/dog"):
+        (folder / place).mkdir(parents=True)
+        for i in range(20 if place.startswith("train") else 10):
+            pixels = rng.integers(0, 256, (16, 16), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / place / f"{i}.png")
+    (folder / "test/cat/3.png").write_bytes((folder / "train/dog/0.png").read_bytes())
+    (folder / "train/cat/1.png").write_bytes(b"no image")
+    return folder
+
+
+def test_tables_are_frames(pets: Path) -> None:
+    found = autocnn.audit(pets, cache_dir="cache")
+    assert found.counts.to_dict("records")[2] == {"split": "test", "cat": 10, "dog": 10, "all": 20}
+    assert found.copies["path"].tolist() == ["test/cat/3.png", "train/dog/0.png"]
+    assert set(found.copies["kind"]) == {"bytes"}
+    assert found.label_conflicts["label"].tolist() == ["cat", "dog"]
+    assert found.problems["problem"].tolist() == ["unreadable"]
+    assert found.problems["path"].tolist() == ["train/cat/1.png"]
+    assert list(found.shortcuts)[:3] == ["predicts", "target", "auc"]
+    assert found.warnings == found.record.warnings
+    assert repr(found) == "Audit('pets': 59 images, 2 classes, 3 warnings)"
+    assert (found.split_path, found.split_notes) == (None, ())
+
+
+def test_a_split_without_leaks_is_written(pets: Path) -> None:
+    found = autocnn.audit(pets, split_out="pets/split.csv", cache_dir="cache")
+    assert found.split_path == Path("pets/split.csv")
+    assert "left out" in found.split_notes[0]
+    again = autocnn.audit("pets/split.csv", cache_dir="cache")
+    assert len(again.copies) == 0
+    assert again.label_conflicts.empty
+
+
+def test_what_cannot_be_is_refused_in_pythons_words(pets: Path) -> None:
+    Path("other").mkdir()
+    with pytest.raises(DataError, match=r"Use split_out='pets/split\.csv'"):
+        autocnn.audit(pets, split_out="other/split.csv", cache_dir="cache")
+    with pytest.raises(ConfigError, match=r"val_fraction must be less than 0\.5"):
+        autocnn.audit(pets, val_fraction=0.7)
+    with pytest.raises(ConfigError, match="trials is no setting"):
+        autocnn.audit(pets, trials=3)  # type: ignore[call-arg]
