@@ -22,6 +22,20 @@ def replace_file(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def append_to_file(path: Path, content: bytes) -> None:
+    """Write behind what a file holds, all at once: a process that is killed tears nothing.
+
+    Raises:
+        DiskFullError: When the disk is full; some of the content may stand.
+        StudyError: When the file is read-only.
+    """
+    try:
+        with path.open("ab", buffering=0) as file:
+            file.write(content)
+    except OSError as error:
+        raise writing_error(error, path) from error
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when the block ends well.

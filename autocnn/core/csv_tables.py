@@ -36,24 +36,27 @@ _METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "log_loss"
 def trial_table(records: Sequence[TrialRecord]) -> tuple[list[str], list[list[Cell]]]:
     """Trials as a table: a row each, whatever its end; a column per param that any has."""
     names = list(dict.fromkeys(name for record in records for name in record.params))
-    rows: list[list[Cell]] = []
-    for record in records:
-        best = record.best
-        row: list[Cell] = [
-            record.trial,
-            str(record.state),
-            record.reason,
-            record.objective,
-            len(record.history),
-            record.best_epoch,
-            round(record.seconds, 3),
-            record.num_weights,
-            best.train.accuracy if best else None,
-            best.val.accuracy if best else None,
-            record.peak_memory_mb,
-        ]
-        rows.append(row + [record.params.get(name) for name in names])
-    return [*TRIAL_COLUMNS, *(f"{PARAM_PREFIX}{name}" for name in names)], rows
+    columns = [*TRIAL_COLUMNS, *(f"{PARAM_PREFIX}{name}" for name in names)]
+    return columns, [trial_row(record, names) for record in records]
+
+
+def trial_row(record: TrialRecord, names: Iterable[str]) -> list[Cell]:
+    """The row of a trial in a table with a column for each of these params."""
+    best = record.best
+    row: list[Cell] = [
+        record.trial,
+        str(record.state),
+        record.reason,
+        record.objective,
+        len(record.history),
+        record.best_epoch,
+        round(record.seconds, 3),
+        record.num_weights,
+        best.train.accuracy if best else None,
+        best.val.accuracy if best else None,
+        record.peak_memory_mb,
+    ]
+    return row + [record.params.get(name) for name in names]
 
 
 def epoch_table(

@@ -71,8 +71,8 @@ class Interruption:
     @contextlib.contextmanager
     def graceful(self) -> Iterator[None]:
         """Inside, `is_wished` is looked at often; nothing is raised at the first press."""
-        self._is_graceful = True
+        before, self._is_graceful = self._is_graceful, True
         try:
             yield
         finally:
-            self._is_graceful = False
+            self._is_graceful = before

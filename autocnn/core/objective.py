@@ -1,10 +1,10 @@
 """The number that a search improves: read off scores, compared, its best epoch found."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from autocnn.core.config import Objective
-from autocnn.core.records import EpochScore, Scores, TrialRecord
+from autocnn.core.records import EpochScore, Params, Scores, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,13 @@ class Goal:
 
         Equal objectives stand in the order of their numbers.
         """
+        return sorted((r for r in records if r.objective is not None), key=self.place_of)
+
+    def place_of(self, record: TrialRecord) -> tuple[bool, float, int]:
+        """What a trial with an objective is ranked by, the smallest first."""
         sign = -1.0 if self.maximize else 1.0
-        scored = [record for record in records if record.objective is not None]
-        return sorted(
-            scored,
-            key=lambda r: ((self.gap_excess(r) or 0.0) > 0, sign * (r.objective or 0.0), r.trial),
-        )
+        is_beyond_gap = (self.gap_excess(record) or 0.0) > 0
+        return is_beyond_gap, sign * (record.objective or 0.0), record.trial
 
 
 def distinct_trials(ranked: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -80,8 +81,16 @@ def distinct_trials(ranked: Sequence[TrialRecord]) -> list[TrialRecord]:
     Args:
         ranked: Best first, as of `Goal.rank`.
     """
-    distinct: list[TrialRecord] = []
+    distinct: dict[Hashable, TrialRecord] = {}
     for record in ranked:
-        if all(record.params != other.params for other in distinct):
-            distinct.append(record)
-    return distinct
+        distinct.setdefault(params_key(record.params), record)
+    return list(distinct.values())
+
+
+def params_key(params: Params) -> Hashable:
+    """The same for two points of a space if, and only if, they are equal.
+
+    >>> params_key({"a": 1, "b": "x"}) == params_key({"b": "x", "a": 1})
+    True
+    """
+    return frozenset(params.items())

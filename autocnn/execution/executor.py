@@ -1,4 +1,4 @@
-"""The interface that every executor offers to the loop."""
+"""The interface that every executor offers to the runner."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,8 @@ class Outcome:
         traceback: Of any other error.
         seconds: Wall time of the process, its start included.
         peak_memory_mb: Largest resident memory; None when the process could not say.
+        is_lost: Whether the machine that ran it was lost, which is no fault of the task: the
+            runner submits it again. No task of this machine ends so.
     """
 
     state: TrialState
@@ -30,6 +32,7 @@ class Outcome:
     error: AutocnnError | None = None
     traceback: str = ""
     peak_memory_mb: float | None = None
+    is_lost: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ First every model predicts what it has not seen of train and val, and the candid
 ranked on that alone; only then are the candidates made and the test split predicted.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from autocnn.core.arrays import FloatArray, IntArray
-from autocnn.core.errors import SearchError, StudyError
+from autocnn.core.errors import SearchError
 from autocnn.core.events import Observer
 from autocnn.execution.executor import Executor, Outcome
-from autocnn.execution.jobs import Job, run_jobs
+from autocnn.execution.runner import Job, JobList, run
 from autocnn.execution.tasks import (
     MAKE_CANDIDATE,
     PREDICT,
@@ -81,7 +82,8 @@ def _predict_unseen(
     """The finalists with what their trials' models and fold models predict of train and val."""
     observer.stage("compare the finalists", total=len(finalists), unit="trials")
     dataset = plan.dataset
-    jobs, tasks = {}, []
+    jobs: list[Job] = []
+    tasks = []
     for index, finalist in enumerate(finalists):
         trial = finalist.number
         own_path = folder.trial_model_path(trial)
@@ -100,7 +102,8 @@ def _predict_unseen(
         images = plan.images_of(finalist.trial)
         task = PredictionTask(images, predictions, plan.threads, plan.own_model)
         tasks.append(task)
-        jobs[index] = Job(PREDICT, task, folder.retrained_log_path(trial, None))
+        log_path = folder.retrained_log_path(trial, None)
+        jobs.append(Job(index, f"Trial {trial}", PREDICT, task, log_path))
     _run(plan, jobs, executor, observer, folder)
     predicted = []
     for finalist, task in zip(finalists, tasks, strict=True):
@@ -120,14 +123,16 @@ def _measure(
 ) -> list[Measurements]:
     """Make the candidates' models and measure them, but those that an earlier session made."""
     observer.stage("judge the candidates on test", total=len(contenders), unit="candidates")
-    jobs, paths = {}, {}
+    jobs: list[Job] = []
+    paths = {}
     for number, contender in enumerate(contenders, start=1):
         paths[number] = folder.predictions_dir() / f"candidate-{number}.npz"
         if paths[number].exists() and folder.candidate_model_path(number).exists():
             observer.advance()
             continue
         task = _candidate_task(plan, number, contender, folder)
-        jobs[number] = Job(MAKE_CANDIDATE, task, folder.candidate_log_path(number))
+        log_path = folder.candidate_log_path(number)
+        jobs.append(Job(number, f"Candidate {number}", MAKE_CANDIDATE, task, log_path))
     _run(plan, jobs, executor, observer, folder)
     measured = {number: Measurements.read(path) for number, path in paths.items()}
     for number, found in measured.items():
@@ -175,20 +180,19 @@ def pictured_per_class(num_classes: int) -> int:
 
 def _run(
     plan: FinalistsPlan,
-    jobs: dict[int, Job],
+    jobs: Sequence[Job],
     executor: Executor,
     observer: Observer,
     folder: StudyFolder,
 ) -> None:
     """Run jobs of which none may fail."""
 
-    def keep(key: int, outcome: Outcome) -> None:
-        if isinstance(outcome.error, StudyError):
-            raise outcome.error
+    def keep(job: Job, outcome: Outcome) -> None:
         if outcome.result is None:
             raise SearchError(
                 f"{folder.path}: the finalists could not be judged: {outcome.state}: "
-                f"{outcome.reason}; see {jobs[key].log_path}"
+                f"{outcome.reason}; see {job.log_path}"
             )
 
-    run_jobs(plan, jobs, executor, observer, keep)
+    source = JobList(deque(jobs), keep, observer=observer, save_progress=plan.save_progress)
+    run(source, executor, observer, workers=plan.workers, interruption=plan.interruption)

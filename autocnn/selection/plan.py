@@ -11,9 +11,10 @@ from autocnn.core.errors import DataError
 from autocnn.core.events import Interruption
 from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
-from autocnn.core.records import RetrainedRecord, TrialRecord
+from autocnn.core.records import RetrainedRecord, TrialRecord, TrialState
 from autocnn.data import Dataset
 from autocnn.data.split import make_folds
+from autocnn.execution.runner import Stop
 from autocnn.execution.tasks import Images
 from autocnn.spaces.knobs import image_size_of
 from autocnn.tuning.budget import Budget
@@ -109,6 +110,7 @@ class FinalistsPlan:
         budget: The time that there is; training is cut at its end.
         interruption: Looked at after every epoch.
         own_model: Of networks of the user's own; None: autocnn's.
+        trial_timeout_s: Seconds that a trial could take; None: no limit.
         save_progress: Called often, to note how far the study is.
     """
 
@@ -125,6 +127,7 @@ class FinalistsPlan:
     budget: Budget
     interruption: Interruption
     own_model: OwnModel | None = None
+    trial_timeout_s: float | None = None
     save_progress: Callable[[], None] = lambda: None
 
     def images_of(self, trial: TrialRecord) -> Images:
@@ -150,10 +153,23 @@ class FinalistsPlan:
             fold_sizes=tuple(len(part) for part in rows),
         )
 
-    def is_time_to_judge(self) -> bool:
-        """Whether the training must end now."""
+    def timeout_s(self, trial: TrialRecord, num_images: int) -> float | None:
+        """Seconds that training a finalist again on so many images may take; None: no limit.
+
+        A trial's limit, or what the trial took if that was more (it was resumed, then), for
+        as many more images as there are.
+        """
+        if self.trial_timeout_s is None:
+            return None
+        more = max(1.0, num_images / len(self.dataset.indices("train")))
+        return more * max(self.trial_timeout_s, trial.seconds)
+
+    def find_stop(self) -> Stop | None:
+        """Why the training must end now; None while there is time."""
         trials = [finalist.trial for finalist in self.finalists]
-        return self.budget.is_time_to_judge(trials, len(self.folds))
+        if self.budget.is_time_to_judge(trials, len(self.folds)):
+            return Stop(TrialState.CUT, "the time left is for the judging")
+        return None
 
 
 def study_images(dataset: Dataset, image_size: int | None) -> Images:

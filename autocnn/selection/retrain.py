@@ -5,16 +5,17 @@ its learning rate annealed over just those (docs/decisions/0004). Nothing is cho
 is held out.
 """
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from autocnn.core.errors import SearchError, StudyError
+from autocnn.core.errors import SearchError
 from autocnn.core.events import Observer
 from autocnn.core.records import RetrainedRecord
 from autocnn.execution.executor import Executor, Outcome
-from autocnn.execution.jobs import Job, run_jobs
+from autocnn.execution.runner import Job, JobList, run
 from autocnn.execution.tasks import TRAIN, TrainingResult, TrainingTask
 from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.storage import StudyFolder
@@ -52,7 +53,7 @@ def retrain(
     for sentence in folder.recover_finalists():
         observer.warn(sentence)
     made: dict[tuple[int, int | None], RetrainedRecord] = {}
-    jobs = {}
+    jobs: deque[Job] = deque()
     for index, (finalist, fold) in enumerate(pairs):
         trial = finalist.number
         record = folder.read_retrained(trial, fold)
@@ -61,16 +62,21 @@ def retrain(
             made[trial, fold] = record
             observer.advance(finalist.epochs)
         else:
-            task = _task(plan, finalist, fold, folder)
-            jobs[index] = Job(TRAIN, task, folder.retrained_log_path(trial, fold))
+            jobs.append(_job(plan, index, finalist, fold, folder))
 
-    def keep(index: int, outcome: Outcome) -> None:
-        finalist, fold = pairs[index]
-        record = _record(finalist, fold, outcome, folder, observer)
+    def note_half_batch(job: Job) -> None:
+        finalist, fold = pairs[job.key]
+        if job.has_half_batch and not finalist.trial.half_batch:
+            folder.note_half_batch(finalist.number, fold)
+
+    def keep(job: Job, outcome: Outcome) -> None:
+        finalist, fold = pairs[job.key]
+        record = _record(finalist, fold, job, outcome, folder, observer)
         if record is not None:
             made[finalist.number, fold] = record
 
-    run_jobs(plan, jobs, executor, observer, keep)
+    source = JobList(jobs, keep, note_half_batch, plan.find_stop, observer, plan.save_progress)
+    run(source, executor, observer, workers=plan.workers, interruption=plan.interruption)
     retrained = []
     for finalist in plan.finalists:
         trial = finalist.number
@@ -85,33 +91,46 @@ def retrain(
     return retrained
 
 
-def _task(
-    plan: FinalistsPlan, finalist: Finalist, fold: int | None, folder: StudyFolder
-) -> TrainingTask:
-    dataset, trial = plan.dataset, finalist.trial
+def _job(
+    plan: FinalistsPlan, key: int, finalist: Finalist, fold: int | None, folder: StudyFolder
+) -> Job:
+    dataset, trial, number = plan.dataset, finalist.trial, finalist.number
     rows = np.sort(np.concatenate([dataset.indices("train"), dataset.indices("val")]))
     seen = rows if fold is None else plan.folds[fold - 1].train
-    return TrainingTask(
+    task = TrainingTask(
         images=plan.images_of(trial),
         train_rows=seen,
         val_rows=rows[:0],
         params=dict(trial.params),
         epochs=finalist.epochs,
-        seed=(plan.seed, trial.trial, RETRAINED, fold or 0),
+        seed=(plan.seed, number, RETRAINED, fold or 0),
         goal=plan.goal,
-        model_path=folder.retrained_model_path(trial.trial, fold),
+        model_path=folder.retrained_model_path(number, fold),
         threads=plan.threads,
         precision=plan.precision,
         weights=plan.weights,
-        checkpoint_path=folder.retrained_checkpoint_path(trial.trial, fold),
-        half_batch=trial.half_batch,
+        checkpoint_path=folder.retrained_checkpoint_path(number, fold),
+        half_batch=trial.half_batch or folder.has_half_batch(number, fold),
         deterministic=plan.deterministic,
         own_model=plan.own_model,
+    )
+    return Job(
+        key=key,
+        name=f"The retraining of trial {number}" + (f" without fold {fold}" if fold else ""),
+        function=TRAIN,
+        task=task,
+        log_path=folder.retrained_log_path(number, fold),
+        timeout_s=plan.timeout_s(trial, len(seen)),
     )
 
 
 def _record(
-    finalist: Finalist, fold: int | None, outcome: Outcome, folder: StudyFolder, observer: Observer
+    finalist: Finalist,
+    fold: int | None,
+    job: Job,
+    outcome: Outcome,
+    folder: StudyFolder,
+    observer: Observer,
 ) -> RetrainedRecord | None:
     """The record of a training that ended well, written; else None, and a warning."""
     trial = finalist.number
@@ -124,11 +143,10 @@ def _record(
             # A resumed one trained in earlier processes too.
             seconds=max(outcome.seconds, sum(s.seconds for s in outcome.result.history)),
             history=outcome.result.history,
+            half_batch=job.has_half_batch,
         )
         folder.write_retrained(record)
         return record
-    if isinstance(outcome.error, StudyError):
-        raise outcome.error
     reason = f"{outcome.state}: {outcome.reason}"
     where = "" if fold is None else f" without fold {fold}"
     observer.warn(f"Trial {trial} could not be retrained{where} and is left out: {reason}")

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from autocnn.core.atomic import replace_file
 from autocnn.core.errors import StudyError
 from autocnn.core.records import RetrainedRecord
 from autocnn.storage.files import CHECKPOINT, Files
@@ -32,6 +33,17 @@ class FinalistFiles(Files):
         path = self.retrained_dir(trial, fold) / CHECKPOINT
         path.parent.mkdir(exist_ok=True)
         return path
+
+    def note_half_batch(self, trial: int, fold: int | None) -> None:
+        """Note, beside its checkpoint, that a training goes on with half its batch."""
+        replace_file(self._half_batch_path(trial, fold), b"")
+
+    def has_half_batch(self, trial: int, fold: int | None) -> bool:
+        """Whether a training that was stopped ran with half its batch."""
+        return self._half_batch_path(trial, fold).exists()
+
+    def _half_batch_path(self, trial: int, fold: int | None) -> Path:
+        return self.retrained_checkpoint_path(trial, fold).with_name("half-batch")
 
     def write_retrained(self, record: RetrainedRecord) -> None:
         """Write retrained.json: the model is whole, and need not be made again."""

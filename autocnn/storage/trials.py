@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from autocnn.core.atomic import replace_file
-from autocnn.core.csv_tables import epoch_table, to_csv, trial_table
+from autocnn.core.atomic import append_to_file, replace_file
+from autocnn.core.csv_tables import csv_lines, epoch_table, to_csv, trial_row, trial_table
 from autocnn.core.errors import StudyError
 from autocnn.core.records import TrialRecord
 from autocnn.storage.files import CHECKPOINT, Files
@@ -92,8 +92,18 @@ class TrialFiles(Files):
         """Write trials.csv: a row per trial, whatever its end."""
         self._write_text("trials.csv", to_csv(*trial_table(records)))
 
+    def append_trial_row(self, record: TrialRecord, names: Iterable[str]) -> None:
+        """Write one more line to trials.csv, with a cell for each of the params in `names`."""
+        line = csv_lines([trial_row(record, names)])
+        append_to_file(self.path / "trials.csv", line.encode("utf-8", "surrogateescape"))
+
+    def remove_models(self, trials: Iterable[int]) -> None:
+        """Delete the models of these trials; one without a model is no error."""
+        for trial in trials:
+            self.trial_model_path(trial).unlink(missing_ok=True)
+
     def keep_models(self, trials: Iterable[int]) -> None:
-        """Delete the model of every trial but these."""
+        """Delete the model of every trial but these; it looks at all trials."""
         keep = set(trials)
         for path in (self.path / "trials").glob("*/model.keras"):
             if int(path.parent.name) not in keep:
@@ -112,3 +122,41 @@ class TrialFiles(Files):
             if path.exists():
                 replace_file(self.trial_dir(record.trial) / name, path.read_bytes())
         self.write_trial(record)
+
+
+class TrialsTable:
+    """trials.csv while a search runs: a view of the records, at the cost of a line per trial.
+
+    A trial that ends is one more line, so that the lines stand in the order of the ends. The
+    file is written whole, its lines in the order of the numbers, when a session of the search
+    begins and ends, and when a trial has a param that no trial before it had. A power cut may
+    tear the last line: the next session begins with a whole file (docs/decisions/0018).
+
+    Args:
+        folder: The study.
+        records: Of the trials that ended in earlier sessions.
+
+    Attributes:
+        open: Trials that were left open, which have a line from the next `rewrite` on.
+    """
+
+    def __init__(self, folder: TrialFiles, records: Iterable[TrialRecord]) -> None:
+        self.open: list[TrialRecord] = []
+        self._folder = folder
+        self._ended = list(records)
+        self._names: dict[str, None] = {}
+        self.rewrite()
+
+    def add(self, record: TrialRecord) -> None:
+        """Take a trial that has just ended."""
+        self._ended.append(record)
+        if self._names.keys() >= record.params.keys():
+            self._folder.append_trial_row(record, self._names)
+        else:
+            self.rewrite()
+
+    def rewrite(self) -> None:
+        """Write the file whole."""
+        records = sorted((*self._ended, *self.open), key=lambda record: record.trial)
+        self._names = dict.fromkeys(name for record in records for name in record.params)
+        self._folder.write_trials_table(records)

@@ -9,8 +9,9 @@ from typing import Any, TypedDict, Unpack
 from autocnn.core.config import StudyConfig
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.objective import Goal
-from autocnn.execution.executor import EndEvent, Event, Executor, Outcome
+from autocnn.execution.executor import Executor, Outcome
 from autocnn.execution.machine import Machine, Resources
+from autocnn.execution.runner import run_one
 from autocnn.execution.tasks import Task
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import Choice, DataFacts, FinalistFacts, Stage, StudyStatus, TestLook
@@ -65,12 +66,7 @@ class Context:
             log_path: File for what its process prints.
             timeout_s: Seconds that it may take; None: no limit.
         """
-        self.executor.submit(0, function, task, log_path=log_path, timeout_s=timeout_s)
-        events: list[Event] = []
-        while not events:
-            events = self.executor.poll(1.0)
-        assert isinstance(events[0], EndEvent)
-        return events[0].outcome
+        return run_one(self.executor, function, task, log_path=log_path, timeout_s=timeout_s)
 
 
 class StatusChanges(TypedDict, total=False):

@@ -82,6 +82,7 @@ def _plan(
         budget=searched.budget,
         interruption=context.interruption,
         own_model=prepared.own_model,
+        trial_timeout_s=config.trial_timeout_s,
         save_progress=progress.save,
     )
 

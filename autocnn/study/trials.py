@@ -60,6 +60,7 @@ def search_trials(context: Context, progress: Progress, prepared: Prepared) -> S
             keep=config.finalists,
             trial_timeout_s=config.trial_timeout_s,
             make_task=lambda record: _make_task(context, prepared, record, epochs),
+            is_default=prepared.space.is_default,
             save_progress=progress.save,
         )
         engine = _build_engine(context, prepared, epochs)

@@ -1,9 +1,9 @@
 """How long the rest of a study will take: the search must leave time for the finalists."""
 
+import bisect
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
 from autocnn.core.records import EpochScore, Params, TrialRecord
 
@@ -22,6 +22,35 @@ FEWEST_EPOCHS_SHARE = 3
 
 SLOWNESS_ALLOWED = 1.1
 """Epochs vary: a trial may seem to need a tenth more than the time left."""
+
+
+class Pace:
+    """How long the ended trials took, with no more work for the next one than for the first."""
+
+    def __init__(self) -> None:
+        self._epochs_s: list[float] = []
+        self._num_trials = 0
+        self._trials_s = 0.0
+
+    def add(self, record: TrialRecord) -> None:
+        """Take an ended trial; one without an epoch tells nothing."""
+        if record.history:
+            bisect.insort(self._epochs_s, _mean_epoch_s(record.history))
+            self._num_trials += 1
+            self._trials_s += record.seconds
+
+    @property
+    def epoch_s(self) -> float | None:
+        """Median over the trials of their mean seconds per epoch; None before the first."""
+        number = len(self._epochs_s)
+        if not number:
+            return None
+        return (self._epochs_s[(number - 1) // 2] + self._epochs_s[number // 2]) / 2
+
+    @property
+    def trial_s(self) -> float | None:
+        """Mean seconds of a trial; None before the first."""
+        return self._trials_s / self._num_trials if self._num_trials else None
 
 
 @dataclass(frozen=True)
@@ -62,11 +91,12 @@ class Budget:
     def finalists_now(self, ranked: Sequence[TrialRecord]) -> tuple[list[TrialRecord], int]:
         """Which trials there is time to retrain now, and on how many folds.
 
-        The best and the default configuration on folds are worth more than many
-        without: first there are fewer finalists, then no folds, then one finalist.
+        The best and the default configuration on folds are worth more than many without:
+        first there are fewer finalists, then no folds, then one finalist.
 
         Args:
-            ranked: Trials, best first; at least one.
+            ranked: Trials, best first; at least one. Behind as many as there are finalists,
+                only the default configuration is looked for.
         """
         if self.total_s is None:
             return self._wanted(ranked, self.finalists), self.num_folds
@@ -79,7 +109,7 @@ class Budget:
         A slow second-best would else take the time in which a better trial could be found.
 
         Args:
-            ranked: Trials, best first.
+            ranked: As of `finalists_now`.
         """
         if not ranked:
             return 0.0
@@ -88,12 +118,9 @@ class Budget:
         return self.finalists_s(*self._affordable(ranked, MOST_FOR_FINALISTS * self.total_s))
 
     def _wanted(self, ranked: Sequence[TrialRecord], number: int) -> list[TrialRecord]:
-        """The best trials, and the default configuration."""
-        best = list(ranked[:number])
-        if any(self.is_default(record.params) for record in best):
-            return best
-        default = next((r for r in ranked[number:] if self.is_default(r.params)), None)
-        return best if default is None else [*best, default]
+        """The best trials, and the default configuration if it is none of them."""
+        default = next((i for i, r in enumerate(ranked) if self.is_default(r.params)), 0)
+        return [*ranked[:number], *([ranked[default]] if default >= number else [])]
 
     def _affordable(
         self, ranked: Sequence[TrialRecord], limit_s: float
@@ -144,63 +171,47 @@ class Budget:
         num_candidates = len(best) * (2 if num_folds else 1) + bool(num_folds)
         return predicting / self.workers + JUDGING_S * num_candidates
 
-    def search_left_s(self, best: Sequence[TrialRecord]) -> float:
-        """Seconds until the finalists must begin; infinite without a budget."""
+    def search_left_s(self, ranked: Sequence[TrialRecord]) -> float:
+        """Seconds until the finalists must begin; infinite without a budget.
+
+        Args:
+            ranked: As of `finalists_now`.
+        """
         if self.total_s is None:
             return float("inf")
-        return self.total_s - self.elapsed_s - self.planned_s(best)
+        return self.total_s - self.elapsed_s - self.planned_s(ranked)
 
-    def epochs_for_next(
-        self, epochs: int, records: Sequence[TrialRecord], best: Sequence[TrialRecord]
-    ) -> int:
+    def epochs_for_next(self, epochs: int, pace: Pace, ranked: Sequence[TrialRecord]) -> int:
         """Epochs of a trial that starts now; fewer than `epochs` near the end, then 0.
 
         A trial whose schedule fits the time left is worth more than one cut off half-way.
 
         Args:
             epochs: Epochs of a trial with time enough.
-            records: Ended trials, which tell how long an epoch takes.
-            best: The best of them, best first.
+            pace: Of the ended trials.
+            ranked: As of `finalists_now`.
         """
-        left = self.search_left_s(best)
+        left = self.search_left_s(ranked)
         if left == float("inf"):
             return epochs
         if left <= 0:
             return 0
-        per_epoch = [_mean_epoch_s(record.history) for record in records if record.history]
-        if not per_epoch:
+        if pace.epoch_s is None:
             return epochs
-        affordable = int(left / median(per_epoch))
+        affordable = int(left / pace.epoch_s)
         return min(epochs, affordable) if affordable * FEWEST_EPOCHS_SHARE >= epochs else 0
 
-    def is_too_slow(
-        self, history: Sequence[EpochScore], epochs: int, best: Sequence[TrialRecord]
-    ) -> bool:
-        """Whether a running trial cannot train all its epochs before the finalists begin.
-
-        Args:
-            history: Its epochs so far.
-            epochs: Epochs that its schedule spans.
-            best: Ended trials, best first.
-        """
-        needed = _mean_epoch_s(history) * (epochs - len(history))
-        return needed > SLOWNESS_ALLOWED * self.search_left_s(best)
-
-    def left_s(
-        self, num_left: int, records: Sequence[TrialRecord], best: Sequence[TrialRecord]
-    ) -> float | None:
+    def left_s(self, num_left: int, pace: Pace, ranked: Sequence[TrialRecord]) -> float | None:
         """Seconds until the study is done; None before the first trial has ended.
 
         Args:
             num_left: Trials still to run, running ones included.
-            records: Ended trials.
-            best: The best of them, best first.
+            pace: Of the ended trials.
+            ranked: As of `finalists_now`.
         """
-        finished = [record.seconds for record in records if record.history]
-        if not finished:
+        if pace.trial_s is None:
             return None if self.total_s is None else self.total_s - self.elapsed_s
-        mean = sum(finished) / len(finished)
-        estimate = mean * num_left / self.workers + self.planned_s(best)
+        estimate = pace.trial_s * num_left / self.workers + self.planned_s(ranked)
         if self.total_s is None:
             return estimate
         return max(0.0, min(estimate, self.total_s - self.elapsed_s))
@@ -210,6 +221,17 @@ class Budget:
         start_up = max(0.0, record.seconds - sum(score.seconds for score in record.history))
         epochs_s = _mean_epoch_s(record.history) * (record.best_epoch or 1)
         return start_up + epochs_s * self.refit_factor * share
+
+
+def is_too_slow(history: Sequence[EpochScore], epochs: int, left_s: float) -> bool:
+    """Whether a running trial cannot train all its epochs in the time left.
+
+    Args:
+        history: Its epochs so far.
+        epochs: Epochs that its schedule spans.
+        left_s: Seconds until the finalists must begin.
+    """
+    return _mean_epoch_s(history) * (epochs - len(history)) > SLOWNESS_ALLOWED * left_s
 
 
 def _mean_epoch_s(history: Sequence[EpochScore]) -> float:

@@ -1,29 +1,31 @@
 """The one loop of the search: ask -> run -> report -> tell -> store.
 
-It knows no Keras and no Optuna: an engine proposes, an executor runs, a folder keeps.
-A study that was stopped goes on here too: its open trials first, from their last epochs.
+It knows no Keras and no Optuna: an engine proposes, the runner drives an executor, a folder
+keeps. A study that was stopped goes on here too: its open trials first, from their last epochs.
 """
 
+import contextlib
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from autocnn.core.errors import SearchError, StudyError
 from autocnn.core.events import Interruption, Observer
-from autocnn.core.objective import Goal, distinct_trials
-from autocnn.core.records import EpochScore, TrialRecord, TrialState
-from autocnn.execution.executor import EndEvent, EpochEvent, Executor, Outcome
+from autocnn.core.objective import Goal
+from autocnn.core.records import EpochScore, Params, TrialRecord, TrialState
+from autocnn.execution.executor import Executor, Outcome
+from autocnn.execution.runner import Job, Running, Stop, run
 from autocnn.execution.tasks import TRAIN, TrainingResult, TrainingTask
 from autocnn.storage import StudyFolder
 from autocnn.storage.disk import DiskGuard
-from autocnn.tuning.budget import Budget
+from autocnn.storage.trials import TrialsTable
+from autocnn.tuning.budget import Budget, Pace, is_too_slow
 from autocnn.tuning.engines.base import Engine, NoProposal, Proposal
+from autocnn.tuning.ranking import Ranking
 
 FAILURES_IN_A_ROW = 3
 """A study whose first trials all fail for the same reason ends there."""
-
-POLL_S = 0.5
 
 TOO_SLOW = "too slow: its epochs would not fit into the time left"
 
@@ -41,9 +43,10 @@ class SearchPlan:
         trials: Trials in the study, those of earlier sessions included.
         epochs: Most epochs per trial.
         workers: Trials at once.
-        keep: Models of that many best trials are kept.
+        keep: Models of that many best trials are kept, and that of the default configuration.
         trial_timeout_s: Seconds per trial; None: no limit.
         make_task: The trial as it starts -> what its process is to do.
+        is_default: Whether params are those of the default configuration.
         save_progress: Called often, to note how far the study is.
         function: What runs a task; another one in tests.
     """
@@ -55,22 +58,9 @@ class SearchPlan:
     keep: int
     trial_timeout_s: float | None
     make_task: Callable[[TrialRecord], TrainingTask]
+    is_default: Callable[[Params], bool]
     save_progress: Callable[[], None] = lambda: None
     function: str = TRAIN
-
-
-@dataclass
-class _Running:
-    """A trial under way: its record as it started, and what has happened since."""
-
-    start: TrialRecord
-    history: list[EpochScore] = field(default_factory=list)
-    reason: str = ""
-
-    @property
-    def num_restored(self) -> int:
-        """Epochs of an earlier session, which are reported again."""
-        return len(self.start.history)
 
 
 def run_search(
@@ -103,12 +93,19 @@ def run_search(
 
     Raises:
         SearchError: When the first trials all fail alike, or none has finished an epoch.
-        DiskFullError: When the disk is too full to go on; running trials stay open.
+        DiskFullError: When there is no space on the disk to go on; running trials stay open.
         KeyboardInterrupt: When stopping was asked for; running trials stay open.
     """
-    search = _Search(plan, engine, executor, folder, budget, observer)
-    search.take_over(earlier)
-    return search.run(interruption or Interruption(), disk)
+    search = _Search(plan, engine, folder, budget, observer, disk, earlier)
+    try:
+        run(search, executor, observer, workers=plan.workers, interruption=interruption)
+    finally:
+        with contextlib.suppress(StudyError):  # on a full disk the table stays as it was
+            search.table.rewrite()
+    records = [search.records[trial] for trial in sorted(search.records)]
+    if not search.ranking.best:
+        raise search.nothing_finished()
+    return records
 
 
 def rank_trials(goal: Goal, records: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -116,101 +113,188 @@ def rank_trials(goal: Goal, records: Sequence[TrialRecord]) -> list[TrialRecord]
     return goal.rank([record for record in records if record.may_win])
 
 
+def find_stop(
+    history: Sequence[EpochScore], *, epochs: int, is_behind: bool, is_exempt: bool, left_s: float
+) -> Stop | None:
+    """Why a trial ends after its last epoch so far; None: it goes on, or was done anyway.
+
+    Args:
+        history: Its epochs so far, at least one.
+        epochs: Epochs that its schedule spans.
+        is_behind: What the engine says: others were better by then.
+        is_exempt: Whether it is never too slow, as a start point is not.
+        left_s: Seconds until the finalists must begin.
+    """
+    epoch = history[-1].epoch
+    if is_behind:
+        reason = f"pruned after epoch {epoch}: behind other trials by then"
+        return Stop(TrialState.PRUNED, reason)
+    if epoch >= epochs:
+        return None
+    if left_s <= 0:
+        return Stop(TrialState.CUT, OUT_OF_TIME)
+    if not is_exempt and is_too_slow(history, epochs, left_s):
+        return Stop(TrialState.PRUNED, TOO_SLOW)
+    return None
+
+
 class _Search:
-    """The state of one search; callers use `run_search`."""
+    """The trials of one search, as a source of work for the runner; see `runner.Source`.
+
+    Whatever is asked of it at each step costs the same at the ten thousandth trial as at the
+    tenth: it keeps what it needs of the ended trials up to date, and looks through none.
+    """
 
     def __init__(
         self,
         plan: SearchPlan,
         engine: Engine,
-        executor: Executor,
         folder: StudyFolder,
         budget: Budget,
         observer: Observer,
+        disk: DiskGuard | None,
+        earlier: Sequence[TrialRecord],
     ) -> None:
         self.plan = plan
         self.engine = engine
-        self.executor = executor
         self.folder = folder
         self.budget = budget
         self.observer = observer
-        self.interruption = Interruption()
-        self.disk: DiskGuard | None = None
+        self.disk = disk
         self.records: dict[int, TrialRecord] = {}
-        self.running: dict[int, _Running] = {}
-        self.left_open: dict[int, TrialRecord] = {}
-        self.opened: deque[TrialRecord] = deque()
-        self.numbers: deque[int] = deque(range(plan.trials))
-        self.is_exhausted = False
-
-    def take_over(self, earlier: Sequence[TrialRecord]) -> None:
-        """Begin with the trials of earlier sessions."""
-        self.records = {r.trial: r for r in earlier if not r.is_open}
-        self.opened = deque(r for r in earlier if r.is_open)
+        self.ranking = Ranking(plan.goal, plan.is_default)
+        self.pace = Pace()
+        self.causes: set[tuple[TrialState, str]] = set()
+        self.next_end = 0
+        for record in earlier:
+            if not record.is_open:
+                self._add(record)
+        self.started: dict[int, TrialRecord] = {}
+        self.opened = deque(record for record in earlier if record.is_open)
         begun = {record.trial for record in earlier}
-        self.numbers = deque(number for number in self.numbers if number not in begun)
+        self.numbers = deque(number for number in range(plan.trials) if number not in begun)
+        self.is_exhausted = False
+        observer.stage("search", total=plan.trials, unit="trials")
+        observer.advance(len(self.records))
+        self.table = TrialsTable(folder, list(self.records.values()))
+        self.models = self._models_to_keep()
+        folder.keep_models(self.models)  # a kill may have left others
 
-    def run(self, interruption: Interruption, disk: DiskGuard | None) -> list[TrialRecord]:
-        self.interruption, self.disk = interruption, disk
-        self.observer.stage("search", total=self.plan.trials, unit="trials")
-        self.observer.advance(len(self.records))
-        self.folder.write_trials_table(self._ended())
-        self._keep_best_models(rank_trials(self.plan.goal, self._ended()))
-        try:
-            with interruption.graceful():
-                self._work()
-        except BaseException:
-            self.executor.close()
-            for trial in list(self.running):
-                self._leave_open(trial, "the study was stopped")
-            raise
-        records = self._ended()
-        if not rank_trials(self.plan.goal, records):
-            raise self._nothing_finished(records)
-        return records
+    def _add(self, record: TrialRecord) -> None:
+        """Count an ended trial in."""
+        self.records[record.trial] = record
+        self.ranking.add(record)
+        self.pace.add(record)
+        if len(self.causes) <= 1:
+            self.causes.add((record.state, re.sub(r"\d+", "#", record.reason)))
+        if record.end_order is not None:
+            self.next_end = max(self.next_end, record.end_order + 1)
 
-    def _work(self) -> None:
-        is_told = False
-        while self._start_trials() or self.running:
-            for event in self.executor.poll(POLL_S):
-                if isinstance(event, EpochEvent):
-                    self._take_epoch(event)
-                else:
-                    self._take_end(event)
-            if self.interruption.is_wished and not is_told:
-                is_told = True
-                self.observer.note(
-                    f"Stopping after the running epochs of {len(self.running)} trial(s); "
-                    "Ctrl-C again stops at once. Nothing is lost either way."
-                )
-            if self.disk is not None:
-                self.disk.check()
-            self._say_time_left()
-            self.plan.save_progress()
-        if self.interruption.is_wished:
-            raise KeyboardInterrupt
+    # -- the life of a trial, in its order --------------------------------------------------
 
-    def _start_trials(self) -> bool:
-        """Fill the free workers; False when no more trials will start."""
-        while (self.opened or self.numbers) and not self.interruption.is_wished:
-            if len(self.running) >= self.plan.workers:
-                return True
-            records = self._ended()
-            best = rank_trials(self.plan.goal, records)
-            epochs = self.budget.epochs_for_next(self.plan.epochs, records, best)
-            if epochs == 0 and (self.records or self.running):
-                return False
-            if self.opened:
-                self._start(self.opened.popleft())
-                continue
+    def next_job(self, num_running: int) -> Job | None:
+        """The next trial: an open one first, then what the engine proposes."""
+        if not self.opened and not self.numbers:
+            return None
+        epochs = self.budget.epochs_for_next(self.plan.epochs, self.pace, self._shortlist())
+        if epochs == 0 and (self.records or num_running):
+            return None
+        if self.opened:
+            record = self.opened.popleft().model_copy(update={"reason": ""})
+        else:
             proposal = self.engine.ask(self.numbers[0])
-            if proposal == NoProposal.WAIT and self.running:
-                return True
+            if proposal == NoProposal.WAIT and num_running:
+                return None
             if not isinstance(proposal, Proposal):
-                self._say_exhausted()
-                return False
-            self._start(self._new_record(self.numbers.popleft(), proposal, max(1, epochs)))
-        return False
+                self._say_exhausted(num_running)
+                return None
+            record = self._new_record(self.numbers.popleft(), proposal, max(1, epochs))
+        record = record.model_copy(update={"state": TrialState.RUNNING})
+        self.started[record.trial] = record
+        return Job(
+            key=record.trial,
+            name=f"Trial {record.trial}",
+            function=self.plan.function,
+            task=self.plan.make_task(record),
+            log_path=self.folder.trial_log_path(record.trial),
+            timeout_s=self.plan.trial_timeout_s,
+            num_restored=len(record.history),
+        )
+
+    def job_started(self, job: Job) -> None:
+        """From here on a resumed study goes on with it."""
+        record = self.started[job.key]
+        if job.has_half_batch and not record.half_batch:
+            record = record.model_copy(update={"half_batch": True, "history": ()})
+            self.started[job.key] = record
+        self.folder.write_trial(record.model_copy(update={"history": ()}))
+        self.observer.trial_started(record.trial, record.params, epochs=record.epochs or 1)
+        if record.history:
+            done = record.history[-1].epoch
+            self.observer.note(f"trial {record.trial} goes on after epoch {done}")
+
+    def epoch_ended(self, running: Running) -> Stop | None:
+        """Tell the engine; what it and the time left say of going on."""
+        trial, record = running.job.key, self.started[running.job.key]
+        is_restoring = running.is_restoring
+        stop = find_stop(
+            running.history,
+            epochs=record.epochs or 1,
+            is_behind=self.engine.report(trial, running.history[-1]),
+            is_exempt=record.from_start,
+            left_s=float("inf") if is_restoring else self.budget.search_left_s(self._shortlist()),
+        )
+        if running.is_new_epoch:
+            self.observer.trial_epoch(trial, running.history[-1])
+        return stop
+
+    def job_ended(self, running: Running, outcome: Outcome) -> None:
+        """Turn a running trial into its record; store, tell and show it."""
+        trial = running.job.key
+        state, reason = outcome.state, outcome.reason
+        if running.job.has_half_batch:
+            reason = f"{reason}; {HALF_BATCH}" if reason else HALF_BATCH
+        record = self._record(running, state, reason, outcome)
+        # First the record: once it stands, the trial has ended, whatever happens next. Then
+        # it is counted in, so that an error below cannot have it noted as open again. Only
+        # then goes the checkpoint, with which a kill before the record would let it go on.
+        self.folder.write_trial(record)
+        self._add(record)
+        del self.started[trial]
+        self.folder.remove_checkpoint(trial)
+        self.table.add(record)
+        self.engine.tell(record)
+        self._remove_models(trial)
+        self.observer.trial_ended(record, best=self.ranking.best)
+        self._check_failures()
+
+    def job_left_open(self, running: Running, reason: str) -> None:
+        """Note that a trial was stopped and goes on when the study is resumed."""
+        if running.job.key in self.records:
+            return  # it has ended, and its record stands
+        record = self._record(running, TrialState.INTERRUPTED, reason, None)
+        del self.started[record.trial]
+        self.table.open.append(record)
+        try:
+            self.folder.write_trial(record)
+        except StudyError:
+            return  # on a full disk it stays noted as running, which means the same
+        self.observer.trial_ended(record, best=None)
+
+    def round_ended(self) -> None:
+        """Look at the disk; say how long it will take; note how far the study is."""
+        if self.disk is not None:
+            self.disk.check()
+        ranked = self._shortlist()
+        left_s = self.budget.left_s(self.plan.trials - len(self.records), self.pace, ranked)
+        self.observer.time_left(left_s, finalists_s=self.budget.planned_s(ranked))
+        self.plan.save_progress()
+
+    # -- what that needs --------------------------------------------------------------------
+
+    def _shortlist(self) -> list[TrialRecord]:
+        """The trials that the budget keeps time for."""
+        return self.ranking.shortlist(self.budget.finalists)
 
     def _new_record(self, trial: int, proposal: Proposal, epochs: int) -> TrialRecord:
         return TrialRecord(
@@ -224,158 +308,59 @@ class _Search:
             num_ended_before=len(self.records),
         )
 
-    def _start(self, record: TrialRecord) -> None:
-        """Hand a trial to a worker; from here on a resumed study goes on with it."""
-        record = record.model_copy(update={"state": TrialState.RUNNING, "reason": ""})
-        self.running[record.trial] = _Running(record)
-        self.folder.write_trial(record.model_copy(update={"history": ()}))
-        self.observer.trial_started(record.trial, record.params, epochs=record.epochs or 1)
-        if record.history:
-            done = record.history[-1].epoch
-            self.observer.note(f"trial {record.trial} goes on after epoch {done}")
-        self.executor.submit(
-            record.trial,
-            self.plan.function,
-            self.plan.make_task(record),
-            log_path=self.folder.trial_log_path(record.trial),
-            timeout_s=self.plan.trial_timeout_s,
-        )
-
-    def _take_epoch(self, event: EpochEvent) -> None:
-        trial = self.running[event.key]
-        trial.history.append(event.score)
-        is_restored = len(trial.history) < trial.num_restored
-        trial.reason = ""
-        if self.engine.report(event.key, event.score):
-            trial.reason = f"pruned after epoch {event.score.epoch}: behind other trials by then"
-        elif event.score.epoch < (trial.start.epochs or 1) and not is_restored:
-            trial.reason = self._reason_of_time(trial)
-        if len(trial.history) > trial.num_restored:
-            self.observer.trial_epoch(event.key, event.score)
-        is_last = bool(trial.reason) or event.score.epoch == trial.start.epochs
-        if self.interruption.is_wished and not is_last and not is_restored:
-            self.executor.cancel(event.key)
-            self._leave_open(event.key, "Ctrl-C")
-        else:
-            self.executor.answer(event.key, stop=bool(trial.reason))
-
-    def _reason_of_time(self, trial: _Running) -> str:
-        """Why the budget ends a trial now; empty when it does not."""
-        best = rank_trials(self.plan.goal, self._ended())
-        if self.budget.search_left_s(best) <= 0:
-            return OUT_OF_TIME
-        is_slow = self.budget.is_too_slow(trial.history, trial.start.epochs or 1, best)
-        return TOO_SLOW if is_slow and not trial.start.from_start else ""
-
-    def _take_end(self, event: EndEvent) -> None:
-        outcome, running = event.outcome, self.running[event.key]
-        if isinstance(outcome.error, StudyError):
-            raise outcome.error  # a full disk is not the trial's fault
-        if outcome.state == TrialState.OUT_OF_MEMORY and not running.start.half_batch:
-            self._repeat_with_half_batch(event.key)
-            return
-        state, reason = outcome.state, outcome.reason
-        if state == TrialState.COMPLETE and running.reason:
-            is_cut = running.reason == OUT_OF_TIME
-            state, reason = TrialState.CUT if is_cut else TrialState.PRUNED, running.reason
-        if running.start.half_batch:
-            reason = f"{reason}; {HALF_BATCH}" if reason else HALF_BATCH
-        self._close_trial(event.key, state, reason, outcome)
-        self._check_failures()
-
-    def _repeat_with_half_batch(self, trial: int) -> None:
-        record = self.running.pop(trial).start
-        self.folder.remove_checkpoint(trial)
-        self.observer.warn(f"Trial {trial} ran out of memory; it is repeated with half its batch.")
-        self._start(record.model_copy(update={"half_batch": True, "history": ()}))
-
-    def _leave_open(self, trial: int, reason: str) -> None:
-        """Note that a trial was stopped and goes on when the study is resumed."""
-        running = self.running.pop(trial)
-        record = self._record(running, TrialState.INTERRUPTED, reason, None)
-        self.left_open[trial] = record
-        shown = {**self.records, **self.left_open}
-        try:
-            self.folder.write_trial(record)
-            self.folder.write_trials_table([shown[number] for number in sorted(shown)])
-        except StudyError:
-            return  # on a full disk it stays noted as running, which means the same
-        self.observer.trial_ended(record, best=None)
-
-    def _close_trial(self, trial: int, state: TrialState, reason: str, outcome: Outcome) -> None:
-        """Turn a running trial into its record; store, tell and show it."""
-        record = self._record(self.running[trial], state, reason, outcome)
-        self.folder.write_trial(record)
-        self.running.pop(trial)
-        self.records[trial] = record
-        self.folder.remove_checkpoint(trial)
-        self.folder.write_trials_table(self._ended())
-        self.engine.tell(record)
-        ranked = rank_trials(self.plan.goal, self._ended())
-        self._keep_best_models(ranked)
-        self.observer.trial_ended(record, best=ranked[0] if ranked else None)
-
-    def _keep_best_models(self, ranked: Sequence[TrialRecord]) -> None:
-        """Delete the models of all but the finalists so far and what the engine needs."""
-        finalists = distinct_trials(ranked)[: self.plan.keep]
-        # Trial 0, the default configuration, is always a finalist.
-        keep = {0, *(record.trial for record in finalists)} | self.engine.needed_models()
-        self.folder.keep_models(keep | set(self.running))
-
     def _record(
-        self, running: _Running, state: TrialState, reason: str, outcome: Outcome | None
+        self, running: Running, state: TrialState, reason: str, outcome: Outcome | None
     ) -> TrialRecord:
-        best = self.plan.goal.best_epoch(running.history)
+        history = running.history
+        best = self.plan.goal.best_epoch(history)
         result = outcome.result if outcome else None
-        trained_s = sum(score.seconds for score in running.history)
-        restored_s = sum(score.seconds for score in running.history[: running.num_restored])
+        trained_s = sum(score.seconds for score in history)
+        restored_s = sum(score.seconds for score in history[: running.job.num_restored])
         facts = {
             "state": state,
             "reason": reason,
             "objective": self.plan.goal.value_of(best.val) if best else None,
             "best_epoch": best.epoch if best else None,
-            "history": tuple(running.history),
+            "history": tuple(history),
             "num_weights": result.num_weights if isinstance(result, TrainingResult) else None,
             "seconds": outcome.seconds + restored_s if outcome else trained_s,
             "peak_memory_mb": outcome.peak_memory_mb if outcome else None,
             "traceback": outcome.traceback if outcome else "",
-            "end_order": self._next_end() if outcome else None,
+            "end_order": self.next_end if outcome else None,
         }
-        return running.start.model_copy(update=facts)
+        return self.started[running.job.key].model_copy(update=facts)
 
-    def _next_end(self) -> int:
-        orders = [r.end_order for r in self.records.values() if r.end_order is not None]
-        return max(orders, default=-1) + 1
+    def _models_to_keep(self) -> set[int]:
+        """Ended trials whose models are needed: the finalists so far, and what the engine says."""
+        finalists = {record.trial for record in self.ranking.distinct(self.plan.keep)}
+        return finalists | self.engine.needed_models()
 
-    def _ended(self) -> list[TrialRecord]:
-        return [self.records[trial] for trial in sorted(self.records)]
+    def _remove_models(self, ended: int) -> None:
+        """Delete the models that are needed no longer, now that one more trial has ended."""
+        keep = self._models_to_keep()
+        self.folder.remove_models((self.models | {ended}) - keep)
+        self.models = keep
 
-    def _say_exhausted(self) -> None:
+    def _say_exhausted(self, num_running: int) -> None:
         if not self.is_exhausted:
             self.is_exhausted = True
-            num_tried = len(self.records) + len(self.running)
+            num_tried = len(self.records) + num_running
             self.observer.note(
                 f"The space is exhausted: all it holds was tried in {num_tried} trials."
             )
 
-    def _say_time_left(self) -> None:
-        records = self._ended()
-        best = rank_trials(self.plan.goal, records)
-        left_s = self.budget.left_s(self.plan.trials - len(records), records, best)
-        self.observer.time_left(left_s, finalists_s=self.budget.planned_s(best))
-
     def _check_failures(self) -> None:
         """End the study when its first trials all failed for one reason."""
-        records = self._ended()
-        if len(records) < FAILURES_IN_A_ROW:
-            return
-        causes = {(record.state, re.sub(r"\d+", "#", record.reason)) for record in records}
-        if len(causes) == 1 and records[0].state.is_fault:
-            raise self._nothing_finished(records)
+        if len(self.records) >= FAILURES_IN_A_ROW and len(self.causes) == 1:
+            ((state, _),) = self.causes
+            if state.is_fault:
+                raise self.nothing_finished()
 
-    def _nothing_finished(self, records: Sequence[TrialRecord]) -> SearchError:
-        last = records[-1]
-        what = f"none of {len(records)} trials did" if len(records) > 1 else "the only one did not"
+    def nothing_finished(self) -> SearchError:
+        """The error of a search that has no finalist."""
+        last = self.records[max(self.records)]
+        number = len(self.records)
+        what = f"none of {number} trials did" if number > 1 else "the only one did not"
         log_path = self.folder.trial_log_path(last.trial)
         return SearchError(
             f"{self.folder.path}: at least one trial must finish, but {what}; the last was "

@@ -1,11 +1,13 @@
 """The search leaves time for the finalists."""
 
+import random
+import statistics
 from collections.abc import Sequence
 
 import pytest
 
 from autocnn.core.records import EpochScore, TrialRecord, TrialState
-from autocnn.tuning.budget import FORWARD_SHARE, JUDGING_S, Budget
+from autocnn.tuning.budget import FORWARD_SHARE, JUDGING_S, Budget, Pace, is_too_slow
 
 INFINITY = float("inf")
 
@@ -48,6 +50,13 @@ def numbered(count: int, *, start: int = 0) -> list[TrialRecord]:
 
 def failed() -> TrialRecord:
     return TrialRecord(trial=9, state=TrialState.FAILED, params={}, seconds=500.0)
+
+
+def pace(*records: TrialRecord) -> Pace:
+    found = Pace()
+    for record in records:
+        found.add(record)
+    return found
 
 
 def budget(
@@ -112,7 +121,7 @@ def test_without_a_budget_there_is_time_for_everything() -> None:
     free = budget(None, now=1e9)
     assert free.search_left_s([trial()] * 3) == INFINITY
     assert free.finalists_now(numbered(5)) == (numbered(3), 0)
-    assert free.epochs_for_next(30, [trial()], [trial()]) == 30
+    assert free.epochs_for_next(30, pace(trial()), [trial()]) == 30
 
 
 def test_the_search_ends_in_time_for_the_finalists() -> None:
@@ -182,17 +191,17 @@ def test_first_finalists_go_then_folds(total_s: float, expected: tuple[list[int]
 def test_a_trial_near_the_end_gets_the_epochs_that_fit(left_s: float, epochs: int) -> None:
     planned = REFIT_S + JUDGING_S
     now = 1000.0 - planned - left_s
-    assert budget(1000.0, now).epochs_for_next(30, [trial()], [trial()]) == epochs
+    assert budget(1000.0, now).epochs_for_next(30, pace(trial()), [trial()]) == epochs
 
 
 def test_the_typical_epoch_decides_not_the_slowest() -> None:
     records = [trial(epoch_s=1.0), trial(epoch_s=1.0), trial(epoch_s=60.0), failed()]
-    assert budget(1000.0, now=980.0).epochs_for_next(40, records, []) == 20
+    assert budget(1000.0, now=980.0).epochs_for_next(40, pace(*records), []) == 20
 
 
 def test_before_any_epoch_a_trial_starts_whole() -> None:
-    assert budget(60.0, now=1.0).epochs_for_next(30, [failed()], []) == 30
-    assert budget(60.0, now=61.0).epochs_for_next(30, [], []) == 0
+    assert budget(60.0, now=1.0).epochs_for_next(30, pace(failed()), []) == 30
+    assert budget(60.0, now=61.0).epochs_for_next(30, pace(), []) == 0
 
 
 @pytest.mark.parametrize(
@@ -200,11 +209,12 @@ def test_before_any_epoch_a_trial_starts_whole() -> None:
 )
 def test_a_trial_is_too_slow_when_its_epochs_do_not_fit(left_s: float, expected: bool) -> None:
     history = trial(epochs=10, epoch_s=2.0).history  # 20 s more for epochs 11 to 20
-    assert budget(1000.0, now=1000.0 - left_s).is_too_slow(history, 20, []) is expected
+    assert is_too_slow(history, 20, left_s) is expected
 
 
 def test_no_trial_is_too_slow_without_a_budget() -> None:
-    assert not budget(None).is_too_slow(trial(epoch_s=1e6).history, 1000, [])
+    left_s = budget(None).search_left_s([])
+    assert not is_too_slow(trial(epoch_s=1e6).history, 1000, left_s)
 
 
 @pytest.mark.parametrize(
@@ -220,14 +230,36 @@ def test_no_trial_is_too_slow_without_a_budget() -> None:
 def test_time_left(
     total_s: float | None, records: Sequence[TrialRecord], expected: float | None
 ) -> None:
-    left = budget(total_s, now=10.0).left_s(4, records, records)
+    left = budget(total_s, now=10.0).left_s(4, pace(*records), records)
     assert left == (None if expected is None else pytest.approx(expected))
 
 
 def test_failed_trials_do_not_spoil_the_time_left() -> None:
     best = [trial()]
-    with_failure = budget(None).left_s(4, [trial(), failed()], best)
-    assert with_failure == budget(None).left_s(4, [trial()], best)
+    with_failure = budget(None).left_s(4, pace(trial(), failed()), best)
+    assert with_failure == budget(None).left_s(4, pace(trial()), best)
+
+
+def test_the_pace_is_the_median_of_the_epochs_and_the_mean_of_the_trials() -> None:
+    rng = random.Random(0)
+    found, records = Pace(), []
+    for number in range(30):
+        records.append(trial(number, epochs=rng.randint(1, 9), epoch_s=rng.random(), start_s=1.0))
+        found.add(records[-1])
+        found.add(failed())
+        per_epoch = [sum(s.seconds for s in r.history) / len(r.history) for r in records]
+        assert found.epoch_s == statistics.median(per_epoch)
+        assert found.trial_s == pytest.approx(statistics.mean(r.seconds for r in records))
+    assert (Pace().epoch_s, Pace().trial_s) == (None, None)
+
+
+def test_behind_the_finalists_only_the_default_is_looked_for() -> None:
+    ranked = [*numbered(9, start=1), trial(0)]
+    short = [*ranked[:3], trial(0)]
+    for total_s in (None, 330.0, 200.0, 80.0, 1.0):
+        plan = budget(total_s, now=50.0, num_folds=3)
+        assert plan.planned_s(short) == plan.planned_s(ranked)
+        assert plan.finalists_now(short) == plan.finalists_now(ranked)
 
 
 def test_a_slow_second_best_does_not_starve_the_search() -> None:

@@ -1,312 +1,38 @@
-"""The one loop of the search, with trials that follow a formula and take no time."""
+"""The loop of the search, with trials that follow a formula and take no time."""
 
 import csv
 import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-import numpy as np
 import pytest
 
 from autocnn.core.errors import DiskFullError, SearchError
-from autocnn.core.events import Interruption, Observer
-from autocnn.core.objective import Goal
-from autocnn.core.records import EpochScore, Params, Scores, TrialRecord, TrialState
-from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
-from autocnn.execution.tasks import Images, Task, TrainingResult, TrainingTask
-from autocnn.storage import StudyFolder
+from autocnn.core.records import EpochScore, TrialRecord, TrialState
+from autocnn.execution.executor import EndEvent, Event, Outcome
+from autocnn.execution.runner import Stop
 from autocnn.storage.disk import DiskGuard
-from autocnn.tuning.budget import Budget
-from autocnn.tuning.engines.base import NoProposal, Proposal, restore
-from autocnn.tuning.loop import (
-    HALF_BATCH,
-    OUT_OF_TIME,
-    TOO_SLOW,
-    SearchPlan,
-    rank_trials,
-    run_search,
+from autocnn.tuning.engines.base import restore
+from autocnn.tuning.loop import HALF_BATCH, OUT_OF_TIME, TOO_SLOW, find_stop, rank_trials
+from tests.simulation import (
+    GOAL,
+    NUM_WEIGHTS,
+    ListEngine,
+    SimulatedExecutor,
+    SimulatedSearch,
+    SimulatedTask,
+    formula,
+    make_search,
 )
 
-GOAL = Goal("accuracy")
-NUM_WEIGHTS = 1234
-
-
-class Clock:
-    """Time passes when a trial trains an epoch."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def formula(params: Params, epoch: int) -> EpochScore:
-    """Accuracy grows with `width` and, for a while, with the epochs."""
-    accuracy = min(1.0, int(params["width"]) / 256 + 0.01 * min(epoch, 3))
-    return EpochScore(
-        epoch=epoch,
-        train_loss=1.0 / epoch,
-        train=Scores(accuracy=accuracy),
-        val=Scores(accuracy=accuracy),
-        learning_rate=1e-3,
-        seconds=1.0,
-    )
-
-
-@dataclass
-class FakeTrial:
-    task: TrainingTask
-    timeout_s: float | None
-    epoch: int = 0
-    is_waiting: bool = False
-    is_stopped: bool = False
-
-
-@dataclass
-class FakeExecutor:
-    """Runs trials in memory: one event of each running trial per poll.
-
-    Attributes:
-        clock: Moved on by the seconds of each epoch.
-        epoch_s: Trial -> seconds of its epochs, where they are not one.
-        ends: Trial -> how it ends instead of training.
-        interrupt_after: Polls after which Ctrl-C ends everything at once.
-        press_after: Polls after which Ctrl-C is pressed once.
-    """
-
-    clock: Clock = field(default_factory=Clock)
-    epoch_s: dict[int, float] = field(default_factory=dict)
-    ends: dict[int, Outcome] = field(default_factory=dict)
-    interrupt_after: int | None = None
-    press_after: int | None = None
-    interruption: Interruption = field(default_factory=Interruption)
-    running: dict[int, FakeTrial] = field(default_factory=dict)
-    tasks: list[TrainingTask] = field(default_factory=list)
-    functions: list[str] = field(default_factory=list)
-    most_at_once: int = 0
-    num_polls: int = 0
-    is_closed: bool = False
-
-    @property
-    def num_running(self) -> int:
-        return len(self.running)
-
-    def submit(
-        self, key: int, function: str, task: Task, *, log_path: Path, timeout_s: float | None
-    ) -> None:
-        assert isinstance(task, TrainingTask)
-        assert log_path.parent.is_dir()
-        assert key not in self.running
-        self.functions.append(function)
-        self.tasks.append(task)
-        self.running[key] = FakeTrial(task, timeout_s)
-        self.most_at_once = max(self.most_at_once, len(self.running))
-
-    def poll(self, timeout_s: float) -> list[Event]:
-        self.num_polls += 1
-        if self.interrupt_after is not None and self.num_polls > self.interrupt_after:
-            raise KeyboardInterrupt
-        if self.num_polls == self.press_after:
-            self.interruption.press()
-        return [self._step(key, trial) for key, trial in list(self.running.items())]
-
-    def answer(self, key: int, *, stop: bool) -> None:
-        self.running[key].is_waiting = False
-        self.running[key].is_stopped = stop
-
-    def cancel(self, key: int) -> None:
-        del self.running[key]
-
-    def close(self) -> None:
-        self.is_closed = True
-
-    def _step(self, key: int, trial: FakeTrial) -> Event:
-        assert not trial.is_waiting, "every epoch is answered"
-        if key in self.ends and not trial.task.half_batch:
-            del self.running[key]
-            return EndEvent(key, self.ends[key])
-        if trial.is_stopped or trial.epoch == trial.task.epochs:
-            del self.running[key]
-            trial.task.model_path.write_bytes(b"model")
-            result = TrainingResult((), 1, NUM_WEIGHTS)
-            return EndEvent(
-                key, Outcome(TrialState.COMPLETE, 10.0, result=result, peak_memory_mb=500.0)
-            )
-        trial.epoch += 1
-        trial.is_waiting = True
-        seconds = self.epoch_s.get(key, 1.0)
-        self.clock.now += seconds
-        score = formula(trial.task.params, trial.epoch)
-        return EpochEvent(key, score.model_copy(update={"seconds": seconds}))
-
-
-@dataclass
-class FakeEngine:
-    """Proposes widths from a list; trial 0 is the start point.
-
-    Attributes:
-        widths: Of trials 0, 1, 2, ...; the last one is repeated.
-        hopeless: Trials to prune after their second epoch.
-        num_points: Points of the space; None: no end of them.
-        waits: Trials that are not proposed while others run.
-    """
-
-    widths: Sequence[int] = (8,)
-    hopeless: Sequence[int] = ()
-    num_points: int | None = None
-    waits: Sequence[int] = ()
-    opened: list[int] = field(default_factory=list)
-    asked: list[int] = field(default_factory=list)
-    told: list[TrialRecord] = field(default_factory=list)
-
-    def reopen(self, record: TrialRecord) -> None:
-        self.opened.append(record.trial)
-
-    def needed_models(self) -> set[int]:
-        return set()
-
-    def close(self) -> None:
-        raise AssertionError("the loop did not open it")
-
-    def ask(self, trial: int) -> Proposal | NoProposal:
-        if len(self.asked) == self.num_points:
-            return NoProposal.EXHAUSTED
-        if trial in self.waits and len(self.told) < len(self.asked):
-            return NoProposal.WAIT
-        self.asked.append(trial)
-        width = self.widths[min(trial, len(self.widths) - 1)]
-        return Proposal({"width": width}, from_start=trial == 0)
-
-    def report(self, trial: int, score: EpochScore) -> bool:
-        return trial in self.hopeless and score.epoch == 2
-
-    def tell(self, record: TrialRecord) -> None:
-        self.told.append(record)
-
-
-class Recorder(Observer):
-    """Keeps what it is told, in words."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.left: list[float | None] = []
-
-    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
-        self.said.append(f"stage {name} {total} {unit}")
-
-    def trial_started(self, trial: int, params: Params, *, epochs: int) -> None:
-        self.said.append(f"start {trial} {epochs}")
-
-    def trial_epoch(self, trial: int, score: EpochScore) -> None:
-        self.said.append(f"epoch {trial} {score.epoch}")
-
-    def trial_ended(self, record: TrialRecord, *, best: TrialRecord | None) -> None:
-        self.said.append(f"end {record.trial} best {best.trial if best else None}")
-
-    def note(self, text: str) -> None:
-        self.said.append(f"note {text}")
-
-    def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
-        self.left.append(seconds)
-
-
-@dataclass
-class Study:
-    """A search that is ready to run."""
-
-    folder: StudyFolder
-    executor: FakeExecutor
-    engine: FakeEngine
-    observer: Recorder
-    plan: SearchPlan
-    budget: Budget
-
-    def run(
-        self, earlier: Sequence[TrialRecord] = (), disk: DiskGuard | None = None
-    ) -> list[TrialRecord]:
-        return run_search(
-            self.plan,
-            self.engine,
-            self.executor,
-            self.folder,
-            self.budget,
-            self.observer,
-            earlier=earlier,
-            interruption=self.executor.interruption,
-            disk=disk,
-        )
-
-    def kept_models(self) -> list[int]:
-        trials = self.folder.path / "trials"
-        return sorted(int(path.parent.name) for path in trials.glob("*/model.keras"))
-
-
-StudyMaker = Callable[..., Study]
+StudyMaker = Callable[..., SimulatedSearch]
 
 
 @pytest.fixture
 def make_study(tmp_path: Path) -> StudyMaker:
-    def make(
-        *,
-        engine: FakeEngine | None = None,
-        executor: FakeExecutor | None = None,
-        trials: int = 4,
-        epochs: int = 3,
-        workers: int = 1,
-        keep: int = 2,
-        budget_s: float | None = None,
-        finalists: int = 1,
-    ) -> Study:
-        if (tmp_path / "study").exists():
-            folder = StudyFolder(tmp_path / "study")
-        else:
-            folder = StudyFolder.create(tmp_path, "study", {})
-        executor = executor or FakeExecutor()
-
-        def make_task(record: TrialRecord) -> TrainingTask:
-            images = Images(Path("images.npy"), np.zeros(0, np.int64), 2)
-            rows = np.zeros(0, np.int64)
-            trial = record.trial
-            return TrainingTask(
-                images,
-                rows,
-                rows,
-                dict(record.params),
-                record.epochs or 1,
-                (0, trial),
-                GOAL,
-                folder.trial_model_path(trial),
-                1,
-                "float32",
-                "",
-                folder.trial_checkpoint_path(trial),
-                half_batch=record.half_batch,
-            )
-
-        plan = SearchPlan(
-            goal=GOAL,
-            trials=trials,
-            epochs=epochs,
-            workers=workers,
-            keep=keep,
-            trial_timeout_s=60.0,
-            make_task=make_task,
-            function="tests:train",
-        )
-        chosen = engine or FakeEngine()
-        default = {"width": chosen.widths[0]}
-        budget = Budget(
-            budget_s,
-            workers,
-            finalists,
-            refit_factor=1.0,
-            is_default=lambda params: params == default,
-            clock=executor.clock,
-        )
-        return Study(folder, executor, chosen, Recorder(), plan, budget)
+    def make(**options: Any) -> SimulatedSearch:
+        return make_search(tmp_path, **options)
 
     return make
 
@@ -332,7 +58,7 @@ def test_all_trials_run_and_never_more_than_there_are_workers(
 
 
 def test_a_record_holds_what_its_trial_did(make_study: StudyMaker) -> None:
-    study = make_study(engine=FakeEngine((64,)), trials=1, epochs=5)
+    study = make_study(engine=ListEngine((64,)), trials=1, epochs=5)
     (record,) = study.run()
     history = tuple(formula({"width": 64}, epoch) for epoch in range(1, 6))
     assert record == TrialRecord(
@@ -360,15 +86,15 @@ def test_the_engine_is_told_every_end_once(make_study: StudyMaker) -> None:
     study = make_study(
         trials=5,
         workers=2,
-        engine=FakeEngine(hopeless=[2]),
-        executor=FakeExecutor(ends={3: failure()}),
+        engine=ListEngine(hopeless=[2]),
+        executor=SimulatedExecutor(ends={3: failure()}),
     )
     records = study.run()
     assert sorted(study.engine.told, key=lambda record: record.trial) == records
 
 
 def test_every_record_is_in_the_folder_and_in_trials_csv(make_study: StudyMaker) -> None:
-    study = make_study(engine=FakeEngine((8, 32, 16)), trials=3)
+    study = make_study(engine=ListEngine((8, 32, 16)), trials=3)
     records = study.run()
     assert study.folder.read_trials() == records
     text = (study.folder.path / "trials.csv").read_text("utf-8")
@@ -381,28 +107,28 @@ def test_every_record_is_in_the_folder_and_in_trials_csv(make_study: StudyMaker)
 
 
 def test_the_models_of_the_best_trials_are_kept(make_study: StudyMaker) -> None:
-    study = make_study(engine=FakeEngine((8, 200, 16, 100, 4)), trials=5, keep=2, workers=2)
+    study = make_study(engine=ListEngine((8, 200, 16, 100, 4)), trials=5, keep=2, workers=2)
     study.run()
     assert study.kept_models() == [0, 1, 3]  # 0: the default configuration
 
 
 def test_trials_with_the_same_params_do_not_push_the_next_best_out(make_study: StudyMaker) -> None:
-    study = make_study(engine=FakeEngine((8, 200, 200, 100, 4)), trials=5, keep=2, workers=1)
+    study = make_study(engine=ListEngine((8, 200, 200, 100, 4)), trials=5, keep=2, workers=1)
     study.run()
     assert study.kept_models() == [0, 1, 3]
 
 
 def test_what_a_kill_left_of_other_models_is_deleted_at_the_resume(make_study: StudyMaker) -> None:
-    study = make_study(engine=FakeEngine((8, 200, 16)), trials=3, keep=1)
+    study = make_study(engine=ListEngine((8, 200, 16)), trials=3, keep=1)
     records = study.run()
     study.folder.trial_model_path(2).write_bytes(b"of an end that was cut off")
-    again = make_study(engine=FakeEngine((8, 200, 16)), trials=3, keep=1)
+    again = make_study(engine=ListEngine((8, 200, 16)), trials=3, keep=1)
     again.run(records)
     assert again.kept_models() == [0, 1]
 
 
 def test_the_observer_hears_the_whole_story(make_study: StudyMaker) -> None:
-    study = make_study(engine=FakeEngine((16, 8)), trials=2, epochs=1)
+    study = make_study(engine=ListEngine((16, 8)), trials=2, epochs=1)
     study.run()
     assert study.observer.said == [
         "stage search 2 trials",
@@ -419,17 +145,17 @@ def test_the_observer_hears_the_whole_story(make_study: StudyMaker) -> None:
 
 
 def test_every_trial_gets_the_timeout(make_study: StudyMaker) -> None:
-    study = make_study(trials=2, workers=2, executor=FakeExecutor(interrupt_after=0))
+    study = make_study(trials=2, workers=2, executor=SimulatedExecutor(interrupt_after=0))
     with pytest.raises(KeyboardInterrupt):
         study.run()
-    assert [trial.timeout_s for trial in study.executor.running.values()] == [60.0, 60.0]
+    assert study.executor.timeouts == [60.0, 60.0]
 
 
 # -- trials that end otherwise -------------------------------------------------------------
 
 
 def test_a_hopeless_trial_is_pruned(make_study: StudyMaker) -> None:
-    records = make_study(trials=3, engine=FakeEngine((8, 200, 8), hopeless=[1])).run()
+    records = make_study(trials=3, engine=ListEngine((8, 200, 8), hopeless=[1])).run()
     assert [record.state for record in records] == ["complete", "pruned", "complete"]
     assert records[1].reason == "pruned after epoch 2: behind other trials by then"
     assert len(records[1].history) == 2
@@ -442,7 +168,7 @@ def test_a_trial_that_does_not_finish_is_recorded_and_the_study_goes_on(
     make_study: StudyMaker, state: TrialState
 ) -> None:
     outcome = Outcome(state, 2.5, "because", traceback="Traceback ...", peak_memory_mb=9.0)
-    records = make_study(executor=FakeExecutor(ends={0: outcome}), trials=3).run()
+    records = make_study(executor=SimulatedExecutor(ends={0: outcome}), trials=3).run()
     first = records[0]
     assert (first.state, first.reason, first.traceback) == (state, "because", "Traceback ...")
     assert (first.seconds, first.peak_memory_mb) == (2.5, 9.0)
@@ -451,7 +177,7 @@ def test_a_trial_that_does_not_finish_is_recorded_and_the_study_goes_on(
 
 
 def test_three_failures_alike_at_the_start_end_the_study(make_study: StudyMaker) -> None:
-    executor = FakeExecutor(ends={n: failure("ValueError: bad images.") for n in range(9)})
+    executor = SimulatedExecutor(ends={n: failure("ValueError: bad images.") for n in range(9)})
     study = make_study(executor=executor, trials=9)
     with pytest.raises(SearchError) as caught:
         study.run()
@@ -467,18 +193,18 @@ def test_three_failures_alike_at_the_start_end_the_study(make_study: StudyMaker)
 
 
 def test_three_different_failures_do_not_end_the_study(make_study: StudyMaker) -> None:
-    executor = FakeExecutor(ends={n: failure(reason) for n, reason in enumerate("abc")})
+    executor = SimulatedExecutor(ends={n: failure(reason) for n, reason in enumerate("abc")})
     assert make_study(executor=executor, trials=4).run()[3].state == TrialState.COMPLETE
 
 
 def test_failures_after_a_success_do_not_end_the_study(make_study: StudyMaker) -> None:
-    executor = FakeExecutor(ends={n: failure() for n in range(1, 8)})
+    executor = SimulatedExecutor(ends={n: failure() for n in range(1, 8)})
     records = make_study(executor=executor, trials=8).run()
     assert len(records) == 8
 
 
 def test_a_study_in_which_nothing_finishes_ends_in_an_error(make_study: StudyMaker) -> None:
-    executor = FakeExecutor(ends={0: failure("no luck")})
+    executor = SimulatedExecutor(ends={0: failure("no luck")})
     study = make_study(executor=executor, trials=1)
     with pytest.raises(
         SearchError, match="but the only one did not; the last was failed: no luck"
@@ -522,7 +248,7 @@ def test_a_trial_is_stopped_when_time_is_up_and_may_still_win(make_study: StudyM
 def test_a_trial_too_slow_for_the_time_left_ends_at_once_and_is_no_finalist(
     make_study: StudyMaker,
 ) -> None:
-    executor = FakeExecutor(epoch_s={1: 20.0})
+    executor = SimulatedExecutor(epoch_s={1: 20.0})
     study = make_study(executor=executor, trials=4, epochs=10, budget_s=120.0)
     records = study.run()
     assert (records[1].state, records[1].reason) == (TrialState.PRUNED, TOO_SLOW)
@@ -531,13 +257,13 @@ def test_a_trial_too_slow_for_the_time_left_ends_at_once_and_is_no_finalist(
 
 
 def test_the_start_point_is_never_too_slow(make_study: StudyMaker) -> None:
-    executor = FakeExecutor(epoch_s={0: 20.0})
+    executor = SimulatedExecutor(epoch_s={0: 20.0})
     records = make_study(executor=executor, trials=1, epochs=10, budget_s=120.0).run()
     assert (records[0].reason, len(records[0].history)) == (OUT_OF_TIME, 6)
 
 
 def test_one_trial_runs_even_when_the_time_is_gone_before(make_study: StudyMaker) -> None:
-    executor = FakeExecutor()
+    executor = SimulatedExecutor()
     executor.clock.now = 100.0
     study = make_study(executor=executor, trials=5, epochs=5, budget_s=20.0)
     assert [len(record.history) for record in study.run()] == [1]
@@ -548,7 +274,7 @@ def test_one_trial_runs_even_when_the_time_is_gone_before(make_study: StudyMaker
 
 def test_an_interrupt_keeps_what_ended_and_records_what_ran(make_study: StudyMaker) -> None:
     # Three epochs and the end of trials 0 and 1, then two epochs of trials 2 and 3.
-    executor = FakeExecutor(interrupt_after=6)
+    executor = SimulatedExecutor(interrupt_after=6)
     study = make_study(executor=executor, trials=10, workers=2, keep=10)
     with pytest.raises(KeyboardInterrupt):
         study.run()
@@ -574,14 +300,14 @@ def test_an_interrupt_keeps_what_ended_and_records_what_ran(make_study: StudyMak
 
 
 def test_an_interrupted_trial_is_no_finalist(make_study: StudyMaker) -> None:
-    study = make_study(executor=FakeExecutor(interrupt_after=2))
+    study = make_study(executor=SimulatedExecutor(interrupt_after=2))
     with pytest.raises(KeyboardInterrupt):
         study.run()
     assert rank_trials(GOAL, study.folder.read_trials()) == []
 
 
 def test_an_error_of_the_engine_closes_the_executor(make_study: StudyMaker) -> None:
-    class BrokenEngine(FakeEngine):
+    class BrokenEngine(ListEngine):
         def report(self, trial: int, score: EpochScore) -> bool:
             raise RuntimeError("bug")
 
@@ -598,7 +324,7 @@ def test_an_error_of_the_engine_closes_the_executor(make_study: StudyMaker) -> N
 def test_one_press_of_ctrl_c_finishes_the_epochs_and_leaves_the_trials_open(
     make_study: StudyMaker,
 ) -> None:
-    study = make_study(executor=FakeExecutor(press_after=6), trials=10, workers=2)
+    study = make_study(executor=SimulatedExecutor(press_after=6), trials=10, workers=2)
     with pytest.raises(KeyboardInterrupt):
         study.run()
     records = study.folder.read_trials()
@@ -613,7 +339,7 @@ def test_one_press_of_ctrl_c_finishes_the_epochs_and_leaves_the_trials_open(
 
 
 def test_a_press_in_the_last_epoch_lets_the_trial_end(make_study: StudyMaker) -> None:
-    study = make_study(executor=FakeExecutor(press_after=3), trials=10)
+    study = make_study(executor=SimulatedExecutor(press_after=3), trials=10)
     with pytest.raises(KeyboardInterrupt):
         study.run()
     assert [r.state for r in study.folder.read_trials()] == ["complete"]
@@ -625,8 +351,8 @@ def test_a_resumed_search_ends_like_one_that_was_not_stopped(
 ) -> None:
     widths = (8, 32, 16, 64, 8)
     study = make_study(
-        engine=FakeEngine(widths),
-        executor=FakeExecutor(interrupt_after=6),
+        engine=ListEngine(widths),
+        executor=SimulatedExecutor(interrupt_after=6),
         trials=5,
         workers=workers,
     )
@@ -636,7 +362,7 @@ def test_a_resumed_search_ends_like_one_that_was_not_stopped(
     open_trials = [record.trial for record in earlier if record.is_open]
     assert open_trials
 
-    resumed = make_study(engine=FakeEngine(widths), trials=5, workers=workers)
+    resumed = make_study(engine=ListEngine(widths), trials=5, workers=workers)
     restore(resumed.engine, earlier)
     records = resumed.run(earlier)
     assert [(r.trial, r.state, r.params["width"]) for r in records] == [
@@ -662,9 +388,9 @@ def test_open_trials_go_on_first_with_the_epochs_they_had(make_study: StudyMaker
     ]
     study = make_study(trials=2, epochs=3)
     study.run(earlier)
-    first = study.executor.tasks[0]
+    first = study.executor.trainings[0]
     assert (first.seed, first.epochs, first.half_batch) == ((0, 1), 7, True)
-    assert [task.seed for task in study.executor.tasks] == [(0, 1), (0, 0)]
+    assert [task.seed for task in study.executor.trainings] == [(0, 1), (0, 0)]
     assert "note trial 1 goes on after epoch 2" in study.observer.said
     said = [line for line in study.observer.said if line.startswith("epoch 1")]
     assert said == [f"epoch 1 {epoch}" for epoch in range(3, 8)], "restored ones are not told"
@@ -696,11 +422,11 @@ def test_a_number_whose_record_was_lost_is_asked_again(make_study: StudyMaker) -
 
 def test_a_trial_out_of_memory_is_repeated_once_with_half_the_batch(make_study: StudyMaker) -> None:
     outcome = Outcome(TrialState.OUT_OF_MEMORY, 2.5, "needed too much")
-    study = make_study(executor=FakeExecutor(ends={1: outcome}), trials=3)
+    study = make_study(executor=SimulatedExecutor(ends={1: outcome}), trials=3)
     records = study.run()
     assert [record.state for record in records] == ["complete"] * 3
     assert (records[1].half_batch, records[1].reason) == (True, HALF_BATCH)
-    assert [task.half_batch for task in study.executor.tasks] == [False, False, True, False]
+    assert [task.half_batch for task in study.executor.trainings] == [False, False, True, False]
 
 
 def test_a_trial_with_half_the_batch_that_the_budget_cuts_may_still_win(
@@ -708,7 +434,7 @@ def test_a_trial_with_half_the_batch_that_the_budget_cuts_may_still_win(
 ) -> None:
     outcome = Outcome(TrialState.OUT_OF_MEMORY, 2.5, "needed too much")
     study = make_study(
-        executor=FakeExecutor(ends={0: outcome}), trials=1, epochs=1000, budget_s=20.0
+        executor=SimulatedExecutor(ends={0: outcome}), trials=1, epochs=1000, budget_s=20.0
     )
     (record,) = study.run()
     assert record.state == TrialState.CUT
@@ -717,10 +443,10 @@ def test_a_trial_with_half_the_batch_that_the_budget_cuts_may_still_win(
 
 
 def test_out_of_memory_twice_is_an_end(make_study: StudyMaker) -> None:
-    class Hungry(FakeExecutor):
-        def _step(self, key: int, trial: FakeTrial) -> Event:
+    class Hungry(SimulatedExecutor):
+        def _step(self, key: int, running: SimulatedTask) -> Event:
             if key != 1:
-                return super()._step(key, trial)
+                return super()._step(key, running)
             del self.running[key]
             return EndEvent(key, Outcome(TrialState.OUT_OF_MEMORY, 1.0, "needed too much"))
 
@@ -728,12 +454,27 @@ def test_out_of_memory_twice_is_an_end(make_study: StudyMaker) -> None:
     records = study.run()
     assert [record.state for record in records] == ["complete", "out-of-memory", "complete"]
     assert records[1].reason == f"needed too much; {HALF_BATCH}"
-    assert len(study.executor.tasks) == 4
+    assert len(study.executor.trainings) == 4
+
+
+def test_a_trial_whose_worker_was_lost_ends_as_if_nothing_had_been(
+    make_study: StudyMaker, tmp_path: Path
+) -> None:
+    plain = make_study(trials=3, epochs=4).run()
+    (tmp_path / "again").mkdir()
+    study = make_search(
+        tmp_path / "again", trials=3, epochs=4, executor=SimulatedExecutor(losses={1: 2})
+    )
+    records = study.run()
+    timeless = [record.model_copy(update={"seconds": 0.0}) for record in records]
+    assert timeless == [record.model_copy(update={"seconds": 0.0}) for record in plain]
+    epochs = [line for line in study.observer.said if line.startswith("epoch 1")]
+    assert epochs == [f"epoch 1 {epoch}" for epoch in range(1, 5)], "none is shown twice"
 
 
 def test_a_full_disk_stops_the_study_and_leaves_the_trial_open(make_study: StudyMaker) -> None:
     full = Outcome(TrialState.FAILED, 1.0, "full", error=DiskFullError("full"))
-    study = make_study(executor=FakeExecutor(ends={1: full}), trials=3)
+    study = make_study(executor=SimulatedExecutor(ends={1: full}), trials=3)
     with pytest.raises(DiskFullError):
         study.run()
     assert [r.state for r in study.folder.read_trials()] == ["complete", "interrupted"]
@@ -747,13 +488,13 @@ def test_the_disk_is_looked_at_between_epochs(make_study: StudyMaker) -> None:
 
 
 def test_an_exhausted_space_ends_the_search(make_study: StudyMaker) -> None:
-    study = make_study(engine=FakeEngine(num_points=3), trials=9, workers=2)
+    study = make_study(engine=ListEngine(num_points=3), trials=9, workers=2)
     assert len(study.run()) == 3
     assert len([line for line in study.observer.said if "exhausted" in line]) == 1
 
 
 def test_the_loop_waits_when_the_engine_does(make_study: StudyMaker) -> None:
-    study = make_study(engine=FakeEngine(waits=[1, 2]), trials=4, workers=2)
+    study = make_study(engine=ListEngine(waits=[1, 2]), trials=4, workers=2)
     assert len(study.run()) == 4
     starts = [line for line in study.observer.said if line.startswith(("start", "end"))]
     assert starts[:4] == ["start 0 3", "end 0 best 0", "start 1 3", "end 1 best 0"]
@@ -769,12 +510,45 @@ def test_the_loop_drives_the_real_optuna_engine(make_study: StudyMaker) -> None:
     space = SearchSpace("s", "", 9, "auto", (Int("width", low=4, high=256),), ({"width": 24},))
     study = make_study(trials=20, epochs=9, workers=2)
     engine = OptunaEngine(space, GOAL, epochs=9, num_trials=20)
-    records = run_search(
-        study.plan, engine, study.executor, study.folder, study.budget, study.observer
-    )
+    records = study.run(engine=engine)
     states = {record.state for record in records}
     assert len(records) == 20
     assert records[0].params == {"width": 24}
     assert states == {TrialState.COMPLETE, TrialState.PRUNED}
     best = rank_trials(GOAL, records)[0]
     assert int(best.params["width"]) > 200
+
+
+# -- the verdict of an epoch ---------------------------------------------------------------
+
+
+def verdict(
+    num_epochs: int, *, is_behind: bool = False, is_exempt: bool = False, left_s: float = 1e9
+) -> Stop | None:
+    """After so many epochs of a second each, of ten."""
+    history = [formula({"width": 8}, epoch + 1) for epoch in range(num_epochs)]
+    return find_stop(history, epochs=10, is_behind=is_behind, is_exempt=is_exempt, left_s=left_s)
+
+
+def test_a_trial_goes_on_while_there_is_time() -> None:
+    assert verdict(1) is None
+    assert verdict(9, left_s=1.0) is None
+
+
+def test_a_trial_behind_the_others_is_pruned_whatever_the_time() -> None:
+    pruned = Stop(TrialState.PRUNED, "pruned after epoch 4: behind other trials by then")
+    assert verdict(4, is_behind=True) == pruned
+    assert verdict(4, is_behind=True, left_s=-1.0) == pruned
+
+
+@pytest.mark.parametrize("left_s", [0.0, -5.0])
+def test_the_budget_cuts_a_trial_but_not_one_in_its_last_epoch(left_s: float) -> None:
+    assert verdict(4, left_s=left_s) == Stop(TrialState.CUT, OUT_OF_TIME)
+    assert verdict(4, left_s=left_s, is_exempt=True) == Stop(TrialState.CUT, OUT_OF_TIME)
+    assert verdict(10, left_s=left_s) is None
+
+
+def test_a_trial_too_slow_ends_unless_it_is_exempt() -> None:
+    assert verdict(4, left_s=5.0) == Stop(TrialState.PRUNED, TOO_SLOW)
+    assert verdict(4, left_s=5.6) is None, "a tenth more than the time left is allowed"
+    assert verdict(4, left_s=5.0, is_exempt=True) is None

@@ -142,6 +142,7 @@ class RetrainedRecord(Record):
         num_weights: Weights of the model.
         seconds: Time that the training took, all sessions together.
         history: One score per epoch.
+        half_batch: True when it was trained with half the batch that the params say.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -151,3 +152,4 @@ class RetrainedRecord(Record):
     num_weights: int
     seconds: float
     history: tuple[EpochScore, ...]
+    half_batch: bool = False

@@ -14,8 +14,9 @@ from autocnn.core.errors import AutocnnError, DiskFullError, ExportError, Text
 from autocnn.core.events import Observer
 from autocnn.core.own_model import OwnModel
 from autocnn.core.records import ExportMetadata, Parity, Precision
-from autocnn.execution.executor import EndEvent, Outcome
+from autocnn.execution.executor import Outcome
 from autocnn.execution.local import LocalExecutor
+from autocnn.execution.runner import run_one
 from autocnn.execution.tasks import EXPORT, ExportResult, ExportTask
 from autocnn.inference.export.check import check_parity, compare, predict_apart
 from autocnn.inference.export.images import CheckImages, find_check_images
@@ -158,13 +159,10 @@ class _Workshop:
 
     def _convert(self, task: ExportTask) -> ExportResult:
         log_path = self.scratch / "log.txt"
-        self.executor.submit(0, EXPORT, task, log_path=log_path, timeout_s=TIMEOUT_S)
-        while True:
-            for event in self.executor.poll(0.5):
-                if isinstance(event, EndEvent):
-                    if isinstance(event.outcome.result, ExportResult):
-                        return event.outcome.result
-                    raise self._conversion_error(event.outcome, log_path)
+        outcome = run_one(self.executor, EXPORT, task, log_path=log_path, timeout_s=TIMEOUT_S)
+        if isinstance(outcome.result, ExportResult):
+            return outcome.result
+        raise self._conversion_error(outcome, log_path)
 
     def _conversion_error(self, outcome: Outcome, log_path: Path) -> AutocnnError:
         if outcome.error is not None:

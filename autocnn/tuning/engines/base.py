@@ -1,11 +1,15 @@
 """The interface that every engine offers to the loop: ask, report, tell."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
-from autocnn.core.records import EpochScore, ParamValue, TrialRecord
+import numpy as np
+
+from autocnn.core.objective import params_key
+from autocnn.core.records import EpochScore, Params, ParamValue, TrialRecord
+from autocnn.spaces.space import SearchSpace
 
 MOST_POINTS = 10_000
 """A space with no more points is known to be exhausted when all were tried."""
@@ -38,6 +42,48 @@ class NoProposal(Enum):
 
     EXHAUSTED = auto()
     """Never again: everything was tried."""
+
+
+class TriedPoints:
+    """Which points of a space were tried; to ask costs the same however many they are.
+
+    Args:
+        space: The space.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._tried: set[Hashable] = set()
+        points = space.points(MOST_POINTS)
+        self._left = None if points is None else {params_key(p): p for p in points}
+        self._start = {params_key(point): dict(point) for point in space.start}
+
+    def __contains__(self, params: Params) -> bool:
+        return params_key(params) in self._tried
+
+    def add(self, params: Params) -> None:
+        """Take a point as tried."""
+        key = params_key(params)
+        self._tried.add(key)
+        self._start.pop(key, None)
+        if self._left is not None:
+            self._left.pop(key, None)
+
+    @property
+    def next_start(self) -> dict[str, ParamValue] | None:
+        """The first start point that was not tried; None when all were."""
+        return next(iter(self._start.values()), None)
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether all points of a space that can be counted were tried."""
+        return self._left is not None and not self._left
+
+    def choose_untried(self, seed: tuple[int, int]) -> dict[str, ParamValue] | None:
+        """A point that was not tried, by chance; None in a space without end, or at its end."""
+        if not self._left:
+            return None
+        left = list(self._left.values())
+        return left[np.random.default_rng(seed).integers(len(left))]
 
 
 class Engine(Protocol):

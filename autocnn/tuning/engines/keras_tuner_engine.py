@@ -21,7 +21,7 @@ from autocnn.core.config import SamplerName
 from autocnn.core.objective import Goal
 from autocnn.core.records import EpochScore, ParamValue, TrialRecord
 from autocnn.spaces.space import SearchSpace
-from autocnn.tuning.engines.base import MOST_POINTS, NoProposal, Proposal
+from autocnn.tuning.engines.base import NoProposal, Proposal, TriedPoints
 from autocnn.tuning.engines.keras_tuner_oracles import (
     BayesianOracle,
     GridOracle,
@@ -68,8 +68,7 @@ class KerasTunerEngine:
         self._reported: dict[int, int] = {}
         self._number_of: dict[str, int] = {}
         self._parent_of: dict[int, int] = {}
-        self._tried: list[dict[str, ParamValue]] = []
-        self._points = space.points(MOST_POINTS)
+        self._tried = TriedPoints(space)
         self._asked = 0
         with _calling(self.directory):
             self._oracle = _build_oracle(space, goal, sampler, seed=seed, epochs=epochs)
@@ -79,8 +78,7 @@ class KerasTunerEngine:
 
     def ask(self, trial: int) -> Proposal | NoProposal:
         """The params of a trial; see `base.Engine.ask`."""
-        start = [dict(point) for point in self.space.start if dict(point) not in self._tried]
-        return self._create(trial, start[0] if start else None)
+        return self._create(trial, self._tried.next_start)
 
     def reopen(self, record: TrialRecord) -> None:
         """Take a trial as asked for; see `base.Engine.reopen`."""
@@ -121,9 +119,8 @@ class KerasTunerEngine:
 
     def _find_untried(self) -> dict[str, Any] | None:
         """A point that was not tried, by chance; None in a space without end, or at its end."""
-        left = [point for point in self._points or [] if point not in self._tried]
-        rng = np.random.default_rng((self.seed, self._asked))
-        return encode(self.space, left[rng.integers(len(left))]) if left else None
+        untried = self._tried.choose_untried((self.seed, self._asked))
+        return None if untried is None else encode(self.space, untried)
 
     def _create(
         self,
@@ -148,7 +145,7 @@ class KerasTunerEngine:
         self._number_of[created.trial_id] = trial
         values = created.hyperparameters.values
         params = read_point(self.space, values)
-        self._tried.append(params)
+        self._tried.add(params)
         parent = self._number_of.get(values.get("tuner/trial_id", ""))
         if parent is not None:
             self._parent_of[trial] = parent

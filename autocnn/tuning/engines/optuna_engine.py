@@ -23,7 +23,7 @@ from autocnn.core.errors import DiskFullError
 from autocnn.core.objective import Goal
 from autocnn.core.records import EpochScore, ParamValue, TrialRecord
 from autocnn.spaces.space import SearchSpace
-from autocnn.tuning.engines.base import MOST_POINTS, NoProposal, Proposal
+from autocnn.tuning.engines.base import NoProposal, Proposal, TriedPoints
 from autocnn.tuning.engines.optuna_space import suggest_point
 
 P = ParamSpec("P")
@@ -95,8 +95,7 @@ class OptunaEngine:
         self.num_random = max(3, min(10, num_trials // 5))
         self._open: dict[int, Trial] = {}
         self._reported: dict[int, int] = {}
-        self._tried: list[dict[str, ParamValue]] = []
-        self._points = space.points(MOST_POINTS)
+        self._tried = TriedPoints(space)
         self._storage = None if storage is None else _open_storage(storage)
         self._study = optuna.create_study(
             study_name=name,
@@ -112,29 +111,28 @@ class OptunaEngine:
         A start point that was not tried comes first. What was tried before is proposed
         again only by a space that cannot be counted.
         """
-        start = [dict(point) for point in self.space.start if dict(point) not in self._tried]
-        if start:
-            return self._open_trial(trial, fixed=start[0], from_start=True)
-        untried: list[dict[str, ParamValue]] = []
-        if self._points is not None:
-            untried = [point for point in self._points if point not in self._tried]
-            if not untried:
-                return NoProposal.EXHAUSTED
+        start = self._tried.next_start
+        if start is not None:
+            return self._take(self._open_trial(trial, fixed=start, from_start=True))
+        if self._tried.is_exhausted:
+            return NoProposal.EXHAUSTED
+        untried = self._tried.choose_untried((self.seed, trial))
         for attempt in range(MOST_ATTEMPTS):
             self._study.sampler = self._build_sampler(trial, attempt)
             proposal = self._open_trial(trial)
-            if proposal.params not in self._tried[:-1]:
-                return proposal
-            if not untried and attempt == MOST_ATTEMPTS - 1:
-                return proposal
+            is_last = untried is None and attempt == MOST_ATTEMPTS - 1
+            if is_last or proposal.params not in self._tried:
+                return self._take(proposal)
             self._drop(trial)
-        rng = np.random.default_rng((self.seed, trial))
-        return self._open_trial(trial, fixed=untried[rng.integers(len(untried))])
+        return self._take(self._open_trial(trial, fixed=untried))
 
     @_with_storage
     def reopen(self, record: TrialRecord) -> None:
         """Take a trial as asked for; see `base.Engine.reopen`."""
-        self._open_trial(record.trial, fixed=dict(record.params), from_start=record.from_start)
+        opened = self._open_trial(
+            record.trial, fixed=dict(record.params), from_start=record.from_start
+        )
+        self._take(opened)
 
     @_with_storage
     def report(self, trial: int, score: EpochScore) -> bool:
@@ -188,15 +186,18 @@ class OptunaEngine:
         opened.set_user_attr("trial", trial)
         opened.set_user_attr("from_start", from_start)
         self._open[trial] = opened
-        self._tried.append(params)
         return Proposal(params, from_start=from_start)
+
+    def _take(self, proposal: Proposal) -> Proposal:
+        """Note that a proposal will be tried."""
+        self._tried.add(proposal.params)
+        return proposal
 
     def _drop(self, trial: int) -> None:
         """Give up a proposal that was tried before."""
         opened = self._open.pop(trial)
         opened.set_user_attr("reason", "proposed before")
         self._study.tell(opened, state=TrialState.FAIL)
-        self._tried.pop()
 
     def _build_sampler(self, trial: int, attempt: int) -> BaseSampler:
         """A sampler seeded for this trial, so that a resumed study goes on, not over."""
