@@ -78,10 +78,12 @@ class FakeExecutor:
 
     Attributes:
         skill: Number of a trial -> share of the images that its models are right on.
-        ends: Name of a task, that of `name_of` -> how it ends instead.
+        ends: Name of a task, that of `name_of` -> how it ends instead. A training out of memory
+            does better with half its batch.
         has_maps: Whether Grad-CAM opens the candidates.
         on_epoch: Called after each epoch of a training.
         tasks: All that were submitted, in their order.
+        timeouts: The seconds that each was given.
         now: The clock.
     """
 
@@ -90,6 +92,7 @@ class FakeExecutor:
     has_maps: bool = True
     on_epoch: Callable[[], None] = lambda: None
     tasks: list[Task] = field(default_factory=list)
+    timeouts: list[float | None] = field(default_factory=list)
     now: float = 0.0
     is_closed: bool = False
     _steps: dict[int, Generator[Event, bool, None]] = field(default_factory=dict)
@@ -107,6 +110,7 @@ class FakeExecutor:
     ) -> None:
         assert key not in self._steps
         self.tasks.append(task)
+        self.timeouts.append(timeout_s)
         self._steps[key] = self._work(key, task)
 
     def poll(self, timeout_s: float) -> list[Event]:
@@ -142,7 +146,8 @@ class FakeExecutor:
 
     def _work(self, key: int, task: Task) -> Generator[Event, bool, None]:
         end = self.ends.get(name_of(task))
-        if end is not None:
+        has_half_batch = isinstance(task, TrainingTask) and task.half_batch
+        if end is not None and not (has_half_batch and end.state == TrialState.OUT_OF_MEMORY):
             yield EndEvent(key, end)
             return
         match task:

@@ -183,3 +183,55 @@ def test_stopping_keeps_what_is_whole_and_a_later_call_makes_the_rest(selection:
     (finalist,) = run(selection, plan)
     assert names(selection) == ["train 7 fold 1", "train 7 fold 2"]
     assert list(finalist.records) == [None, 1, 2]
+
+
+# -- want of memory, and of time -----------------------------------------------------------
+
+OUT_OF_MEMORY = Outcome(TrialState.OUT_OF_MEMORY, 1.0, "needed too much")
+
+
+def test_a_model_out_of_memory_is_trained_with_half_the_batch_and_says_so(
+    selection: Selection,
+) -> None:
+    selection.executor.ends["train 7 fold 1"] = OUT_OF_MEMORY
+    (finalist,) = run(selection, selection.plan(make_finalists(7), workers=1))
+    halves = {fold: record.half_batch for fold, record in finalist.records.items()}
+    assert halves == {None: False, 1: True, 2: False}
+    assert selection.folder.read_retrained(7, 1) == finalist.records[1]
+    assert selection.observer.warnings == [
+        "The retraining of trial 7 without fold 1 ran out of memory; "
+        "it is repeated with half its batch."
+    ]
+
+
+def test_half_the_batch_is_kept_when_a_session_ends_in_between(selection: Selection) -> None:
+    selection.executor.ends["train 7 fold 0"] = OUT_OF_MEMORY
+
+    def stop() -> None:
+        selection.interruption.is_wished = True
+
+    selection.executor.on_epoch = stop
+    plan = selection.plan(make_finalists(7), num_folds=0)
+    with pytest.raises(KeyboardInterrupt):
+        run(selection, plan)
+    again = Selection(selection.dataset, selection.folder)
+    (finalist,) = run(again, again.plan(make_finalists(7), num_folds=0))
+    assert [task.half_batch for task in trainings(again)] == [True]
+    assert finalist.refit.half_batch
+    assert not selection.folder.has_half_batch(7, None), "it goes with the checkpoint"
+
+
+def test_retraining_may_take_as_long_as_a_trial_for_its_images(selection: Selection) -> None:
+    run(selection, selection.plan(make_finalists(7), num_folds=0))
+    assert selection.executor.timeouts == [None]
+    short, long = make_finalists(5, 8)
+    long = replace(long, trial=long.trial.model_copy(update={"seconds": 90.0}))  # was resumed
+    plan = replace(selection.plan((short, long), num_folds=2), trial_timeout_s=60.0)
+    selection.executor.timeouts.clear()
+    run(selection, plan)
+    num_train, num_val = (len(plan.dataset.indices(split)) for split in ("train", "val"))
+    more = (num_train + num_val) / num_train
+    of_fold = [max(1.0, len(fold.train) / num_train) for fold in plan.folds]
+    assert selection.executor.timeouts == pytest.approx(
+        [60 * more, *(60 * share for share in of_fold), 90 * more, *(90 * s for s in of_fold)]
+    )
