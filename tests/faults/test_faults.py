@@ -47,7 +47,7 @@ def test_every_fault_of_a_trial_becomes_a_state_and_the_study_goes_on(place: Pla
         {1: "kill", 2: "memory", 3: "hang", 4: "nan", 5: "segfault", 6: "error", 7: "always-memory"}
     )
     code, stderr = place.search(
-        trials=9, pruner="none", trial_timeout_s=3, memory_limit_gb=0.35, workers=2
+        trials=9, pruner="none", trial_timeout_s=10, memory_limit_gb=0.35, workers=2
     ).wait()
     assert code == 0, stderr
     study = place.study()
@@ -56,7 +56,7 @@ def test_every_fault_of_a_trial_becomes_a_state_and_the_study_goes_on(place: Pla
         "0": ("complete", ""),
         "1": ("failed", "its process was ended by SIGKILL"),
         "2": ("complete", "with half the batch: it ran out of memory with the whole one"),
-        "3": ("timed-out", "ran longer than its 3 s"),
+        "3": ("timed-out", "ran longer than its 10 s"),
         "4": ("failed", "diverged: the loss became nan in epoch 2"),
         "5": ("failed", "its process was ended by SIGSEGV"),
         "6": ("failed", "ZeroDivisionError: a bug"),
