@@ -18,7 +18,8 @@ from autocnn.cli.words import DataPlace
     help="Write a split without leaks, a CSV to be given as DATA.  [none]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print audit.json in place of the tables.")
-@settings("val_fraction", "test_fraction", "seed")
+@settings("val_fraction", "test_fraction")
+@setting("seed", meaning="Seed of the splits that are made.")
 @setting("image_size", meaning="Side in px at which images are compared.")
 @setting("channels", unset="auto")
 @settings("max_unreadable", "cache_dir", "cache_limit_gb")

@@ -16,7 +16,8 @@ from autocnn.core.wording import count
 @click.option(
     "--to",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for tables and pictures.  [evaluation-STUDY-DATA]",
+    help="Folder for tables and pictures: a new one, or one of an earlier evaluation.  "
+    "[evaluation-STUDY-DATA]",
 )
 @click.option(
     "--split",

@@ -31,7 +31,9 @@ from autocnn.core.records import ExportFormat, Precision
 @click.option(
     "--to", type=click.Path(path_type=Path), help="Folder to make.  [exports/FORMAT in the study]"
 )
-@click.option("--force", is_flag=True, help="Replace the export that stands there.")
+@click.option(
+    "--force", is_flag=True, help="Replace an export that is there; nothing else is ever replaced."
+)
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
 @results_option
 def command(

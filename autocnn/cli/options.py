@@ -1,9 +1,9 @@
 """The options that several commands have: those of the settings, made from the config."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import click
 from pydantic.fields import FieldInfo
@@ -110,17 +110,14 @@ def _type_of(field: str, info: FieldInfo) -> click.ParamType[Any]:
         return Duration()
     if field.endswith("_gb"):
         return Size()
-    kind = next(one for one in _alternatives(info.annotation) if one is not type(None))
+    is_union = get_origin(info.annotation) in (Union, UnionType)
+    kinds = get_args(info.annotation) if is_union else (info.annotation,)
+    kind = next(one for one in kinds if one is not type(None))
     if kind is Path:
         return click.Path(path_type=Path)
     if get_origin(kind) is Literal:
         return click.Choice(get_args(kind))
     return _range(kind, info) if kind in (int, float) else click.STRING
-
-
-def _alternatives(annotation: Any) -> Sequence[Any]:
-    """The types of `A | B`, or the one type."""
-    return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
 
 
 def _range(kind: type, info: FieldInfo) -> click.ParamType[Any]:
