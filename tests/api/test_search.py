@@ -23,11 +23,11 @@ found = autocnn.evaluate(study, "digits", split="test", to="there", cache_dir="c
 row = study.leaderboard.iloc[0]
 scores, interval = found.scores.scores, found.scores.intervals["accuracy"]
 pairs = {
-    name: (float(row[f"test_{name}"]), float(f"{getattr(scores, name):.6g}"))
+    name: (float(row[f"test_{name}"]), float(f"{getattr(scores, name):.9g}"))
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "log_loss", "ece")
 }
-pairs["low"] = float(row["test_accuracy_low"]), float(f"{interval.low:.6g}")
-pairs["high"] = float(row["test_accuracy_high"]), float(f"{interval.high:.6g}")
+pairs["low"] = float(row["test_accuracy_low"]), float(f"{interval.low:.9g}")
+pairs["high"] = float(row["test_accuracy_high"]), float(f"{interval.high:.9g}")
 own = study.best.predictions.query("split == 'test'").set_index("path")
 here = found.predictions.set_index("path")
 apart = (own.filter(like="p.") - here.loc[own.index].filter(like="p.")).abs().max().max()
