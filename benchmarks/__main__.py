@@ -1,10 +1,17 @@
 """All figures, one benchmark after another: `python -m benchmarks`."""
 
-from benchmarks import memory, overhead, predict, start, throughput
+from benchmarks import loop, memory, overhead, predict, start, throughput
 from benchmarks.report import run_benchmarks
 
 if __name__ == "__main__":
     run_benchmarks(
-        "Measure autocnn beside its alternatives: start, overhead, throughput, memory, predict.",
-        [start.measure, overhead.measure, throughput.measure, memory.measure, predict.measure],
+        "Measure autocnn beside its alternatives: start, loop, overhead, throughput, memory, predict.",
+        [
+            start.measure,
+            loop.measure,
+            overhead.measure,
+            throughput.measure,
+            memory.measure,
+            predict.measure,
+        ],
     )

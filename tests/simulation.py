@@ -81,6 +81,7 @@ class SimulatedExecutor:
         epoch_s: Key of a task -> seconds of its epochs, where they are not the formula's.
         ends: Key of a task -> how its first attempt ends instead of training.
         losses: Key of a task -> how often its worker is lost after its first epoch.
+        has_models: Whether trainings leave a model.
         interrupt_after: Polls after which Ctrl-C ends everything at once.
         press_after: Polls after which Ctrl-C is pressed once.
         interruption: What is pressed.
@@ -99,6 +100,7 @@ class SimulatedExecutor:
     epoch_s: dict[int, float] = field(default_factory=dict)
     ends: dict[int, Outcome] = field(default_factory=dict)
     losses: dict[int, int] = field(default_factory=dict)
+    has_models: bool = True
     interrupt_after: int | None = None
     press_after: int | None = None
     interruption: Interruption = field(default_factory=Interruption)
@@ -177,8 +179,9 @@ class SimulatedExecutor:
             lost = Outcome(TrialState.FAILED, PROCESS_S, "its node is gone", is_lost=True)
             return self._end(key, lost)
         if running.is_stopped or (running.history and running.history[-1].epoch == task.epochs):
-            with task.model_path.open("wb") as file:
-                np.save(file, np.random.default_rng(task.seed).random(4))
+            if self.has_models:
+                with task.model_path.open("wb") as file:
+                    np.save(file, np.random.default_rng(task.seed).random(4))
             result = TrainingResult(tuple(running.history), 1, NUM_WEIGHTS)
             return self._end(
                 key, Outcome(TrialState.COMPLETE, PROCESS_S, result=result, peak_memory_mb=500.0)

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import pytest
 
-from autocnn.core.atomic import replace_file, replacing, writing_error
+from autocnn.core.atomic import append_to_file, replace_file, replacing, writing_error
 from autocnn.core.errors import DiskFullError, StudyError
 
 
@@ -178,3 +178,15 @@ def test_every_reason_has_its_remedy(number: int, kind: type[StudyError], messag
 def test_an_error_without_a_number_is_told_in_its_words() -> None:
     error = writing_error(OSError("the moon is full"), Path("results/a"))
     assert error.message == "results/a: must be writable, got: the moon is full."
+
+
+def test_what_is_appended_stands_behind(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    for line in (b"1\n", b"2\n"):
+        append_to_file(path, line)
+    assert path.read_bytes() == b"1\n2\n"
+
+
+def test_appending_to_nowhere_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match="lines: must be writable"):
+        append_to_file(tmp_path / "no" / "lines", b"1")

@@ -10,6 +10,7 @@ from autocnn.core.errors import StudyError
 from autocnn.core.records import TrialState
 from autocnn.storage import StudyFolder
 from autocnn.storage.checkpoint import read_checkpoint, write_checkpoint
+from autocnn.storage.trials import TrialsTable
 from tests.samples import checkpoint, epoch, open_trial, read_rows, trial
 
 
@@ -252,3 +253,61 @@ def test_the_columns_of_trials_csv_are_one_header(folder: StudyFolder) -> None:
     rows = list(csv.reader((folder.path / "trials.csv").read_text().splitlines()))
     assert len(rows) == 1
     assert rows[0][:3] == ["trial", "state", "reason"]
+
+
+# -- trials.csv while a search runs --------------------------------------------------------
+
+
+def read_text(folder: StudyFolder) -> str:
+    return (folder.path / "trials.csv").read_text("utf-8")
+
+
+def test_the_table_gets_a_line_per_end_and_is_whole_in_the_end(folder: StudyFolder) -> None:
+    records = [trial(number) for number in (2, 0, 1)]
+    table = TrialsTable(folder, records[:1])
+    for record in records[1:]:
+        table.add(record)
+    lines = read_text(folder).splitlines()
+    assert [line.split(",")[0] for line in lines] == ["trial", "2", "0", "1"]
+    table.rewrite()
+    in_session = read_text(folder)
+    folder.write_trials_table(sorted(records, key=lambda record: record.trial))
+    assert in_session == read_text(folder)
+    assert sorted(lines) == sorted(in_session.splitlines()), "a line is the same, however written"
+
+
+def test_a_new_param_rewrites_the_table(folder: StudyFolder) -> None:
+    table = TrialsTable(folder, [trial(0, params={"b": 1})])
+    table.add(trial(1, params={"a": 2, "b": 3}))
+    table.add(trial(2, params={"a": 4}))
+    rows = read_rows(folder.path / "trials.csv")
+    assert [(row["param.b"], row["param.a"]) for row in rows] == [("1", ""), ("3", "2"), ("", "4")]
+
+
+def test_trials_left_open_have_a_line_too(folder: StudyFolder) -> None:
+    table = TrialsTable(folder, [])
+    table.add(trial(1))
+    table.open.append(trial(0, state=TrialState.INTERRUPTED))
+    table.rewrite()
+    rows = read_rows(folder.path / "trials.csv")
+    assert [(row["trial"], row["state"]) for row in rows] == [
+        ("0", "interrupted"),
+        ("1", "complete"),
+    ]
+
+
+def test_a_torn_last_line_is_gone_in_the_next_session(folder: StudyFolder) -> None:
+    table = TrialsTable(folder, [trial(0)])
+    table.add(trial(1))
+    path = folder.path / "trials.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    TrialsTable(folder, [trial(0), trial(1)])
+    assert path.read_bytes() == whole
+
+
+def test_models_are_deleted_by_their_numbers(folder: StudyFolder) -> None:
+    for number in range(3):
+        folder.trial_model_path(number).write_bytes(b"model")
+    folder.remove_models([0, 2, 7])
+    assert [folder.trial_model_path(number).exists() for number in range(3)] == [False, True, False]

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +14,7 @@ from autocnn.core.errors import DiskFullError, SearchError
 from autocnn.core.records import EpochScore, TrialRecord, TrialState
 from autocnn.execution.executor import EndEvent, Event, Outcome
 from autocnn.execution.runner import Stop
+from autocnn.storage import StudyFolder
 from autocnn.storage.disk import DiskGuard
 from autocnn.tuning.engines.base import restore
 from autocnn.tuning.loop import HALF_BATCH, OUT_OF_TIME, TOO_SLOW, find_stop, rank_trials
@@ -552,3 +555,59 @@ def test_a_trial_too_slow_ends_unless_it_is_exempt() -> None:
     assert verdict(4, left_s=5.0) == Stop(TrialState.PRUNED, TOO_SLOW)
     assert verdict(4, left_s=5.6) is None, "a tenth more than the time left is allowed"
     assert verdict(4, left_s=5.0, is_exempt=True) is None
+
+
+# -- cost ----------------------------------------------------------------------------------
+
+
+def test_a_trial_more_costs_the_same_however_many_there_are(
+    make_study: StudyMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever looks at all trials is done once a session, and not at each step."""
+    calls: Counter[str] = Counter()
+
+    def counted(name: str, count: Callable[..., int]) -> None:
+        method = getattr(StudyFolder, name)
+
+        def call(*arguments: Any) -> None:
+            calls[name] += count(*arguments)
+            method(*arguments)
+
+        monkeypatch.setattr(StudyFolder, name, call)
+
+    counted("write_trials_table", lambda folder, records: 1)
+    counted("keep_models", lambda folder, trials: 1)
+    counted("append_trial_row", lambda folder, record, names: 1)
+    counted("remove_models", lambda folder, trials: len(trials))
+    widths = [8 + 7 * number % 240 for number in range(120)]
+    found = []
+    for trials in (20, 120):
+        calls.clear()
+        study = make_study(engine=ListEngine(widths), trials=trials, epochs=1, workers=3)
+        study.run()
+        found.append(dict(calls))
+        shutil.rmtree(study.folder.path)
+    few, many = found
+    assert few["write_trials_table"] == many["write_trials_table"] == 3  # begin, new param, end
+    assert few["keep_models"] == many["keep_models"] == 1
+    assert (few["append_trial_row"], many["append_trial_row"]) == (19, 119)
+    assert (few["remove_models"], many["remove_models"]) == (17, 117), "each is looked at once"
+
+
+def test_trials_csv_stands_in_the_order_of_the_numbers_when_the_search_ends(
+    make_study: StudyMaker,
+) -> None:
+    class Slow(SimulatedExecutor):
+        """Trial 0 ends last."""
+
+        def _step(self, key: int, running: SimulatedTask) -> Event:
+            if key == 0 and self.num_polls < 12:
+                running.history.clear()
+            return super()._step(key, running)
+
+    study = make_study(executor=Slow(), trials=5, workers=2)
+    study.run()
+    ends = [line.split()[1] for line in study.observer.said if line.startswith("end")]
+    assert ends != sorted(ends)
+    rows = (study.folder.path / "trials.csv").read_text("utf-8").splitlines()
+    assert [row.split(",")[0] for row in rows[1:]] == ["0", "1", "2", "3", "4"]

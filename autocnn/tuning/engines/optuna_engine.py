@@ -5,29 +5,22 @@ A sampler with a seed proposes the same start again after a resume, so each tria
 a sampler seeded from (study seed, trial number).
 """
 
-import functools
 import warnings
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import optuna
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
-from optuna.storages import RDBStorage
 from optuna.trial import Trial, TrialState
 
 from autocnn.core import records
 from autocnn.core.config import PrunerName, SamplerName
-from autocnn.core.errors import DiskFullError
 from autocnn.core.objective import Goal
 from autocnn.core.records import EpochScore, ParamValue, TrialRecord
 from autocnn.spaces.space import SearchSpace
 from autocnn.tuning.engines.base import NoProposal, Proposal, TriedPoints
 from autocnn.tuning.engines.optuna_space import suggest_point
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from autocnn.tuning.engines.optuna_view import OptunaView
 
 RUNG_FACTOR = 3
 """ASHA keeps the best third at each rung (Li et al. 2020, arXiv:1810.05934)."""
@@ -42,23 +35,6 @@ MOST_ATTEMPTS = 10
 """So often a sampler is asked for something new before chance decides."""
 
 
-def _with_storage(method: Callable[P, R]) -> Callable[P, R]:
-    """A method that writes to the database, with an error that tells a user what to do."""
-
-    @functools.wraps(method)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return method(*args, **kwargs)
-        except optuna.exceptions.StorageInternalError as error:
-            cause = str(error.__cause__ or error).splitlines()[0]
-            raise DiskFullError(
-                f"optuna.db: must be writable, got: {cause}.",
-                remedy="Free some space on the disk of the study, then resume it.",
-            ) from error
-
-    return call
-
-
 class OptunaEngine:
     """Optuna's samplers and pruners on a SearchSpace; see `base.Engine`.
 
@@ -70,7 +46,7 @@ class OptunaEngine:
         seed: Study seed.
         epochs: Most epochs per trial; places ASHA's rungs.
         num_trials: Trials in the study; the first fifth, at most 10, is random.
-        storage: SQLAlchemy address of the database; None keeps it in memory.
+        storage: SQLAlchemy address of the database that shows it; None: there is none.
         name: Name of the study in the database.
     """
 
@@ -96,15 +72,14 @@ class OptunaEngine:
         self._open: dict[int, Trial] = {}
         self._reported: dict[int, int] = {}
         self._tried = TriedPoints(space)
-        self._storage = None if storage is None else _open_storage(storage)
         self._study = optuna.create_study(
-            study_name=name,
-            storage=self._storage,
             direction="maximize" if goal.maximize else "minimize",
             pruner=_build_pruner(pruner, epochs),
         )
+        self._view = None
+        if storage is not None:
+            self._view = OptunaView(storage, name, self._study.direction)
 
-    @_with_storage
     def ask(self, trial: int) -> Proposal | NoProposal:
         """The params of a trial; see `base.Engine.ask`.
 
@@ -126,7 +101,6 @@ class OptunaEngine:
             self._drop(trial)
         return self._take(self._open_trial(trial, fixed=untried))
 
-    @_with_storage
     def reopen(self, record: TrialRecord) -> None:
         """Take a trial as asked for; see `base.Engine.reopen`."""
         opened = self._open_trial(
@@ -134,7 +108,6 @@ class OptunaEngine:
         )
         self._take(opened)
 
-    @_with_storage
     def report(self, trial: int, score: EpochScore) -> bool:
         """Whether to stop a trial after this epoch; see `base.Engine.report`."""
         value = self.goal.value_of(score.val)
@@ -143,19 +116,19 @@ class OptunaEngine:
         self._reported[trial] = score.epoch
         opened = self._open[trial]
         opened.report(value, step=score.epoch)
+        if self._view is not None:
+            self._view.report(opened.number, value, epoch=score.epoch)
         return not opened.user_attrs["from_start"] and opened.should_prune()
 
     def close(self) -> None:
         """Close the database; see `base.Engine.close`."""
-        if self._storage is not None:
-            self._storage.remove_session()
-            self._storage.engine.dispose()
+        if self._view is not None:
+            self._view.close()
 
     def needed_models(self) -> set[int]:
         """None: every trial begins anew; see `base.Engine.needed_models`."""
         return set()
 
-    @_with_storage
     def tell(self, record: TrialRecord) -> None:
         """Take the end of a trial; see `base.Engine.tell`."""
         opened = self._open.pop(record.trial)
@@ -167,11 +140,13 @@ class OptunaEngine:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if record.state == records.TrialState.COMPLETE and record.objective is not None:
-                self._study.tell(opened, record.objective)
+                ended = self._study.tell(opened, record.objective)
             elif record.state in STOPPED and record.history:
-                self._study.tell(opened, state=TrialState.PRUNED)
+                ended = self._study.tell(opened, state=TrialState.PRUNED)
             else:
-                self._study.tell(opened, state=TrialState.FAIL)
+                ended = self._study.tell(opened, state=TrialState.FAIL)
+        if self._view is not None:
+            self._view.end(ended)
 
     def _open_trial(
         self, trial: int, *, fixed: dict[str, ParamValue] | None = None, from_start: bool = False
@@ -186,6 +161,8 @@ class OptunaEngine:
         opened.set_user_attr("trial", trial)
         opened.set_user_attr("from_start", from_start)
         self._open[trial] = opened
+        if self._view is not None:
+            self._view.start(opened)
         return Proposal(params, from_start=from_start)
 
     def _take(self, proposal: Proposal) -> Proposal:
@@ -197,7 +174,9 @@ class OptunaEngine:
         """Give up a proposal that was tried before."""
         opened = self._open.pop(trial)
         opened.set_user_attr("reason", "proposed before")
-        self._study.tell(opened, state=TrialState.FAIL)
+        ended = self._study.tell(opened, state=TrialState.FAIL)
+        if self._view is not None:
+            self._view.end(ended)
 
     def _build_sampler(self, trial: int, attempt: int) -> BaseSampler:
         """A sampler seeded for this trial, so that a resumed study goes on, not over."""
@@ -218,20 +197,6 @@ class OptunaEngine:
             return TPESampler(
                 seed=seed, n_startup_trials=0, multivariate=True, group=True, constant_liar=True
             )
-
-
-def _open_storage(url: str) -> RDBStorage:
-    """The database, without waiting for the disk: it is a view, made anew at resume."""
-    from sqlalchemy import event
-
-    storage = RDBStorage(url)
-
-    def hurry(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA synchronous=OFF")
-
-    event.listen(storage.engine, "connect", hurry)
-    storage.engine.dispose()  # connections from now on hurry
-    return storage
 
 
 def _facts_of(record: TrialRecord) -> dict[str, str | int | float]:

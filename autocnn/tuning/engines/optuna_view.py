@@ -1,0 +1,171 @@
+"""optuna.db: the trials of a search as optuna-dashboard reads them, while it runs.
+
+The engine's study is in memory, and this file a view of it. Optuna's own storage takes 100 to
+200 ms of CPU for a trial of thirty params and twenty epochs, most of it to look up what is
+known (docs/performance.md); here each step is one transaction of a millisecond or less. Optuna
+makes the file and its tables; where it makes others than those known here, it writes them too.
+"""
+
+import contextlib
+import datetime
+import json
+import math
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import optuna
+from optuna.distributions import distribution_to_json
+from optuna.storages import RDBStorage
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, Trial
+
+from autocnn.core.errors import DiskFullError
+
+KNOWN_SCHEMA = 12
+"""Version of Optuna's tables that is written here, that of Optuna 4 and 5."""
+
+BUSY_S = 60.0
+"""So long a reader may hold the file."""
+
+
+class OptunaView:
+    """The database of one study.
+
+    Args:
+        url: SQLAlchemy address of an SQLite file that is not there yet.
+        name: Of the study.
+        direction: Of its objective.
+
+    Raises:
+        DiskFullError: From each method, when the file cannot be written.
+    """
+
+    def __init__(self, url: str, name: str, direction: StudyDirection) -> None:
+        self._ids: dict[int, int] = {}
+        self._attributes: dict[int, set[str]] = {}
+        with _told():
+            storage = RDBStorage(url)
+            self._study = optuna.create_study(study_name=name, storage=storage, direction=direction)
+            path = storage.engine.url.database
+            storage.remove_session()
+            storage.engine.dispose()
+            self._storage = storage
+            self._database = sqlite3.connect(path or "", timeout=BUSY_S, isolation_level=None)
+            # It need not outlast a power cut: it is made anew at resume.
+            self._database.execute("PRAGMA synchronous=OFF")
+            ((self._study_id,),) = self._database.execute("SELECT study_id FROM studies")
+            ((schema,),) = self._database.execute("SELECT schema_version FROM version_info")
+        self._is_known = schema == KNOWN_SCHEMA
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._database.close()
+        self._storage.remove_session()
+        self._storage.engine.dispose()
+
+    def start(self, trial: Trial) -> None:
+        """Show a trial that has its params."""
+        if not self._is_known:
+            return
+        with self._transaction() as database:
+            cursor = database.execute(
+                "INSERT INTO trials (number, study_id, state, datetime_start) VALUES (?, ?, ?, ?)",
+                (trial.number, self._study_id, "RUNNING", _now()),
+            )
+            trial_id = self._ids[trial.number] = int(cursor.lastrowid or 0)
+            database.executemany(
+                "INSERT INTO trial_params (trial_id, param_name, param_value, distribution_json) "
+                "VALUES (?, ?, ?, ?)",
+                [
+                    (
+                        trial_id,
+                        name,
+                        distribution.to_internal_repr(trial.params[name]),
+                        distribution_to_json(distribution),
+                    )
+                    for name, distribution in trial.distributions.items()
+                ],
+            )
+            self._write_attributes(trial.number, trial.user_attrs)
+
+    def report(self, number: int, value: float, *, epoch: int) -> None:
+        """Show the objective after an epoch."""
+        if self._is_known and math.isfinite(value):
+            with self._transaction() as database:
+                database.execute(
+                    "INSERT INTO trial_intermediate_values "
+                    "(trial_id, step, intermediate_value, intermediate_value_type) "
+                    "VALUES (?, ?, ?, 'FINITE')",
+                    (self._ids[number], epoch, value),
+                )
+
+    def end(self, trial: FrozenTrial) -> None:
+        """Show how a trial ended."""
+        if not self._is_known:
+            with _told():
+                self._study.add_trial(trial)
+            return
+        trial_id = self._ids[trial.number]
+        with self._transaction() as database:
+            self._write_attributes(trial.number, trial.user_attrs)
+            database.executemany(
+                'INSERT INTO trial_system_attributes (trial_id, "key", value_json) '
+                "VALUES (?, ?, ?)",
+                [(trial_id, key, json.dumps(value)) for key, value in trial.system_attrs.items()],
+            )
+            database.executemany(
+                "INSERT INTO trial_values (trial_id, objective, value, value_type) "
+                "VALUES (?, ?, ?, 'FINITE')",
+                [
+                    (trial_id, index, value)
+                    for index, value in enumerate(trial.values or ())
+                    if math.isfinite(value)
+                ],
+            )
+            database.execute(
+                "UPDATE trials SET state = ?, datetime_complete = ? WHERE trial_id = ?",
+                (trial.state.name, _now(), trial_id),
+            )
+        del self._ids[trial.number], self._attributes[trial.number]
+
+    def _write_attributes(self, number: int, attributes: dict[str, Any]) -> None:
+        """Those that are not there yet; one that is there never changes."""
+        written = self._attributes.setdefault(number, set())
+        self._database.executemany(
+            'INSERT INTO trial_user_attributes (trial_id, "key", value_json) VALUES (?, ?, ?)',
+            [
+                (self._ids[number], key, json.dumps(value))
+                for key, value in attributes.items()
+                if key not in written
+            ],
+        )
+        written.update(attributes)
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _told():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """An error of the database as one that tells a user what to do."""
+    try:
+        yield
+    except (sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
+        cause = str(error.__cause__ or error).splitlines()[0]
+        raise DiskFullError(
+            f"optuna.db: must be writable, got: {cause}.",
+            remedy="Free some space on the disk of the study, then resume it.",
+        ) from error
+
+
+def _now() -> str:
+    return datetime.datetime.now().isoformat(" ", "microseconds")
