@@ -146,12 +146,8 @@ class OptunaView:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with _told():
             self._database.execute("BEGIN IMMEDIATE")
-            try:
+            with self._database:  # it commits; an error takes all of it back
                 yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
 
 
 @contextlib.contextmanager
