@@ -5,7 +5,8 @@ from benchmarks.report import run_benchmarks
 
 if __name__ == "__main__":
     run_benchmarks(
-        "Measure autocnn beside its alternatives: start, loop, overhead, throughput, memory, predict.",
+        "Measure autocnn beside its alternatives: start, the loop, overhead, throughput, memory, "
+        "predict.",
         [
             start.measure,
             loop.measure,
