@@ -38,7 +38,6 @@ def trained_epochs(folder: Path) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_digits_killed_three_times_end_as_if_never_killed(tmp_path: Path) -> None:
     search = [
         "search",
