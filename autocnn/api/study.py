@@ -62,8 +62,11 @@ class Candidate:
 
     @property
     def scores(self) -> SplitScores:
-        """Its scores on test, with their 95 % intervals; `record` has those of all sets."""
-        return self.record.test
+        """Its scores with their 95 % intervals, on test without copies of other images.
+
+        `record` has those of all sets: `record.test` of all of test.
+        """
+        return self.record.judged
 
     @property
     def model_path(self) -> Path:

@@ -29,6 +29,7 @@ BUILT_IN = ("digits", "phantoms")
 """Names of data that need no file."""
 
 Objective = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "log_loss"]
+Prefer = Literal["score", "simple"]
 EngineName = Literal["optuna", "keras-tuner"]
 SamplerName = Literal["tpe", "random", "qmc", "bayesian", "hyperband", "grid"]
 PrunerName = Literal["asha", "median", "none"]
@@ -135,6 +136,11 @@ class StudyConfig(BaseModel):
         3, "Folds of train + val on which finalists are compared; 0: val decides.", ge=0, le=20
     )
     fold_repeats: int = _setting(1, "Times that the folds are cut anew.", ge=1, le=10)
+    prefer: Prefer = _setting(
+        "score",
+        "Which candidate is chosen on the folds: the best, or the simplest within one standard "
+        "error of it.",
+    )
     seed: int = _setting(0, "Seed of everything random.", ge=0, lt=2**31)
     image_size: int | None = _setting(
         None, "Side of the square input in px.", unset="chosen from the data", ge=8, le=1024

@@ -175,6 +175,29 @@ def metric(name: str, value: float | None) -> str:
     return decimal(value) if name in ("macro_auc", "log_loss") else percent(value)
 
 
+def metric_range(name: str, interval: Interval | None) -> str:
+    r"""The two ends of the interval of a metric, as `metric` writes its value.
+
+    >>> metric_range("log_loss", Interval(value=0.25, low=0.2, high=0.31))
+    '0.200 to 0.310'
+    """
+    if interval is None:
+        return ABSENT
+    return f"{metric(name, interval.low)} to {metric(name, interval.high)}"
+
+
+def temperature_effect(temperature: float) -> str:
+    """What dividing the logits by a temperature did.
+
+    >>> temperature_effect(1.2), temperature_effect(1.0)
+    ('before it the model was too sure', 'it changed nothing')
+    """
+    if temperature == 1:
+        return "it changed nothing"
+    side = "too sure" if temperature > 1 else "not sure enough"
+    return f"before it the model was {side}"
+
+
 # -- counts, sizes and times -----------------------------------------------------------------
 
 
@@ -185,6 +208,15 @@ def count(number: int, singular: str, plural: str = "") -> str:
     ('1 trial', '1,311 test images', '2 copies')
     """
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
+def images_of(scored: ScoredSet, number: int) -> str:
+    """A number of images of a test set.
+
+    >>> images_of("test_clean", 319), images_of("test", 1)
+    ('319 clean test images', '1 test image')
+    """
+    return count(number, f"{SET_NAMES[scored]} image")
 
 
 def weights(number: int | None, *, space: str = SPACE) -> str:

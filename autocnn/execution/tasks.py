@@ -163,6 +163,7 @@ class CandidateTask:
         test_rows: Rows of the test split.
         val_rows: Rows of the val split, by which it is said what is familiar.
         reference_rows: Rows of train that familiarity is measured to.
+        judged: Positions in `test_rows` of the images that speak for the candidate.
         disturbed: Positions in `test_rows` of the images for the robustness.
         explained: Positions in `test_rows` of the images whose maps all candidates share.
         per_class: Most wrong and most right images of each class that get a map besides.
@@ -180,6 +181,7 @@ class CandidateTask:
     test_rows: IntArray
     val_rows: IntArray
     reference_rows: IntArray
+    judged: IntArray
     disturbed: IntArray
     explained: IntArray
     per_class: int

@@ -1,14 +1,26 @@
 """Two candidates on the same images: is one better, or is it chance?"""
 
-import numpy as np
+from collections.abc import Iterator
 
-from autocnn.core.arrays import FloatArray, IntArray
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
 from autocnn.core.records import Comparison, Interval
-from autocnn.metrics.intervals import effective_number, percentile_interval, wilson_interval
-from autocnn.metrics.weighted import check_groups, check_predictions, resample_mean
+from autocnn.metrics.intervals import effective_number, wilson_interval
+from autocnn.metrics.weighted import (
+    CHUNK_ELEMENTS,
+    WeightedMetrics,
+    check_groups,
+    check_predictions,
+    draw_weights,
+)
 
 SIGNIFICANCE = 0.05
 """Level that goes with 95 % intervals."""
+
+NUM_SWAPS = 2000
+"""Draws of the permutation test: p-values are no finer than 1 / 2001."""
 
 
 def compare(
@@ -17,63 +29,146 @@ def compare(
     second_probabilities: FloatArray,
     *,
     other: int,
+    metric: str = "accuracy",
     groups: IntArray | None = None,
+    num_comparisons: int = 1,
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> Comparison:
-    """The accuracy of a candidate minus that of another one.
+    """A metric of a candidate minus that of another one.
 
-    Both are resampled together, by group, so what is hard for both cancels. McNemar's
-    exact test asks the same of the groups on which they differ: those of which one
-    candidate has more images right. (Without groups these are the images on which one is
-    right.) The bootstrap takes a handful of such groups for more evidence than they are:
-    4 to 0 leave 0 out. So where the test's p-value is above 0.05, the interval is stretched
-    to 0. When they differ on no image, it reaches as far to both sides as the Wilson
-    interval of the share that would.
+    Both are resampled together, by group, so what is hard for both cancels: the interval is
+    the difference and as many standard deviations of its resamples as the level takes. A
+    permutation test asks the same without a distribution: were the two alike, it would not
+    matter which of them predicted a group, so the predictions of each group are swapped or
+    not at random, and the p-value is how often the difference is as large as it is. The
+    bootstrap takes a handful of images for more evidence than they are, so where the p-value
+    is above the level, the interval is stretched to 0. Candidates that predict all images
+    alike are as far apart as the Wilson interval of a share of 0 allows.
 
     Args:
         labels: (n,) True classes, as for `score`.
         first_probabilities: (n, k) Of this candidate.
         second_probabilities: (n, k) Of the other one.
         other: Number of the other one.
+        metric: A field of `Scores`.
         groups: (n,) As for `score_split`.
-        num_resamples: Resamples of the bootstrap, at least 1.
+        num_comparisons: How many are made together, at least 1. Interval and p-value are such
+            that all of them hold at once with 95 % (Bonferroni's correction).
+        num_resamples: Resamples of the bootstrap, at least 2.
         seed: Seed of the resamples.
 
     Raises:
         ValueError: As for `score_split`.
 
-    Source: McNemar 1947, Psychometrika 12:153-157; Efron & Tibshirani 1993, chapter 13.
+    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 13 and 15.
     """
     for probabilities in (first_probabilities, second_probabilities):
         check_predictions(labels, probabilities)
     groups = check_groups(groups, len(labels))
-    first_right = first_probabilities.argmax(axis=1) == labels
-    second_right = second_probabilities.argmax(axis=1) == labels
-    ahead = first_right.astype(np.float64) - second_right
-    p_value = _sign_test(ahead, groups)
-    if not ahead.any():
+    level = SIGNIFICANCE / num_comparisons
+    both = np.concatenate([first_probabilities, second_probabilities])
+    pair = _Pair(np.concatenate([labels, labels]), both, metric)
+    value = float(pair.difference(np.ones((len(labels), 1)))[0])
+    resampled = pair.resample(groups, num_resamples, seed=seed)
+    spread = float(np.nanstd(resampled, ddof=1))
+    p_value = pair.swap(groups, value, seed=seed)
+    if spread == 0.0:
         reach = wilson_interval(0.0, effective_number(groups)).high
-        interval = Interval(value=0.0, low=-reach, high=reach)
+        low, high = value - reach, value + reach
     else:
-        resampled = resample_mean(ahead, groups, num_resamples=num_resamples, seed=seed)
-        interval = percentile_interval(float(ahead.mean()), resampled)
-        if p_value > SIGNIFICANCE:
-            low, high = min(interval.low, 0.0), max(interval.high, 0.0)
-            interval = Interval(value=interval.value, low=low, high=high)
+        half = _normal_quantile(1 - level / 2) * spread
+        low, high = value - half, value + half
+    if p_value > level:
+        low, high = min(low, 0.0), max(high, 0.0)
     return Comparison(
         other=other,
-        difference=interval,
-        p_value=p_value,
-        is_told_apart=not interval.low <= 0 <= interval.high,
+        metric=metric,
+        difference=Interval(value=value, low=low, high=high),
+        p_value=min(1.0, p_value * num_comparisons),
+        is_told_apart=not low <= 0 <= high,
     )
 
 
-def _sign_test(ahead: FloatArray, groups: IntArray) -> float:
-    """Exact p-value of how many groups speak for the first, of those that speak for one."""
-    from scipy.stats import binomtest  # 1 s
+def standard_error(
+    labels: IntArray,
+    first_probabilities: FloatArray,
+    second_probabilities: FloatArray,
+    *,
+    metric: str,
+    groups: IntArray,
+    seed: int,
+    num_resamples: int = 1000,
+) -> tuple[float, float]:
+    """The paired difference of `compare`, and its standard error.
 
+    Args:
+        labels: (n,) As for `compare`, like all others.
+        first_probabilities: (n, k).
+        second_probabilities: (n, k).
+        metric: A field of `Scores`.
+        groups: (n,).
+        seed: Of the resamples.
+        num_resamples: At least 2.
+    """
+    both = np.concatenate([first_probabilities, second_probabilities])
+    pair = _Pair(np.concatenate([labels, labels]), both, metric)
+    value = float(pair.difference(np.ones((len(labels), 1)))[0])
+    return value, float(np.nanstd(pair.resample(groups, num_resamples, seed=seed), ddof=1))
+
+
+class _Pair:
+    """The predictions of two candidates on n images, one below the other.
+
+    Args:
+        labels: (2n,) The true classes, twice.
+        probabilities: (2n, k).
+        metric: A field of `Scores`.
+    """
+
+    def __init__(self, labels: IntArray, probabilities: FloatArray, metric: str) -> None:
+        self.metric = metric
+        has_auc = metric == "macro_auc"
+        self.metrics = WeightedMetrics.prepare(labels, probabilities, has_auc=has_auc)
+
+    def difference(
+        self, weights: DoubleArray, is_swapped: NDArray[np.bool_] | None = None
+    ) -> DoubleArray:
+        """(b,) First minus second, of images with weights (n, b), some with their roles swapped."""
+        swapped = np.zeros(weights.shape, bool) if is_swapped is None else is_swapped
+        kept, given = np.where(swapped, 0.0, weights), np.where(swapped, weights, 0.0)
+        return self._value(kept, given) - self._value(given, kept)
+
+    def resample(self, groups: IntArray, num_resamples: int, *, seed: int) -> DoubleArray:
+        """(num_resamples,) Differences of bootstrap resamples by group."""
+        drawn = draw_weights(groups, num_resamples, seed=seed)
+        return np.concatenate([self.difference(weights) for weights in drawn])
+
+    def swap(self, groups: IntArray, value: float, *, seed: int) -> float:
+        """How often random roles make a difference as large as `value`."""
+        larger = 0
+        for is_swapped in _draw_swaps(groups, seed):
+            found = self.difference(np.ones(is_swapped.shape), is_swapped)
+            larger += int((np.abs(found) >= abs(value) - 1e-12).sum())
+        return (1 + larger) / (1 + NUM_SWAPS)
+
+    def _value(self, first: DoubleArray, second: DoubleArray) -> DoubleArray:
+        scores, _ = self.metrics.reduce(np.concatenate([first, second]))
+        found: DoubleArray = getattr(scores, self.metric)
+        return found
+
+
+def _draw_swaps(groups: IntArray, seed: int) -> Iterator[NDArray[np.bool_]]:
+    """Chunks (n, b) of coins, one per group and draw."""
     _, members = np.unique(groups, return_inverse=True)
-    leads = np.bincount(members, weights=ahead)
-    wins, losses = int((leads > 0).sum()), int((leads < 0).sum())
-    return float(binomtest(wins, wins + losses).pvalue) if wins + losses else 1.0
+    generator = np.random.default_rng((seed, 1))
+    step = max(1, CHUNK_ELEMENTS // len(groups))
+    for start in range(0, NUM_SWAPS, step):
+        size = min(step, NUM_SWAPS - start)
+        yield generator.integers(0, 2, size=(members.max() + 1, size), dtype=np.int8)[members] > 0
+
+
+def _normal_quantile(share: float) -> float:
+    from scipy.special import ndtri
+
+    return float(ndtri(share))

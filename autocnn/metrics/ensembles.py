@@ -1,6 +1,4 @@
-"""Which finalists are averaged, with which weights; and which of equals is the simplest."""
-
-from collections.abc import Sequence
+"""Which finalists are averaged, and with which weights."""
 
 import numpy as np
 
@@ -63,40 +61,6 @@ def choose_ensemble(
     chosen = path[_first_of_best(np.array(losses))]
     weights: DoubleArray = chosen / chosen.sum()
     return weights
-
-
-def pick_simplest(
-    means: Sequence[float], sizes: Sequence[float], *, standard_error: float, maximize: bool
-) -> int:
-    """Index of the smallest model that is within one standard error of the best.
-
-    Of models of one size the better one, of equals the first.
-
-    Args:
-        means: Mean objective of each model over its folds; at least one.
-        sizes: How large each model is, in weights for instance.
-        standard_error: Of the best one's mean: its standard deviation over the folds,
-            divided by the root of their number; at least 0.
-        maximize: Whether a larger objective is better.
-
-    Raises:
-        ValueError: When there are no models, not as many sizes, a mean that is no number,
-            or no standard error.
-
-    Source: Breiman et al. 1984, Classification and Regression Trees, 3.4.3; Hastie et al.,
-    The Elements of Statistical Learning, 7.10.
-
-    >>> pick_simplest([0.97, 0.98, 0.93], [1e5, 9e5, 1e4], standard_error=0.02, maximize=True)
-    0
-    """
-    if not means or len(sizes) != len(means) or np.isnan(means).any():
-        got = f"{list(means)} and {list(sizes)}"
-        raise ValueError(f"means and sizes must be numbers, one each per model, got {got}.")
-    if not standard_error >= 0:
-        raise ValueError(f"standard_error must be at least 0, got {standard_error}.")
-    gains = [mean if maximize else -mean for mean in means]
-    close = [i for i, gain in enumerate(gains) if gain >= max(gains) - standard_error]
-    return min(close, key=lambda i: (sizes[i], -gains[i]))
 
 
 def _first_of_best(losses: DoubleArray) -> int:

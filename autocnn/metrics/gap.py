@@ -1,22 +1,20 @@
 """The gap between train and test, taken apart into what has a name and a cure.
 
 From train to val: overfitting. From val to the folds: luck, as the models that a search
-chooses are those that val flatters. From the folds to test: leakage (copies that cross
-the folds make them look better) or shift (test is of another kind). Where the classes
-are mixed otherwise, as in a test split whose copies were mostly of one class, that alone
-changes the accuracy, and it is said how much.
+chooses are those that val flatters, or less training, as fold models see fewer images. From
+the folds to test: shift (test is of another kind), or images that belong together and were
+not named as a group. Where the classes are mixed otherwise, as in a test split whose copies
+were mostly of one class, that alone changes the accuracy, and it is said how much.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
-from autocnn.core.records import Gap, GapLoss, GapStep, Interval, ScoredSet, SplitScores
+from autocnn.core.records import Gap, GapCause, GapLoss, GapStep, Interval, ScoredSet, SplitScores
 from autocnn.core.wording import SETS_IN_SENTENCES as NAMES
 from autocnn.core.wording import capital
 from autocnn.metrics.intervals import difference_interval
-
-Cause = Literal["overfitting", "luck", "leakage or shift", "class mix"]
 
 _BEFORE_TEST: tuple[list[ScoredSet], ...] = (["train", "val", "folds"], ["train", "val"])
 
@@ -27,7 +25,43 @@ WIDE_LOSS = 0.05
 """Accuracy that must not go unseen without a word."""
 
 
-def take_apart(splits: Sequence[SplitScores]) -> Gap:
+MUCH_LESS = 0.97
+"""Share of the images below which a fold model learns from markedly fewer."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the models of the folds and of test were trained, beside the trial's own.
+
+    Attributes:
+        fold_share: Images that a fold model learned from, as a share of the trial's.
+        epochs: Epochs that fold models and refit trained.
+        best_epoch: The trial's, which they should have trained.
+        has_groups: Whether the data say which images belong together.
+    """
+
+    fold_share: float = 1.0
+    epochs: int = 1
+    best_epoch: int = 1
+    has_groups: bool = True
+
+    @property
+    def cut(self) -> str:
+        """That there was no time for all epochs, in words; or nothing."""
+        if self.epochs >= self.best_epoch:
+            return ""
+        return f"{self.epochs} epochs were trained where the trial's best was {self.best_epoch}"
+
+    @property
+    def less(self) -> list[str]:
+        """In what the fold models had less than the trial's own, in words."""
+        share = ""
+        if self.fold_share < MUCH_LESS:
+            share = f"the fold models learn from {self.fold_share:.0%} as many images"
+        return [reason for reason in (share, self.cut) if reason]
+
+
+def take_apart(splits: Sequence[SplitScores], training: Training | None = None) -> Gap:
     """Where accuracy is lost between train and test, and what that means.
 
     The interval of a loss adds up those of its two sets (`difference_interval`), as if
@@ -40,6 +74,7 @@ def take_apart(splits: Sequence[SplitScores]) -> Gap:
     Args:
         splits: Scores on train, val, folds (where there are any) and test_clean (test,
             where it is clean), in this order.
+        training: Of the models behind them; None: nothing is known that could be a cause.
 
     Raises:
         ValueError: When they are other sets or in another order.
@@ -55,8 +90,11 @@ def take_apart(splits: Sequence[SplitScores]) -> Gap:
         for scores in splits
     )
     mixes = (mix_loss(*pair) for pair in pairwise(splits))
-    losses = tuple(_loss(*pair, mix) for pair, mix in zip(pairwise(steps), mixes, strict=True))
-    return Gap(steps=steps, losses=losses, sentence=_sentence(steps, losses))
+    known = training or Training()
+    losses = tuple(
+        _loss(*pair, mix, known) for pair, mix in zip(pairwise(steps), mixes, strict=True)
+    )
+    return Gap(steps=steps, losses=losses, sentence=_sentence(steps, losses, known))
 
 
 def mix_loss(start: SplitScores, end: SplitScores) -> float:
@@ -83,24 +121,34 @@ def mix_loss(start: SplitScores, end: SplitScores) -> float:
     return start.scores.accuracy - mixed
 
 
-def _loss(start: GapStep, end: GapStep, mix: float) -> GapLoss:
-    causes: dict[ScoredSet, Cause] = {"train": "overfitting", "val": "luck"}
+def _loss(start: GapStep, end: GapStep, mix: float, training: Training) -> GapLoss:
     loss = difference_interval(start.accuracy, end.accuracy)
     is_mix = loss.low > 0 and loss.low - mix <= 0
-    cause = "class mix" if is_mix else causes.get(start.scored, "leakage or shift")
+    cause = "class mix" if is_mix else _cause(start.scored, end.scored, training)
     return GapLoss(
         start=start.scored, end=end.scored, loss=loss, cause=cause, mix=mix, is_real=loss.low > 0
     )
 
 
-def _sentence(steps: Sequence[GapStep], losses: Sequence[GapLoss]) -> str:
+def _cause(start: ScoredSet, end: ScoredSet, training: Training) -> GapCause:
+    if start == "train":
+        return "overfitting"
+    if start == "folds":
+        return "shift"
+    if end != "folds":
+        return "luck or shift"
+    return "luck or less training" if training.less else "luck"
+
+
+def _sentence(steps: Sequence[GapStep], losses: Sequence[GapLoss], training: Training) -> str:
     """Which step loses most and what that means, then what else there is to know."""
     real = sorted((loss for loss in losses if loss.is_real), key=lambda loss: -loss.loss.value)
     total = difference_interval(steps[0].accuracy, steps[-1].accuracy)
     if real:
-        parts = [_largest(steps, total.value, real[0])]
+        parts = [_largest(steps, total.value, real[0], training)]
         parts += [
-            f"Also {_size(loss)} is lost {_place(loss)}: {_meaning(loss)}" for loss in real[1:]
+            f"Also {_size(loss)} is lost {_place(loss)}: {_meaning(loss, training)}"
+            for loss in real[1:]
         ]
     elif total.low > 0:
         parts = [_sum_of_little(steps, total, max(losses, key=lambda loss: loss.loss.value))]
@@ -118,14 +166,14 @@ def _sentence(steps: Sequence[GapStep], losses: Sequence[GapLoss]) -> str:
     return " ".join([*parts, *_unseen(steps, losses)])
 
 
-def _largest(steps: Sequence[GapStep], total: float, largest: GapLoss) -> str:
+def _largest(steps: Sequence[GapStep], total: float, largest: GapLoss, training: Training) -> str:
     """The largest real loss, and what it means."""
     size = f"{largest.loss.value:.3f} (95 % interval {_range(largest.loss)})"
     if total > 0:
         fall = f"the largest fall, {_place(largest)}, is {size}"
     else:
         fall = f"but {_place(largest)} it falls by {size}"
-    return f"{_way(steps, total)}; {fall}: {_meaning(largest)}"
+    return f"{_way(steps, total)}; {fall}: {_meaning(largest, training)}"
 
 
 def _sum_of_little(steps: Sequence[GapStep], total: Interval, largest: GapLoss) -> str:
@@ -146,39 +194,42 @@ def _way(steps: Sequence[GapStep], total: float, limits: str = "") -> str:
     return f"Accuracy {change} by {size} from {start} to {end}"
 
 
-def _meaning(loss: GapLoss) -> str:
-    """What a real loss means, and where it is not small what may help."""
-    if loss.cause == "overfitting":
-        meaning, cure = (
-            "overfitting",
-            "More augmentation or regularisation, or a smaller network, may help.",
+def _meaning(loss: GapLoss, training: Training) -> str:
+    """What a real loss means, and where it is not small what else to know or what may help."""
+    cures = {
+        "overfitting": "More augmentation or regularisation, or a smaller network, may help.",
+        "class mix": f"{_capital(loss.end)} holds other shares of the classes, and "
+        f"{NAMES[loss.start]} mixed like it would lose {loss.mix:.3f}: compare the classes one by "
+        "one.",
+        "luck": "Val flatters the trial that was chosen by it; the folds are the figure to trust.",
+        "luck or less training": "Val flatters the trial that was chosen by it, and "
+        f"{' and '.join(training.less)}.",
+        "luck or shift": "Val flatters the trial that was chosen by it, or the test images are of "
+        f"another kind; folds would tell which.{_also(training.cut)}",
+        "shift": _shift(loss, training),
+    }
+    little, cure = loss.loss.value < SMALL_LOSS, cures[loss.cause]
+    meaning = "the mix of classes" if loss.cause == "class mix" else loss.cause
+    return f"{meaning}, but little." if little else f"{meaning}. {cure}"
+
+
+def _shift(loss: GapLoss, training: Training) -> str:
+    """What may be behind a loss from the folds to test."""
+    part = f"The other mix of its classes makes {loss.mix:.3f} of it. "
+    groups = ""
+    if not training.has_groups:
+        groups = (
+            " Or images that belong together (of one patient, say) stand in several folds: no "
+            "groups are named in the data."
         )
-    elif loss.cause == "class mix":
-        meaning, cure = (
-            "the mix of classes",
-            f"{_capital(loss.end)} holds other shares of the classes, and {NAMES[loss.start]} "
-            f"mixed like it would lose {loss.mix:.3f}: compare the classes one by one.",
-        )
-    elif loss.cause == "leakage or shift":
-        part = f"The other mix of its classes makes {loss.mix:.3f} of it. "
-        meaning, cure = (
-            "leakage or shift",
-            f"{part if loss.mix > SMALL_LOSS else ''}Copies that cross the folds flatter them, or "
-            "the test images are of another kind (another machine, place or time); the audit "
-            "looks for both.",
-        )
-    elif loss.end == "folds":
-        meaning, cure = (
-            "luck",
-            "Val flatters the trial that was chosen by it; the folds are the figure to trust.",
-        )
-    else:
-        meaning, cure = (
-            "luck or shift",
-            "Val flatters the trial that was chosen by it, or the test images are of another "
-            "kind; folds would tell which.",
-        )
-    return f"{meaning}, but little." if loss.loss.value < SMALL_LOSS else f"{meaning}. {cure}"
+    return (
+        f"{part if loss.mix > SMALL_LOSS else ''}The test images are of another kind (another "
+        f"machine, place or time).{groups}"
+    )
+
+
+def _also(cut: str) -> str:
+    return f" Also, {cut}." if cut else ""
 
 
 def _gain(loss: GapLoss) -> str:

@@ -35,6 +35,12 @@ METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedScores))
 CLASS_METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedClassScores))
 """Names of the scores of one class against the rest."""
 
+MIN_IMAGES = 30
+"""Images below which a set cannot carry a verdict (`equivalent_images`)."""
+
+MIN_CLASS_IMAGES = 10
+"""Images below which a class cannot be spoken of alone."""
+
 SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "macro_auc", *CLASS_METRICS})
 """Metrics from 0 to 1 that are 1 when every image is right."""
 
@@ -139,6 +145,22 @@ def score_split(
             for index, name in enumerate(class_names)
         ),
     )
+
+
+def equivalent_images(scored: SplitScores, metric: str) -> float:
+    """How many images a score of a set rests on: where classes count alike, the rarest decide.
+
+    k^2 / sum(1 / n_c) of k classes with n_c images for a mean over classes, which is 0 where a
+    class has none; all images for the others.
+
+    Args:
+        scored: The set.
+        metric: A field of `Scores`.
+    """
+    if metric not in ("balanced_accuracy", "macro_f1", "macro_auc"):
+        return scored.num_images
+    counts = np.array([one.num_images for one in scored.classes], np.float64)
+    return _equally_informative(counts) if counts.size and counts.all() else 0.0
 
 
 def confusion_matrix(

@@ -76,7 +76,7 @@ class WeightedMetrics:
         hits: (k, n) Images of each class that were predicted as it.
         calibration: (15, n) Per bin of the top probability: correct - top probability.
         cross_entropy: (n,) -log of the true class's probability.
-        rankings: One per class: the order of its images among the others.
+        rankings: One per class: the order of its images among the others; empty without areas.
     """
 
     num_images: int
@@ -88,12 +88,13 @@ class WeightedMetrics:
     rankings: tuple["Ranking", ...]
 
     @classmethod
-    def prepare(cls, labels: IntArray, probabilities: FloatArray) -> Self:
+    def prepare(cls, labels: IntArray, probabilities: FloatArray, *, has_auc: bool = True) -> Self:
         """Bring checked predictions to this form.
 
         Args:
             labels: (n,) True classes, 0 to k - 1.
             probabilities: (n, k) Rows that add up to 1.
+            has_auc: Whether areas are wanted, which cost most; without, they are NaN.
         """
         shares: DoubleArray = probabilities.astype(np.float64, copy=False)
         num_images, num_classes = shares.shape
@@ -112,7 +113,8 @@ class WeightedMetrics:
             calibration=_sum_rows(bins, images, correct - confidence, (NUM_BINS, num_images)),
             cross_entropy=-np.log(np.minimum(truth, 1.0)),
             rankings=tuple(
-                Ranking.prepare(labels == index, shares[:, index]) for index in range(num_classes)
+                Ranking.prepare(labels == index, shares[:, index])
+                for index in range(num_classes if has_auc else 0)
             ),
         )
 
@@ -130,7 +132,9 @@ class WeightedMetrics:
             recall=divide(hits, support),
             specificity=divide(total - support - predicted + hits, total - support),
             f1=divide(2 * hits, support + predicted),
-            auc=np.stack([ranking.auc(weights) for ranking in self.rankings]),
+            auc=np.stack([ranking.auc(weights) for ranking in self.rankings])
+            if self.rankings
+            else np.full(support.shape, np.nan),
         )
         scores = WeightedScores(
             accuracy=hits.sum(axis=0) / total,

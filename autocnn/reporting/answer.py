@@ -7,11 +7,19 @@ from dataclasses import dataclass
 from autocnn.core import wording
 from autocnn.core.config import StudyConfig
 from autocnn.core.own_model import kept_name, module_name
-from autocnn.core.records import CandidateRecord, Interval, Scores, SplitScores, TrialState
+from autocnn.core.records import CandidateRecord, ScoredSet, SplitScores, TrialState
+from autocnn.metrics.scores import MIN_CLASS_IMAGES, MIN_IMAGES, equivalent_images
 from autocnn.reporting import names
 from autocnn.reporting.candidates import steps_table
 from autocnn.reporting.elements import Cell, Row, Table, make_table, text_columns
 from autocnn.reporting.facts import StudyFacts
+
+_PLACES: dict[ScoredSet, str] = {
+    "folds": "the folds",
+    "test": "test images",
+    "test_clean": "clean test images",
+}
+"""Where the large number was measured."""
 
 NUM_WARNINGS = 3
 """Warnings on the first screen; the rest stands in the section on the data."""
@@ -73,14 +81,14 @@ def view_answer(facts: StudyFacts) -> Answer | None:
     best = facts.best
     if best is None:
         return None
-    warnings = all_warnings(facts)
-    judged = best.judged
+    warnings, objective = all_warnings(facts), facts.goal.objective
+    headline = leading_set(best, objective)
     return Answer(
         model=_model(facts, best),
-        score_name=f"accuracy on {wording.SET_NAMES[judged.split]} images",
-        score=wording.percent(judged.scores.accuracy),
-        interval=wording.percent_range(judged.intervals.get("accuracy")),
-        score_notes=tuple(_score_notes(best)),
+        score_name=f"{wording.METRICS[objective]} on {_PLACES[headline.split]}",
+        score=wording.metric(objective, getattr(headline.scores, objective)),
+        interval=wording.metric_range(objective, headline.intervals.get(objective)),
+        score_notes=tuple(_score_notes(best, headline, objective)),
         gap=best.gap.sentence if best.gap else "",
         choice=facts.status.choice.sentences if facts.status.choice else (),
         steps=steps_table(best),
@@ -88,6 +96,29 @@ def view_answer(facts: StudyFacts) -> Answer | None:
         more_warnings=len(warnings[NUM_WARNINGS:]),
         usage=describe_use(facts, best),
     )
+
+
+def leading_set(record: CandidateRecord, objective: str) -> SplitScores:
+    """The scores that lead the report: of clean test, or of the folds where it is too small.
+
+    Args:
+        record: The best candidate.
+        objective: What the search improved.
+    """
+    judged = record.judged
+    if record.folds is None or not _has_copies(record) or _carries(record, objective):
+        return judged
+    return record.folds
+
+
+def _has_copies(record: CandidateRecord) -> bool:
+    return record.num_test_clean != record.test.num_images
+
+
+def _carries(record: CandidateRecord, objective: str) -> bool:
+    """Whether the clean part of test is large enough for a verdict."""
+    clean = record.test_clean
+    return clean is not None and equivalent_images(clean, objective) >= MIN_IMAGES
 
 
 def all_warnings(facts: StudyFacts) -> tuple[str, ...]:
@@ -175,33 +206,72 @@ def _model(facts: StudyFacts, record: CandidateRecord) -> str:
     )
 
 
-def _score_notes(record: CandidateRecord) -> list[str]:
-    """On what the large number was measured, and the other numbers of test."""
-    notes = []
-    clean, test = record.test_clean, record.test
-    if clean:
-        notes.append(
-            f"Measured on the {wording.count(clean.num_images, 'test image')} that have no copy "
-            f"in train or val. On all {test.num_images:,}: {_accuracy(test)}."
-        )
-    else:
-        notes.append(f"Measured on {wording.count(test.num_images, 'test image')}.")
-    scores = record.judged.scores
+def _score_notes(record: CandidateRecord, headline: SplitScores, objective: str) -> list[str]:
+    """On what the large number was measured, the other numbers, and those of all of test."""
+    scores = headline.scores
     others = [
         f"{wording.METRICS[name]} {wording.metric(name, getattr(scores, name))}"
-        for name in ("balanced_accuracy", "macro_f1", "macro_auc")
-        if getattr(scores, name) is not None
+        for name in ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
+        if name != objective and getattr(scores, name) is not None
     ]
-    if others:
-        notes.append(f"{wording.capital(wording.listing(others))}.")
-    return notes
+    return [
+        *_measured_on(record, headline, objective),
+        *([f"{wording.capital(wording.listing(others))}."] if others else []),
+        *_worst_class(headline),
+        *_rare_classes(record.test_clean),
+    ]
 
 
-def _accuracy(scored: SplitScores) -> str:
-    interval: Interval | None = scored.intervals.get("accuracy")
-    values: Scores = scored.scores
-    between = f" ({wording.percent_range(interval)})" if interval else ""
-    return f"{wording.percent(values.accuracy)}{between}"
+def _measured_on(record: CandidateRecord, headline: SplitScores, objective: str) -> Iterator[str]:
+    clean, test = record.test_clean, record.test
+    if headline is record.folds:
+        images = wording.count(headline.num_images, "image")
+        yield f"Measured on {images} of train, each by a fold model that had not seen it."
+        if clean is None:
+            yield "Every test image has a copy in train or val, so test cannot carry a verdict."
+        else:
+            yield (
+                f"Only {wording.count(clean.num_images, 'test image')} have no copy in train or "
+                f"val, too few for a verdict: {_value(clean, objective)} on them."
+            )
+    elif clean is not None:
+        yield (
+            f"Measured on the {wording.count(clean.num_images, 'test image')} that have no copy "
+            "in train or val."
+        )
+    else:
+        yield f"Measured on {wording.count(test.num_images, 'test image')}."
+        if record.num_test_clean == 0:
+            yield "All of them have a copy in train or val: the figure says little of new images."
+    if clean is not None or headline is record.folds:
+        yield f"On all {test.num_images:,} test images: {_value(test, objective)}."
+
+
+def _worst_class(scored: SplitScores) -> Iterator[str]:
+    """The class of which the fewest images are right."""
+    known = [one for one in scored.classes if one.recall is not None]
+    worst = min(known, key=lambda one: one.recall or 0.0, default=None)
+    if worst is not None:
+        yield (
+            f"Worst class: {worst.label}, {wording.percent(worst.recall)} of "
+            f"{wording.count(worst.num_images, 'image')} right "
+            f"({wording.percent_range(worst.intervals.get('recall'))})."
+        )
+
+
+def _rare_classes(clean: SplitScores | None) -> Iterator[str]:
+    """The classes of which clean test has too few images to speak of them alone."""
+    counts = [(one.num_images, one.label) for one in clean.classes] if clean else []
+    rare = [f"{label} ({number})" for number, label in sorted(counts) if number < MIN_CLASS_IMAGES]
+    if rare:
+        yield f"Clean test has fewer than {MIN_CLASS_IMAGES} images of {wording.first_few(rare)}."
+
+
+def _value(scored: SplitScores, name: str) -> str:
+    """A score with its interval."""
+    value, interval = getattr(scored.scores, name), scored.intervals.get(name)
+    between = f" ({wording.metric_range(name, interval)})" if interval else ""
+    return f"{wording.METRICS[name]} {wording.metric(name, value)}{between}"
 
 
 @dataclass(frozen=True)

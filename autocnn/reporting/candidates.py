@@ -7,6 +7,7 @@ from autocnn.core import wording
 from autocnn.core.records import (
     CandidateRecord,
     ClassScores,
+    Comparison,
     Interval,
     ScoredSet,
     Scores,
@@ -30,6 +31,10 @@ from autocnn.reporting.facts import PICTURES, StudyFacts
 CAUSES = {
     "overfitting": "overfitting",
     "luck": "luck: the pick was best on val by chance",
+    "luck or less training": "luck: the pick was best on val by chance; or the fold models "
+    "learned from less",
+    "luck or shift": "luck: the pick was best on val by chance; or test images of another kind",
+    "shift": "test images of another kind, or groups that the data do not name",
     "leakage or shift": "test images of another kind (shift), or scores that were too high "
     "before (leakage)",
     "class mix": "the classes are mixed otherwise: compare them one by one",
@@ -220,7 +225,7 @@ def class_table(record: CandidateRecord) -> Table:
 
 def calibration_table(record: CandidateRecord) -> Table | None:
     """Calibration before and after the temperature; None where it was not fitted."""
-    fitted = record.calibration
+    fitted, judged = record.calibration, wording.SET_NAMES[record.checked_on]
     if fitted is None:
         return None
     rows: list[Row] = [
@@ -232,15 +237,14 @@ def calibration_table(record: CandidateRecord) -> Table | None:
         for name, when, scores in (
             (fitted.fitted_on, "before", fitted.fitted_before),
             (fitted.fitted_on, "after", fitted.fitted_after),
-            ("test", "before", fitted.test_before),
-            ("test", "after", fitted.test_after),
+            (judged, "before", fitted.test_before),
+            (judged, "after", fitted.test_after),
         )
     ]
-    side = "too sure" if fitted.temperature > 1 else "not sure enough"
     caption = (
         f"Calibration of candidate {record.candidate}. Temperature {fitted.temperature:.2f}, "
-        f"fitted on {fitted.num_images:,} images: the model was {side} before. It is part of the "
-        "model."
+        f"fitted on {fitted.num_images:,} images: "
+        f"{wording.temperature_effect(fitted.temperature)}. It is part of the model."
     )
     columns = [*text_columns("images"), *number_columns("calibration error", "log loss")]
     return make_table(f"calibration-{record.candidate}", caption, columns=columns, rows=rows)
@@ -251,7 +255,7 @@ def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     rows: list[Row] = [
         [
             f"{record.candidate} and {other.other}",
-            Cell(_loss(other.difference, sign=True), other.difference.value),
+            Cell(_difference(other), other.difference.value),
             Cell(_p_value(other.p_value), other.p_value),
             "yes" if other.is_told_apart else "no",
         ]
@@ -262,12 +266,15 @@ def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
         return None
     columns = [
         *text_columns("candidates"),
-        *number_columns("difference in points [95 %]", "McNemar's p"),
+        *number_columns("difference [95 %]", "p"),
         *text_columns("distinguished"),
     ]
+    images = wording.images_of(candidates[0].checked_on, candidates[0].checked.num_images)
+    metric = next(other.metric for record in candidates for other in record.comparisons)
     caption = (
-        "Pairs of candidates on the same test images: accuracy of the first minus that of the "
-        "second. Distinguished: the interval excludes 0."
+        f"Pairs of candidates on the same {images}: {wording.METRICS[metric]} of the first minus "
+        "that of the second. Distinguished: the interval excludes 0. Intervals and p (of a "
+        f"permutation test) are corrected for {wording.count(len(rows), 'comparison')}."
     )
     return make_table("comparisons", caption, columns=columns, rows=rows, is_sortable=True)
 
@@ -350,6 +357,15 @@ def _class_score(scores: ClassScores, name: str) -> Cell:
     return Cell(show(value), value, below=_ends(interval, show))
 
 
+def _difference(found: Comparison) -> str:
+    """In percentage points, or as decimals of what is no share of images."""
+    if found.metric not in ("macro_auc", "log_loss"):
+        return _loss(found.difference, sign=True)
+    ends = (found.difference.value, found.difference.low, found.difference.high)
+    value, low, high = (wording.signed(end, places=3) for end in ends)
+    return f"{value} [{low}, {high}]"
+
+
 def _p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
@@ -421,8 +437,8 @@ def _params(record: CandidateRecord) -> Table:
 
 def _say(facts: StudyFacts, record: CandidateRecord, name: str) -> str:
     """What a picture of a candidate shows, with the number that matters."""
-    scores: Scores = record.test.scores
-    images = wording.count(record.test.num_images, "test image")
+    scores: Scores = record.checked.scores
+    images = wording.images_of(record.checked_on, record.checked.num_images)
     if name == "confusion_matrix":
         return f"{wording.percent(scores.accuracy)} of {images} are right{_lowest(record)}."
     if name == "roc":
@@ -451,19 +467,19 @@ def _say(facts: StudyFacts, record: CandidateRecord, name: str) -> str:
 
 
 def _lowest(record: CandidateRecord) -> str:
-    found = [c for c in record.test.classes if c.recall is not None]
+    found = [c for c in record.checked.classes if c.recall is not None]
     least = min(found, key=lambda c: c.recall or 0.0, default=None)
     return f"; fewest of {_class(least)}, {wording.percent(least.recall)}" if least else ""
 
 
 def _least_area(record: CandidateRecord) -> str:
-    found = [c for c in record.test.classes if c.auc is not None]
+    found = [c for c in record.checked.classes if c.auc is not None]
     least = min(found, key=lambda c: c.auc or 0.0, default=None)
     return f"; the least is {_class(least)} with {wording.decimal(least.auc)}" if least else ""
 
 
 def _least_precise(record: CandidateRecord) -> str:
-    found = [c for c in record.test.classes if c.precision is not None]
+    found = [c for c in record.checked.classes if c.precision is not None]
     least = min(found, key=lambda c: c.precision or 0.0, default=None)
     if least is None:
         return ""

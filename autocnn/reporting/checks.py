@@ -62,10 +62,10 @@ class Gallery:
 
 def view_mistakes(facts: StudyFacts, record: CandidateRecord) -> Gallery:
     """The worst mistakes of a candidate and some images that it got right."""
-    explanation, accuracy = record.explanation, record.test.scores.accuracy
+    explanation, accuracy = record.explanation, record.checked.scores.accuracy
     num_mistakes = None
     if accuracy is not None:
-        num_mistakes = round((1 - accuracy) * record.test.num_images)
+        num_mistakes = round((1 - accuracy) * record.checked.num_images)
     images = explanation.images if explanation else ()
     wrong = sorted((i for i in images if not i.is_right), key=lambda i: (-i.probability, i.path))
     right = [image for image in images if image.is_right]
@@ -78,13 +78,13 @@ def view_mistakes(facts: StudyFacts, record: CandidateRecord) -> Gallery:
 
 def _note(record: CandidateRecord, num_mistakes: int | None, num_shown: int) -> str:
     name = f"Candidate {record.candidate}"
+    images = wording.images_of(record.checked_on, record.checked.num_images)
     if num_mistakes == 0:
-        return f"{name} makes no mistake on {record.test.num_images:,} test images."
+        return f"{name} makes no mistake on {images}."
     taken = (
         ""
         if num_mistakes is None
-        else f"{name} takes {num_mistakes:,} of "
-        f"{record.test.num_images:,} test images for another class. "
+        else f"{name} takes {num_mistakes:,} of {images} for another class. "
     )
     if num_shown == 0:
         return (
@@ -156,13 +156,14 @@ def robustness_table(record: CandidateRecord) -> Table | None:
         [name, *(_disturbed(found.get((name, strength))) for strength in strengths)]
         for name in dict.fromkeys(c.name for c in measured.corruptions)
     ]
+    images = wording.images_of(record.checked_on, measured.num_images)
     columns = [
         *text_columns("disturbance"),
         *(Column(f"strength {strength}: accuracy (points lost)") for strength in strengths),
     ]
     caption = (
-        f"Accuracy of candidate {record.candidate} on {measured.num_images:,} disturbed test "
-        f"images; undisturbed: {wording.percent(measured.accuracy)}. On average "
+        f"Accuracy of candidate {record.candidate} on {images}, disturbed; undisturbed: "
+        f"{wording.percent(measured.accuracy)}. On average "
         f"{wording.points(measured.mean_drop, sign=False)} points are lost."
     )
     return make_table("disturbances", caption, columns=columns, rows=rows, is_sortable=True)
@@ -226,7 +227,7 @@ def looking(record: CandidateRecord) -> tuple[str, ...]:
         return ()
     sentences = [
         f"The attention of candidate {record.candidate} was measured on "
-        f"{wording.count(explained.num_images, 'test image')}.",
+        f"{wording.images_of(record.checked_on, explained.num_images)}.",
         f"{wording.percent(explained.border_share)} of it is on the border, which is "
         f"{wording.percent(explained.border_area)} of the image: "
         f"{_compare(explained.border_share, explained.border_area)}.",

@@ -216,11 +216,11 @@ def _more_cells(record: CandidateRecord) -> tuple[Cell, ...]:
     folds = record.folds.scores.accuracy if record.folds else None
     cells: tuple[Cell, ...] = (
         record.test.num_images,
-        clean.num_images if clean else 0,
+        record.num_test_clean,
         *_scores(clean),
         folds,
         _difference(record.val.scores.accuracy, folds),
-        _difference(folds, clean.scores.accuracy if clean else None),
+        _difference(folds, record.judged.scores.accuracy),
         record.calibration.temperature if record.calibration else None,
         record.robustness.mean_drop if record.robustness else None,
         record.tied_with,

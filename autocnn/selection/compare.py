@@ -3,19 +3,19 @@
 Pure: out-of-fold probabilities in, ranked candidates out. The test split is not known here.
 """
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from autocnn.core.arrays import FloatArray
+from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
 from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, weights
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
-from autocnn.metrics.comparison import compare
-from autocnn.metrics.ensembles import choose_ensemble, pick_simplest
+from autocnn.metrics.comparison import compare, standard_error
+from autocnn.metrics.ensembles import choose_ensemble
 from autocnn.metrics.scores import score
 from autocnn.selection.plan import Finalist, Held
 
@@ -35,7 +35,7 @@ class Contender:
         fold_scores: The objective on each fold; empty without folds.
         num_weights: Of all its models together.
         out_of_fold: (m, classes) probabilities before any temperature; of an ensemble,
-            before its own.
+            before its own, with shares that were chosen on the other folds.
     """
 
     kind: Kind
@@ -89,29 +89,31 @@ class Contender:
         return float(np.std(self.fold_scores, ddof=1)) if self.fold_scores else None
 
     @property
-    def standard_error(self) -> float:
-        """Of the mean of the fold scores."""
-        return (self.cv_sd or 0.0) / math.sqrt(max(1, len(self.fold_scores)))
+    def calibrated(self) -> FloatArray:
+        """(m, classes) Out-of-fold probabilities, as the candidate gives them."""
+        return apply_temperature(self.out_of_fold, self.own_temperature)
 
 
 def rank_contenders(
-    finalists: Sequence[Finalist], held: Held, goal: Goal, *, seed: int
+    finalists: Sequence[Finalist], held: Held, goal: Goal, *, seed: int, prefer: Prefer = "score"
 ) -> tuple[list[Contender], tuple[str, ...]]:
     """All candidates that the finalists give, the chosen one first, and why it is.
 
     Each finalist gives its refit and the mean of its fold models, which share its fold
-    scores; an ensemble of refits is chosen greedily on the out-of-fold predictions. The
-    choice is the simplest within one standard error of the best. Without folds there are
-    refits only, and val decides.
+    scores; an ensemble of refits is chosen greedily on the out-of-fold predictions. The best
+    on the folds is chosen, or the simplest that is within one standard error of it. Without
+    folds there are refits only, and val decides.
 
     Args:
         finalists: With their records and predictions, best on val first.
         held: What they were measured on.
         goal: Objective.
         seed: Of the intervals.
+        prefer: `score` or `simple`.
 
     Source: Breiman et al. 1984, Classification and Regression Trees, 3.4.3 (the one
-    standard error rule); Caruana et al. 2004, ICML (ensembles).
+    standard error rule), with the error of the paired difference; Caruana et al. 2004, ICML
+    (ensembles).
     """
     if not held.fold_sizes:
         contenders = [_refit(finalist, held) for finalist in finalists]
@@ -129,18 +131,31 @@ def rank_contenders(
     sign = -1.0 if goal.maximize else 1.0
     contenders.sort(key=lambda c: (sign * (c.cv_mean or 0.0), c.num_weights))
     best = contenders[0]
-    chosen = pick_simplest(
-        [contender.cv_mean or 0.0 for contender in contenders],
-        [contender.num_weights for contender in contenders],
-        standard_error=best.standard_error,
-        maximize=goal.maximize,
-    )
-    contenders.insert(0, contenders.pop(chosen))
+    if prefer == "simple":
+        chosen = _simplest(contenders, held, goal, seed=seed)
+        contenders.insert(0, contenders.pop(contenders.index(chosen)))
     sentences = (
-        _why(contenders[0], best, goal),
-        *_against_default(contenders[0], singles, held, seed=seed),
+        *_why(contenders, best, held, goal, seed=seed),
+        *_against_default(contenders, singles, held, goal, seed=seed),
     )
     return contenders, sentences
+
+
+def _simplest(ranked: Sequence[Contender], held: Held, goal: Goal, *, seed: int) -> Contender:
+    """The one with the fewest weights that is within one standard error of the best."""
+    best, sign = ranked[0], 1.0 if goal.maximize else -1.0
+    for contender in sorted(ranked, key=lambda c: c.num_weights):
+        lost, error = standard_error(
+            held.labels,
+            best.calibrated,
+            contender.calibrated,
+            metric=goal.objective,
+            groups=held.groups,
+            seed=seed,
+        )
+        if sign * lost <= error:
+            return contender
+    return best
 
 
 def _refit(finalist: Finalist, held: Held) -> Contender:
@@ -162,7 +177,7 @@ def _of_one(finalist: Finalist, held: Held, goal: Goal) -> list[Contender]:
     """The refit of a finalist, and the mean of its fold models."""
     out_of_fold = finalist.predictions["folds"]
     temperature = fit_temperature(held.labels, out_of_fold)
-    scores = _fold_scores(held, out_of_fold, goal)
+    scores = _fold_scores(held, apply_temperature(out_of_fold, temperature), goal)
     sizes: tuple[tuple[Kind, int], ...] = ("refit", 1), ("folds", len(held.fold_sizes))
     return [
         Contender(
@@ -190,22 +205,37 @@ def _ensemble(singles: Sequence[Contender], held: Held, goal: Goal) -> Contender
     if len(members) < 2:
         return None
     averaged = np.tensordot(shares, calibrated, axes=1)
+    crossed = _cross_fit(calibrated, held)
     return Contender(
         "ensemble",
         tuple(single.leader for single, _ in members),
         tuple(share for _, share in members),
         tuple(single.own_temperature for single, _ in members),
         fit_temperature(held.labels, averaged),
-        _fold_scores(held, averaged, goal),
+        _fold_scores(held, crossed, goal),
         sum(single.num_weights for single, _ in members),
-        averaged,
+        crossed,
     )
+
+
+def _cross_fit(calibrated: FloatArray, held: Held) -> FloatArray:
+    """(m, classes) What ensembles predict whose shares were chosen on other groups of images.
+
+    Args:
+        calibrated: (finalists, m, classes).
+        held: What the finalists were measured on.
+    """
+    crossed: FloatArray = np.empty_like(calibrated[0])
+    for part in held.parts():
+        others = ~np.isin(held.groups, held.groups[part])
+        shares = choose_ensemble(held.labels[others], calibrated[:, others])
+        crossed[part] = np.tensordot(shares, calibrated[:, part], axes=1)
+    return crossed
 
 
 def _fold_scores(held: Held, probabilities: FloatArray, goal: Goal) -> tuple[float, ...]:
     scores = []
-    for end, size in zip(np.cumsum(held.fold_sizes), held.fold_sizes, strict=True):
-        part = slice(int(end) - size, int(end))
+    for part in held.parts():
         value = goal.value_of(score(held.labels[part], probabilities[part]))
         scores.append(float("nan") if value is None else value)
     return tuple(scores)
@@ -222,46 +252,82 @@ def describe(contender: Contender) -> str:
     return f"the ensemble of trials {listing(trials)}"
 
 
-def _why(chosen: Contender, best: Contender, goal: Goal) -> str:
-    size, size_of_best = (weights(one.num_weights, space=" ") for one in (chosen, best))
-    what = f"Candidate 1 ({describe(chosen)}, {size} weights)"
-    measure = METRICS[goal.objective]
+def _why(
+    contenders: Sequence[Contender], best: Contender, held: Held, goal: Goal, *, seed: int
+) -> Iterator[str]:
+    """Why the first was chosen, and what the simplest would cost, or the best have gained."""
+    chosen, measure = contenders[0], METRICS[goal.objective]
+    num_folds = len(chosen.fold_scores)
+    what = f"Candidate 1 ({_describe_with_size(chosen)})"
     mean = f"{measure} {fraction(chosen.cv_mean)} ± {fraction(chosen.cv_sd)}"
+    simplest = min(contenders, key=lambda c: c.num_weights)
     if chosen is best:
-        return (
-            f"{what} is the best on {len(chosen.fold_scores)} folds ({mean}), and nothing simpler "
-            "comes within one standard error of it."
-        )
-    return (
-        f"{what} is the simplest within one standard error ({fraction(best.standard_error)}) of "
-        f"the best on {len(chosen.fold_scores)} folds: {mean}, against {fraction(best.cv_mean)} of "
-        f"{describe(best)} ({size_of_best} weights)."
+        yield f"{what} is the best on {num_folds} folds: {mean}."
+        other, role = simplest, "The simplest"
+    else:
+        rule = f"the simplest within one standard error of the best on {num_folds} folds"
+        yield f"{what} is {rule}: {mean}."
+        other, role = best, "The best"
+    if other is chosen:
+        return
+    found = compare(
+        held.labels,
+        other.calibrated,
+        chosen.calibrated,
+        other=1,
+        metric=goal.objective,
+        groups=held.groups,
+        seed=seed,
+    ).difference
+    yield (
+        f"{role} is candidate {contenders.index(other) + 1} ({_describe_with_size(other)}): "
+        f"{measure} {fraction_interval(found, sign=True)} against candidate 1."
     )
+
+
+def _describe_with_size(contender: Contender) -> str:
+    return f"{describe(contender)}, {weights(contender.num_weights, space=' ')} weights"
 
 
 def _against_default(
-    chosen: Contender, singles: Sequence[Contender], held: Held, *, seed: int
-) -> tuple[str, ...]:
-    """Whether the choice beats the default configuration on images that neither had seen."""
+    contenders: Sequence[Contender],
+    singles: Sequence[Contender],
+    held: Held,
+    goal: Goal,
+    *,
+    seed: int,
+) -> Iterator[str]:
+    """Whether the choice beats the default configuration: yes, not shown, or it is worse."""
+    chosen = contenders[0]
     default = next((single for single in singles if single.leader.is_default), None)
     if default is None:
-        return ()
+        return
     if chosen.finalists == default.finalists:
-        return (
-            "It is the space's default configuration: the search found nothing that is "
-            "better by more than chance.",
-        )
+        yield "It is the space's default configuration: the search found nothing better."
+        return
+    # One ensemble or single was chosen out of these, by the same images.
+    num_rivals = len(singles) - 1 + any(c.kind == "ensemble" for c in contenders)
     found = compare(
-        held.labels, chosen.out_of_fold, default.out_of_fold, other=1, groups=held.groups, seed=seed
-    ).difference
-    numbers = fraction_interval(found, sign=True)
-    if found.low > 0:
-        return (
-            f"It beats the space's default configuration (trial {default.leader.number}): "
-            f"accuracy on the folds "
-            f"{numbers}.",
-        )
-    return (
-        f"It is no better than the space's default configuration (trial {default.leader.number}): "
-        f"accuracy on the folds {numbers}.",
+        held.labels,
+        chosen.calibrated,
+        default.calibrated,
+        other=1,
+        metric=goal.objective,
+        groups=held.groups,
+        num_comparisons=max(1, num_rivals),
+        seed=seed,
     )
+    gain = found.difference.value if goal.maximize else -found.difference.value
+    verdict = "is not shown to be better than"
+    if found.is_told_apart:
+        verdict = "is better than" if gain > 0 else "is worse than"
+    yield (
+        f"It {verdict} the space's default configuration (trial {default.leader.number}): "
+        f"{METRICS[goal.objective]} {fraction_interval(found.difference, sign=True)}, on train "
+        "images that neither had seen and that chose neither"
+        f"{_corrected(num_rivals)}."
+    )
+
+
+def _corrected(number: int) -> str:
+    return f", corrected for {number} comparisons" if number > 1 else ""

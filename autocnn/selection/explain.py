@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from autocnn.core.arrays import FloatArray
 from autocnn.core.records import ExplainedImage
 from autocnn.metrics.explanation import border_shares, choose_explained, explain
-from autocnn.metrics.robustness import choose_sample
 from autocnn.reporting.plots.overlay import draw_overlay, encode_overlay
 from autocnn.selection.judge import NUM_EXPLAINED, pictured_per_class
 from autocnn.selection.plan import FinalistsPlan
@@ -29,15 +28,14 @@ def explain_candidates(
 
     Candidates without maps, which only a model of the user's own can lack, have none.
 
-    The numbers are from test images that all candidates share, a sample of each class; the
+    The numbers are from judged images that all candidates share, a sample of each class; the
     pictures are each candidate's own worst mistakes and some right ones.
 
     Args:
         plan: Images.
         candidates: With their maps, best first.
     """
-    labels = plan.dataset.labels[plan.dataset.indices("test")]
-    shared = choose_sample(labels, NUM_EXPLAINED, seed=plan.seed)
+    shared = plan.sample(NUM_EXPLAINED)
     maps = {
         candidate.record.candidate: _pick(candidate, candidate.measured.maps, shared)
         for candidate in candidates
@@ -88,13 +86,14 @@ def _picture(
     plan: FinalistsPlan, candidate: Candidate, maps: FloatArray, images: NDArray[np.uint8]
 ) -> tuple[list[ExplainedImage], Pictures]:
     """The worst mistakes and some right images of each class, with their maps."""
-    dataset, test = plan.dataset, candidate.predictions["test"]
-    positions = choose_explained(
-        test.labels,
-        test.probabilities,
+    dataset, test, judged = plan.dataset, candidate.predictions["test"], candidate.judged
+    chosen = choose_explained(
+        judged.labels,
+        judged.probabilities,
         per_class=pictured_per_class(dataset.num_classes),
         seed=plan.seed,
     )
+    positions = plan.judged[chosen]
     found = _pick(candidate, maps, positions)
     records, pictures = [], {}
     for number, (position, one_map) in enumerate(zip(positions, found, strict=True), start=1):

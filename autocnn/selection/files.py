@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from autocnn.core.csv_tables import Cell
 from autocnn.core.records import SPLITS, Gap, Robustness
+from autocnn.core.wording import images_of
 from autocnn.data import Dataset
 from autocnn.metrics.curves import pr_curves, roc_curves
 from autocnn.metrics.scores import confusion_matrix
@@ -71,12 +72,12 @@ def write_candidate_files(
 
 def _tables(candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]) -> dict[str, Table]:
     record = candidate.record
-    test = candidate.predictions["test"]
+    judged, test = candidate.judged, candidate.predictions["test"]
     names = dataset.class_names
     shares = [f"p.{name}" for name in names]
-    matrix = confusion_matrix(test.labels, test.probabilities, names)
-    rocs = roc_curves(test.labels, test.probabilities, names)
-    prs = pr_curves(test.labels, test.probabilities, names)
+    matrix = confusion_matrix(judged.labels, judged.probabilities, names)
+    rocs = roc_curves(judged.labels, judged.probabilities, names)
+    prs = pr_curves(judged.labels, judged.probabilities, names)
     scored = (record.train, record.val, record.folds, record.test, record.test_clean)
     tables: dict[str, Table] = {
         "predictions": (["path", "label", "split", *shares], _predictions(candidate, dataset)),
@@ -85,6 +86,9 @@ def _tables(candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]) -> di
         "pr": pr_table(prs),
         "classes": class_scores_table([scores for scores in scored if scores is not None]),
     }
+    if record.test_clean is not None:
+        of_all = confusion_matrix(test.labels, test.probabilities, names)
+        tables["confusion_matrix_all_of_test"] = confusion_table(of_all)
     if "folds" in candidate.predictions:
         columns = ["path", "label", "fold", *shares]
         tables["out_of_fold"] = columns, _out_of_fold(candidate, dataset, folds)
@@ -100,15 +104,15 @@ def _tables(candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]) -> di
 
 
 def _pictures(candidate: Candidate, dataset: Dataset) -> Iterator[tuple[str, Figure]]:
-    record, test = candidate.record, candidate.predictions["test"]
+    record, judged = candidate.record, candidate.judged
     names = dataset.class_names
     who = f"candidate {record.candidate} ({KINDS[record.kind]} {record.trial})"
-    where = f"{who}, {record.test.num_images:,} test images"
-    matrix = confusion_matrix(test.labels, test.probabilities, names)
+    where = f"{who}, {images_of(record.judged.split, record.judged.num_images)}"
+    matrix = confusion_matrix(judged.labels, judged.probabilities, names)
     yield "confusion_matrix", draw_confusion_matrix(matrix, title=f"Confusion matrix: {where}")
-    rocs = roc_curves(test.labels, test.probabilities, names)
+    rocs = roc_curves(judged.labels, judged.probabilities, names)
     yield "roc", draw_roc(rocs, title=f"ROC, one class against the rest: {where}")
-    prs = pr_curves(test.labels, test.probabilities, names)
+    prs = pr_curves(judged.labels, judged.probabilities, names)
     yield "pr", draw_pr(prs, title=f"Precision and recall: {where}")
     yield (
         "learning_curves",
@@ -123,8 +127,8 @@ def _pictures(candidate: Candidate, dataset: Dataset) -> Iterator[tuple[str, Fig
         yield "reliability", draw_reliability(record.calibration, title=f"Reliability: {where}")
     if record.robustness is not None:
         named = [(f"candidate {record.candidate}", record.robustness)]
-        number = record.robustness.num_images
-        title = f"Disturbed images: {who}, {number:,} test images"
+        images = images_of(record.judged.split, record.robustness.num_images)
+        title = f"Disturbed images: {who}, {images}"
         yield "robustness", draw_robustness(named, title=title)
     if record.gap is not None:
         yield "gap", draw_gap(record.gap, title=f"Where accuracy is lost: {who}")

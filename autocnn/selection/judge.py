@@ -25,7 +25,6 @@ from autocnn.execution.tasks import (
     PredictionTask,
 )
 from autocnn.metrics.familiarity import choose_reference
-from autocnn.metrics.robustness import choose_sample
 from autocnn.selection.compare import Contender, rank_contenders
 from autocnn.selection.plan import Finalist, FinalistsPlan, SeenSet
 from autocnn.storage import StudyFolder
@@ -66,7 +65,9 @@ def judge(
         KeyboardInterrupt: When stopping was asked for.
     """
     finalists = _predict_unseen(plan, finalists, executor, folder, observer)
-    contenders, sentences = rank_contenders(finalists, plan.held(), plan.goal, seed=plan.seed)
+    contenders, sentences = rank_contenders(
+        finalists, plan.held(), plan.goal, seed=plan.seed, prefer=plan.prefer
+    )
     open_test(Choice(candidate=1, sentences=sentences))
     measured = _measure(plan, contenders, executor, folder, observer)
     return list(zip(contenders, measured, strict=True))
@@ -145,7 +146,6 @@ def _candidate_task(
     plan: FinalistsPlan, number: int, contender: Contender, folder: StudyFolder
 ) -> CandidateTask:
     dataset = plan.dataset
-    labels = dataset.labels[dataset.indices("test")]
     train = dataset.indices("train")
     return CandidateTask(
         members=tuple(
@@ -159,8 +159,9 @@ def _candidate_task(
         test_rows=dataset.indices("test"),
         val_rows=dataset.indices("val"),
         reference_rows=train[choose_reference(dataset.labels[train], seed=plan.seed)],
-        disturbed=choose_sample(labels, NUM_DISTURBED, seed=plan.seed),
-        explained=choose_sample(labels, NUM_EXPLAINED, seed=plan.seed),
+        judged=plan.judged,
+        disturbed=plan.sample(NUM_DISTURBED),
+        explained=plan.sample(NUM_EXPLAINED),
         per_class=pictured_per_class(dataset.num_classes),
         results_path=folder.predictions_dir() / f"candidate-{number}.npz",
         threads=plan.threads,

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from autocnn.core.arrays import FloatArray, IntArray
+from autocnn.core.config import Prefer
 from autocnn.core.errors import DataError
 from autocnn.core.events import Interruption
 from autocnn.core.objective import Goal
@@ -16,6 +17,7 @@ from autocnn.data import Dataset
 from autocnn.data.split import make_folds
 from autocnn.execution.runner import Stop
 from autocnn.execution.tasks import Images
+from autocnn.metrics.robustness import choose_sample
 from autocnn.spaces.knobs import image_size_of
 from autocnn.tuning.budget import Budget
 
@@ -62,12 +64,12 @@ class Finalist:
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """A part of train + val that some models do not see.
+    """A part of train that some models do not see.
 
     Attributes:
         number: 1 for the first, through all repeats.
-        train: Rows of the decoded arrays to train on.
-        held_out: The other rows of train + val.
+        train: Rows of the decoded arrays to train on: the rest of train, and val.
+        held_out: Rows of the part.
     """
 
     number: int
@@ -91,6 +93,11 @@ class Held:
     groups: IntArray
     fold_sizes: tuple[int, ...]
 
+    def parts(self) -> list[slice]:
+        """What each fold holds out, as a part of `labels`."""
+        ends = np.cumsum(self.fold_sizes).tolist()
+        return [slice(end - size, end) for end, size in zip(ends, self.fold_sizes, strict=True)]
+
 
 @dataclass(frozen=True)
 class FinalistsPlan:
@@ -109,6 +116,7 @@ class FinalistsPlan:
         deterministic: Whether only operations with reproducible results may be used.
         budget: The time that there is; training is cut at its end.
         interruption: Looked at after every epoch.
+        prefer: Which candidate is chosen.
         own_model: Of networks of the user's own; None: autocnn's.
         trial_timeout_s: Seconds that a trial could take; None: no limit.
         save_progress: Called often, to note how far the study is.
@@ -126,6 +134,7 @@ class FinalistsPlan:
     deterministic: bool
     budget: Budget
     interruption: Interruption
+    prefer: Prefer = "score"
     own_model: OwnModel | None = None
     trial_timeout_s: float | None = None
     save_progress: Callable[[], None] = lambda: None
@@ -138,6 +147,21 @@ class FinalistsPlan:
         """The images at the largest size that one of these takes."""
         every = [self.images_of(finalist.trial) for finalist in finalists]
         return max(every, key=lambda images: images.open().shape[1])
+
+    @property
+    def judged(self) -> IntArray:
+        """Positions in the test split of the images that speak for a candidate.
+
+        Those without a copy in train or val; all of test where none is left.
+        """
+        is_clean = self.dataset.is_clean_test[self.dataset.positions("test")]
+        return np.flatnonzero(is_clean if is_clean.any() else ~is_clean)
+
+    def sample(self, number: int) -> IntArray:
+        """So many of the judged images, as positions in the test split, alike from each class."""
+        dataset, judged = self.dataset, self.judged
+        labels = dataset.labels[dataset.indices("test")][judged]
+        return judged[choose_sample(labels, number, seed=self.seed)]
 
     def held(self) -> Held:
         """What the finalists are compared on: val, and what the folds hold out."""
@@ -179,7 +203,10 @@ def study_images(dataset: Dataset, image_size: int | None) -> Images:
 
 
 def cut_folds(dataset: Dataset, num_folds: int, *, repeats: int, seed: int) -> tuple[Fold, ...]:
-    """Cut train + val into stratified folds, copies and groups kept whole.
+    """Cut train into stratified folds, copies and groups kept whole; val is always trained on.
+
+    By val the finalists and their epochs were chosen, so they look better on it than on new
+    images: it is no evidence, and is not held out.
 
     Where a class has too few different images for so many folds, there are fewer; where it
     has one, there are none.
@@ -190,20 +217,33 @@ def cut_folds(dataset: Dataset, num_folds: int, *, repeats: int, seed: int) -> t
         repeats: Times that it is cut anew.
         seed: Study seed.
     """
-    positions = np.sort(np.concatenate([dataset.positions("train"), dataset.positions("val")]))
-    labels, bundles = dataset.table.labels[positions], dataset.bundles[positions]
+    train, val = dataset.positions("train"), dataset.positions("val")
     for number in range(num_folds, 1, -1):
         try:
             cuts = [
-                make_folds(labels, bundles, num_folds=number, seed=seed + repeat)
+                make_folds(
+                    dataset.table.labels[train],
+                    dataset.bundles[train],
+                    num_folds=number,
+                    seed=seed + repeat,
+                )
                 for repeat in range(repeats)
             ]
         except DataError:
             continue
-        rows = dataset.rows[positions]
-        parts = [(cut, part) for cut in cuts for part in range(number)]
+        parts = [train[cut == part] for cut in cuts for part in range(number)]
         return tuple(
-            Fold(index, train=rows[cut != part], held_out=rows[cut == part])
-            for index, (cut, part) in enumerate(parts, start=1)
+            Fold(
+                index,
+                train=dataset.rows[_apart_from(held_out, np.union1d(train, val), dataset)],
+                held_out=dataset.rows[held_out],
+            )
+            for index, held_out in enumerate(parts, start=1)
         )
     return ()
+
+
+def _apart_from(held_out: IntArray, positions: IntArray, dataset: Dataset) -> IntArray:
+    """Those of some positions that share no bundle with what is held out."""
+    kept: IntArray = positions[~np.isin(dataset.bundles[positions], dataset.bundles[held_out])]
+    return kept

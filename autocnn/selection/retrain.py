@@ -1,16 +1,18 @@
-"""Retrains the finalists: on train + val, and on train + val without each fold.
+"""Retrains the finalists: on train + val, and on that without each fold of train.
 
 Every one is trained with its params for the number of epochs that its search found best,
 its learning rate annealed over just those (docs/decisions/0004). Nothing is chosen by what
 is held out.
 """
 
+import hashlib
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from autocnn.core.arrays import IntArray
 from autocnn.core.errors import SearchError
 from autocnn.core.events import Observer
 from autocnn.core.records import RetrainedRecord
@@ -57,7 +59,7 @@ def retrain(
     for index, (finalist, fold) in enumerate(pairs):
         trial = finalist.number
         record = folder.read_retrained(trial, fold)
-        if record is not None and record.epochs == finalist.epochs:
+        if record is not None and _is_wanted(record, plan, finalist):
             folder.remove_retrained_checkpoint(trial, fold)  # a kill may have left it
             made[trial, fold] = record
             observer.advance(finalist.epochs)
@@ -71,7 +73,7 @@ def retrain(
 
     def keep(job: Job, outcome: Outcome) -> None:
         finalist, fold = pairs[job.key]
-        record = _record(finalist, fold, job, outcome, folder, observer)
+        record = _record(plan, finalist, job, outcome, folder, observer, fold=fold)
         if record is not None:
             made[finalist.number, fold] = record
 
@@ -91,16 +93,36 @@ def retrain(
     return retrained
 
 
+def _seen(plan: FinalistsPlan, fold: int | None) -> IntArray:
+    """The images that a model learns from: all of train + val, or those of a fold."""
+    if fold is not None:
+        return plan.folds[fold - 1].train
+    return np.sort(np.concatenate([plan.dataset.indices(split) for split in ("train", "val")]))
+
+
+def _digest(rows: IntArray) -> str:
+    return hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest()[:16]
+
+
+def _is_wanted(record: RetrainedRecord, plan: FinalistsPlan, finalist: Finalist) -> bool:
+    """Whether a model of an earlier session is the one that would be trained now.
+
+    Folds that were cut otherwise would have it judged on images that it has learned from.
+    """
+    is_unknown = not record.rows_digest and record.fold is None
+    is_same = is_unknown or record.rows_digest == _digest(_seen(plan, record.fold))
+    return is_same and record.epochs == finalist.epochs
+
+
 def _job(
     plan: FinalistsPlan, key: int, finalist: Finalist, fold: int | None, folder: StudyFolder
 ) -> Job:
-    dataset, trial, number = plan.dataset, finalist.trial, finalist.number
-    rows = np.sort(np.concatenate([dataset.indices("train"), dataset.indices("val")]))
-    seen = rows if fold is None else plan.folds[fold - 1].train
+    trial, number = finalist.trial, finalist.number
+    seen = _seen(plan, fold)
     task = TrainingTask(
         images=plan.images_of(trial),
         train_rows=seen,
-        val_rows=rows[:0],
+        val_rows=seen[:0],
         params=dict(trial.params),
         epochs=finalist.epochs,
         seed=(plan.seed, number, RETRAINED, fold or 0),
@@ -125,12 +147,14 @@ def _job(
 
 
 def _record(
+    plan: FinalistsPlan,
     finalist: Finalist,
-    fold: int | None,
     job: Job,
     outcome: Outcome,
     folder: StudyFolder,
     observer: Observer,
+    *,
+    fold: int | None,
 ) -> RetrainedRecord | None:
     """The record of a training that ended well, written; else None, and a warning."""
     trial = finalist.number
@@ -144,6 +168,7 @@ def _record(
             seconds=max(outcome.seconds, sum(s.seconds for s in outcome.result.history)),
             history=outcome.result.history,
             half_batch=job.has_half_batch,
+            rows_digest=_digest(_seen(plan, fold)),
         )
         folder.write_retrained(record)
         return record

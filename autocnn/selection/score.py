@@ -20,7 +20,7 @@ from autocnn.core.records import (
 )
 from autocnn.metrics.calibration import apply_temperature, check_calibration
 from autocnn.metrics.comparison import compare
-from autocnn.metrics.gap import take_apart
+from autocnn.metrics.gap import Training, take_apart
 from autocnn.metrics.robustness import summarize
 from autocnn.metrics.scores import score_split
 from autocnn.selection.compare import Contender
@@ -51,7 +51,8 @@ class Candidate:
     Attributes:
         record: Everything that was found out.
         contender: What it is made of.
-        predictions: By what was scored; no `folds` without folds.
+        predictions: By what was scored; no `folds` without folds, and no `test_clean` where test
+            has no copies of other images, or nothing but copies.
         measured: On its model, maps and features too.
     """
 
@@ -61,9 +62,19 @@ class Candidate:
     measured: Measurements
 
     @property
+    def judged(self) -> Predictions:
+        """What speaks for it: clean test, or test where that is the same or empty."""
+        return judged_part(self.predictions)
+
+    @property
     def trial(self) -> TrialRecord:
         """The trial that it comes from; of an ensemble, that which weighs most."""
         return self.contender.leader.trial
+
+
+def judged_part(predictions: Mapping[ScoredSet, Predictions]) -> Predictions:
+    """Clean test, or test where that is the same or empty: headline, pictures, comparisons."""
+    return predictions.get("test_clean", predictions["test"])
 
 
 def score_candidates(
@@ -82,6 +93,7 @@ def score_candidates(
     """
     observer.stage("measure", total=len(judged), unit="candidates")
     candidates: list[Candidate] = []
+    num_pairs = len(judged) * (len(judged) - 1) // 2
     scored: dict[tuple[ScoredSet, bool, int], SplitScores] = {}
     for number, (contender, measured) in enumerate(judged, start=1):
         predictions = _predictions(plan, contender, measured.test)
@@ -100,7 +112,7 @@ def score_candidates(
                     seed=plan.seed,
                 )
             scores[name] = scored[key]
-        comparisons = _comparisons(plan, predictions["test"], candidates)
+        comparisons = _comparisons(plan, judged_part(predictions), candidates, num_pairs)
         record = _record(
             plan, number, contender, measured, predictions, scores, comparisons, folder
         )
@@ -129,7 +141,7 @@ def _predictions(
         "val": of_split("val", val, np.ones(len(val), bool)),
         "test": of_split("test", test, np.ones(len(test), bool)),
     }
-    if is_clean.any():
+    if is_clean.any() and not is_clean.all():
         found["test_clean"] = of_split("test", test, is_clean)
     held = plan.held()
     if held.fold_sizes:
@@ -139,15 +151,17 @@ def _predictions(
 
 
 def _comparisons(
-    plan: FinalistsPlan, test: Predictions, better: Sequence[Candidate]
+    plan: FinalistsPlan, judged: Predictions, better: Sequence[Candidate], num_pairs: int
 ) -> tuple[Comparison, ...]:
     return tuple(
         compare(
-            test.labels,
-            test.probabilities,
-            other.predictions["test"].probabilities,
+            judged.labels,
+            judged.probabilities,
+            other.judged.probabilities,
             other=other.record.candidate,
-            groups=test.groups,
+            metric=plan.goal.objective,
+            groups=judged.groups,
+            num_comparisons=max(1, num_pairs),
             seed=plan.seed,
         )
         for other in better
@@ -167,7 +181,7 @@ def _record(
     leader = contender.leader
     tied = [comparison.other for comparison in comparisons if not comparison.is_told_apart]
     records = [finalist.records[fold] for finalist, fold, _, _ in contender.models]
-    test = predictions["test"]
+    judged = judged_part(predictions)
     fitted = predictions.get("folds", predictions["val"])
     fitted_before = contender.out_of_fold if "folds" in predictions else fitted.probabilities
     return CandidateRecord(
@@ -188,20 +202,22 @@ def _record(
         folds=scores.get("folds"),
         test=scores["test"],
         test_clean=scores.get("test_clean"),
-        gap=take_apart([scores[name] for name in _way(scores)]),
+        checked_on="test_clean" if "test_clean" in scores else "test",
+        num_test_clean=int(plan.dataset.is_clean_test.sum()),
+        gap=take_apart([scores[name] for name in _way(scores)], _training(plan, contender)),
         calibration=check_calibration(
             fitted.labels,
             fitted_before,
             temperature=contender.own_temperature,
             fitted_on="folds" if "folds" in predictions else "val",
-            test_labels=test.labels,
-            test_before=measured.test_before,
-            test_probabilities=test.probabilities,
-            test_groups=test.groups,
+            test_labels=judged.labels,
+            test_before=measured.test_before[plan.judged],
+            test_probabilities=judged.probabilities,
+            test_groups=judged.groups,
         ),
         comparisons=comparisons,
         tied_with=min(tied, default=None),
-        robustness=_robustness(measured, test),
+        robustness=_robustness(measured, predictions["test"]),
         image_size=plan.largest_images(contender.finalists).open().shape[1],
         num_weights=measured.num_weights,
         flops=measured.flops,
@@ -214,8 +230,21 @@ def _record(
     )
 
 
+def _training(plan: FinalistsPlan, contender: Contender) -> Training:
+    """How its models were trained, beside its trial's own."""
+    leader, dataset = contender.leader, plan.dataset
+    num_train = len(dataset.indices("train"))
+    seen = [len(fold.train) for fold in plan.folds] or [num_train]
+    return Training(
+        fold_share=min(seen) / num_train,
+        epochs=min(len(record.history) for record in leader.records.values()),
+        best_epoch=leader.trial.best_epoch or 1,
+        has_groups=any(dataset.table.groups),
+    )
+
+
 def _way(scores: Mapping[ScoredSet, SplitScores]) -> list[ScoredSet]:
-    """The sets between train and clean test; all of test where nothing of it is clean."""
+    """The sets from train to what is judged."""
     end: ScoredSet = "test_clean" if "test_clean" in scores else "test"
     return ["train", "val", *(name for name in scores if name == "folds"), end]
 

@@ -81,6 +81,7 @@ def _plan(
         deterministic=config.deterministic,
         budget=searched.budget,
         interruption=context.interruption,
+        prefer=config.prefer,
         own_model=prepared.own_model,
         trial_timeout_s=config.trial_timeout_s,
         save_progress=progress.save,

@@ -70,9 +70,9 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         for strength in STRENGTHS:
             disturbed = corrupt(sample, name, strength, seed=task.seed)
             disturbed_test[name, strength] = predict_rows(predict_batch, disturbed, every)
-    labels = task.images.labels[task.test_rows]
-    own = choose_explained(labels, test, per_class=task.per_class, seed=task.seed)
-    explained = np.union1d(task.explained, own)
+    labels = task.images.labels[task.test_rows[task.judged]]
+    own = choose_explained(labels, test[task.judged], per_class=task.per_class, seed=task.seed)
+    explained = np.union1d(task.explained, task.judged[own])
     shown, classes = images[task.test_rows[explained]], test[explained].argmax(axis=1)
     maps, random_maps = _maps(model, shown, classes, task)
     Measurements(

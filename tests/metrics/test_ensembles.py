@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autocnn.core.arrays import DoubleArray, IntArray
-from autocnn.metrics.ensembles import choose_ensemble, pick_simplest
+from autocnn.metrics.ensembles import choose_ensemble
 from autocnn.metrics.scores import score
 
 
@@ -98,29 +98,3 @@ def test_models_that_cannot_be() -> None:
             choose_ensemble(labels, wrong, max_picks=picks)
     with pytest.raises(ValueError, match=r"labels must be \(300,\), got \(299,\)"):
         choose_ensemble(labels[1:], models)
-
-
-@pytest.mark.parametrize(
-    ("standard_error", "chosen"), [(0.0, 1), (0.004, 1), (0.006, 0), (0.011, 3), (0.5, 2)]
-)
-@pytest.mark.parametrize("maximize", [True, False])
-def test_the_simplest_within_one_standard_error(
-    standard_error: float, chosen: int, maximize: bool
-) -> None:
-    means = [0.975, 0.98, 0.6, 0.97]
-    sizes = [300, 900, 100, 200]
-    signed = means if maximize else [-mean for mean in means]
-    picked = pick_simplest(signed, sizes, standard_error=standard_error, maximize=maximize)
-    assert picked == chosen
-
-
-def test_of_one_size_the_better_of_equals_the_first() -> None:
-    assert pick_simplest([0.8, 0.9, 0.9], [5, 5, 5], standard_error=0.2, maximize=True) == 1
-
-
-def test_models_to_pick_from_that_cannot_be() -> None:
-    for means, sizes in (([], []), ([0.5], [1, 2]), ([0.5, float("nan")], [1, 2])):
-        with pytest.raises(ValueError, match="must be numbers, one each per model, got"):
-            pick_simplest(means, sizes, standard_error=0.1, maximize=True)
-    with pytest.raises(ValueError, match="standard_error must be at least 0, got nan"):
-        pick_simplest([0.5], [1], standard_error=float("nan"), maximize=True)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autocnn.core.records import Gap, ScoredSet, Scores, SplitScores
-from autocnn.metrics.gap import take_apart
+from autocnn.metrics.gap import Training, take_apart
 from autocnn.metrics.intervals import difference_interval, wilson_interval
 from autocnn.metrics.scores import score_split
 from tests.metrics.predictions import NAMES, make_predictions
@@ -30,6 +30,7 @@ def make_gap(
     test: float | None = None,
     test_clean: float | None = None,
     shrink: int = 1,
+    training: Training | None = None,
 ) -> Gap:
     """From accuracies on sets of the size of the brain-tumour data's, or a part of it."""
     accuracies: dict[ScoredSet, float | None] = {
@@ -44,7 +45,8 @@ def make_gap(
             split_scores(name, accuracy, SIZES[name] // shrink)
             for name, accuracy in accuracies.items()
             if accuracy is not None
-        ]
+        ],
+        training,
     )
 
 
@@ -55,7 +57,7 @@ def test_steps_and_losses() -> None:
     assert [(loss.start, loss.end, loss.cause) for loss in gap.losses] == [
         ("train", "val", "overfitting"),
         ("val", "folds", "luck"),
-        ("folds", "test_clean", "leakage or shift"),
+        ("folds", "test_clean", "shift"),
     ]
     assert [loss.loss.value for loss in gap.losses] == pytest.approx([0.026, -0.002, -0.004])
     assert [loss.is_real for loss in gap.losses] == [True, False, False]
@@ -80,15 +82,38 @@ def test_luck() -> None:
     assert "overfitting" not in gap.sentence
 
 
-def test_leakage_or_shift() -> None:
+def test_shift() -> None:
+    """Copies never cross the folds, and clean test has none: they are no cause of this loss."""
     gap = make_gap(0.97, 0.968, 0.967, test=0.935)
     assert "the largest fall, from the folds to test, is 0.032" in gap.sentence
-    assert "): leakage or shift. Copies that cross the folds" in gap.sentence
+    assert "): shift. The test images are of another kind" in gap.sentence
+    assert "group" not in gap.sentence
+    ungrouped = make_gap(0.97, 0.968, 0.967, test=0.935, training=Training(has_groups=False))
+    assert "no groups are named in the data" in ungrouped.sentence
+
+
+def test_fold_models_that_learn_from_less_are_a_cause_beside_luck() -> None:
+    less = Training(fold_share=0.78, epochs=9, best_epoch=16)
+    gap = make_gap(0.97, 0.972, 0.94, test_clean=0.935, training=less)
+    assert gap.losses[1].cause == "luck or less training"
+    assert (
+        "luck or less training. Val flatters the trial that was chosen by it, and the fold models "
+        "learn from 78% as many images and 9 epochs were trained where the trial's best was 16."
+    ) in gap.sentence
+
+
+def test_a_refit_that_was_cut_is_named_where_there_are_no_folds() -> None:
+    gap = make_gap(0.97, 0.968, test=0.935, training=Training(epochs=9, best_epoch=16))
+    assert gap.sentence.endswith("Also, 9 epochs were trained where the trial's best was 16.")
 
 
 def test_without_folds_luck_and_shift_are_one() -> None:
     gap = make_gap(0.97, 0.968, test=0.935)
-    assert [(loss.start, loss.end, loss.cause) for loss in gap.losses][1] == ("val", "test", "luck")
+    assert [(loss.start, loss.end, loss.cause) for loss in gap.losses][1] == (
+        "val",
+        "test",
+        "luck or shift",
+    )
     assert "the largest fall, from val to test, is 0.033" in gap.sentence
     assert gap.sentence.endswith("folds would tell which.")
 
@@ -120,7 +145,7 @@ def test_a_small_loss_needs_no_cure() -> None:
 def test_two_losses_are_both_said_the_larger_first() -> None:
     sentence = make_gap(0.99, 0.965, 0.964, test=0.92).sentence
     assert "the largest fall, from the folds to test, is 0.044" in sentence
-    assert sentence.index("leakage") < sentence.index("Also 0.025 (")
+    assert sentence.index("shift") < sentence.index("Also 0.025 (")
     assert "is lost from train to val: overfitting. More augmentation" in sentence
 
 
@@ -225,9 +250,9 @@ def test_a_loss_that_the_mix_of_classes_explains_is_called_so() -> None:
     assert "the folds mixed like it would lose 0.045: compare the classes" in gap.sentence
 
 
-def test_a_loss_beyond_the_mix_is_leakage_or_shift_and_says_its_part() -> None:
+def test_a_loss_beyond_the_mix_is_shift_and_says_its_part() -> None:
     gap = gap_of_mixes([0.9, 0.7], [50, 950])
-    assert gap.losses[-1].cause == "leakage or shift"
+    assert gap.losses[-1].cause == "shift"
     assert "The other mix of its classes makes 0.045 of it." in gap.sentence
 
 

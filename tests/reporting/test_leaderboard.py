@@ -283,6 +283,7 @@ def test_summary_is_short_and_formatted() -> None:
                 cv_mean=0.95123,
                 cv_sd=0.004,
                 test_clean=make_split("test_clean", accuracy=0.92),
+                num_test_clean=7,
                 robustness=Robustness(num_images=9, accuracy=1.0, mean_drop=0.0125, corruptions=()),
             ),
             make_candidate(3, kind="ensemble"),

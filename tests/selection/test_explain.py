@@ -11,9 +11,7 @@ from autocnn.selection.score import Candidate
 
 
 def test_a_candidate_without_maps_has_no_explanation() -> None:
-    labels = np.arange(6) % 2
-    dataset = SimpleNamespace(labels=labels, indices=lambda split: np.arange(6))
-    plan = cast(FinalistsPlan, SimpleNamespace(dataset=dataset, seed=0))
+    plan = cast(FinalistsPlan, SimpleNamespace(sample=np.arange))
     measured = SimpleNamespace(maps=None, random_maps=None)
     candidate = cast(Any, SimpleNamespace(record=None, measured=measured))
     assert explain_candidates(plan, [cast(Candidate, candidate)]) == [(candidate, {})]

@@ -19,6 +19,7 @@ ALWAYS = {
     "classes.csv",
     "confusion_matrix.csv",
     "confusion_matrix.png",
+    "confusion_matrix_all_of_test.csv",
     "gap.csv",
     "gap.png",
     "learning_curves.csv",
@@ -132,7 +133,12 @@ def test_the_tables_say_what_the_record_says(selection: Selection) -> None:
     ]
     pairs = read_rows(path / "confusion_matrix.csv")
     right = [int(row["count"]) for row in pairs if row["label"] == row["predicted"]]
-    assert (sum(int(row["count"]) for row in pairs), sum(right)) == (12, 9)
+    clean, test = record.test_clean, record.test
+    assert clean is not None and clean.scores.accuracy is not None
+    assert sum(int(row["count"]) for row in pairs) == clean.num_images == 10
+    assert sum(right) == round(10 * clean.scores.accuracy)
+    every = read_rows(path / "confusion_matrix_all_of_test.csv")
+    assert sum(int(row["count"]) for row in every) == test.num_images == 12
     curves = read_rows(path / "learning_curves.csv")
     phases = [next(iter(row.values())) for row in curves]
     assert phases == ["search"] + ["refit"] * EPOCHS

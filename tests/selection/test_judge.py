@@ -100,10 +100,10 @@ def test_finalists_get_their_predictions_in_the_order_of_the_folds(selection: Se
     judged, _ = run(selection, plan, prepare(selection, plan))
     finalist = judged[0][0].leader
     held = plan.held()
-    assert finalist.predictions["folds"].shape == (48, 2)
-    assert held.fold_sizes == (16, 16, 16)
+    assert finalist.predictions["folds"].shape == (36, 2)
+    assert held.fold_sizes == (12, 12, 12)
     is_right = finalist.predictions["folds"].argmax(axis=1) == held.labels
-    assert is_right.reshape(3, 16).mean(axis=1) == pytest.approx([0.75] * 3)
+    assert is_right.reshape(3, 12).mean(axis=1) == pytest.approx([0.75] * 3)
     assert finalist.predictions["train"].shape == (36, 2)
     assert finalist.predictions["val"].shape == (12, 2)
 

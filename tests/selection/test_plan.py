@@ -1,5 +1,6 @@
-"""Folds of train + val: stratified, copies and groups whole, cut anew for each repeat."""
+"""Folds of train: stratified, copies and groups whole, cut anew for each repeat."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +39,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return read(tmp_path_factory.mktemp("data"), labels, np.arange(NUM_IMAGES) // 4 * 2 + labels)
 
 
-def pool_of(dataset: Dataset) -> list[int]:
-    return sorted([*dataset.indices("train").tolist(), *dataset.indices("val").tolist()])
-
-
 @pytest.mark.parametrize(("num_folds", "repeats"), [(2, 1), (3, 2), (5, 1)])
-def test_each_repeat_holds_every_image_out_once(
+def test_each_repeat_holds_every_image_of_train_out_once(
     dataset: Dataset, num_folds: int, repeats: int
 ) -> None:
     folds = cut_folds(dataset, num_folds, repeats=repeats, seed=0)
@@ -51,9 +48,13 @@ def test_each_repeat_holds_every_image_out_once(
     for repeat in range(repeats):
         part = folds[repeat * num_folds : (repeat + 1) * num_folds]
         held_out = np.concatenate([fold.held_out for fold in part])
-        assert sorted(held_out.tolist()) == pool_of(dataset)
-        for fold in part:
-            assert sorted([*fold.train.tolist(), *fold.held_out.tolist()]) == pool_of(dataset)
+        train, val = (set(dataset.indices(split).tolist()) for split in ("train", "val"))
+        assert sorted(held_out.tolist()) == sorted(train)
+        for fold in part:  # val chose the finalists, so it is no evidence for them
+            seen, unseen = set(fold.train.tolist()), set(fold.held_out.tolist())
+            assert not seen & unseen
+            assert seen | unseen == train | val
+            assert val <= seen
 
 
 def test_groups_are_whole_and_classes_even(dataset: Dataset) -> None:
@@ -63,6 +64,16 @@ def test_groups_are_whole_and_classes_even(dataset: Dataset) -> None:
         assert not sides[0] & sides[1]
         shares = np.bincount(dataset.labels[fold.held_out]) / len(fold.held_out)
         assert shares == pytest.approx([0.5, 0.5], abs=0.1)
+
+
+def test_a_copy_in_val_of_what_is_held_out_is_not_learned_from(dataset: Dataset) -> None:
+    """In a split of the user's own, copies may stand in train and in val."""
+    bundles = dataset.bundles.copy()
+    val, train = dataset.positions("val")[0], dataset.positions("train")[0]
+    bundles[val] = bundles[train]
+    for fold in cut_folds(replace(dataset, bundles=bundles), 3, repeats=1, seed=0):
+        is_held_out = dataset.rows[train] in fold.held_out
+        assert (dataset.rows[val] in fold.train) == (not is_held_out)
 
 
 def test_repeats_are_cut_differently_and_seeds_alike(dataset: Dataset) -> None:

@@ -1,8 +1,8 @@
 """Candidates: everything that was measured on a model at the end."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from autocnn.core.records.base import SCHEMA_VERSION, Fold, ParamValue, Record
 from autocnn.core.records.scores import Calibration, Interval, ScoredSet, SplitScores
@@ -23,6 +23,17 @@ class Member(Record):
     weight: float
 
 
+GapCause = Literal[
+    "overfitting",
+    "luck",
+    "luck or less training",
+    "luck or shift",
+    "shift",
+    "leakage or shift",
+    "class mix",
+]
+
+
 class GapStep(Record):
     """Accuracy on one set, on the way from train to clean test."""
 
@@ -37,9 +48,10 @@ class GapLoss(Record):
     Attributes:
         start, end: The sets.
         loss: Difference of the accuracies, with its 95 % interval.
-        cause: What such a loss means: `overfitting` (train to val), `luck` (val to folds, or
-            to test without folds), `leakage or shift` (folds to test), `class mix`: the end
-            holds other shares of the classes, and that explains it.
+        cause: What such a loss means: `overfitting` (train to val), `luck` or `luck or less
+            training` (val to folds), `luck or shift` (val to test, without folds), `shift` (folds
+            to test; `leakage or shift` in older studies), `class mix`: the end holds other
+            shares of the classes, and that explains it.
         mix: What that mix alone would lose: how much worse the start would be if its images
             were mixed as those of the end, class by class as often right as they are.
         is_real: Whether the interval leaves 0 out on the losing side.
@@ -48,7 +60,7 @@ class GapLoss(Record):
     start: ScoredSet
     end: ScoredSet
     loss: Interval
-    cause: Literal["overfitting", "luck", "leakage or shift", "class mix"]
+    cause: GapCause
     mix: float = 0.0
     is_real: bool
 
@@ -72,13 +84,16 @@ class Comparison(Record):
 
     Attributes:
         other: Number of the other candidate.
-        difference: Accuracy of this one minus the other's, 95 % interval of the paired
-            bootstrap by group.
-        p_value: Of McNemar's exact test.
+        metric: What is compared: a field of `Scores`.
+        difference: The metric of this one minus the other's, with the interval of the paired
+            bootstrap by group, such that those of all comparisons hold together with 95 %.
+        p_value: Of a permutation test by group, times the number of comparisons (in studies
+            before 0.2 McNemar's, of one).
         is_told_apart: Whether the interval leaves 0 out.
     """
 
     other: int
+    metric: str = "accuracy"
     difference: Interval
     p_value: float
     is_told_apart: bool
@@ -186,7 +201,11 @@ class CandidateRecord(Record):
         train, val: Scores of the trial's model on its train and val splits.
         folds: Scores on all images of train and val, out of fold; None without folds.
         test: Scores of the candidate's own model on test.
-        test_clean: The same without images that have a copy in train or val.
+        test_clean: The same without images that have a copy in train or val; None where none
+            has, and `test` is all clean, or where all have.
+        checked_on: What its pictures, calibration, comparisons, disturbances and maps are of: the
+            same as `judged`; in older studies all of test.
+        num_test_clean: Test images without such a copy; None in older studies.
         gap: Where accuracy is lost between train and test.
         calibration: Temperature, and what it did; None where it could not be fitted.
         comparisons: With the candidates of better rank.
@@ -221,6 +240,8 @@ class CandidateRecord(Record):
     folds: SplitScores | None = None
     test: SplitScores
     test_clean: SplitScores | None = None
+    checked_on: Literal["test", "test_clean"] = "test"
+    num_test_clean: int | None = None
     gap: Gap | None = None
     calibration: Calibration | None = None
     comparisons: tuple[Comparison, ...] = ()
@@ -237,7 +258,23 @@ class CandidateRecord(Record):
     seed: int
     history: tuple[EpochScore, ...] = ()
 
+    @model_validator(mode="after")
+    def _has_one_test_figure(self) -> Self:
+        """Older studies gave the scores of a test split without copies twice."""
+        if self.num_test_clean is None:
+            clean = self.test_clean.num_images if self.test_clean else 0
+            object.__setattr__(self, "num_test_clean", clean)
+            if clean == self.test.num_images:
+                object.__setattr__(self, "test_clean", None)
+        return self
+
     @property
     def judged(self) -> SplitScores:
-        """The scores that speak for the candidate: on clean test, or on test where all is clean."""
+        """Its scores on clean test, or on test where that is the same or empty."""
         return self.test_clean or self.test
+
+    @property
+    def checked(self) -> SplitScores:
+        """Its scores on what its pictures and checks are of."""
+        clean = self.test_clean if self.checked_on == "test_clean" else None
+        return clean or self.test

@@ -143,6 +143,7 @@ class RetrainedRecord(Record):
         seconds: Time that the training took, all sessions together.
         history: One score per epoch.
         half_batch: True when it was trained with half the batch that the params say.
+        rows_digest: Of the images that it learned from; empty in older studies.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -153,3 +154,4 @@ class RetrainedRecord(Record):
     seconds: float
     history: tuple[EpochScore, ...]
     half_batch: bool = False
+    rows_digest: str = ""

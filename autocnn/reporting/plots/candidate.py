@@ -40,6 +40,9 @@ SET_WORDS: dict[ScoredSet, tuple[str, str]] = {
 CAUSE_WORDS = {
     "overfitting": "overfitting",
     "luck": "a lucky pick on val",
+    "luck or less training": "a lucky pick on val, or less training",
+    "luck or shift": "a lucky pick on val, or other images",
+    "shift": "images of another kind",
     "leakage or shift": "leakage, or images of another kind",
     "class mix": "classes in another mix",
 }

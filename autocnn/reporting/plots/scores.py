@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from autocnn.core.records import Calibration, ConfusionMatrix, PrCurve, ReliabilityBin, RocCurve
+from autocnn.core.wording import capital, temperature_effect
 from autocnn.reporting.plots.score_values import (
     are_mirrored,
     corner_distance,
@@ -411,19 +412,17 @@ def draw_reliability_bins(bins: Sequence[ReliabilityBin], *, title: str, words: 
 def describe_calibration(calibration: Calibration) -> str:
     """The temperature and what it did, in lines as narrow as a legend."""
     temperature = calibration.temperature
-    effect = "It changed nothing."
-    if temperature != 1:
-        judged = "too sure" if temperature > 1 else "not sure enough"
-        effect = f"Before it the model was {judged}."
-    lines = [f"temperature {temperature:.3f}", effect, ""]
+    effect = capital(temperature_effect(temperature))
+    lines = [f"temperature {temperature:.3f}", f"{effect}.", ""]
     for name, key in (("calibration error (ECE)", "ece"), ("log loss (nats)", "log_loss")):
         lines.append(f"{name}, before → after")
         for words, before, after in (
-            ("test", calibration.test_before, calibration.test_after),
+            ("judged", calibration.test_before, calibration.test_after),
             ("fitted", calibration.fitted_before, calibration.fitted_after),
         ):
             lines.append(f"{getattr(before, key):.4f} → {getattr(after, key):.4f}  {words}")
         lines.append("")
+    lines.append("judged: as in the title;")
     lines.append(f"fitted: {FITTED_WORDS[calibration.fitted_on]},")
     lines.append(f"{calibration.num_images:,} images")
     return "\n".join(lines)

@@ -363,9 +363,9 @@ def test_bins_are_dots_with_intervals_over_their_counts() -> None:
 def test_words_say_what_the_temperature_did() -> None:
     words = describe_calibration(make_calibration(1.3))
     assert words.splitlines()[:2] == ["temperature 1.300", "Before it the model was too sure."]
-    assert "0.0500 → 0.0200  test" in words
+    assert "0.0500 → 0.0200  judged" in words
     assert "0.0400 → 0.0100  fitted" in words
-    assert "0.3000 → 0.2500  test" in words
+    assert "0.3000 → 0.2500  judged" in words
     assert "0.2000 → 0.1000  fitted" in words
     assert words.endswith("fitted: out-of-fold predictions,\n5,712 images")
     assert "was not sure enough." in describe_calibration(make_calibration(0.8))
