@@ -19,8 +19,8 @@ from autocnn.metrics.weighted import (
 SIGNIFICANCE = 0.05
 """Level that goes with 95 % intervals."""
 
-NUM_SWAPS = 2000
-"""Draws of the permutation test: p-values are no finer than 1 / 2001."""
+NUM_SWAPS = 1000
+"""Draws of the permutation test: p-values are no finer than 1 / 1001."""
 
 
 def compare(

@@ -1,4 +1,4 @@
-"""95 % intervals: of shares, of resamples, of differences; and what a group counts for."""
+"""95 % intervals: of shares, of means, of losses, of differences; what a group counts for."""
 
 import numpy as np
 
@@ -30,7 +30,9 @@ def wilson_interval(share: float, number: float) -> Interval:
     return Interval(value=share, low=max(low, 0.0), high=min(high, 1.0))
 
 
-def share_interval(share: float, resampled: DoubleArray, number: float) -> Interval:
+def share_interval(
+    share: float, resampled: DoubleArray, number: float, *, freedom: float = np.inf
+) -> Interval:
     """The interval of a share, from the spread of its resamples on the logit scale.
 
     Near 1 a share can fall further than it can rise. Percentiles miss that: where the
@@ -42,6 +44,8 @@ def share_interval(share: float, resampled: DoubleArray, number: float) -> Inter
         share: Of the images as they are, 0 to 1.
         resampled: (b,) Of their resamples; NaN where it is not defined.
         number: Independent cases that it is a share of, as for `wilson_interval`.
+        freedom: Degrees of freedom of the spread: where a rare class decides, it is itself not
+            well known, and the interval is longer (Student's t).
 
     Source: Qin & Hotilovac 2008, Statistical Methods in Medical Research 17:207-221 (AUC).
     """
@@ -49,22 +53,119 @@ def share_interval(share: float, resampled: DoubleArray, number: float) -> Inter
     spread = float(defined.std(ddof=1)) if len(defined) > 1 else 0.0
     if spread < 1e-12:  # but for rounding, all are the same
         return wilson_interval(share, number)
-    odds, half = share / (1 - share), Z_95 * spread / (share * (1 - share))
+    odds, half = share / (1 - share), _student(freedom) * spread / (share * (1 - share))
     low, high = odds * np.exp([-half, half])
     return Interval(value=share, low=float(low / (1 + low)), high=float(high / (1 + high)))
 
 
-def percentile_interval(value: float, resampled: DoubleArray) -> Interval:
-    """The middle 95 % of resampled values, stretched to hold the value itself.
+def mean_interval(shares: list[Interval]) -> Interval:
+    """The interval of the mean of independent shares, from the interval of each.
+
+    Source: Zou & Donner 2008, Statistics in Medicine 27:1693-1702 (MOVER).
 
     Args:
-        value: Of the images as they are.
-        resampled: (b,) Of their resamples.
-
-    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 13.
+        shares: At least one.
     """
-    low, high = np.percentile(resampled, [2.5, 97.5])
-    return Interval(value=value, low=min(float(low), value), high=max(float(high), value))
+    value = float(np.mean([one.value for one in shares]))
+    down = np.sqrt(sum((one.value - one.low) ** 2 for one in shares)) / len(shares)
+    up = np.sqrt(sum((one.high - one.value) ** 2 for one in shares)) / len(shares)
+    return Interval(
+        value=value, low=max(0.0, float(value - down)), high=min(1.0, float(value + up))
+    )
+
+
+def loss_interval(
+    losses: DoubleArray, groups: IntArray, *, num_resamples: int, seed: int
+) -> Interval:
+    """The interval of a mean loss, which a few images make: the bootstrap-t, by group.
+
+    Where one image in a hundred has a large loss, a sample that missed it has too small a mean
+    and too small a spread. Percentiles of resamples know nothing of that; those of the mean's
+    distance in its own standard errors do.
+
+    Args:
+        losses: (n,) Of each image.
+        groups: (n,) Images that are resampled together.
+        num_resamples: At least 1.
+        seed: Of the resamples.
+
+    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 12.
+    """
+    mean = float(losses.mean())
+    _, members = np.unique(groups, return_inverse=True)
+    sizes, sums = np.bincount(members), np.bincount(members, weights=losses)
+    error = float(np.sqrt(((sums - mean * sizes) ** 2).sum()) / len(losses))
+    if len(sizes) < 2 or error == 0.0:
+        return Interval(value=mean, low=mean, high=mean)
+    generator = np.random.default_rng(seed)
+    distances = np.empty(num_resamples)
+    for index in range(num_resamples):
+        counts = np.bincount(generator.integers(0, len(sizes), len(sizes)), minlength=len(sizes))
+        total = counts @ sizes
+        resampled = counts @ sums / total
+        spread = np.sqrt(counts @ (sums - resampled * sizes) ** 2) / total
+        distances[index] = (resampled - mean) / spread if spread > 0 else 0.0
+    low, high = mean - error * np.percentile(distances, [97.5, 2.5])
+    return Interval(value=mean, low=max(0.0, min(float(low), mean)), high=max(float(high), mean))
+
+
+def freedom_of_mean(numbers: DoubleArray) -> float:
+    """Degrees of freedom of the spread of a mean over classes with so many images each.
+
+    Args:
+        numbers: (k,) Independent images of each class, above 0.
+
+    Source: Satterthwaite 1946, Biometrics Bulletin 2:110-114.
+
+    >>> round(freedom_of_mean(np.array([20.0, 20.0])))
+    38
+    """
+    rest = np.maximum(numbers - 1, 0.5)
+    return float((1 / numbers).sum() ** 2 / (1 / (numbers**2 * rest)).sum())
+
+
+def _student(freedom: float) -> float:
+    """The 97.5 % point of Student's t."""
+    from scipy.special import stdtrit
+
+    return Z_95 if np.isinf(freedom) else float(stdtrit(max(freedom, 1.0), 0.975))
+
+
+def calibration_interval(
+    parts: DoubleArray, errors: DoubleArray, resampled: DoubleArray, *, seed: int
+) -> Interval:
+    """The interval of a calibration error, which is never 0 on few images.
+
+    The error adds up absolute values, so noise makes it larger: it is held against what bins
+    with so much noise would show if their true parts were c times the measured ones. The
+    interval holds the true errors of all c for which what was measured is in the middle 95 %.
+    Where that images move from bin to bin is more than this noise, the ends are further out, as
+    resamples say: reflected below, as they are biased upwards, half their spread above.
+
+    Args:
+        parts: (b,) Of each bin, with sign: (accuracy - confidence) times its share of the images.
+        errors: (b,) Their standard errors.
+        resampled: (r,) The calibration error of resamples.
+        seed: Of the noise.
+
+    Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 12 (inversion) and
+    13; Kumar et al. 2019, arXiv:1909.10155 (the bias).
+    """
+    value = float(np.abs(parts).sum())
+    noise = errors[:, np.newaxis] * np.random.default_rng(seed).standard_normal((len(parts), 1000))
+    scales = np.linspace(0.0, 3.0, 61)
+    below = np.array(
+        [(np.abs(c * parts[:, np.newaxis] + noise).sum(axis=0) <= value).mean() for c in scales]
+    )
+    low = 0.0 if below[0] <= 0.975 else scales[(below <= 0.975).argmax()] * value
+    possible = scales[below >= 0.025]
+    high = possible[-1] * value if possible.size else value
+    lowest, highest = np.percentile(resampled, [2.5, 97.5])
+    return Interval(
+        value=value,
+        low=max(0.0, float(min(low, 2 * value - highest, value))),
+        high=min(1.0, float(max(high, value + (highest - lowest) / 2))),
+    )
 
 
 def difference_interval(first: Interval, second: Interval) -> Interval:

@@ -7,6 +7,7 @@ does not pay for its import (2 s).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -20,13 +21,23 @@ from autocnn.core.records import (
     Scores,
     SplitScores,
 )
-from autocnn.metrics.intervals import effective_number, percentile_interval, share_interval
+from autocnn.metrics.intervals import (
+    calibration_interval,
+    effective_number,
+    freedom_of_mean,
+    loss_interval,
+    mean_interval,
+    share_interval,
+)
 from autocnn.metrics.weighted import (
+    NUM_BINS,
     WeightedClassScores,
     WeightedMetrics,
     WeightedScores,
     check_groups,
     check_predictions,
+    confidence_bins,
+    draw_weights,
 )
 
 METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedScores))
@@ -87,9 +98,11 @@ def score_split(
 
     The intervals come from bootstrap resamples of the groups: images of one group
     (copies, one patient) are drawn together, as they are right or wrong together and tell
-    less than as many independent ones. For shares (accuracy, balanced accuracy, macro F1,
-    macro AUC, and all that are given per class) it is the spread of the resamples on the
-    logit scale (`share_interval`), for the others their percentiles. Three rules:
+    less than as many independent ones. For shares (accuracy, macro F1, macro AUC, and all
+    that are given per class) it is the spread of the resamples on the logit scale
+    (`share_interval`); for balanced accuracy, that of the mean of the recalls
+    (`mean_interval`); for log loss the bootstrap-t (`loss_interval`); for the calibration
+    error the errors of its bins (`calibration_interval`). Two rules:
 
     - A share that is the same in every resample, as 0 and 1 are, gets the Wilson interval
       of as many independent images as its groups are worth (`effective_number`): for
@@ -99,8 +112,6 @@ def score_split(
       them; for the AUC of a class the same with the class and the rest for its two.
     - In a resample that lacks a class, class means are over the others; a class's own
       scores are resampled by the resamples that have them.
-    - The calibration error of a resample is biased upwards, as it holds fewer
-      different images, so an interval is stretched to hold the value itself.
 
     A metric that is None has no interval.
 
@@ -124,26 +135,40 @@ def score_split(
     scores, classes = _unweighted(metrics)
     resampled, resampled_classes = metrics.resample(groups, num_resamples, seed=seed)
     numbers = _Numbers.count(labels, probabilities.argmax(axis=1), groups, len(class_names))
+    by_class = tuple(
+        _class_scores(
+            name,
+            num_images=int((labels == index).sum()),
+            values={key: float(getattr(classes, key)[index, 0]) for key in CLASS_METRICS},
+            resampled={key: getattr(resampled_classes, key)[index] for key in CLASS_METRICS},
+            numbers=numbers.of_class(index),
+        )
+        for index, name in enumerate(class_names)
+    )
     points = _scores(scores, classes)
+    means, freedom = numbers.of_all(), {"macro_auc": numbers.freedom}
+    shares = {name: getattr(points, name) for name in METRICS if name in SHARES}
+    intervals = _intervals(shares, {n: getattr(resampled, n) for n in shares}, means, freedom)
+    recalls = [one.intervals["recall"] for one in by_class if "recall" in one.intervals]
+    if 0 < scores.balanced_accuracy[0] < 1:
+        intervals["balanced_accuracy"] = mean_interval(recalls)
     return SplitScores(
         split=scored,
         num_images=len(labels),
         scores=points,
-        intervals=_intervals(
-            {name: getattr(points, name) for name in METRICS},
-            {name: getattr(resampled, name) for name in METRICS},
-            numbers.of_all(),
-        ),
-        classes=tuple(
-            _class_scores(
-                name,
-                num_images=int((labels == index).sum()),
-                values={key: float(getattr(classes, key)[index, 0]) for key in CLASS_METRICS},
-                resampled={key: getattr(resampled_classes, key)[index] for key in CLASS_METRICS},
-                numbers=numbers.of_class(index),
-            )
-            for index, name in enumerate(class_names)
-        ),
+        intervals=intervals
+        | {
+            "log_loss": loss_interval(
+                metrics.cross_entropy, groups, num_resamples=num_resamples, seed=seed
+            ),
+            "ece": calibration_interval(
+                metrics.calibration @ np.ones(len(labels)) / len(labels),
+                _bin_errors(metrics, probabilities, groups, num_resamples, seed=seed),
+                resampled.ece,
+                seed=seed,
+            ),
+        },
+        classes=by_class,
     )
 
 
@@ -223,6 +248,11 @@ class _Numbers:
         means = dict.fromkeys(METRICS, _equally_informative(own))
         return means | {"accuracy": self.all}
 
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the spread of a mean over classes."""
+        return freedom_of_mean(self.own[self.own > 0])
+
     def of_class(self, index: int) -> dict[str, float]:
         """Score -> number, for those of one class."""
         own, others, predicted = self.own[index], self.others[index], self.predicted[index]
@@ -251,6 +281,33 @@ def _scores(scores: WeightedScores, classes: WeightedClassScores) -> Scores:
     return Scores(**(values | ({} if is_auc_defined else {"macro_auc": None})))
 
 
+def _bin_errors(
+    metrics: WeightedMetrics,
+    probabilities: FloatArray,
+    groups: IntArray,
+    num_resamples: int,
+    *,
+    seed: int,
+) -> DoubleArray:
+    """(15,) Standard error of each bin's part of the calibration error.
+
+    That of resamples, or where it is larger, as in bins of a handful of images that are all
+    right, the one that the probabilities themselves expect.
+    """
+    parts = [
+        metrics.calibration @ weights / weights.sum(axis=0)
+        for weights in draw_weights(groups, num_resamples, seed=seed)
+    ]
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    expected = np.bincount(
+        confidence_bins(confidence), weights=confidence * (1 - confidence), minlength=NUM_BINS
+    )
+    independent = effective_number(groups)
+    errors = np.sqrt(expected.clip(0) / len(groups) / independent)
+    found: DoubleArray = np.maximum(np.concatenate(parts, axis=1).std(axis=1), errors)
+    return found
+
+
 def _class_scores(
     name: str,
     *,
@@ -268,14 +325,13 @@ def _intervals(
     points: Mapping[str, float | None],
     resampled: Mapping[str, DoubleArray],
     numbers: Mapping[str, float],
+    freedom: Mapping[str, float] = MappingProxyType({}),
 ) -> dict[str, Interval]:
-    """The interval of each metric that has a value."""
-    intervals = {}
-    for name, value in points.items():
-        if value is None:
-            continue
-        if name in SHARES:
-            intervals[name] = share_interval(value, resampled[name], numbers[name])
-        else:
-            intervals[name] = percentile_interval(value, resampled[name])
-    return intervals
+    """The interval of each share that has a value."""
+    return {
+        name: share_interval(
+            value, resampled[name], numbers[name], freedom=freedom.get(name, np.inf)
+        )
+        for name, value in points.items()
+        if value is not None
+    }

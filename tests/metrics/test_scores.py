@@ -10,7 +10,7 @@ from sklearn import metrics as reference
 from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.records import Scores
 from autocnn.metrics import weighted
-from autocnn.metrics.intervals import share_interval, wilson_interval
+from autocnn.metrics.intervals import loss_interval, mean_interval, share_interval, wilson_interval
 from autocnn.metrics.scores import CLASS_METRICS, METRICS, confusion_matrix, score, score_split
 from tests.metrics.predictions import NAMES, make_predictions
 
@@ -259,14 +259,11 @@ def test_intervals_come_from_the_resamples() -> None:
     )
     prepared = weighted.WeightedMetrics.prepare(labels, probabilities)
     resampled, classes = prepared.resample(groups, 400, seed=7)
-    for name in ("log_loss", "ece"):
-        low, high = np.percentile(getattr(resampled, name), [2.5, 97.5])
-        interval = split.intervals[name]
-        assert interval.value == getattr(split.scores, name)
-        assert (interval.low, interval.high) == (
-            min(low, interval.value),
-            max(high, interval.value),
-        )
+    loss = loss_interval(prepared.cross_entropy, groups, num_resamples=400, seed=7)
+    assert split.intervals["log_loss"] == loss
+    assert loss.value == pytest.approx(split.scores.log_loss)
+    recalls = [one.intervals["recall"] for one in split.classes]
+    assert split.intervals["balanced_accuracy"] == mean_interval(recalls)
     accuracy = split.intervals["accuracy"]
     assert accuracy == share_interval(accuracy.value, resampled.accuracy, 100)
     recall = split.classes[1].intervals["recall"]
