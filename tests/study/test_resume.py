@@ -38,11 +38,12 @@ def trained_epochs(folder: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_digits_killed_three_times_end_as_if_never_killed(tmp_path: Path) -> None:
     search = [
         "search",
         "--trials",
-        "12",
+        "7",
         "--space",
         "quick",
         "--workers",
@@ -50,6 +51,8 @@ def test_digits_killed_three_times_end_as_if_never_killed(tmp_path: Path) -> Non
         "--deterministic",
         "--finalists",
         "1",
+        "--folds",
+        "2",
         "--epochs",
         "4",
     ]
@@ -61,8 +64,8 @@ def test_digits_killed_three_times_end_as_if_never_killed(tmp_path: Path) -> Non
     rng = random.Random(20)
     process = start(killed, *search, "--name", "s")
     for _ in range(NUM_KILLS):
-        # Somewhere in the next three trials, or soon after.
-        epochs = trained_epochs(killed) + rng.randint(2, 7)
+        # Somewhere in the next two trials, or soon after.
+        epochs = trained_epochs(killed) + rng.randint(2, 6)
         deadline = time.monotonic() + 200
         while trained_epochs(killed) < epochs and time.monotonic() < deadline:
             assert process.poll() is None, (killed / "log.txt").read_text()
@@ -75,7 +78,7 @@ def test_digits_killed_three_times_end_as_if_never_killed(tmp_path: Path) -> Non
 
     ours, theirs = killed / "results/s", reference / "results/s"
     trials = read_table(ours / "trials.csv")
-    assert len(trials) == 12
+    assert len(trials) == 7
     assert trials == read_table(theirs / "trials.csv")
     assert read_table(ours / "leaderboard.csv") == read_table(theirs / "leaderboard.csv")
     board = read_table(ours / "leaderboard.csv")
