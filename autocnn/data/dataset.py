@@ -16,6 +16,7 @@ from autocnn.core.wording import first_few
 from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
 from autocnn.data.audit.copies import Copies, bundle_images, find_copies
 from autocnn.data.audit.facts import blank_images, count_by_class, odd_images, read_facts
+from autocnn.data.audit.marks import find_marks
 from autocnn.data.audit.report import Findings, audit
 from autocnn.data.audit.shortcuts import find_shortcuts
 from autocnn.data.sources.open import read_source
@@ -154,8 +155,11 @@ def prepare_data(
         is_blank=blank_images(facts),
         odd=odd_images(facts, table),
         counts=count_by_class(facts, table.labels, table.class_names),
-        shortcuts=find_shortcuts(
-            facts, table.labels, table.class_names, is_test, bundles, seed=config.seed
+        shortcuts=(
+            *find_marks(pixels, rows, table.labels, table.class_names, seed=config.seed),
+            *find_shortcuts(
+                facts, table.labels, table.class_names, is_test, bundles, seed=config.seed
+            ),
         ),
     )
     coloured = arrays[default_size].coloured

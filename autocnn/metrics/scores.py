@@ -188,6 +188,29 @@ def equivalent_images(scored: SplitScores, metric: str) -> float:
     return _equally_informative(counts) if counts.size and counts.all() else 0.0
 
 
+def guessing(scored: SplitScores) -> float:
+    """The balanced accuracy of guessing: 1 / the number of classes that have images.
+
+    Args:
+        scored: The set.
+    """
+    return 1 / max(1, sum(one.num_images > 0 for one in scored.classes))
+
+
+def is_at_chance(scored: SplitScores) -> bool:
+    """Whether a set does not show that anything was learned.
+
+    Neither the interval of the balanced accuracy nor that of the macro AUC is above guessing:
+    a model that always names the largest class may still rank the images.
+
+    Args:
+        scored: With intervals.
+    """
+    balanced, area = (scored.intervals.get(name) for name in ("balanced_accuracy", "macro_auc"))
+    is_low = balanced is not None and balanced.low <= guessing(scored)
+    return is_low and (area is None or area.low <= 0.5)
+
+
 def confusion_matrix(
     labels: IntArray, probabilities: FloatArray, class_names: Sequence[str]
 ) -> ConfusionMatrix:

@@ -8,7 +8,13 @@ from autocnn.core import wording
 from autocnn.core.config import StudyConfig
 from autocnn.core.own_model import kept_name, module_name
 from autocnn.core.records import CandidateRecord, ScoredSet, SplitScores, TrialState
-from autocnn.metrics.scores import MIN_CLASS_IMAGES, MIN_IMAGES, equivalent_images
+from autocnn.metrics.scores import (
+    MIN_CLASS_IMAGES,
+    MIN_IMAGES,
+    equivalent_images,
+    guessing,
+    is_at_chance,
+)
 from autocnn.reporting import names
 from autocnn.reporting.candidates import steps_table
 from autocnn.reporting.elements import Cell, Row, Table, make_table, text_columns
@@ -122,10 +128,22 @@ def _carries(record: CandidateRecord, objective: str) -> bool:
 
 
 def all_warnings(facts: StudyFacts) -> tuple[str, ...]:
-    """What may spoil the result: of the data, then of where the best candidate looks."""
+    """What may spoil the result: a model at chance, the data, where the best candidate looks."""
     audit = facts.audit.warnings if facts.audit else ()
     best = facts.best
-    return (*audit, *(best.explanation.warnings if best and best.explanation else ()))
+    looks = best.explanation.warnings if best and best.explanation else ()
+    return (*(_chance_warning(best) if best else ()), *audit, *looks)
+
+
+def _chance_warning(best: CandidateRecord) -> Iterator[str]:
+    """That test does not show that anything was learned."""
+    judged = best.judged
+    if is_at_chance(judged):
+        value = wording.percent_interval(judged.intervals["balanced_accuracy"])
+        yield (
+            f"Nothing was learned, as far as {wording.SET_NAMES[judged.split]} shows: balanced "
+            f"accuracy {value}, where guessing gives {wording.percent(guessing(judged))}."
+        )
 
 
 def view_progress(facts: StudyFacts) -> tuple[str, ...]:

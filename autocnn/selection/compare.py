@@ -16,7 +16,7 @@ from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, 
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.comparison import compare, standard_error
 from autocnn.metrics.ensembles import choose_ensemble
-from autocnn.metrics.scores import score
+from autocnn.metrics.scores import guessing, is_at_chance, score, score_split
 from autocnn.selection.plan import Finalist, Held
 
 Kind = Literal["refit", "folds", "ensemble"]
@@ -135,6 +135,7 @@ def rank_contenders(
         chosen = _simplest(contenders, held, goal, seed=seed)
         contenders.insert(0, contenders.pop(contenders.index(chosen)))
     sentences = (
+        *_against_chance(contenders[0], held, seed=seed),
         *_why(contenders, best, held, goal, seed=seed),
         *_against_default(contenders, singles, held, goal, seed=seed),
     )
@@ -250,6 +251,20 @@ def describe(contender: Contender) -> str:
         return f"the mean of the fold models of trial {trial}"
     trials = [str(finalist.number) for finalist in contender.finalists]
     return f"the ensemble of trials {listing(trials)}"
+
+
+def _against_chance(chosen: Contender, held: Held, *, seed: int) -> Iterator[str]:
+    """That nothing was learned, where the folds do not show that anything was."""
+    names = [str(label) for label in range(chosen.out_of_fold.shape[1])]
+    scored = score_split(
+        "folds", held.labels, chosen.calibrated, names, groups=held.groups, seed=seed
+    )
+    if is_at_chance(scored):
+        yield (
+            "Nothing was learned that holds for new images, as far as the folds show: balanced "
+            f"accuracy {fraction_interval(scored.intervals['balanced_accuracy'])}, where guessing "
+            f"gives {fraction(guessing(scored))}."
+        )
 
 
 def _why(

@@ -246,3 +246,12 @@ def test_without_folds_val_decides() -> None:
     assert (contenders[0].cv_mean, contenders[0].fold_scores) == (None, ())
     assert "best on val" in sentences[0]
     assert "may be luck" in sentences[0]
+
+
+def test_labels_that_cannot_be_learned_are_said_to_be() -> None:
+    wrong = np.random.default_rng(0).permutation(NUM_IMAGES)[:290]
+    _, sentences = rank(finalist(4, wrong=wrong), finalist(0, wrong=spread(40), is_default=True))
+    assert not any("Nothing was learned" in said for said in sentences)
+    _, sentences = rank(finalist(4, wrong=wrong))
+    assert sentences[0].startswith("Nothing was learned that holds for new images")
+    assert "where guessing gives 0.5000" in sentences[0]
