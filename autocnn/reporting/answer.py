@@ -227,12 +227,11 @@ class Repeat:
 def view_repeat(facts: StudyFacts) -> Repeat:
     """What it takes to make a study again."""
     status = facts.status
-    path = f"{status.config.results}/{facts.name}/study.json"
     machine = {**(status.machine or {}), **(status.resources or {})}
     settings = status.config.model_dump(mode="json")
     return Repeat(
         command=command_line(status.config, facts.name),
-        again=shlex.join(["autocnn", "search", "--config", path, "--name", f"{facts.name}-again"]),
+        again=_again(facts),
         facts=_pairs("study", "The study.", _study_facts(facts)),
         settings=_pairs("settings", "Its settings, resolved.", settings.items()),
         versions=_pairs("versions", "Versions of packages.", status.versions.items()),
@@ -241,6 +240,13 @@ def view_repeat(facts: StudyFacts) -> Repeat:
         else None,
         looks=_looks(facts),
     )
+
+
+def _again(facts: StudyFacts) -> str:
+    config = facts.status.config
+    path = f"{config.results}/{facts.name}/study.json"
+    words = ["autocnn", "search", "--config", path, "--name", f"{facts.name}-again"]
+    return shlex.join([*words, *(["--model", config.model] if config.model else [])])
 
 
 def command_line(config: StudyConfig, name: str) -> str:

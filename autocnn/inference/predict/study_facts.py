@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from autocnn.core.errors import StudyError, Text
 from autocnn.core.own_model import OwnModel, kept_own_model
 from autocnn.core.records import CandidateRecord, Channels, ExportMetadata, Interval, ModelInput
+from autocnn.core.trust import check_trusted
+from autocnn.inference.metadata import has_own_layers
 from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.familiarity import Reference, read_reference
 from autocnn.metrics.rejection import rejection_curve
@@ -88,6 +90,31 @@ def find_study_own_model(folder: StudyFolder) -> OwnModel | None:
     """
     status = folder.read_status()
     return kept_own_model(status.config.model, status.model_files, folder.own_model_dir)
+
+
+def find_needed_own_model(
+    folder: StudyFolder, candidate: int, *, trust_code: bool
+) -> OwnModel | None:
+    """The user's own model whose code a candidate's file needs, because it has layers of its own.
+
+    Args:
+        folder: The study.
+        candidate: Its number.
+        trust_code: Whether that code may run.
+
+    Returns:
+        None where the file loads with Keras alone.
+
+    Raises:
+        UsageError: When it needs code that is not trusted.
+        StudyError: When study.json cannot be read.
+    """
+    own_model = find_study_own_model(folder)
+    if own_model is None or not has_own_layers(folder.candidate_model_path(candidate)):
+        return None
+    code = [f"{folder.own_model_dir.name}/{name}" for name in own_model.files]
+    check_trusted(folder.path, code, trust_code=trust_code)
+    return own_model
 
 
 def _find_record(folder: StudyFolder, number: int) -> CandidateRecord:

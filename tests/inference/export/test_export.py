@@ -14,11 +14,12 @@ from PIL import Image
 
 from autocnn.cli.main import run
 from autocnn.core.config import StudyConfig
-from autocnn.core.errors import DiskFullError, ExportError
+from autocnn.core.errors import DiskFullError, ExportError, UsageError
 from autocnn.core.events import Observer
 from autocnn.inference.export import export_model
 from autocnn.inference.export.description import hash_files
 from autocnn.inference.metadata import read_metadata
+from autocnn.inference.predict.model import load
 from autocnn.inference.predict.runtimes import open_runtime
 from autocnn.storage import StudyFolder
 from autocnn.study.run import search
@@ -220,7 +221,14 @@ def test_a_model_with_layers_of_the_user_s_own_names_what_it_requires(
     command = [sys.executable, "my_model.py", str(copy.candidate_model_path(1).resolve())]
     subprocess.run(command, cwd=copy.own_model_dir, check=True, capture_output=True)
     copy.candidate_familiarity_path(1).unlink()
-    metadata = read_metadata(export_model(copy, "keras"))
+    with pytest.raises(
+        UsageError, match=r"got builder/my_layers\.py, builder/my_model\.py without"
+    ):
+        export_model(copy, "keras")
+    with pytest.raises(UsageError, match="must be trusted"):
+        load(copy.path)
+    assert "my_layers" not in sys.modules
+    metadata = read_metadata(export_model(copy, "keras", trust_code=True))
     assert sorted(metadata.requires) == ["my_layers", "my_model"]
     assert metadata.parity is not None
     assert metadata.parity.largest_difference == 0
