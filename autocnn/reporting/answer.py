@@ -12,6 +12,7 @@ from autocnn.reporting import names
 from autocnn.reporting.candidates import steps_table
 from autocnn.reporting.elements import Cell, Row, Table, make_table, text_columns
 from autocnn.reporting.facts import StudyFacts
+from autocnn.reporting.programs import Taken, write_program
 
 NUM_WARNINGS = 3
 """Warnings on the first screen; the rest stands in the section on the data."""
@@ -126,23 +127,18 @@ def describe_use(facts: StudyFacts, record: CandidateRecord) -> Usage:
     """How to load a candidate with Keras alone."""
     path = f"candidates/{record.candidate:02d}/model.keras"
     height, width, channels = input_shape(facts, record)
-    mode, kind = ("L", "grey") if channels == 1 else ("RGB", "RGB")
-    grow = "[None, :, :, None]" if channels == 1 else "[None]"
+    kind = "grey" if channels == 1 else "RGB"
     names = facts.status.data.class_names if facts.status.data else ()
     kept = kept_name(facts.status.config.model, facts.status.model_files)
     own: tuple[str, ...] = ()
     if kept:
         own = ("import sys", 'sys.path.insert(0, "builder")', f"import {module_name(kept)}")
-    program = "\n".join(
-        (
-            *own,
-            "import keras, numpy",
-            "from PIL import Image",
-            f'model = keras.saving.load_model("{path}")',
-            f'image = Image.open("image.png").convert("{mode}")',
-            f"image = image.resize(({width}, {height}), Image.BILINEAR)",
-            f"print(model.predict(numpy.array(image){grow}))",
-        )
+    program = write_program(
+        "keras",
+        path,
+        Taken(channels, size=(width, height)),
+        classes='json.loads(Path("study.json").read_text("utf-8"))["data"]["class_names"]',
+        before=own,
     )
     needs = "Keras and your own layers, kept in builder/" if kept else "Keras alone"
     sentence = (
