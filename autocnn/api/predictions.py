@@ -46,8 +46,8 @@ def predict(
         stream: Where the rows go as soon as they are known, in the place of `to`.
         format: Of the rows: `csv`, or `json`, an object per line.
         unsure: Answers with a smaller probability are `unsure`.
-        max_error: Share of the answers that may be wrong: the threshold is the lowest that kept to
-            it on images of the study that the model had not seen.
+        max_error: Share of the answers that may be wrong, with 95 % confidence by images of the
+            study that the model had not seen.
         explain: Folder for a picture per image of where the model looked; Keras models.
         candidate: Of a study; None: the best.
         results: Folder that holds the studies.

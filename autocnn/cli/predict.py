@@ -34,8 +34,8 @@ EXIT_UNREADABLE = 3
     "--max-error",
     metavar="RATE",
     type=click.FloatRange(0, 1),
-    help="Say `unsure` so often that at most this share of the answers is wrong, as 0.01, judged "
-    "on images of the study that the model had not seen.  [never]",
+    help="Say `unsure` so often that at most this share of the answers is wrong, as 0.01, with "
+    "95 % confidence by images of the study that the model had not seen.  [never]",
 )
 @click.option(
     "--explain",

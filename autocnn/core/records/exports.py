@@ -41,11 +41,14 @@ class RejectionPoint(Record):
         threshold: Smallest probability of the predicted class that counts as sure.
         coverage: Share of the images that are still answered.
         error: Share of wrong ones among them.
+        num_independent: How many of them count: of copies, of one image in several repeats of the
+            folds, and of images of one named group, one; 0 in exports of earlier versions.
     """
 
     threshold: float
     coverage: float
     error: float
+    num_independent: int = 0
 
 
 class Familiarity(Record):

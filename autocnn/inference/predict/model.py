@@ -56,8 +56,8 @@ class Model:
             images: A path, an image of Pillow's, a uint8 array, or a list of these, mixed as
                 you like; an array is (h, w), (h, w, c), (n, h, w) or (n, h, w, c).
             unsure: Answers with a smaller probability are `unsure`.
-            max_error: Share of the answers that may be wrong: the threshold is the lowest
-                that kept to it on images of the study that the model had not seen.
+            max_error: Share of the answers that may be wrong, with 95 % confidence by images of
+                the study that the model had not seen.
 
         Returns:
             One answer per image, in their order; what cannot be read has an error there.

@@ -71,7 +71,7 @@ def test_below_the_threshold_the_answer_is_unsure() -> None:
     found = model().predict(images, unsure=0.75)
     assert found.predicted == (CLASSES[0], CLASSES[1], CLASSES[1])
     assert found.is_unsure.tolist() == [False, True, False]
-    assert model().predict(images, max_error=0.01).is_unsure.tolist() == [True, True, False]
+    assert model().predict(images, max_error=0.03).is_unsure.tolist() == [True, True, False]
     assert model().predict(images).is_unsure.tolist() == [False] * 3
     with pytest.raises(UsageError):
         model().predict(images, max_error=0.0001)
@@ -313,10 +313,9 @@ def keep_own_model(study: StudyFolder, config: dict[str, Any], *files: str) -> N
         name: hashlib.sha256(b"raise SystemExit('it ran')").hexdigest() for name in files
     }
     study.write_study(facts)
+    study.own_model_dir.mkdir()
     for name in files:
-        path = study.own_model_dir / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(b"raise SystemExit('it ran')")
+        (study.own_model_dir / name).write_bytes(b"raise SystemExit('it ran')")
     with zipfile.ZipFile(study.candidate_model_path(1), "w") as archive:
         archive.writestr("config.json", json.dumps(config))
 
@@ -344,3 +343,24 @@ def test_the_files_of_a_model_stay_in_the_study(study: StudyFolder) -> None:
     keep_own_model(study, OWN, "../evil_net.py")
     with pytest.raises(StudyError, match="files of a model must stay in this folder"):
         load(study.path, trust_code=True)
+
+
+def test_an_image_in_several_repeats_or_with_a_copy_counts_once(study: StudyFolder) -> None:
+    study.write_split(
+        [
+            ("a", CLASSES[0], "", "train", "same"),
+            ("b", CLASSES[1], "", "train", "same"),
+            ("c", CLASSES[1], "patient", "train", "other"),
+            ("d", CLASSES[1], "patient", "train", "another"),
+        ]
+    )
+    columns = ("path", "label", "fold", *(f"p.{name}" for name in CLASSES))
+    rows = [
+        (path, CLASSES[0], 1, share, 1 - share) for path, share in zip("abcda", SHARES, strict=True)
+    ]
+    study.write_candidate_table(2, "out_of_fold", columns, rows)
+    (first, *_) = describe_candidate(study, 2).rejection
+    assert (first.coverage, first.num_independent) == (1.0, 2)
+
+
+SHARES = (0.6, 0.7, 0.8, 0.9, 0.95)
