@@ -136,7 +136,11 @@ def describe_use(facts: StudyFacts, record: CandidateRecord) -> Usage:
     program = write_program(
         "keras",
         path,
-        Taken(channels, size=(width, height)),
+        Taken(
+            channels,
+            size=(width, height),
+            levels=facts.status.data.levels if facts.status.data else None,
+        ),
         classes='json.loads(Path("study.json").read_text("utf-8"))["data"]["class_names"]',
         before=own,
     )

@@ -24,6 +24,8 @@ class ModelInput(Record):
             turns them grey by itself.
         read_as: How the study's reader took its files, for who reads files as it did; auto:
             grey where an image is grey in content.
+        levels: Values that became 0 and 255 in the study's images of more than 8 bits, so that new
+            ones are read so; None: it had none, and a new one is scaled by itself.
     """
 
     name: str = "image"
@@ -32,6 +34,7 @@ class ModelInput(Record):
     width: int
     is_grey: bool
     read_as: Channels = "auto"
+    levels: tuple[float, float] | None = None
 
 
 class RejectionPoint(Record):

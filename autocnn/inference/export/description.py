@@ -97,7 +97,7 @@ def describe_usage(metadata: ExportMetadata) -> Usage:
     program = write_program(
         metadata.format,
         metadata.model,
-        Taken(channels, size=(width, height) if is_fixed else None),
+        Taken(channels, size=(width, height) if is_fixed else None, levels=metadata.input.levels),
         classes=f'json.loads(Path("{METADATA_FILE}").read_text("utf-8"))["class_names"]',
         before=[f"import {module}" for module in metadata.requires],
     )
