@@ -51,7 +51,8 @@ def command(
     folder of class folders, a CSV, an .npz or built in, as for a search. Classes are matched
     by name; some may be missing. Every figure has its 95 % interval, by group: copies and
     images of one named group count together. Figures are compared with those of the study's
-    test split, and copies of the study's training images are found and left out of that.
+    test split, and copies of the study's training images, near copies too where these are
+    still there, are found and left out of that.
 
     Unreadable images are named and left out: a warning. An unknown class is an error (3).
 
