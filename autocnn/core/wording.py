@@ -6,6 +6,7 @@ and the model card (`percent`, `percent_interval`, `points`).
 """
 
 import datetime
+import unicodedata
 from collections.abc import Sequence
 
 from autocnn.core.records.scores import Interval, ScoredSet
@@ -316,8 +317,20 @@ def visible(text: str) -> str:
 
     >>> print(ascii(visible("a\x1b[31m\nb")))
     'a\ufffd[31m\ufffdb'
+    >>> visible("12\N{NO-BREAK SPACE}min") == "12\N{NO-BREAK SPACE}min"
+    True
     """
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+    if text.isprintable():
+        return text
+    return "".join(sign if _is_shown(sign) else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def _is_shown(sign: str) -> bool:
+    # Python takes other spaces, and the joiners of Persian and of emoji, for not printable.
+    is_space = unicodedata.category(sign) == "Zs"
+    return (
+        sign.isprintable() or is_space or sign in "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+    )
 
 
 def capital(sentence: str) -> str:
