@@ -166,4 +166,5 @@ def test_export_hands_on_what_was_asked(
         "candidate": 1,
         "to": Path("there"),
         "force": False,
+        "trust_code": False,
     }

@@ -242,7 +242,12 @@ def test_usage_errors_come_before_the_model_is_loaded(
 def test_the_model_is_asked_for_as_given(opened: dict[str, Any]) -> None:
     arguments = ["images", "--candidate", "3", "--results", "else", "-q"]
     assert run(["predict", "mine", *arguments]) == 0
-    assert opened["asked"] == {"path": "mine", "results": Path("else"), "candidate": 3}
+    assert opened["asked"] == {
+        "path": "mine",
+        "results": Path("else"),
+        "candidate": 3,
+        "trust_code": False,
+    }
 
 
 @pytest.mark.usefixtures("images")
