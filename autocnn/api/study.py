@@ -1,5 +1,6 @@
 """A study on disk and its candidates, as objects that read what stands there now."""
 
+import contextlib
 import difflib
 import os
 from collections.abc import Mapping
@@ -239,7 +240,9 @@ got neither. Start one with `autocnn search`.
         leaderboard = self._leaderboard()
         header, rows = boards.summary_rows(leaderboard, wide=wide)
         ranked_on: Literal["folds", "val"] = "folds" if "folds" in header else "val"
-        objective = METRICS[self._status().config.objective]
+        objective = "the objective"
+        with contextlib.suppress(StudyError):  # the leaderboard can be read without study.json
+            objective = METRICS[self._status().config.objective]
         how = f"{objective}, mean ± sd over them" if ranked_on == "folds" else objective
         meaning = f"{ranked_on}: {how}; test: accuracy; gap: accuracy on train less that on val."
         if any(" =" in row[0] for row in rows):

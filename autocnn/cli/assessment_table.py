@@ -20,7 +20,7 @@ def print_assessment(record: Assessment) -> None:
     if record.comparisons and record.compared_with is not None:
         print_sheet(_comparisons(record), console)
     print_sheet(_classes(record.scores), console)
-    console.print()
+    print_text(console, "")
     for sentence in record.sentences:
         print_text(console, sentence)
 

@@ -15,7 +15,7 @@ def print_audit(report: AuditReport) -> None:
     console = make_console()
     for sheet in _sheets(report):
         print_sheet(sheet, console)
-    console.print()
+    print_text(console, "")
     for note in report.notes:
         print_text(console, note)
     if not report.warnings:

@@ -97,10 +97,10 @@ def print_study_files(study: Study) -> None:
 
 
 def print_text(console: Console, text: str) -> None:
-    """A paragraph."""
-    for line in textwrap.wrap(
-        text, min(console.width, WIDEST_TEXT), break_on_hyphens=False, break_long_words=False
-    ):
+    """A paragraph; of no text, an empty line."""
+    width = min(console.width, WIDEST_TEXT)
+    lines = textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
+    for line in lines or [""]:
         console.print(plain(line), soft_wrap=True)
 
 

@@ -156,4 +156,4 @@ def test_the_code_of_a_study_runs_only_when_it_is_trusted(capsys: Output) -> Non
     assert "give --trust-code." in err
     assert sorted(folder.path.iterdir()) == before
     assert run(["resume", "mine", "--trust-code"]) == 2
-    assert "--space" in capsys.readouterr().err, "the next step, which reads the space"
+    assert "gone.yaml: the space file must be readable" in capsys.readouterr().err

@@ -130,11 +130,12 @@ def test_an_evaluation_is_whole(width: int) -> None:
     np.savez("new.npz", x=pixels, y=labels)
     out = in_terminal(EVALUATE, width=width)
     assert max(map(len, out.split("\n"))) <= width
+    assert "…" not in out
     assert "0.700 [" in out
     assert "sensitivity" in out
     assert "difference" in out
-    for name in ("accuracy", "macro F1", "calibration error"):
-        assert unfolded(name) in unfolded(out)
+    for name in ("accuracy", "macro", "calibration"):
+        assert name in out
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -1,7 +1,8 @@
 """What an exported folder says of itself in metadata.json, said of a candidate in its study."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,7 +142,8 @@ def _read_as(asked: Channels, data: DataFacts, side: int) -> Channels:
     return "grey" if data.image_shape[2] == 1 else "rgb"
 
 
-class _Unseen(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class _Unseen:
     """Images that the predicting model had not seen, never of test.
 
     Attributes:
@@ -188,7 +190,7 @@ def _unseen(folder: StudyFolder, record: CandidateRecord, class_names: Sequence[
         ) from error
     if record.calibration is not None and record.kind != "ensemble" and len(found.labels):
         warmer = apply_temperature(found.probabilities, record.calibration.temperature)
-        found = found._replace(probabilities=warmer)
+        found = replace(found, probabilities=warmer)
     return found
 
 
