@@ -279,7 +279,8 @@ def _scale(values: NDArray[Any], levels: Levels) -> Pixels:
     """Grey values of any number type (h, w) to 0..255."""
     low, high = levels
     scaled = (values.astype(np.float64) - low) * (255 / ((high - low) or 1))
-    return np.rint(scaled.clip(0, 255)).astype(np.uint8)
+    pixels: Pixels = np.rint(scaled.clip(0, 255)).astype(np.uint8)
+    return pixels
 
 
 def _refuse(error: BaseException) -> NoReturn:

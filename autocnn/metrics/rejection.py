@@ -155,5 +155,5 @@ def _upper_bound(point: RejectionPoint, risk: float) -> float:
 
 def _counts_above(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """(n,) How many are true from each place to the end."""
-    counts: NDArray[np.int64] = np.cumsum(mask[::-1])[::-1]
+    counts: NDArray[np.int64] = np.cumsum(mask[::-1], dtype=np.int64)[::-1]
     return counts

@@ -267,6 +267,7 @@ def test_equal_values_stay_equal_from_image_to_image(dtype: Any) -> None:
     levels = choose_levels(ranges)
     assert levels == ((0, 4000) if dtype is np.float32 else (0, 4095))
     together = [decode(image, levels=levels) for image in images]
+    assert levels is not None
     assert alone[0].max() > 220
     for image, pixels in zip(images, together, strict=True):
         expected = np.rint(np.asarray(image, float) * (255 / levels[1]))
