@@ -102,14 +102,6 @@ class _CsvReader:
             self.fail(f"must be comma-separated text, got: {error}")
 
     def check_header(self, header: list[str]) -> None:
-        missing = [name for name in ("path", "label") if name not in header]
-        if missing:
-            got = ", ".join(map(repr, header)) or "an empty file"
-            remedy = "Name them so in the first line: path,label[,split][,group]."
-            self.fail(f"must have the columns path and label, got {got}", remedy)
-        twice = [name for name in COLUMNS if header.count(name) > 1]
-        if twice:
-            self.fail(f"must have each column once, got {twice[0]!r} more than once")
         shares = [name for name in header if name.startswith(SHARE_PREFIX)]
         if shares:
             self.fail(
@@ -118,6 +110,14 @@ class _CsvReader:
                 "What a model says is no label: a score on it would compare the model with itself. "
                 "Give the true labels; if `label` has them, delete the columns of probabilities.",
             )
+        missing = [name for name in ("path", "label") if name not in header]
+        if missing:
+            got = ", ".join(map(repr, header)) or "an empty file"
+            remedy = "Name them so in the first line: path,label[,split][,group]."
+            self.fail(f"must have the columns path and label, got {got}", remedy)
+        twice = [name for name in COLUMNS if header.count(name) > 1]
+        if twice:
+            self.fail(f"must have each column once, got {twice[0]!r} more than once")
         others = [name for name in header if name not in COLUMNS]
         if others:
             self.notes.append(f"Columns not read: {', '.join(others)}.")

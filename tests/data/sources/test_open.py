@@ -322,7 +322,9 @@ def test_folder_that_may_not_be_read(class_folders: Any) -> None:
     (root / "a").chmod(0o755)
 
 
-@pytest.mark.parametrize("header", ["path,label,p.cat,p.dog", "path,label,split,predicted,P.cat"])
+@pytest.mark.parametrize(
+    "header", ["path,label,p.cat,p.dog", "path,label,split,predicted,P.cat", "path,predicted,p.cat"]
+)
 def test_a_table_of_predictions_is_no_data(class_folders: Any, header: str) -> None:
     root = class_folders({"cat": 2, "dog": 2})
     cells = ",".join(["cat/0.png", "cat", *["0.5"] * (header.count(",") - 1)])
