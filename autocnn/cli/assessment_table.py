@@ -26,16 +26,16 @@ def print_assessment(record: Assessment) -> None:
 
 
 def _figures(record: Assessment) -> Sheet:
-    header = ["score", f"here: {record.scores.num_images:,} images [95 %]"]
+    header = ["score", f"here: {record.scores.num_images:,} images"]
     scored = [record.scores]
     if record.unseen is not None:
-        header.append(f"unseen: {record.unseen.num_images:,} [95 %]")
+        header.append(f"unseen: {record.unseen.num_images:,}")
         scored.append(record.unseen)
     rows = [
         [words, *(_show(one.intervals.get(name), getattr(one.scores, name)) for one in scored)]
         for name, words in METRICS.items()
     ]
-    title = f"{record.study}, candidate {record.candidate}, on {record.data}"
+    title = f"{record.study}, candidate {record.candidate}, on {record.data} [95 %]"
     return Sheet(title, header, rows, text=("score",))
 
 
