@@ -86,7 +86,7 @@ def by_hand(folder: Path, images: Path, *, on_batch: bool) -> float:
     paths = sorted(images.rglob("*.png"))
     file = io.StringIO()
     writer = csv.writer(file)
-    writer.writerow(["path", "label", *CLASSES])
+    writer.writerow(["path", "predicted", *CLASSES])
     for start in range(0, len(paths), BATCH_SIZE):
         batch = paths[start : start + BATCH_SIZE]
         pixels = _read(batch)

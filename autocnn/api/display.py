@@ -12,7 +12,7 @@ from rich.text import Text
 
 from autocnn.core.events import Observer
 from autocnn.core.records import EpochScore, Params, TrialRecord
-from autocnn.core.wording import fraction, rough_duration, short_value
+from autocnn.core.wording import fraction, rough_duration, short_value, visible
 
 PLAIN_EVERY_S = 10.0
 """Plain lines about the steps of a stage come at most this often."""
@@ -30,7 +30,7 @@ class QuietDisplay(Observer):
 
     def warn(self, text: str) -> None:
         """A line that begins with Warning."""
-        click.echo(f"Warning: {text}", err=True)
+        click.echo(f"Warning: {visible(text)}", err=True)
 
 
 class PlainDisplay(QuietDisplay):
@@ -61,11 +61,11 @@ class PlainDisplay(QuietDisplay):
 
     def note(self, text: str) -> None:
         """A line."""
-        click.echo(text, err=True)
+        click.echo(visible(text), err=True)
 
     def trial_started(self, trial: int, params: Params, *, epochs: int) -> None:
         """A line with the params."""
-        click.echo(f"trial {trial} starts: {describe_params(params)}", err=True)
+        click.echo(visible(f"trial {trial} starts: {describe_params(params)}"), err=True)
 
     def trial_epoch(self, trial: int, score: EpochScore) -> None:
         """A line per epoch."""
@@ -73,7 +73,8 @@ class PlainDisplay(QuietDisplay):
 
     def trial_ended(self, record: TrialRecord, *, best: TrialRecord | None) -> None:
         """A line with the objective, the best so far and the time left."""
-        click.echo(f"{describe_end(record)}{_describe_best(best)}{self._time_left()}", err=True)
+        line = f"{describe_end(record)}{_describe_best(best)}{self._time_left()}"
+        click.echo(visible(line), err=True)
 
     def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
         """Kept for the next line."""
@@ -115,11 +116,11 @@ class LiveDisplay(Observer):
 
     def note(self, text: str) -> None:
         """A line above the bars."""
-        self.console.print(text, markup=False)
+        self.console.print(Text(visible(text)))
 
     def warn(self, text: str) -> None:
         """A yellow line above the bars."""
-        self.console.print(Text(f"Warning: {text}", style="yellow"))
+        self.console.print(Text(f"Warning: {visible(text)}", style="yellow"))
 
     def trial_started(self, trial: int, params: Params, *, epochs: int) -> None:
         """A new line below the bar."""
@@ -135,7 +136,7 @@ class LiveDisplay(Observer):
         self.running.pop(record.trial, None)
         self.best = best
         style = "" if record.state.is_scored else "red"
-        self.console.print(Text(describe_end(record), style=style))
+        self.console.print(Text(visible(describe_end(record)), style=style))
         self.advance()
 
     def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
@@ -154,7 +155,8 @@ class LiveDisplay(Observer):
         for trial, (params, epochs, score) in sorted(self.running.items()):
             epoch = f"epoch {score.epoch if score else 0}/{epochs}"
             value = describe_epoch(score) if score else "starting"
-            table.add_row(f"  trial {trial}", epoch, value, str(params.get("family", "")))
+            family = Text(visible(str(params.get("family", ""))))
+            table.add_row(f"  trial {trial}", epoch, value, family)
         best = Text(_describe_best(self.best).removeprefix("; "))
         return Group(self.progress, table, best)
 

@@ -63,6 +63,7 @@ def evaluate(
     to: PathLike | Literal[True] | None = None,
     results: PathLike = "results",
     cache_dir: PathLike | None = None,
+    trust_code: bool = False,
     verbose: bool | None = None,
 ) -> Evaluation:
     """Score a model on other labelled images, as a study scores its candidates on test.
@@ -76,6 +77,7 @@ def evaluate(
             after study and data, as `autocnn evaluate` has it; None: nothing is written.
         results: Folder that holds the studies.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
+        trust_code: As for `load`.
         verbose: As for `search`.
 
     Raises:
@@ -83,7 +85,7 @@ def evaluate(
             know.
         StudyError: When there is no such study or candidate, or `to` cannot be written.
         ExportError: When the folder is no whole export.
-        UsageError: When `to` holds something else.
+        UsageError: When `to` holds something else, or the model needs code that is not trusted.
 
     >>> evaluate("no-model", "digits", results="no-folder")
     Traceback (most recent call last):
@@ -113,7 +115,9 @@ one, an exported folder or a model file in one of these, got none of them. Start
     observer = show(verbose)
     try:
         assessed = assess(
-            lambda: models.load(place, results=Path(results), candidate=number),
+            lambda: models.load(
+                place, results=Path(results), candidate=number, trust_code=trust_code
+            ),
             reference,
             os.fspath(data),
             name=place,

@@ -85,7 +85,11 @@ def open_study(study: PathLike | None = None, *, results: PathLike = "results") 
 
 
 def load(
-    model: PathLike, *, results: PathLike = "results", candidate: int | None = None
+    model: PathLike,
+    *,
+    results: PathLike = "results",
+    candidate: int | None = None,
+    trust_code: bool = False,
 ) -> "Model":
     """A model that predicts images: `load("mine").predict(["a.png", "b.png"])`.
 
@@ -94,8 +98,11 @@ def load(
             `Study.export` made.
         results: Folder that holds the studies.
         candidate: Of a study; None: the best.
+        trust_code: Whether code may run that comes with the model: only models with layers of
+            somebody's own have some. It can do whatever you can: read it first.
 
     Raises:
+        UsageError: When it needs code that is not trusted.
         StudyError: When there is no such study or candidate.
         ExportError: When the folder is no whole export.
 
@@ -108,7 +115,9 @@ one, an exported folder or a model file in one of these, got none of them. Start
     """
     from autocnn.inference.predict import model as models
 
-    return models.load(os.fspath(model), results=Path(results), candidate=candidate)
+    return models.load(
+        os.fspath(model), results=Path(results), candidate=candidate, trust_code=trust_code
+    )
 
 
 def list_spaces() -> tuple[SearchSpace, ...]:

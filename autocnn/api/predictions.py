@@ -34,6 +34,7 @@ def predict(
     explain: PathLike | None = None,
     candidate: int | None = None,
     results: PathLike = "results",
+    trust_code: bool = False,
     verbose: bool | None = None,
 ) -> Summary:
     """Predict any number of image files in flat memory; for a few, see `load`.
@@ -45,19 +46,21 @@ def predict(
         stream: Where the rows go as soon as they are known, in the place of `to`.
         format: Of the rows: `csv`, or `json`, an object per line.
         unsure: Answers with a smaller probability are `unsure`.
-        max_error: Share of the answers that may be wrong: the threshold is the lowest that kept to
-            it on images of the study that the model had not seen.
+        max_error: Share of the answers that may be wrong, with 95 % confidence by images of the
+            study that the model had not seen.
         explain: Folder for a picture per image of where the model looked; Keras models.
         candidate: Of a study; None: the best.
         results: Folder that holds the studies.
+        trust_code: As for `load`.
         verbose: As for `search`.
 
     Returns:
-        The first rows, and how many images got which label, or an error.
+        The first rows, and how many images got which class, or an error.
 
     Raises:
         DataError: When there is no such image.
-        UsageError: When a threshold is out of range, or `to` is in no folder.
+        UsageError: When a threshold is out of range, `to` is in no folder, or the model needs code
+            that is not trusted.
         StudyError: When there is no such study or candidate.
         ExportError: When the folder is no whole export, or the model cannot be explained.
 
@@ -77,7 +80,9 @@ to the right folder?
     summary = Summary()
     try:
         display.stage("load the model")
-        opened = models.load(os.fspath(model), results=Path(results), candidate=candidate)
+        opened = models.load(
+            os.fspath(model), results=Path(results), candidate=candidate, trust_code=trust_code
+        )
         abstention = choose_abstention(opened.metadata, unsure=unsure, max_error=max_error)
         if abstention is not None:
             display.note(abstention.describe())

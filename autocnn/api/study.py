@@ -1,5 +1,6 @@
 """A study on disk and its candidates, as objects that read what stands there now."""
 
+import contextlib
 import difflib
 import os
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
 from autocnn.core.errors import StudyError, Text, UsageError
 from autocnn.core.records import CandidateRecord, ExportFormat, Params, Precision, SplitScores
-from autocnn.core.wording import fraction
+from autocnn.core.wording import METRICS, fraction
 from autocnn.reporting import leaderboard as boards
 from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.status import StudyStatus
@@ -85,7 +86,7 @@ class Candidate:
 
     @property
     def predictions(self) -> "pd.DataFrame":
-        """path, label, split, and a column `p.<class>` per class.
+        """path, label, split, predicted, and a column `p.<class>` per class.
 
         Raises:
             StudyError: When predictions.csv is gone or cannot be read.
@@ -100,15 +101,19 @@ class Candidate:
         ]
         return to_frame(columns, cells)
 
-    def load(self) -> "Model":
+    def load(self, *, trust_code: bool = False) -> "Model":
         """The model, which predicts files, arrays and PIL images.
 
+        Args:
+            trust_code: As for `autocnn.load`.
+
         Raises:
+            UsageError: When it needs code that is not trusted.
             StudyError: When the model was deleted.
         """
         from autocnn.inference.predict.model import load
 
-        return load(str(self.path), candidate=self.number)
+        return load(str(self.path), candidate=self.number, trust_code=trust_code)
 
     def keras(self) -> "keras.Model":
         """The bare Keras model: uint8 images of its size in, probabilities out.
@@ -135,11 +140,13 @@ class LeaderboardSummary:
         ranked_on: `folds` or `val`.
         header: Names of the columns.
         rows: A row of texts per candidate, best first.
+        meaning: What the columns hold, in a sentence or two.
     """
 
     ranked_on: Literal["folds", "val"]
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    meaning: str
 
 
 class Study:
@@ -224,17 +231,26 @@ got neither. Start one with `autocnn search`.
             return self._folder.read_leaderboard()
         return boards.to_json(self._leaderboard())
 
-    def summary(self) -> LeaderboardSummary:
+    def summary(self, *, wide: bool = False) -> LeaderboardSummary:
         """The leaderboard in short, as `autocnn leaderboard` prints it.
+
+        Args:
+            wide: With more columns than fit 80 characters.
 
         Raises:
             StudyError: While there is none.
         """
         leaderboard = self._leaderboard()
-        header, rows = boards.summary_rows(leaderboard)
-        place = leaderboard.columns.index("cv_mean")
-        has_folds = any(row[place] is not None for row in leaderboard.rows)
-        return LeaderboardSummary("folds" if has_folds else "val", header, rows)
+        header, rows = boards.summary_rows(leaderboard, wide=wide)
+        ranked_on: Literal["folds", "val"] = "folds" if "folds" in header else "val"
+        objective = "the objective"
+        with contextlib.suppress(StudyError):  # the leaderboard can be read without study.json
+            objective = METRICS[self._status().config.objective]
+        how = f"{objective}, mean ± sd over them" if ranked_on == "folds" else objective
+        meaning = f"{ranked_on}: {how}; test: accuracy; gap: accuracy on train less that on val."
+        if any(" =" in row[0] for row in rows):
+            meaning += " 2 =1: test cannot distinguish candidate 2 from candidate 1."
+        return LeaderboardSummary(ranked_on, header, rows, meaning)
 
     @property
     def files(self) -> Mapping[str, Path]:
@@ -316,6 +332,7 @@ got neither. Start one with `autocnn search`.
         candidate: int | None = None,
         to: PathLike | None = None,
         force: bool = False,
+        trust_code: bool = False,
         verbose: bool | None = None,
     ) -> Path:
         """Export a model, check it in a fresh process, and return its folder.
@@ -326,6 +343,8 @@ got neither. Start one with `autocnn search`.
             candidate: Its number; None: the best.
             to: Folder to write; None: in the study.
             force: Replace an earlier export.
+            trust_code: Whether the code of a model with layers of somebody's own, which the study
+                keeps, may run.
             verbose: As for `search`.
 
         Raises:
@@ -347,24 +366,33 @@ got neither. Start one with `autocnn search`.
                 candidate=self.best.number if candidate is None else candidate,
                 to=None if to is None else Path(to),
                 force=force,
+                trust_code=trust_code,
                 observer=observer,
             )
         finally:
             observer.close()
 
     def resume(
-        self, *, verbose: bool | None = None, force_unlock: bool = False, **changes: Unpack[Changes]
+        self,
+        *,
+        verbose: bool | None = None,
+        force_unlock: bool = False,
+        trust_code: bool = False,
+        **changes: Unpack[Changes],
     ) -> "Study":
         """Go on where it was stopped, or with more trials; return this study.
 
         Args:
             verbose: As for `search`.
             force_unlock: Take it from an owner on another host.
+            trust_code: Whether the code of a model of somebody's own, which the study names, may
+                run.
             **changes: The options of `autocnn resume`: `trials` and `budget` are totals of
                 the study, not what is added.
 
         Raises:
             ConfigError: When a change is unknown or out of its range.
+            UsageError: When it needs code that is not trusted.
             StudyError: When another process writes the study, or its data or space changed.
             SearchError: When no trial finished.
             SearchInterrupted: When it was stopped again.
@@ -378,6 +406,7 @@ got neither. Start one with `autocnn search`.
                 show(verbose),
                 changes=values,
                 force_unlock=force_unlock,
+                trust_code=trust_code,
                 interruption=interruption,
             )
         return self
@@ -409,17 +438,18 @@ got neither. Start one with `autocnn search`.
         """
         self._status()
 
-    def load(self, candidate: int | None = None) -> "Model":
+    def load(self, candidate: int | None = None, *, trust_code: bool = False) -> "Model":
         """A candidate's model, which predicts files, arrays and PIL images.
 
         Args:
             candidate: Its number; None: the best.
+            trust_code: As for `autocnn.load`.
 
         Raises:
             StudyError: When there is no such candidate, or its model was deleted.
         """
         chosen = self.best if candidate is None else self._candidate(candidate, self.candidates)
-        return chosen.load()
+        return chosen.load(trust_code=trust_code)
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)

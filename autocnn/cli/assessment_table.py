@@ -1,14 +1,8 @@
-"""An assessment on stdout, drawn with rich."""
+"""An assessment on stdout."""
 
-import textwrap
-from collections.abc import Sequence
-
-from rich.console import Console
-from rich.table import Table
-
-from autocnn.cli.tables import make_console
+from autocnn.cli.tables import Sheet, make_console, print_sheet, print_text
 from autocnn.core.records import Assessment, ClassScores, Interval, SplitScores
-from autocnn.core.wording import METRICS, SET_NAMES, fraction, fraction_interval
+from autocnn.core.wording import METRICS, SET_NAMES, TABLE_PLACES, fraction, fraction_interval
 
 CLASS_COLUMNS = {
     "recall": "sensitivity",
@@ -20,55 +14,53 @@ CLASS_COLUMNS = {
 
 
 def print_assessment(record: Assessment) -> None:
-    """The figures beside the study's, each class, then what it means in words."""
+    """The figures, beside the study's where there are any, each class, and all in words."""
     console = make_console()
-    console.print(_figures(record))
-    console.print(_classes(record.scores))
-    console.print()
+    print_sheet(_figures(record), console)
+    if record.comparisons and record.compared_with is not None:
+        print_sheet(_comparisons(record), console)
+    print_sheet(_classes(record.scores), console)
+    print_text(console, "")
     for sentence in record.sentences:
-        _print_text(console, sentence)
+        print_text(console, sentence)
 
 
-def _figures(record: Assessment) -> Table:
-    title = f"{record.study}, candidate {record.candidate}, on {record.data}"
-    header = [f"here: {record.scores.num_images:,} images [95 %]"]
+def _figures(record: Assessment) -> Sheet:
+    header = ["score", f"here: {record.scores.num_images:,} images"]
+    scored = [record.scores]
     if record.unseen is not None:
-        header.append(f"unseen: {record.unseen.num_images:,} [95 %]")
-    if record.compared_with is not None and record.comparisons:
-        header += [f"{SET_NAMES[record.compared_with]} in the study", "difference", "differs"]
-    compared = {one.metric: one for one in record.comparisons}
-    rows = []
-    for metric, words in METRICS.items():
-        row = [words, _value(record.scores, metric)]
-        if record.unseen is not None:
-            row.append(_value(record.unseen, metric))
-        one = compared.get(metric)
-        if record.comparisons:
-            row += (
-                [
-                    fraction_interval(one.study),
-                    fraction_interval(one.difference),
-                    "yes" if one.is_told_apart else "no",
-                ]
-                if one is not None
-                else ["-", "-", "-"]
-            )
-        rows.append(row)
-    return _table(title, ("score", *header), rows)
+        header.append(f"unseen: {record.unseen.num_images:,}")
+        scored.append(record.unseen)
+    rows = [
+        [words, *(_show(one.intervals.get(name), getattr(one.scores, name)) for one in scored)]
+        for name, words in METRICS.items()
+    ]
+    title = f"{record.study}, candidate {record.candidate}, on {record.data} [95 %]"
+    return Sheet(title, header, rows, text=("score",))
 
 
-def _classes(scores: SplitScores) -> Table:
+def _comparisons(record: Assessment) -> Sheet:
+    assert record.compared_with is not None
+    header = ("score", f"{SET_NAMES[record.compared_with]} in the study", "difference", "differs")
+    rows = [
+        (
+            METRICS[one.metric],
+            _show(one.study, None),
+            fraction_interval(one.difference, places=TABLE_PLACES, sign=True),
+            "yes" if one.is_told_apart else "no",
+        )
+        for one in record.comparisons
+    ]
+    return Sheet("Beside the study [95 %]", header, rows, text=("score",))
+
+
+def _classes(scores: SplitScores) -> Sheet:
     rows = [
         [one.label, f"{one.num_images:,}", *(_class_value(one, name) for name in CLASS_COLUMNS)]
         for one in scores.classes
     ]
-    return _table(
-        "Each class against the rest [95 %]", ("class", "images", *CLASS_COLUMNS.values()), rows
-    )
-
-
-def _value(scores: SplitScores, metric: str) -> str:
-    return _show(scores.intervals.get(metric), getattr(scores.scores, metric))
+    header = ("class", "images", *CLASS_COLUMNS.values())
+    return Sheet("Each class against the rest [95 %]", header, rows, text=("class",))
 
 
 def _class_value(scores: ClassScores, name: str) -> str:
@@ -76,20 +68,6 @@ def _class_value(scores: ClassScores, name: str) -> str:
 
 
 def _show(interval: Interval | None, value: float | None) -> str:
-    return fraction(value) if interval is None else fraction_interval(interval)
-
-
-def _table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    table = Table(title=title.replace("[", r"\["), title_justify="left")
-    for number, name in enumerate(header):
-        table.add_column(
-            name.replace("[", r"\["), justify="right" if number else "left", overflow="fold"
-        )
-    for row in rows:
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
-    return table
-
-
-def _print_text(console: Console, text: str) -> None:
-    for line in textwrap.wrap(text, min(console.width, 100), break_on_hyphens=False):
-        console.print(line, markup=False)
+    if interval is None:
+        return fraction(value, places=TABLE_PLACES)
+    return fraction_interval(interval, places=TABLE_PLACES)

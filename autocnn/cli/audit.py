@@ -40,6 +40,7 @@ def command(data: str, split_out: Path | None, as_json: bool, quiet: bool, **fla
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.api import audit
     from autocnn.cli.audit_table import print_audit
+    from autocnn.cli.tables import echo
 
     found = audit(data, split_out=split_out, verbose=not quiet, **flags)
     if as_json:
@@ -47,7 +48,7 @@ def command(data: str, split_out: Path | None, as_json: bool, quiet: bool, **fla
     else:
         print_audit(found.record)
     for line in found.split_notes:
-        click.echo(line, err=True)
+        echo(line, err=True)
     if found.split_path is not None:
-        click.echo(f"split: {found.split_path}", err=as_json)
+        echo(f"split: {found.split_path}", err=as_json)
     return 0

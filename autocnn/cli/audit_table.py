@@ -1,14 +1,10 @@
-"""The audit of a data set on stdout, drawn with rich."""
+"""The audit of a data set on stdout."""
 
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from rich.console import Console
-from rich.table import Table
-
-from autocnn.cli.tables import make_console
+from autocnn.cli.tables import Sheet, make_console, print_sheet, print_text
 from autocnn.core.records import SPLITS, AuditReport, CopyCounts
-from autocnn.core.wording import first_few, fraction
+from autocnn.core.wording import TABLE_PLACES, first_few, fraction
 
 MOST_ROWS = 5
 """Rows of a list of files; the rest is in `--json`."""
@@ -17,35 +13,22 @@ MOST_ROWS = 5
 def print_audit(report: AuditReport) -> None:
     """Tables of what was found, then the warnings in words."""
     console = make_console()
-    for table in _tables(report):
-        console.print(table)
-    console.print()
+    for sheet in _sheets(report):
+        print_sheet(sheet, console)
+    print_text(console, "")
     for note in report.notes:
-        _print_text(console, note)
+        print_text(console, note)
     if not report.warnings:
-        _print_text(console, "No warnings.")
+        print_text(console, "No warnings.")
     for number, warning in enumerate(report.warnings, start=1):
-        _print_text(console, f"Warning {number}: {warning}")
+        print_text(console, f"Warning {number}: {warning}")
 
 
-def _print_text(console: Console, text: str) -> None:
-    for line in textwrap.wrap(text, min(console.width, 100), break_on_hyphens=False):
-        console.print(line, markup=False)
-
-
-def _tables(report: AuditReport) -> Iterator[Table]:
-    counts = [
-        (
-            split,
-            *map(_number, report.counts[split].values()),
-            _number(sum(report.counts[split].values())),
-        )
-        for split in SPLITS
-    ]
-    yield _table(f"Images of {report.source}", ("split", *report.class_names, "all"), counts)
+def _sheets(report: AuditReport) -> Iterator[Sheet]:
+    yield _counts(report)
     files = list(_files(report))
     if files:
-        yield _table("Files", ("what", "images", "which"), files, text=("what", "which"))
+        yield Sheet("Files", ("what", "images", "which"), files, text=("what", "which"))
     if report.all_copies.groups:
         yield _copies(report)
     if report.label_conflicts:
@@ -54,21 +37,34 @@ def _tables(report: AuditReport) -> Iterator[Table]:
             for conflict in report.label_conflicts[:MOST_ROWS]
         ]
         title = f"Copies with different labels: {len(report.label_conflicts):,}"
-        yield _table(title, ("labels", "images"), rows, text=("labels", "images"))
+        yield Sheet(title, ("labels", "images"), rows, text=("labels", "images"))
     if report.shortcuts:
         shortcuts = [
             (
                 f"{s.predicts} {s.target}",
-                fraction(s.auc, places=3),
+                fraction(s.auc, places=TABLE_PLACES),
                 s.fact,
-                fraction(s.fact_auc, places=3),
+                fraction(s.fact_auc, places=TABLE_PLACES),
                 "yes" if s.is_warning else "",
             )
             for s in report.shortcuts
         ]
         header = ("predicted", "AUC", "telling fact", "its AUC", "warning")
         title = "What facts about the files predict (AUC 0.5: nothing)"
-        yield _table(title, header, shortcuts, text=("predicted", "telling fact", "warning"))
+        yield Sheet(title, header, shortcuts, text=("predicted", "telling fact", "warning"))
+
+
+def _counts(report: AuditReport) -> Sheet:
+    """A row per class, however many there are."""
+    per_class = {
+        name: [report.counts[split][name] for split in SPLITS] for name in report.class_names
+    }
+    totals = [sum(report.counts[split].values()) for split in SPLITS]
+    rows = [
+        (name, *map(_number, numbers), _number(sum(numbers)))
+        for name, numbers in (*per_class.items(), ("all", totals))
+    ]
+    return Sheet(f"Images of {report.source}", ("class", *SPLITS, "all"), rows, text=("class",))
 
 
 def _files(report: AuditReport) -> Iterator[tuple[str, str, str]]:
@@ -94,7 +90,7 @@ def _files(report: AuditReport) -> Iterator[tuple[str, str, str]]:
             yield f"{what} {value}", _number(sum(per_class.values())), classes
 
 
-def _copies(report: AuditReport) -> Table:
+def _copies(report: AuditReport) -> Sheet:
     exact, every = report.byte_copies, report.all_copies
 
     def row(name: str, field: str) -> tuple[str, str, str]:
@@ -113,27 +109,11 @@ def _copies(report: AuditReport) -> Table:
             rows.append((f"  {name}", pair[0], pair[1]))
     rows.append(row("val images with a copy in train", "val_images_in_train"))
     header = ("copies", "equal files", "with equal pixels and near copies")
-    return _table("Copies", header, rows)
+    return Sheet("Copies", header, rows, text=("copies",))
 
 
 def _of_class(report: AuditReport, counts: CopyCounts, name: str) -> str:
     return f"{counts.test_images_in_train_by_class[name]:,} of {report.counts['test'][name]:,}"
-
-
-def _table(
-    title: str,
-    header: Sequence[str],
-    rows: Sequence[Sequence[str]],
-    *,
-    text: Sequence[str] | None = None,
-) -> Table:
-    table = Table(title=title, title_justify="left")
-    left = header[:1] if text is None else text
-    for name in header:
-        table.add_column(name, justify="left" if name in left else "right", overflow="fold")
-    for row in rows:
-        table.add_row(*(cell.replace("[", r"\[") for cell in row))
-    return table
 
 
 def _number(count: int) -> str:

@@ -37,10 +37,11 @@ def command(study: str | None, port: int, host: str, results: Path) -> int:
       autocnn dashboard mine --port 0
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.api import Study
+    from autocnn.cli.tables import echo
 
     found = Study.find(study, results=results)
     with found.dashboard(port=port, host=host) as server:
-        click.echo(f"{found.name}: {server.url}   (Ctrl-C ends it)")
+        echo(f"{found.name}: {server.url}   (Ctrl-C ends it)")
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever(poll_interval=0.1)
     return 0

@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from autocnn.cli.options import results_option, setting
+from autocnn.cli.options import results_option, setting, trust_option
 from autocnn.cli.words import DataPlace, ModelPlace
 from autocnn.core.wording import count
 
@@ -31,6 +31,7 @@ from autocnn.core.wording import count
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json in place of the tables.")
 @setting("cache_dir")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
+@trust_option
 @results_option
 def command(
     model: str,
@@ -41,6 +42,7 @@ def command(
     as_json: bool,
     cache_dir: Path | None,
     quiet: bool,
+    trust_code: bool,
     results: Path,
 ) -> int:
     """Score MODEL on the labelled images of DATA, as a study scores its candidates on test.
@@ -49,7 +51,8 @@ def command(
     folder of class folders, a CSV, an .npz or built in, as for a search. Classes are matched
     by name; some may be missing. Every figure has its 95 % interval, by group: copies and
     images of one named group count together. Figures are compared with those of the study's
-    test split, and copies of the study's training images are found and left out of that.
+    test split, and copies of the study's training images, near copies too where these are
+    still there, are found and left out of that.
 
     Unreadable images are named and left out: a warning. An unknown class is an error (3).
 
@@ -61,6 +64,7 @@ def command(
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.api import evaluate
     from autocnn.cli.assessment_table import print_assessment
+    from autocnn.cli.tables import echo
 
     found = evaluate(
         model,
@@ -70,15 +74,16 @@ def command(
         to=to or True,
         results=results,
         cache_dir=cache_dir,
+        trust_code=trust_code,
         verbose=not quiet,
     )
     record = found.record
     if record.unreadable:
         left_out = count(len(record.unreadable), "unreadable image")
-        click.echo(f"Warning: {left_out} of {data} left out.", err=True)
+        echo(f"Warning: {left_out} of {data} left out.", err=True)
     if as_json:
         click.echo(record.model_dump_json(indent=1))
     else:
         print_assessment(record)
-    click.echo(f"evaluation: {found.path}", err=as_json)
+    echo(f"evaluation: {found.path}", err=as_json)
     return 0

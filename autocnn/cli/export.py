@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from autocnn.cli.options import results_option
+from autocnn.cli.options import results_option, trust_option
 from autocnn.cli.words import FormatName, StudyName
 from autocnn.core.records import ExportFormat, Precision
 
@@ -35,6 +35,7 @@ from autocnn.core.records import ExportFormat, Precision
     "--force", is_flag=True, help="Replace an export that is there; nothing else is ever replaced."
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
+@trust_option
 @results_option
 def command(
     study: str | None,
@@ -44,6 +45,7 @@ def command(
     to: Path | None,
     force: bool,
     quiet: bool,
+    trust_code: bool,
     results: Path,
 ) -> int:
     """Make a folder with a finished model of STUDY that works elsewhere, alone.
@@ -60,14 +62,21 @@ def command(
       autocnn export mine --format litert --precision int8 --to phone/
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.api import Study, read_metadata
+    from autocnn.cli.tables import echo
 
     path = Study.find(study, results=results).export(
-        format, precision=precision, candidate=candidate, to=to, force=force, verbose=not quiet
+        format,
+        precision=precision,
+        candidate=candidate,
+        to=to,
+        force=force,
+        trust_code=trust_code,
+        verbose=not quiet,
     )
     parity = read_metadata(path).parity
-    click.echo(path)
+    echo(path)
     if parity is not None:
-        click.echo(
+        echo(
             f"{parity.runtime}: {parity.num_images:,} {parity.images} images, largest difference "
             f"{parity.largest_difference:.1e}, agreement {parity.agreement:.4f}"
         )

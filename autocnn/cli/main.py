@@ -120,6 +120,10 @@ def run(arguments: list[str]) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _say(*lines: str) -> None:
-    for line in lines:
-        click.echo(line, err=True)
+def _say(*texts: str) -> None:
+    """Names of files and classes stand in messages: they must not steer a terminal."""
+    from autocnn.core.wording import visible  # what an error needs, --help does not
+
+    for text in texts:
+        for line in text.split("\n"):
+            click.echo(visible(line), err=True)

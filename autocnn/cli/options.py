@@ -147,6 +147,13 @@ def _shown_default(field: str, info: FieldInfo) -> str:
     return f"{info.default:g}GB" if field.endswith("_gb") else str(info.default)
 
 
+trust_option = click.option(
+    "--trust-code",
+    is_flag=True,
+    help="Run the code that comes with a model of somebody's own. Read it first: it can do "
+    "whatever you can.",
+)
+
 results_option = click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),

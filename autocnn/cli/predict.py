@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from autocnn.cli.options import results_option
+from autocnn.cli.options import results_option, trust_option
 from autocnn.cli.words import FilePlace, ModelPlace
 
 EXIT_UNREADABLE = 3
@@ -34,8 +34,8 @@ EXIT_UNREADABLE = 3
     "--max-error",
     metavar="RATE",
     type=click.FloatRange(0, 1),
-    help="Say `unsure` so often that at most this share of the answers is wrong, as 0.01, judged "
-    "on images of the study that the model had not seen.  [never]",
+    help="Say `unsure` so often that at most this share of the answers is wrong, as 0.01, with "
+    "95 % confidence by images of the study that the model had not seen.  [never]",
 )
 @click.option(
     "--explain",
@@ -46,6 +46,7 @@ EXIT_UNREADABLE = 3
 )
 @click.option("--candidate", type=click.IntRange(1), help="Candidate of a study.  [1, the best]")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
+@trust_option
 @results_option
 def command(
     model: str,
@@ -58,6 +59,7 @@ def command(
     explain: Path | None,
     candidate: int | None,
     quiet: bool,
+    trust_code: bool,
     results: Path,
 ) -> int:
     """Predict images with MODEL: a study (a name under --results, or a path), a candidate's
@@ -67,7 +69,8 @@ def command(
     is expanded here, so that it may match a million files. Images are read as the study read
     its own: any size, PNG, JPEG, GIF, BMP, TIFF or WebP, turned as their EXIF says.
 
-    Rows come in the order of the images: path, label, probability, unlike, error, p.<class>.
+    Rows come in the order of the images: path, predicted, probability, unsure, unlike, error,
+    p.<class>. `unsure` marks what --unsure or --max-error withholds: `predicted` still has it.
     `unlike` marks what resembles the training images less than 99 % of the val images do: the
     answer is then a guess about something that the model does not know. A file that cannot be
     read is a row with an error; the others are predicted, and the exit code is 3.
@@ -80,6 +83,7 @@ def command(
     """  # noqa: D205, D301 - click joins the lines, and wants the backspace character itself
     from autocnn.api import predict
     from autocnn.cli.predictions_table import print_summary
+    from autocnn.cli.tables import echo
 
     if as_csv and as_json:
         raise click.UsageError("--csv and --json cannot be given together.")
@@ -99,10 +103,11 @@ def command(
         explain=explain,
         candidate=candidate,
         results=results,
+        trust_code=trust_code,
         verbose=not (quiet or is_mixed),
     )
     if to is not None:
-        click.echo(to)
+        echo(to)
     elif stream is None:
         print_summary(summary)
     return EXIT_UNREADABLE if summary.num_errors else 0

@@ -48,6 +48,7 @@ def command(
       autocnn report mine --format md
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.api import Study
+    from autocnn.cli.tables import echo
 
-    click.echo(Study.find(study, results=results).report(format, images=images, to=to))
+    echo(Study.find(study, results=results).report(format, images=images, to=to))
     return 0

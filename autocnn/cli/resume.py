@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from autocnn.cli.options import results_option, setting
+from autocnn.cli.options import results_option, setting, trust_option
 from autocnn.cli.words import StudyName
 
 BEFORE = "as before"
@@ -33,9 +33,15 @@ BEFORE = "as before"
     help="Take over a study that a process on another host seems to write.",
 )
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
+@trust_option
 @results_option
 def command(
-    study: str | None, results: Path, force_unlock: bool, quiet: bool, **changes: Any
+    study: str | None,
+    results: Path,
+    force_unlock: bool,
+    trust_code: bool,
+    quiet: bool,
+    **changes: Any,
 ) -> int:
     """Go on with STUDY where it was stopped: a name under --results, a path, or the newest.
 
@@ -53,7 +59,7 @@ def command(
     from autocnn.cli.tables import print_leaderboard, print_study_files
 
     resumed = Study.find(study, results=results).resume(
-        verbose=not quiet, force_unlock=force_unlock, **changes
+        verbose=not quiet, force_unlock=force_unlock, trust_code=trust_code, **changes
     )
     print_leaderboard(resumed)
     print_study_files(resumed)

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import click
-from rich.table import Table
 
 from autocnn.api import KNOBS, SearchSpace, format_value, is_path, list_spaces, load_space
-from autocnn.cli.tables import make_console
+from autocnn.cli.tables import Sheet, make_console, print_sheet, print_text
 from autocnn.cli.words import SpaceName
 
 OWN_MEANING = "read by a model of your own (--model)"
@@ -35,38 +34,37 @@ def command(name: str | None) -> int:
 
 def print_spaces(spaces: Sequence[SearchSpace]) -> None:
     """One line per space."""
-    table = Table(title="Search spaces", title_justify="left")
-    for title in ("name", "parameters", "epochs", "what it is for"):
-        table.add_column(title, justify="right" if title in ("parameters", "epochs") else "left")
-    for space in spaces:
-        row = (space.name, str(len(space.parameters)), str(space.epochs), space.description)
-        table.add_row(*row)
-    make_console().print(table)
+    header = ("name", "parameters", "epochs", "what it is for")
+    rows = [
+        (space.name, str(len(space.parameters)), str(space.epochs), space.description)
+        for space in spaces
+    ]
+    print_sheet(Sheet("Search spaces", header, rows, text=("what it is for",), names=("name",)))
 
 
 def print_space(space: SearchSpace) -> None:
-    """Every parameter of a space: values, condition, start, meaning."""
+    """Every parameter of a space: values with their condition, start, meaning."""
     console = make_console()
-    console.print(f"{space.name}: {space.description}", markup=False, highlight=False)
-    table = Table(caption=f"At most {space.epochs} epochs per trial.", caption_justify="left")
-    for title in ("group", "parameter", "values", "only when", "start", "meaning"):
-        table.add_column(title, overflow="fold")
-    group = ""
+    print_text(console, f"{space.name}: {space.description}")
+    rows, group = [], ""
     for parameter in space.parameters:
         conditions = [
-            f"{c.parent}: {', '.join(format_value(value) for value in c.values)}"
+            f"only when {c.parent}: {', '.join(format_value(value) for value in c.values)}"
             for c in parameter.when
         ]
         starts = [
             format_value(point[parameter.name]) for point in space.start if parameter.name in point
         ]
-        table.add_row(
-            "" if parameter.group == group else parameter.group,
-            parameter.name,
-            str(parameter),
-            "\n".join(conditions),
-            ", ".join(dict.fromkeys(starts)),
-            KNOBS[parameter.name].meaning if parameter.name in KNOBS else OWN_MEANING,
+        rows.append(
+            (
+                "" if parameter.group == group else parameter.group,
+                parameter.name,
+                "; ".join([str(parameter), *conditions]),
+                ", ".join(dict.fromkeys(starts)),
+                KNOBS[parameter.name].meaning if parameter.name in KNOBS else OWN_MEANING,
+            )
         )
         group = parameter.group
-    console.print(table)
+    header = ("group", "parameter", "values", "start", "meaning")
+    print_sheet(Sheet("", header, rows, text=header[2:], names=header[:2], keys=2), console)
+    print_text(console, f"At most {space.epochs} epochs per trial.")

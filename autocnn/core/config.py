@@ -284,9 +284,12 @@ def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> Stu
             counts, with the space that stands beside it and without its name.
 
     Raises:
-        ConfigError: When the file cannot be read, or a value breaks its rule.
+        ConfigError: When the file cannot be read, a value breaks its rule, or a study.json names
+            a model of somebody's own that the flags do not name.
     """
-    return _check(_read_file(file) if file is not None else {}, flags, file=file)
+    has_model = flags.get("model") is not None
+    values = {} if file is None else _read_file(file, has_model=has_model)
+    return _check(values, flags, file=file)
 
 
 def change_config(config: StudyConfig, flags: Mapping[str, Any]) -> StudyConfig:
@@ -330,7 +333,7 @@ def _explain(error: ValidationError, flags: Mapping[str, Any], file: Path | None
     return ConfigError(Text(f"{{1}} {rule}, got {{0!r}}.", got, where), remedy=remedy)
 
 
-def _read_file(file: Path) -> dict[str, Any]:
+def _read_file(file: Path, *, has_model: bool) -> dict[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -346,6 +349,12 @@ def _read_file(file: Path) -> dict[str, Any]:
     if isinstance(data, dict) and "config" in data:
         data = data["config"]
         if isinstance(data, dict):
+            if data.get("model") is not None and not has_model:
+                # A study may come from anybody: what it names is not run because it names it.
+                raise ConfigError(
+                    Text("{0}: its {model} must be given again, got none.", file),
+                    remedy=Text("If you trust that code: {model:{0}}.", data["model"]),
+                )
             space = file.with_name("space.yaml")
             data = {**data, "name": None, "fork": None}
             data |= {"space": str(space)} if space.exists() else {}

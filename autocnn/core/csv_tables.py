@@ -1,8 +1,13 @@
-"""Records as tables: the columns and rows of a study's CSV files, and how a cell is written."""
+"""Records as tables: the columns and rows of a study's CSV files, how a cell is written and read.
+
+Names of classes and files are other people's text. What a spreadsheet would run as a formula gets
+an apostrophe in front, which `read_csv` takes away.
+"""
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 
 from autocnn.core.records import EpochScore, ParamValue, TrialRecord
 
@@ -29,6 +34,12 @@ TRIAL_COLUMNS = (
 )
 
 SPLIT_COLUMNS = ("path", "label", "group", "split", "sha256")
+
+_FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
+"""How a text begins that a spreadsheet may run, behind any apostrophes of its own; the last four
+are the full-width signs."""
+
+_NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 _METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "log_loss")
 
@@ -102,6 +113,40 @@ def csv_lines(rows: Iterable[Sequence[Cell]]) -> str:
     return "".join([_csv_line([measured(value) for value in row]) for row in rows])
 
 
+def read_csv(text: str) -> Iterator[list[str]]:
+    r"""The lines of a CSV text, header first, each cell as it was before it was written.
+
+    Args:
+        text: As `to_csv` and `csv_lines` write it, or any other CSV.
+
+    >>> list(read_csv(to_csv(["path", "label"], [["=1+1.png", "-1"], ["'@", "'a"]])))
+    [['path', 'label'], ['=1+1.png', '-1'], ["'@", "'a"]]
+    """
+    for row in csv.reader(io.StringIO(text, newline="")):
+        yield [read_cell(cell) for cell in row]
+
+
+def read_cell(cell: str) -> str:
+    """A cell of a CSV file as it was before `safe_cell`.
+
+    >>> read_cell("'=1+1"), read_cell("'a"), read_cell("=1+1")
+    ('=1+1', "'a", '=1+1')
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def safe_cell(text: str) -> str:
+    """A text that no spreadsheet runs; numbers stay as they are.
+
+    >>> safe_cell("=1+1"), safe_cell("-a"), safe_cell("-1.5"), safe_cell("a=b"), safe_cell("'=a")
+    ("'=1+1", "'-a", '-1.5', 'a=b', "''=a")
+
+    Source:
+        OWASP, CSV Injection.
+    """
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
 def measured(value: Cell) -> Cell:
     """A measured number to nine significant digits, as every table has it; others as they are.
 
@@ -114,6 +159,11 @@ def measured(value: Cell) -> Cell:
 def _csv_line(row: Sequence[Cell]) -> str:
     """One line. With the default end of a line, the writer quotes every line break in a cell."""
     text = io.StringIO()
-    cells = [str(value).lower() if isinstance(value, bool) else value for value in row]
-    csv.writer(text).writerow(cells)
+    csv.writer(text).writerow([_written(value) for value in row])
     return text.getvalue().removesuffix("\r\n") + "\n"
+
+
+def _written(value: Cell) -> Cell:
+    if isinstance(value, str):
+        return safe_cell(value)
+    return str(value).lower() if isinstance(value, bool) else value

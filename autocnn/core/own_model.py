@@ -18,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from autocnn.core.errors import ConfigError, StudyChangedError, Text
+from autocnn.core.errors import ConfigError, StudyChangedError, StudyError, Text
 
 Build = Callable[..., Any]
 """(params, image_shape, num_classes) to a keras.Model."""
@@ -255,10 +255,16 @@ def kept_own_model(
     Returns:
         None for autocnn's networks, and where the study keeps no copy. Before its models are
         loaded, `register` it.
+
+    Raises:
+        StudyError: When a file's path leaves the folder.
     """
     name = kept_name(text, files)
     if text is None or name is None:
         return None
+    for one in files or ():
+        if Path(one).is_absolute() or ".." in Path(one).parts:
+            raise StudyError(f"{copies}: files of a model must stay in this folder, got {one!r}.")
     return OwnModel((copies / name).resolve(), text.rpartition(":")[2], dict(files or {}))
 
 

@@ -1,11 +1,12 @@
 """How numbers, times and names are written for people, on every face: the one place for it.
 
-Two styles of a score stand side by side: a fraction with four decimals, for terminals, tables
-and sentences (`fraction`, `fraction_interval`), and a percentage with one, for the page and the
-model card (`percent`, `percent_interval`, `points`).
+Two styles of a score stand side by side: a fraction, with four decimals in sentences and three in
+the tables of a terminal (`fraction`, `fraction_interval`), and a percentage with one, for the page
+and the model card (`percent`, `percent_interval`, `points`).
 """
 
 import datetime
+import unicodedata
 from collections.abc import Sequence
 
 from autocnn.core.records.scores import Interval, ScoredSet
@@ -40,6 +41,9 @@ METRICS = {
     "ece": "calibration error",
 }
 """Scores, as people call them."""
+
+TABLE_PLACES = 3
+"""Decimals of a fraction in a table on a terminal: five such columns fit 80 characters."""
 
 _FINEST = 4
 """Most decimals of a percentage."""
@@ -335,6 +339,30 @@ def first_few(items: Sequence[str], *, limit: int = _MOST_NAMED) -> str:
     """
     shown = ", ".join(items[:limit])
     return shown if len(items) <= limit else f"{shown} and {len(items) - limit:,} more"
+
+
+def visible(text: str) -> str:
+    r"""A text of somebody else's that cannot steer a terminal, nor break a line.
+
+    What does not print becomes a replacement character: control bytes, line ends, marks that turn
+    the direction of writing, bytes of file names that are no UTF-8.
+
+    >>> print(ascii(visible("a\x1b[31m\nb")))
+    'a\ufffd[31m\ufffdb'
+    >>> visible("12\N{NO-BREAK SPACE}min") == "12\N{NO-BREAK SPACE}min"
+    True
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if _is_shown(sign) else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def _is_shown(sign: str) -> bool:
+    # Python takes other spaces, and the joiners of Persian and of emoji, for not printable.
+    is_space = unicodedata.category(sign) == "Zs"
+    return (
+        sign.isprintable() or is_space or sign in "\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+    )
 
 
 def capital(sentence: str) -> str:

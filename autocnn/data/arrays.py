@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -17,11 +17,18 @@ from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import Channels
 from autocnn.data.cache import ENTRY_FILE, ArrayCache, InUse
-from autocnn.data.decode import decode_image, pillow_quiet, read_size
+from autocnn.data.decode import (
+    Levels,
+    ValueRange,
+    choose_levels,
+    decode_image,
+    pillow_quiet,
+    read_size,
+)
 from autocnn.data.sources.open import num_threads
 from autocnn.data.table import ImageTable
 
-FORMAT = 1
+FORMAT = 2
 """Raised when decoding changes what comes out, so that old entries are not reused."""
 
 SMALL_SIDE, LARGEST_SIDE, SIDE_STEP, SAMPLE = 32, 96, 8, 500
@@ -38,6 +45,7 @@ class DecodedImages:
         unreadable: Index in the table -> why it could not be decoded; its row is black.
         rows: (n,) int64, index in the table -> row of the array, -1 when unreadable.
         coloured: Indices in the table of images with colour, where `auto` looked for them.
+        levels: Values that became 0 and 255 in images of more than 8 bits; None: there are none.
         in_use: Keeps the file from being deleted by other studies.
     """
 
@@ -46,6 +54,7 @@ class DecodedImages:
     unreadable: Mapping[int, str]
     rows: NDArray[np.int64]
     coloured: tuple[int, ...]
+    levels: Levels | None
     in_use: InUse = field(repr=False)
 
     @property
@@ -100,7 +109,9 @@ def decode_images(
     rows = np.arange(len(table), dtype=np.int64)
     rows[list(found.unreadable)] = -1
     path = cache.entry_dir(key) / ARRAY_FILE
-    return DecodedImages(path, found.shape[1:], found.unreadable, rows, found.coloured, in_use)
+    return DecodedImages(
+        path, found.shape[1:], found.unreadable, rows, found.coloured, found.levels, in_use
+    )
 
 
 def choose_image_size(table: ImageTable) -> int:
@@ -129,6 +140,7 @@ class _Entry(NamedTuple):
     shape: tuple[int, int, int, int]
     unreadable: Mapping[int, str]
     coloured: tuple[int, ...]
+    levels: Levels | None
 
 
 def _key(table: ImageTable, image_size: int, channels: Channels) -> str:
@@ -145,12 +157,13 @@ def _read_entry(folder: Path) -> _Entry | None:
         array = np.load(folder / ARRAY_FILE, mmap_mode="r")
         unreadable = {int(index): str(reason) for index, reason in data["unreadable"].items()}
         coloured = tuple(int(index) for index in data["coloured"])
+        levels = None if data["levels"] is None else (data["levels"][0], data["levels"][1])
         if array.shape != tuple(data["shape"]) or array.dtype != np.uint8:
             return None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
         return None
     num_images, height, width, num_channels = array.shape
-    return _Entry((num_images, height, width, num_channels), unreadable, coloured)
+    return _Entry((num_images, height, width, num_channels), unreadable, coloured, levels)
 
 
 def _build(
@@ -162,40 +175,75 @@ def _build(
     observer: Observer,
 ) -> None:
     """Decode everything into `folder`."""
+    ranges: list[ValueRange] = []
+    decoder = _Decoder(table, image_size, channels, observer)
+    entry = _write_array(decoder, folder, cache, note=ranges.append)
+    levels = choose_levels(ranges)
+    if any(choose_levels([one]) != levels for one in ranges):  # else that is what was written
+        entry = _write_array(replace(decoder, levels=levels), folder, cache)
+    with cache.errors_explained():
+        (folder / ENTRY_FILE).write_text(json.dumps({**entry, "levels": levels}), "utf-8")
+
+
+@dataclass(frozen=True)
+class _Decoder:
+    """How the images of a table are decoded.
+
+    Attributes:
+        levels: For those of more than 8 bits; None: each by itself.
+    """
+
+    table: ImageTable
+    image_size: int
+    channels: Channels
+    observer: Observer
+    levels: Levels | None = None
+
+    def decode_all(self, note: Callable[[ValueRange], None] | None) -> Iterator[Pixels | str]:
+        """The images in order; a string is the reason why one is unreadable."""
+
+        def decode(index: int) -> Pixels | str:
+            try:
+                return decode_image(
+                    self.table.open(index),
+                    side=self.image_size,
+                    channels=self.channels,
+                    levels=self.levels,
+                    note=note,
+                )
+            except DataError as error:
+                return error.message
+
+        total = len(self.table)
+        threads = num_threads()
+        batch = 32 * threads  # decoded at once and then written: what bounds the memory
+        self.observer.stage("decode", total=total, unit="images")
+        with pillow_quiet(), ThreadPoolExecutor(threads) as pool:
+            for start in range(0, total, batch):
+                stop = min(start + batch, total)
+                yield from pool.map(decode, range(start, stop))
+                self.observer.advance(stop - start)
+
+
+def _write_array(
+    decoder: _Decoder,
+    folder: Path,
+    cache: ArrayCache,
+    note: Callable[[ValueRange], None] | None = None,
+) -> dict[str, object]:
+    """Write the array, and return what is known of it."""
     unreadable: dict[int, str] = {}
     coloured: list[int] = []
-    observer.stage("decode", total=len(table), unit="images")
-    with _ArrayWriter(folder, len(table), image_size, channels, cache) as writer:
-        for index, decoded in enumerate(_decode_all(table, image_size, channels, observer)):
+    size, channels = decoder.image_size, decoder.channels
+    with _ArrayWriter(folder, len(decoder.table), size, channels, cache) as writer:
+        for index, decoded in enumerate(decoder.decode_all(note)):
             if isinstance(decoded, str):
                 unreadable[index] = decoded
             elif channels == "auto" and decoded.shape[2] > 1:
                 coloured.append(index)
             writer.append(None if isinstance(decoded, str) else decoded)
         shape = writer.shape
-    entry = {"shape": shape, "unreadable": unreadable, "coloured": coloured}
-    with cache.errors_explained():
-        (folder / ENTRY_FILE).write_text(json.dumps(entry), "utf-8")
-
-
-def _decode_all(
-    table: ImageTable, image_size: int, channels: Channels, observer: Observer
-) -> Iterator[Pixels | str]:
-    """The images in order; a string is the reason why one is unreadable."""
-
-    def decode(index: int) -> Pixels | str:
-        try:
-            return decode_image(table.open(index), side=image_size, channels=channels)
-        except DataError as error:
-            return error.message
-
-    threads = num_threads()
-    batch = 32 * threads  # decoded at once and then written: what bounds the memory
-    with pillow_quiet(), ThreadPoolExecutor(threads) as pool:
-        for start in range(0, len(table), batch):
-            stop = min(start + batch, len(table))
-            yield from pool.map(decode, range(start, stop))
-            observer.advance(stop - start)
+    return {"shape": shape, "unreadable": unreadable, "coloured": coloured}
 
 
 class _ArrayWriter:

@@ -5,19 +5,21 @@ What is decided here, once for training and for prediction:
 - The type is judged by content, never by the name: a PNG named .jpg is read, a text is not.
 - The image is stretched to the square with an antialiasing triangle filter.
 - Transparent pixels are laid on black.
-- Values of more than 8 bits (16-bit PNG and TIFF, 32-bit integers) are scaled by the
-  smallest of 8, 10, 12, 14 and 16 bits that holds the image's maximum. Pillow gives
-  16-bit *colour* images as 8 bits already: there the lower byte is gone.
-- Floats in 0..1 are times 255, in 0..255 kept; any other float or 32-bit range is
-  stretched from its minimum..maximum to 0..255.
+- Values of more than 8 bits (16-bit PNG and TIFF, 32-bit integers, floats) are scaled by one
+  pair of *levels* per data set, so that equal values stay equal from image to image: what
+  becomes 0 and what 255. `choose_levels` takes the smallest of 8, 10, 12, 14 and 16 bits that
+  holds all of them; floats in 0..1 are times 255, in 0..255 kept; any other range is stretched
+  from its minimum..maximum. An image on its own has levels of its own.
+- Pillow gives 16-bit *colour* images as 8 bits already: there the lower byte is gone.
 - Of an animation or a stack, the first frame counts. EXIF orientation is applied.
 """
 
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -57,6 +59,9 @@ chroma, and a grey photo saved as RGB comes back with differences of 1 or 2."""
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 
+Levels = tuple[float, float]
+"""Values of more than 8 bits that become 0 and 255."""
+
 # What Pillow's plug-ins let through on broken files, besides OSError.
 _BROKEN = (
     OSError,
@@ -79,8 +84,43 @@ _BROKEN = (
 )
 
 
+@dataclass(frozen=True)
+class ValueRange:
+    """The smallest and the largest value of an image with more than 8 bits."""
+
+    low: float
+    high: float
+    is_float: bool
+
+
+def choose_levels(ranges: Sequence[ValueRange]) -> Levels | None:
+    """The values that become 0 and 255 in all images of a data set; None of none.
+
+    >>> choose_levels([ValueRange(3, 900, False), ValueRange(0, 4000, False)])
+    (0, 4095)
+    >>> choose_levels([ValueRange(-1000, 900, False), ValueRange(0, 2000, False)])
+    (-1000, 2000)
+    >>> choose_levels([ValueRange(0.0, 0.5, True)])
+    (0, 1)
+    """
+    if not ranges:
+        return None
+    low, high = min(one.low for one in ranges), max(one.high for one in ranges)
+    has_floats = any(one.is_float for one in ranges)
+    if low < 0 or high >= 2 ** BIT_DEPTHS[-1] or (has_floats and high > 255):
+        return low, high
+    if all(one.is_float for one in ranges) and high <= 1:
+        return 0, 1
+    return 0, 2 ** next(bits for bits in BIT_DEPTHS if high < 2**bits) - 1
+
+
 def decode_image(
-    image: Path | Pixels | Image.Image, *, side: int, channels: Channels = "auto"
+    image: Path | Pixels | Image.Image,
+    *,
+    side: int,
+    channels: Channels = "auto",
+    levels: Levels | None = None,
+    note: Callable[[ValueRange], None] | None = None,
 ) -> Pixels:
     """Decode an image, stretched to a square.
 
@@ -89,6 +129,8 @@ def decode_image(
             (h, w, 1 | 3 | 4), or an image of Pillow's.
         side: Side of the square, px.
         channels: auto gives one channel when the image is grey in content, else three.
+        levels: What values of more than 8 bits become 0 and 255; None: by this image alone.
+        note: Hears of the values of an image with more than 8 bits.
 
     Returns:
         uint8 (side, side, 1) or (side, side, 3).
@@ -98,7 +140,8 @@ def decode_image(
             "is truncated".
     """
     try:
-        return _to_pixels(_load(image, side, channels), side, channels)
+        loaded = _load(image, side, channels)
+        return _to_pixels(_to_8_bits(loaded, levels, note), side, channels)
     except _BROKEN as error:
         _refuse(error)
 
@@ -182,7 +225,6 @@ _TURNS = {
 
 
 def _to_pixels(image: Image.Image, side: int, channels: Channels) -> Pixels:
-    image = _to_8_bits(image)
     if image.size != (side, side):
         image = image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=3.0)
     pixels: Pixels = np.asarray(image)
@@ -208,10 +250,16 @@ def _has_grey_content(pixels: Pixels) -> bool:
     return all(int(np.abs(one - other).max()) <= GREY_TOLERANCE for one, other in pairs)
 
 
-def _to_8_bits(image: Image.Image) -> Image.Image:
+def _to_8_bits(
+    image: Image.Image, levels: Levels | None, note: Callable[[ValueRange], None] | None
+) -> Image.Image:
     """The image in mode L or RGB."""
     if image.mode == "F" or image.mode.startswith("I"):
-        return Image.fromarray(_scale(np.asarray(image)))
+        values = np.asarray(image)
+        found = _range_of(values)
+        if note is not None:
+            note(found)
+        return Image.fromarray(_scale(values, levels or choose_levels([found]) or (0, 1)))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
@@ -220,20 +268,19 @@ def _to_8_bits(image: Image.Image) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)  # else it would be copied
 
 
-def _scale(values: NDArray[Any]) -> Pixels:
-    """Grey values of any number type (h, w) to 0..255; see the module's text."""
+def _range_of(values: NDArray[Any]) -> ValueRange:
     low, high = values.min().item(), values.max().item()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise DataError("has values that are not finite")
-    is_float = values.dtype.kind == "f"
-    scaled = values.astype(np.float64)
-    if low < 0 or high >= 2 ** BIT_DEPTHS[-1] or (is_float and high > 255):
-        scaled = (scaled - low) * (255 / ((high - low) or 1))
-    elif is_float:
-        scaled *= 255 if high <= 1 else 1
-    else:
-        scaled *= 255 / (2 ** next(bits for bits in BIT_DEPTHS if high < 2**bits) - 1)
-    return np.rint(scaled).astype(np.uint8)
+    return ValueRange(low, high, values.dtype.kind == "f")
+
+
+def _scale(values: NDArray[Any], levels: Levels) -> Pixels:
+    """Grey values of any number type (h, w) to 0..255."""
+    low, high = levels
+    scaled = (values.astype(np.float64) - low) * (255 / ((high - low) or 1))
+    pixels: Pixels = np.rint(scaled.clip(0, 255)).astype(np.uint8)
+    return pixels
 
 
 def _refuse(error: BaseException) -> NoReturn:

@@ -1,6 +1,10 @@
-"""metadata.json, which makes a folder an exported model: its name, read and written."""
+"""metadata.json, which makes a folder an exported model; what its files may name and need."""
 
+import json
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from autocnn.core.errors import ExportError
 from autocnn.core.records import ExportMetadata
@@ -36,3 +40,38 @@ def read_metadata(folder: Path) -> ExportMetadata:
 def write_metadata(metadata: ExportMetadata, folder: Path) -> None:
     """Write metadata.json into a folder that is being made."""
     (folder / METADATA_FILE).write_text(metadata.model_dump_json(indent=1) + "\n", "utf-8")
+
+
+def is_inside(folder: Path, name: str) -> bool:
+    """Whether a name is of a file or folder directly in a folder, and no link out of it.
+
+    >>> [is_inside(Path("here"), name) for name in ("model.keras", "..", "a/b", "/etc/passwd", "")]
+    [True, False, False, False, False]
+    """
+    is_name = name not in ("", ".", "..") and not set(name) & {"/", "\\", "\0"}
+    return is_name and (folder / name).resolve().parent == folder.resolve()
+
+
+def has_own_layers(path: Path) -> bool:
+    """Whether a .keras file holds layers or functions that Keras itself does not have.
+
+    False for what is no .keras file: loading it tells more.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            config = json.loads(archive.read("config.json"))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return False
+    return any(_registered_names(config))
+
+
+def _registered_names(config: Any) -> Iterator[str]:
+    """Names like `package>Layer`, anywhere in a config."""
+    if isinstance(config, dict):
+        name = config.get("registered_name")
+        if isinstance(name, str) and ">" in name:
+            yield name
+        config = list(config.values())
+    if isinstance(config, list):
+        for part in config:
+            yield from _registered_names(part)

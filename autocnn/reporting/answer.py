@@ -19,6 +19,7 @@ from autocnn.reporting import names
 from autocnn.reporting.candidates import steps_table
 from autocnn.reporting.elements import Cell, Row, Table, make_table, text_columns
 from autocnn.reporting.facts import StudyFacts
+from autocnn.reporting.programs import Taken, write_program
 
 _PLACES: dict[ScoredSet, str] = {
     "folds": "the folds",
@@ -175,23 +176,22 @@ def describe_use(facts: StudyFacts, record: CandidateRecord) -> Usage:
     """How to load a candidate with Keras alone."""
     path = f"candidates/{record.candidate:02d}/model.keras"
     height, width, channels = input_shape(facts, record)
-    mode, kind = ("L", "grey") if channels == 1 else ("RGB", "RGB")
-    grow = "[None, :, :, None]" if channels == 1 else "[None]"
+    kind = "grey" if channels == 1 else "RGB"
     names = facts.status.data.class_names if facts.status.data else ()
     kept = kept_name(facts.status.config.model, facts.status.model_files)
     own: tuple[str, ...] = ()
     if kept:
         own = ("import sys", 'sys.path.insert(0, "builder")', f"import {module_name(kept)}")
-    program = "\n".join(
-        (
-            *own,
-            "import keras, numpy",
-            "from PIL import Image",
-            f'model = keras.saving.load_model("{path}")',
-            f'image = Image.open("image.png").convert("{mode}")',
-            f"image = image.resize(({width}, {height}), Image.BILINEAR)",
-            f"print(model.predict(numpy.array(image){grow}))",
-        )
+    program = write_program(
+        "keras",
+        path,
+        Taken(
+            channels,
+            size=(width, height),
+            levels=facts.status.data.levels if facts.status.data else None,
+        ),
+        classes='json.loads(Path("study.json").read_text("utf-8"))["data"]["class_names"]',
+        before=own,
     )
     needs = "Keras and your own layers, kept in builder/" if kept else "Keras alone"
     sentence = (
@@ -315,12 +315,11 @@ class Repeat:
 def view_repeat(facts: StudyFacts) -> Repeat:
     """What it takes to make a study again."""
     status = facts.status
-    path = f"{status.config.results}/{facts.name}/study.json"
     machine = {**(status.machine or {}), **(status.resources or {})}
     settings = status.config.model_dump(mode="json")
     return Repeat(
         command=command_line(status.config, facts.name),
-        again=shlex.join(["autocnn", "search", "--config", path, "--name", f"{facts.name}-again"]),
+        again=_again(facts),
         facts=_pairs("study", "The study.", _study_facts(facts)),
         settings=_pairs("settings", "Its settings, resolved.", settings.items()),
         versions=_pairs("versions", "Versions of packages.", status.versions.items()),
@@ -329,6 +328,13 @@ def view_repeat(facts: StudyFacts) -> Repeat:
         else None,
         looks=_looks(facts),
     )
+
+
+def _again(facts: StudyFacts) -> str:
+    config = facts.status.config
+    path = f"{config.results}/{facts.name}/study.json"
+    words = ["autocnn", "search", "--config", path, "--name", f"{facts.name}-again"]
+    return shlex.join([*words, *(["--model", config.model] if config.model else [])])
 
 
 def command_line(config: StudyConfig, name: str) -> str:

@@ -1,5 +1,6 @@
 """What was checked beside the score: mistakes, disturbed images, where a model looks."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -70,13 +71,15 @@ def view_mistakes(facts: StudyFacts, record: CandidateRecord) -> Gallery:
     wrong = sorted((i for i in images if not i.is_right), key=lambda i: (-i.probability, i.path))
     right = [image for image in images if image.is_right]
     return Gallery(
-        note=_note(record, num_mistakes, min(len(wrong), MOST_MISTAKES)),
+        note=_note(record, num_mistakes, wrong[:MOST_MISTAKES]),
         mistakes=tuple(_example(facts, image) for image in wrong[:MOST_MISTAKES]),
         right=tuple(_example(facts, image) for image in right[:MOST_RIGHT]),
     )
 
 
-def _note(record: CandidateRecord, num_mistakes: int | None, num_shown: int) -> str:
+def _note(
+    record: CandidateRecord, num_mistakes: int | None, shown: Sequence[ExplainedImage]
+) -> str:
     name = f"Candidate {record.candidate}"
     images = wording.images_of(record.checked_on, record.checked.num_images)
     if num_mistakes == 0:
@@ -86,15 +89,16 @@ def _note(record: CandidateRecord, num_mistakes: int | None, num_shown: int) -> 
         if num_mistakes is None
         else f"{name} takes {num_mistakes:,} of {images} for another class. "
     )
-    if num_shown == 0:
+    if not shown:
         return (
             f"{taken}No pictures of mistakes were made for it: its predictions stand in "
             f"candidates/{record.candidate:02d}/predictions.csv."
         )
+    most = max(Counter(image.label for image in shown).values())
     return (
-        f"{taken}Shown: {num_shown}, the surest first. On the left is the image, on the right "
-        "where the model looked (Grad-CAM): the lighter, the more; the line surrounds the "
-        "strongest half."
+        f"{taken}Shown: {len(shown)}, of each true class the surest, at most {most}. On the left "
+        "is the image, on the right where the model looked (Grad-CAM): the lighter, the more; the "
+        "line surrounds the strongest half."
     )
 
 

@@ -3,18 +3,16 @@
 Nothing here is slow to import: no Keras, no pandas.
 """
 
-import csv
-import io
 import json
 import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from autocnn.core.csv_tables import PARAM_PREFIX, Cell, measured, to_csv
+from autocnn.core.csv_tables import PARAM_PREFIX, Cell, measured, read_csv, to_csv
 from autocnn.core.errors import StudyError
 from autocnn.core.records import CandidateRecord, Scores, SplitScores
-from autocnn.core.wording import fraction, weights
+from autocnn.core.wording import TABLE_PLACES, fraction, weights
 from autocnn.spaces.knobs import KNOBS
 
 COLUMNS: tuple[str, ...] = (
@@ -140,7 +138,7 @@ def from_csv(text: str) -> Leaderboard:
         StudyError: When a column of the contract is missing, a row is longer or shorter
             than the header, or a cell is not of its column's type.
     """
-    header, *lines = list(csv.reader(io.StringIO(text, newline=""))) or [[]]
+    header, *lines = list(read_csv(text)) or [[]]
     missing = [name for name in COLUMNS if name not in header]
     if missing:
         raise _unreadable(f"must have the column {missing[0]}, got {len(header)} columns")
@@ -168,18 +166,37 @@ def to_json(leaderboard: Leaderboard) -> str:
     return json.dumps(objects, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def summary_rows(leaderboard: Leaderboard) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    """The leaderboard as a short table for people.
+def summary_rows(
+    leaderboard: Leaderboard, *, wide: bool = False
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """The leaderboard as a short table for people, which fits 80 characters.
+
+    Args:
+        leaderboard: Of a study.
+        wide: Whether the rest is shown too: family, more scores, weights.
 
     Returns:
-        The header, and a row of texts per candidate: scores and gaps with 4 decimals,
-        test accuracy with its 95 % interval, weights in millions, `-` where empty.
+        The header, and a row of texts per candidate: what it was ranked on, accuracy on test with
+        its 95 % interval (on the clean part where that was scored), the gap between train and
+        val. `-` where empty.
     """
-    rows = []
-    for row in leaderboard.rows:
-        cells = dict(zip(leaderboard.columns, row, strict=True))
-        rows.append(tuple(show(cells) for _, show in _SUMMARY))
-    return tuple(name for name, _ in _SUMMARY), tuple(rows)
+    board = [dict(zip(leaderboard.columns, row, strict=True)) for row in leaderboard.rows]
+    has_folds = any(cells.get("cv_mean") is not None for cells in board)
+    has_clean = any(cells.get("test_clean_accuracy") is not None for cells in board)
+    columns: list[tuple[str, Callable[[dict[str, Cell]], str]]] = [
+        ("rank", _show_rank),
+        ("model", _show_kind),
+        ("folds", _show_folds) if has_folds else ("val", _show_score("objective")),
+        ("clean test [95 %]", _show_interval("test_clean_accuracy"))
+        if has_clean
+        else ("test [95 %]", _show_interval("test_accuracy")),
+        ("gap", _show_score("gap_train_val", sign=True)),
+    ]
+    if wide:
+        columns += _MORE
+        columns += [("all of test [95 %]", _show_interval("test_accuracy"))] if has_clean else []
+    header = tuple(name for name, _ in columns)
+    return header, tuple(tuple(show(cells) for _, show in columns) for cells in board)
 
 
 def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
@@ -292,7 +309,9 @@ def _show_text(column: str) -> Callable[[dict[str, Cell]], str]:
 def _show_score(column: str, *, sign: bool = False) -> Callable[[dict[str, Cell]], str]:
     def show(cells: dict[str, Cell]) -> str:
         cell = cells.get(column)
-        return fraction(cell, sign=sign) if isinstance(cell, int | float) else "-"
+        if not isinstance(cell, int | float):
+            return "-"
+        return fraction(cell, places=TABLE_PLACES, sign=sign)
 
     return show
 
@@ -331,17 +350,18 @@ def _show_weights(cells: dict[str, Cell]) -> str:
     return weights(number, space="") if isinstance(number, int) else "-"
 
 
-_SUMMARY: tuple[tuple[str, Callable[[dict[str, Cell]], str]], ...] = (
-    ("rank", _show_rank),
-    ("candidate", _show_kind),
+def _show_auc(cells: dict[str, Cell]) -> str:
+    """On clean test where it was scored, as accuracy is."""
+    has_clean = cells.get("test_clean_accuracy") is not None
+    return _show_score("test_clean_macro_auc" if has_clean else "test_macro_auc")(cells)
+
+
+_MORE: tuple[tuple[str, Callable[[dict[str, Cell]], str]], ...] = (
     ("family", _show_text("family")),
-    ("folds", _show_folds),
     ("train", _show_score("train_accuracy")),
-    ("val", _show_score("val_accuracy")),
-    ("gap", _show_score("gap_train_val", sign=True)),
-    ("test [95 %]", _show_interval("test_accuracy")),
-    ("clean test [95 %]", _show_interval("test_clean_accuracy")),
-    ("AUC", _show_score("test_macro_auc")),
+    ("val accuracy", _show_score("val_accuracy")),
+    ("AUC", _show_auc),
     ("drop", _show_score("robustness_drop")),
     ("weights", _show_weights),
 )
+"""Columns that only the wide table has."""

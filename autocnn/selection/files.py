@@ -80,7 +80,10 @@ def _tables(candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]) -> di
     prs = pr_curves(judged.labels, judged.probabilities, names)
     scored = (record.train, record.val, record.folds, record.test, record.test_clean)
     tables: dict[str, Table] = {
-        "predictions": (["path", "label", "split", *shares], _predictions(candidate, dataset)),
+        "predictions": (
+            ["path", "label", "split", "predicted", *shares],
+            _predictions(candidate, dataset),
+        ),
         "confusion_matrix": confusion_table(matrix),
         "roc": roc_table(rocs),
         "pr": pr_table(prs),
@@ -90,7 +93,7 @@ def _tables(candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]) -> di
         of_all = confusion_matrix(test.labels, test.probabilities, names)
         tables["confusion_matrix_all_of_test"] = confusion_table(of_all)
     if "folds" in candidate.predictions:
-        columns = ["path", "label", "fold", *shares]
+        columns = ["path", "label", "fold", "predicted", *shares]
         tables["out_of_fold"] = columns, _out_of_fold(candidate, dataset, folds)
     if record.calibration is not None:
         tables["reliability"] = reliability_table(record.calibration.bins)
@@ -157,8 +160,11 @@ def _out_of_fold(
 def _prediction(
     dataset: Dataset, position: int, where: Cell, values: Sequence[float]
 ) -> list[Cell]:
+    """The truth is `label`, the answer `predicted`, as in every table."""
     label = dataset.class_names[dataset.table.labels[position]]
-    return [dataset.table.paths[position], label, where, *(round(value, 6) for value in values)]
+    predicted = dataset.class_names[int(np.argmax(values))]
+    shares = (round(value, 6) for value in values)
+    return [dataset.table.paths[position], label, where, predicted, *shares]
 
 
 def _robustness_rows(robustness: Robustness) -> Iterator[list[Cell]]:

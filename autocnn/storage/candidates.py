@@ -1,6 +1,5 @@
 """The candidates of a study: models, tables and pictures."""
 
-import csv
 import io
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.atomic import replace_file, replacing
-from autocnn.core.csv_tables import Cell, epoch_table, to_csv
+from autocnn.core.csv_tables import Cell, epoch_table, read_csv, to_csv
 from autocnn.core.errors import StudyError
 from autocnn.core.records import CandidateRecord, EpochScore
 from autocnn.storage.files import Files
@@ -119,7 +118,10 @@ class CandidateFiles(Files):
         """
         path = f"candidates/{candidate:02d}/{name}.csv"
         if (self.path / path).exists():
-            yield from csv.DictReader(io.StringIO(self._read(path), newline=""))
+            rows = read_csv(self._read(path))
+            header = next(rows, [])
+            # A row that is too short lacks its last columns.
+            yield from (dict(zip(header, row, strict=False)) for row in rows if row)
 
     @property
     def leaderboard_path(self) -> Path:

@@ -1,7 +1,6 @@
 """A study as a folder: made, locked, described, found again."""
 
 import contextlib
-import csv
 import errno
 import io
 import json
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autocnn.core.atomic import replace_file, writing_error
-from autocnn.core.csv_tables import SPLIT_COLUMNS, to_csv
+from autocnn.core.csv_tables import SPLIT_COLUMNS, read_csv, to_csv
 from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError, Text
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage.candidates import CandidateFiles
@@ -191,7 +190,7 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
         """The rows that `write_split` wrote; empty when there is no split yet."""
         if not (self.path / "split.csv").exists():
             return []
-        rows = list(csv.reader(io.StringIO(self._read("split.csv"), newline="")))
+        rows = list(read_csv(self._read("split.csv")))
         return [tuple(row) for row in rows[1:]]
 
     def write_audit(self, audit_json: str, pictures: Mapping[str, bytes]) -> None:

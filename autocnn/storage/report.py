@@ -55,8 +55,8 @@ class ReportFiles(Files):
 
 
 def _read_bytes(folder: Path, name: str) -> bytes | None:
-    """A file of that folder itself: a name with a path in it is none."""
-    if not name or Path(name).name != name:
+    """A file of that folder itself: a name with a path in it is none, nor is a link out of it."""
+    if not name or Path(name).name != name or (folder / name).is_symlink():
         return None
     try:
         return (folder / name).read_bytes()

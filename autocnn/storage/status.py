@@ -32,6 +32,7 @@ class DataFacts(BaseModel):
         class_names: In label order.
         image_shape: Height, width, channels at the default size.
         split: Split -> images in it.
+        levels: Values that became 0 and 255 in images of more than 8 bits; None: there are none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,6 +41,7 @@ class DataFacts(BaseModel):
     class_names: tuple[str, ...]
     image_shape: tuple[int, ...]
     split: dict[str, int]
+    levels: tuple[float, float] | None = None
 
 
 class FinalistFacts(BaseModel):

@@ -106,6 +106,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
             class_names=dataset.class_names,
             image_shape=dataset.images().image_shape,
             split={s: len(dataset.indices(s)) for s in SPLITS},
+            levels=dataset.images().levels,
         ),
         space_fingerprint=space.fingerprint,
         model_files=dict(own_model.files) if own_model else None,

@@ -12,6 +12,7 @@ from autocnn.core.config import BUILT_IN, StudyConfig, change_config
 from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError, Text
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.own_model import locate_own_model
+from autocnn.core.trust import check_trusted
 from autocnn.execution.executor import Executor
 from autocnn.execution.local import LocalExecutor
 from autocnn.execution.machine import Machine, Resources, share_machine
@@ -113,6 +114,7 @@ def resume(
     *,
     changes: dict[str, object] | None = None,
     force_unlock: bool = False,
+    trust_code: bool = False,
     interruption: Interruption | None = None,
     make_executor: MakeExecutor | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -127,6 +129,7 @@ def resume(
             all and not in addition, and those that no result depends on. `tensorboard` and
             `mlflow` get the trials so far too, also of a finished study.
         force_unlock: Take the study from an owner on another host.
+        trust_code: Whether the code of a model of somebody's own, which study.json names, may run.
         interruption: Asks to stop.
         make_executor: What runs the trials; local processes when None.
         clock: Seconds now, for the budget.
@@ -136,6 +139,7 @@ def resume(
         The folder, with its leaderboard.
 
     Raises:
+        UsageError: When it needs code that is not trusted.
         StudyLockedError: When another process writes the study.
         StudyChangedError: When its data or its space are others than they were.
         MissingExtraError: When a change needs a package that is not installed.
@@ -151,6 +155,8 @@ def resume(
         try:
             status, config = _reopen(folder, observer, changes or {})
             if not status.is_done:
+                if config.model is not None:
+                    check_trusted(folder.path, [config.model], trust_code=trust_code)
                 _run(
                     config,
                     _space_now(config, folder, observer),
@@ -234,7 +240,8 @@ def _run(
         ended = sum(not record.is_open for record in folder.read_trials())
         raise SearchInterrupted(
             f"{folder.path}: stopped with {ended} of {config.trials} trials ended.",
-            remedy=f"Go on with `autocnn resume {folder.path}`.",
+            remedy=f"Go on with `autocnn resume {folder.path}"
+            f"{' --trust-code' if config.model else ''}`.",
         ) from error
     except AutocnnError as error:
         if is_new and not progress.status.is_prepared and not isinstance(error, StudyError):

@@ -109,7 +109,9 @@ def test_load_hands_on_path_and_candidate(monkeypatch: pytest.MonkeyPatch) -> No
     asked: list[Any] = []
     monkeypatch.setattr(prediction, "load", lambda path, **options: asked.append((path, options)))
     autocnn.load(Path("an/export"), results="others", candidate=2)
-    assert asked == [("an/export", {"results": Path("others"), "candidate": 2})]
+    assert asked == [
+        ("an/export", {"results": Path("others"), "candidate": 2, "trust_code": False})
+    ]
 
 
 def test_evaluate_takes_studies_candidates_and_names(model: BrightThird, data: Path) -> None:

@@ -28,7 +28,7 @@ def test_rows_go_to_a_file_and_a_summary_comes_back() -> None:
     assert (summary.num_images, summary.num_errors) == (3, 1)
     assert summary.counts == {CLASSES[0]: 1, CLASSES[1]: 1}
     header, *rows = Path("rows.csv").read_text("utf-8").splitlines()
-    assert header.startswith("path,label,probability,unlike,error,")
+    assert header.startswith("path,predicted,probability,unsure,unlike,error,")
     assert len(rows) == 3
 
 

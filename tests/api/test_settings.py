@@ -32,7 +32,7 @@ def test_search_takes_every_field_of_the_config() -> None:
     ("command", "settings", "others"),
     [
         ("search", Settings, {"config", "quiet"}),
-        ("resume", Changes, {"quiet", "force_unlock", "results"}),
+        ("resume", Changes, {"quiet", "force_unlock", "trust_code", "results"}),
     ],
 )
 def test_the_words_are_those_of_the_commands(

@@ -100,7 +100,7 @@ def test_a_study_shows_itself(folder: StudyFolder) -> None:
     )
     html = study._repr_html_()
     assert html is not None
-    assert "0.9312 [0.9112, 1.0000]" in html
+    assert "0.931 [0.911, 1.000]" in html
 
 
 def test_reports_are_written_where_the_command_writes_them(folder: StudyFolder) -> None:
@@ -166,4 +166,5 @@ def test_export_hands_on_what_was_asked(
         "candidate": 1,
         "to": Path("there"),
         "force": False,
+        "trust_code": False,
     }

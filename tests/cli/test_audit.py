@@ -40,7 +40,7 @@ def test_tables_and_warnings(folder: Path, capsys: Output) -> None:
     text = " ".join(out.split())
     for words in (
         "Images of pets",
-        "│ test │ 10 │ 10 │ 20 │",
+        "│ dog │ 17 │ 3 │ 10 │ 30 │",
         "│ mode L │ 60 │ cat 30, dog 30 │",
         "│ test images with a copy in train or val │ 1 │ 2 │",
         "│ cat │ 1 of 10 │ 2 of 10 │",

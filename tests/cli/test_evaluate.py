@@ -49,8 +49,9 @@ def test_evaluate_prints_scores_and_the_comparison(
     assert evaluate(data) == 0
     output = capsys.readouterr()
     assert "mine, candidate 1, on new.npz" in output.out
-    rows = re.findall(r"accuracy +│ +(0\.7000 \[\S+ \S+\]) +│ +(0\.9312 \[\S+ \S+\])", output.out)
+    rows = re.findall(r"accuracy +│ +(0\.931 \[\S+ \S+\]) +│ +(-0\.231 \[\S+ \S+\])", output.out)
     assert len(rows) == 1
+    assert "0.700 [" in output.out
     assert "sensitivity" in output.out
     words = " ".join(output.out.split())
     assert "Accuracy: test in the study 0.9312 [0.9112, 1.0000], here 0.7000 [" in words

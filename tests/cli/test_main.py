@@ -234,7 +234,7 @@ def test_the_leaderboard_is_a_table_on_stdout(capsys: Output) -> None:
     out, err = capsys.readouterr()
     assert err == ""
     assert "Leaderboard of mine (ranked on val)" in out
-    assert "0.9312 [0.9112, 1.0000]" in out
+    assert "0.931 [0.911, 1.000]" in out
     assert out.index("refit 11") < out.index("refit 12"), "best first"
 
 

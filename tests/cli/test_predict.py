@@ -61,7 +61,8 @@ def test_csv_has_a_row_per_image_in_order(capsys: pytest.CaptureFixture[str]) ->
         "images/2.png",
         "images/10.png",
     ]
-    assert [row["label"] for row in rows] == [CLASSES[1], CLASSES[0], CLASSES[1], CLASSES[1]]
+    assert [row["predicted"] for row in rows] == [CLASSES[1], CLASSES[0], CLASSES[1], CLASSES[1]]
+    assert "label" not in rows[0]
     assert float(rows[1][f"p.{CLASSES[1]}"]) == pytest.approx(0.2)
     assert "predict: 4 images" in err
 
@@ -90,8 +91,8 @@ def test_unreadable_files_are_rows_and_the_exit_code(
         "",
         "cannot be read: No such file or directory",
     ]
-    assert (rows[0]["label"], rows[0]["probability"]) == ("", "")
-    assert rows[3]["label"] == CLASSES[1]
+    assert (rows[0]["predicted"], rows[0]["probability"]) == ("", "")
+    assert rows[3]["predicted"] == CLASSES[1]
     assert "Warning: 2 of 5 images could not be read" in err
 
 
@@ -119,17 +120,20 @@ def test_names_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> 
 def test_unsure_by_a_threshold(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "mine", "images", "--unsure", "0.7", "--csv"]) == 0
     out, err = capsys.readouterr()
-    assert [row["label"] for row in read_rows(out)] == [CLASSES[0], "unsure", CLASSES[1]]
+    rows = read_rows(out)
+    assert [row["predicted"] for row in rows] == [CLASSES[0], CLASSES[1], CLASSES[1]]
+    assert [row["unsure"] for row in rows] == ["false", "true", "false"]
     assert "Unsure below a probability of 0.7: out of fold this answered 80.0%" in err
 
 
 @pytest.mark.usefixtures("images")
 def test_unsure_by_a_target_error(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["predict", "mine", "images", "--max-error", "0.01", "--csv"]) == 0
+    assert run(["predict", "mine", "images", "--max-error", "0.03", "--csv"]) == 0
     out, err = capsys.readouterr()
-    assert [row["label"] for row in read_rows(out)] == ["unsure", "unsure", CLASSES[1]]
+    assert [row["unsure"] for row in read_rows(out)] == ["true", "true", "false"]
     assert f"probability of {CURVE[2].threshold}: out of fold this answered 50.0%" in err
-    assert run(["predict", "mine", "images", "--max-error", "0.001", "--csv"]) == 2
+    assert "at most 2.32%, with 95 % confidence" in err
+    assert run(["predict", "mine", "images", "--max-error", "0.015", "--csv"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert "fewest errors out of fold are 0.01" in err
@@ -158,7 +162,9 @@ def test_rows_may_go_to_a_file_whole(
     assert capsys.readouterr().out == "rows.csv\n"
     assert len(read_rows(Path("rows.csv").read_text("utf-8"))) == 3
     assert run(["predict", "mine", "images", "--json", "--to", "rows.jsonl"]) == 0
-    assert json.loads(Path("rows.jsonl").read_text("utf-8").splitlines()[2])["label"] == CLASSES[1]
+    assert (
+        json.loads(Path("rows.jsonl").read_text("utf-8").splitlines()[2])["predicted"] == CLASSES[1]
+    )
 
     def stop(predictions: Predictions) -> str:
         raise KeyboardInterrupt
@@ -236,7 +242,12 @@ def test_usage_errors_come_before_the_model_is_loaded(
 def test_the_model_is_asked_for_as_given(opened: dict[str, Any]) -> None:
     arguments = ["images", "--candidate", "3", "--results", "else", "-q"]
     assert run(["predict", "mine", *arguments]) == 0
-    assert opened["asked"] == {"path": "mine", "results": Path("else"), "candidate": 3}
+    assert opened["asked"] == {
+        "path": "mine",
+        "results": Path("else"),
+        "candidate": 3,
+        "trust_code": False,
+    }
 
 
 @pytest.mark.usefixtures("images")

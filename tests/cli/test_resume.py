@@ -49,7 +49,11 @@ def test_flags_reach_the_resumed_study_as_changes(
         "mlflow": "http://127.0.0.1:5000",
     }
     assert asked == [
-        (Path("results/mine"), display.QuietDisplay, {"changes": changes, "force_unlock": True})
+        (
+            Path("results/mine"),
+            display.QuietDisplay,
+            {"changes": changes, "force_unlock": True, "trust_code": False},
+        )
     ]
     out = capsys.readouterr().out
     assert "Leaderboard of mine" in out
@@ -139,3 +143,17 @@ def test_resume_closes_the_display_whatever_happens(monkeypatch: pytest.MonkeyPa
     (Path("results") / "mine" / "study.json").write_text("{")
     assert run(["resume", "mine"]) == 4
     assert shown.num_closed == 2
+
+
+def test_the_code_of_a_study_runs_only_when_it_is_trusted(capsys: Output) -> None:
+    """However it came here; nobody asks for a process, which `own_folder` forbids."""
+    folder = make_study(trials=2, space="gone.yaml", model="evil.py:build")
+    folder.write_study(folder.read_study() | {"status": "interrupted"})
+    before = sorted(folder.path.iterdir())
+    assert run(["resume", "mine"]) == 2
+    err = capsys.readouterr().err
+    assert "must be trusted before it runs, got evil.py:build without that" in err
+    assert "give --trust-code." in err
+    assert sorted(folder.path.iterdir()) == before
+    assert run(["resume", "mine", "--trust-code"]) == 2
+    assert "gone.yaml: the space file must be readable" in capsys.readouterr().err

@@ -21,7 +21,7 @@ TWINS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "search": (autocnn.search,),
     "resume": (Study.find, Study.resume),
     "audit": (autocnn.audit,),
-    "leaderboard": (Study.find, Study.leaderboard_text),
+    "leaderboard": (Study.find, Study.leaderboard_text, Study.summary),
     "report": (Study.find, Study.report),
     "export": (Study.find, Study.export),
     "predict": (autocnn.predict,),

@@ -106,6 +106,16 @@ def test_a_study_json_brings_the_space_that_stands_beside_it(tmp_path: Path) -> 
     assert resolve_config({"space": "quick"}, file=file).space == "quick"
 
 
+def test_a_study_json_does_not_say_which_code_runs(tmp_path: Path) -> None:
+    facts = {"config": {"model": "evil.py:build", "space": "s.yaml"}}
+    path = write(tmp_path / "study.json", json.dumps(facts))
+    with pytest.raises(ConfigError, match="its model must be given again") as caught:
+        resolve_config({}, file=path)
+    assert "model='evil.py:build'" in caught.value.remedy
+    asked = resolve_config({"model": "evil.py:build"}, file=path)
+    assert asked.model == "evil.py:build"
+
+
 def test_a_study_json_does_not_take_over_the_trials_of_another_study_again(tmp_path: Path) -> None:
     file, config = write_study(tmp_path, fork="other")
     assert config.fork == "other"

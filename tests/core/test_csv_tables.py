@@ -10,7 +10,9 @@ from autocnn.core.csv_tables import (
     SPLIT_COLUMNS,
     TRIAL_COLUMNS,
     Cell,
+    csv_lines,
     epoch_table,
+    read_csv,
     to_csv,
     trial_table,
 )
@@ -177,3 +179,28 @@ def test_an_integer_and_a_whole_number_are_told_apart() -> None:
 
 def test_the_columns_of_split_csv_are_the_contract() -> None:
     assert SPLIT_COLUMNS == ("path", "label", "group", "split", "sha256")
+
+
+# -- texts that a spreadsheet would run -----------------------------------------------------
+
+FORMULAS = ("=1+1", "+1+1", "-cmd", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", '="a",b')
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_a_text_is_no_formula(text: str) -> None:
+    (row,) = csv.reader(io.StringIO(csv_lines([[text]]), newline=""))
+    assert row == [f"'{text}"]
+    (header, _) = csv.reader(io.StringIO(to_csv([text], [[1]]), newline=""))
+    assert header == [f"'{text}"]
+
+
+@pytest.mark.parametrize(
+    "text", [*FORMULAS, "'=1", "''=1", "'a", "'", "", "a=b", "-1", "+1.5e-3", "-"]
+)
+def test_a_text_reads_back_as_it_was(text: str) -> None:
+    assert list(read_csv(to_csv(["a", "b"], [[text, text]])))[1] == [text, text]
+
+
+@pytest.mark.parametrize("value", [-1, -0.5, -1e-5, "-1", "+1", "-.5", "-1e5"])
+def test_numbers_stay_numbers(value: Cell) -> None:
+    assert csv_lines([[value]]) == f"{value}\n"

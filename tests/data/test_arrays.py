@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
@@ -312,3 +313,33 @@ def test_choose_image_size_without_a_readable_image(tmp_path: Path) -> None:
         (tmp_path / c).mkdir()
         (tmp_path / c / "none.png").touch()
     assert choose_image_size(read_source(str(tmp_path))) == 32
+
+
+def write_deep(folder: Path, *highs: int) -> None:
+    """A grey ramp of 16 bits up to each value."""
+    for number, high in enumerate(highs):
+        path = folder / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ramp = np.linspace(0, high, 64).astype(np.uint16).reshape(8, 8)
+        Image.fromarray(ramp).save(path)
+
+
+def test_images_of_more_than_8_bits_share_their_levels(tmp_path: Path) -> None:
+    write_deep(tmp_path / "images", 900, 4000, 2000)
+    table = read_source(str(tmp_path / "images"))
+    for _ in ("decoded", "found again"):
+        decoded = decode(table, tmp_path / "cache", image_size=8)
+        assert decoded.levels == (0, 4095)
+        brightest = sorted(int(image.max()) for image in decoded.open())
+        assert brightest == [round(high * 255 / 4095) for high in (900, 2000, 4000)]
+
+
+def test_images_of_8_bits_are_decoded_once(table: Any, tmp_path: Path) -> None:
+    stages: list[str] = []
+
+    class Stages(Observer):
+        def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
+            stages.append(name)
+
+    assert decode(table, tmp_path / "cache", observer=Stages()).levels is None
+    assert stages == ["decode"]

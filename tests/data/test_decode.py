@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from autocnn.core.errors import DataError
-from autocnn.data.decode import decode_image, read_size
+from autocnn.data.decode import ValueRange, choose_levels, decode_image, read_size
 
 SIDE = 12
 
@@ -249,3 +249,42 @@ def test_an_open_image_is_read_as_its_file(tmp_path: Path, colour_pixels: Any) -
         with Image.open(path) as image:
             np.testing.assert_array_equal(decode(image), decode(path))
     assert decode(turned).shape == (SIDE, SIDE, 3)
+
+
+# -- more than 8 bits, one rule for a data set ----------------------------------------------
+
+
+def deep(low: float, high: float, dtype: Any = np.uint16) -> Image.Image:
+    return Image.fromarray(np.linspace(low, high, SIDE * SIDE).astype(dtype).reshape(SIDE, SIDE))
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+def test_equal_values_stay_equal_from_image_to_image(dtype: Any) -> None:
+    images = [deep(0, 900, dtype), deep(100, 4000, dtype)]
+    ranges: list[ValueRange] = []
+    alone = [decode(image, note=ranges.append) for image in images]
+    assert [(one.low, one.high) for one in ranges] == [(0, 900), (100, 4000)]
+    levels = choose_levels(ranges)
+    assert levels == ((0, 4000) if dtype is np.float32 else (0, 4095))
+    together = [decode(image, levels=levels) for image in images]
+    assert levels is not None
+    assert alone[0].max() > 220
+    for image, pixels in zip(images, together, strict=True):
+        expected = np.rint(np.asarray(image, float) * (255 / levels[1]))
+        np.testing.assert_array_equal(pixels[..., 0], expected)
+
+
+def test_values_beyond_the_levels_are_black_and_white() -> None:
+    pixels = decode(deep(-500, 500, np.int32), levels=(0, 100))[..., 0].ravel()
+    assert (pixels[0], pixels[-1]) == (0, 255)
+    assert (np.diff(pixels.astype(int)) >= 0).all()
+
+
+def test_images_of_8_bits_have_no_levels(grey_pixels: Any, colour_pixels: Any) -> None:
+    noted: list[ValueRange] = []
+    for pixels in (grey_pixels(1), colour_pixels(1)):
+        image = Image.fromarray(pixels)
+        with_levels = decode(image, levels=(0, 4095), note=noted.append)
+        np.testing.assert_array_equal(with_levels, decode(image))
+    assert noted == []
+    assert choose_levels(noted) is None

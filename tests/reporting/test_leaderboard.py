@@ -290,46 +290,34 @@ def test_summary_is_short_and_formatted() -> None:
         ]
     )
     header, rows = summary_rows(board)
-    assert header == (
-        "rank",
-        "candidate",
-        "family",
-        "folds",
-        "train",
-        "val",
-        "gap",
-        "test [95 %]",
-        "clean test [95 %]",
-        "AUC",
-        "drop",
-        "weights",
-    )
-    assert rows[0] == (
-        "1",
-        "refit 7 (default)",
-        "resnet",
-        "-",
-        "0.9700",
-        "0.9800",
-        "-0.0100",
-        "0.9312 [0.9112, 1.0000]",
-        "-",
-        "0.9900",
-        "-",
-        "0.31M",
-    )
-    assert rows[1] == (
-        "2 =1",
-        "folds 7",
-        "resnet",
-        "0.9512 ± 0.0040",
-        "0.9700",
-        "0.9400",
-        "+0.0300",
-        "-",
-        "0.9200 [0.9000, 1.0000]",
-        "-",
-        "0.0125",
-        "950",
-    )
+    assert header == ("rank", "model", "folds", "clean test [95 %]", "gap")
+    assert rows[0] == ("1", "refit 7 (default)", "-", "-", "-0.010")
+    assert rows[1] == ("2 =1", "folds 7", "0.951 ± 0.004", "0.920 [0.900, 1.000]", "+0.030")
     assert rows[2][1] == "ensemble"
+
+
+def test_without_folds_or_copies_the_summary_shows_val_and_test() -> None:
+    header, rows = summary_rows(build_leaderboard([make_candidate(1)]))
+    assert header == ("rank", "model", "val", "test [95 %]", "gap")
+    assert rows == (("1", "refit 7", "0.930", "0.931 [0.911, 1.000]", "+0.030"),)
+
+
+def test_the_wide_summary_has_the_rest() -> None:
+    clean = make_split("test_clean", accuracy=0.92, macro_auc=0.91)
+    drop = Robustness(num_images=9, accuracy=1.0, mean_drop=0.0125, corruptions=())
+    one = make_candidate(1, cv_mean=0.9, cv_sd=0.01, test_clean=clean, robustness=drop)
+    header, rows = summary_rows(build_leaderboard([one]), wide=True)
+    assert dict(zip(header, rows[0], strict=True)) == {
+        "rank": "1",
+        "model": "refit 7",
+        "folds": "0.900 ± 0.010",
+        "clean test [95 %]": "0.920 [0.900, 1.000]",
+        "gap": "+0.030",
+        "family": "resnet",
+        "train": "0.970",
+        "val accuracy": "0.940",
+        "AUC": "0.910",
+        "drop": "0.013",
+        "weights": "0.31M",
+        "all of test [95 %]": "0.931 [0.911, 1.000]",
+    }

@@ -90,7 +90,7 @@ def test_a_study_of_an_own_model_and_its_resume(folder: Path, capsys: Output) ->
     assert search() == 0
     out, err = capsys.readouterr()
     assert "does not read never_read of the space" in err
-    assert "my_own_model:build" in out
+    assert "refit" in out
     study = folder / "results" / "own"
     facts = json.loads((study / "study.json").read_text())
     assert facts["config"]["model"] == f"{folder / 'my_own_model.py'}:build"
@@ -109,8 +109,12 @@ def test_a_study_of_an_own_model_and_its_resume(folder: Path, capsys: Output) ->
     )
     assert loaded.stdout == "(None, 8, 8, 1)\n"
 
+    more = ["resume", "own", "--trials", "3"]
+    assert run(more) == 2
+    assert "my_own_model.py:build without that" in capsys.readouterr().err
+    more.append("--trust-code")
     (folder / "my_layers.py").write_text(LAYERS + "# another thought\n")
-    assert run(["resume", "own", "--trials", "3"]) == 4
+    assert run(more) == 4
     err = capsys.readouterr().err
     assert "its data, its space and its model as they were" in err
     assert "Model: my_layers.py has another content." in err
@@ -118,7 +122,7 @@ def test_a_study_of_an_own_model_and_its_resume(folder: Path, capsys: Output) ->
 
     for name in ("my_layers.py", "my_own_model.py"):
         (folder / name).unlink()
-    assert run(["resume", "own", "--trials", "3", "--cache-dir", "cache"]) == 0
+    assert run([*more, "--cache-dir", "cache"]) == 0
     assert "the study's own copy of the model is used" in capsys.readouterr().err
     assert len(StudyFolder(study).read_trials()) == 3
 

@@ -38,9 +38,11 @@ class Assessment(Record):
         unreadable: Images that were left out.
         num_unlike: Scored images that are unlike the training images; None where the model
             cannot say.
-        num_seen: Scored images that are byte copies of the study's train or val images; None
-            for an exported model, which does not know them.
-        num_own_test: The same of its test images.
+        num_seen: Scored images that are copies of the study's train or val images; None for an
+            exported model, which does not know them.
+        num_near: How many of them are near copies, and no byte copies; None where only byte copies
+            were looked for.
+        num_own_test: Scored images that are byte copies of its test images.
         scores: On all scored images, under the name `test`.
         unseen: The same without `num_seen`, as `test_clean`; None where none or all are seen.
         confusion: Of all scored images.
@@ -60,6 +62,7 @@ class Assessment(Record):
     unreadable: tuple[UnreadableImage, ...] = ()
     num_unlike: int | None = None
     num_seen: int | None = None
+    num_near: int | None = None
     num_own_test: int | None = None
     scores: SplitScores
     unseen: SplitScores | None = None

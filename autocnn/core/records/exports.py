@@ -24,6 +24,8 @@ class ModelInput(Record):
             turns them grey by itself.
         read_as: How the study's reader took its files, for who reads files as it did; auto:
             grey where an image is grey in content.
+        levels: Values that became 0 and 255 in the study's images of more than 8 bits, so that new
+            ones are read so; None: it had none, and a new one is scaled by itself.
     """
 
     name: str = "image"
@@ -32,6 +34,7 @@ class ModelInput(Record):
     width: int
     is_grey: bool
     read_as: Channels = "auto"
+    levels: tuple[float, float] | None = None
 
 
 class RejectionPoint(Record):
@@ -41,11 +44,14 @@ class RejectionPoint(Record):
         threshold: Smallest probability of the predicted class that counts as sure.
         coverage: Share of the images that are still answered.
         error: Share of wrong ones among them.
+        num_independent: How many of them count: of copies, of one image in several repeats of the
+            folds, and of images of one named group, one; 0 in exports of earlier versions.
     """
 
     threshold: float
     coverage: float
     error: float
+    num_independent: int = 0
 
 
 class Familiarity(Record):

@@ -6,12 +6,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NoReturn
 
+from autocnn.core.csv_tables import read_cell
 from autocnn.core.errors import DataError
 from autocnn.core.records import SplitName
 from autocnn.core.wording import first_few
 from autocnn.data.table import FileImages, FoundImages, split_word
 
 COLUMNS = ("path", "label", "split", "group")
+
+SHARE_PREFIX = "p."
+"""Begins the columns of probabilities, which every table of predictions has."""
 
 
 def read_csv(file: Path) -> FoundImages:
@@ -88,7 +92,7 @@ class _CsvReader:
                         rule = f"must have {len(header)} cells, got {len(cells)}"
                         remedy = "Put cells that hold a comma in double quotes."
                         self.fail(rule, remedy, line=reader.line_num)
-                    stripped = (cell.strip() for cell in cells)
+                    stripped = (read_cell(cell.strip()) for cell in cells)
                     yield reader.line_num, dict(zip(header, stripped, strict=True))
         except OSError as error:
             self.fail(f"must be readable, got: {error.strerror}")
@@ -98,6 +102,14 @@ class _CsvReader:
             self.fail(f"must be comma-separated text, got: {error}")
 
     def check_header(self, header: list[str]) -> None:
+        shares = [name for name in header if name.startswith(SHARE_PREFIX)]
+        if shares:
+            self.fail(
+                f"must be a table of images and their labels, got one of predictions: it has the "
+                f"column {shares[0]!r}",
+                "What a model says is no label: a score on it would compare the model with itself. "
+                "Give the true labels; if `label` has them, delete the columns of probabilities.",
+            )
         missing = [name for name in ("path", "label") if name not in header]
         if missing:
             got = ", ".join(map(repr, header)) or "an empty file"

@@ -14,6 +14,7 @@ from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import Assessment, FigureComparison, SplitScores, UnreadableImage
 from autocnn.data import (
+    DecodedImages,
     ImageTable,
     bundle_images,
     choose_image_size,
@@ -23,6 +24,7 @@ from autocnn.data import (
 )
 from autocnn.inference.evaluate.labels import Asked, choose_images, match_labels
 from autocnn.inference.evaluate.reference import Reference
+from autocnn.inference.evaluate.seen import StudyData, find_near_seen
 from autocnn.inference.evaluate.words import describe
 from autocnn.metrics.calibration import reliability_bins
 from autocnn.metrics.intervals import difference_interval
@@ -70,7 +72,8 @@ class Assessed:
         probabilities: (n, classes).
         groups: (n,) The same number for copies and images of one named group.
         is_unlike: (n,) Unlike the training images; None where the model cannot say.
-        is_seen: (n,) Byte copy of a train or val image of its study; None where not known.
+        is_seen: (n,) Copy of a train or val image of its study, near copies too where its images
+            are still there; None where not known.
     """
 
     record: Assessment
@@ -114,8 +117,11 @@ def assess(
     class_names = reference.class_names
     labels = match_labels(table, class_names)
     chosen = choose_images(table, asked, reference)
-    bundles, unreadable = _bundle(table, cache_dir, observer)
+    side = None if reference.source is None else reference.source.side
+    decoded = _decode(table, side, cache_dir, observer)
+    bundles, unreadable = _bundle(table, decoded, observer), dict(decoded.unreadable)
     readable = chosen[bundles[chosen] >= 0]
+    is_near = _find_near(table, readable, decoded, reference.source, cache_dir, observer)
     observer.stage("load the model")
     parts = list(_predict(load(), table, readable, observer))
     errors = [error for part in parts for error in part.errors]
@@ -131,11 +137,14 @@ def assess(
         first = "; ".join(f"{image.path} {image.reason}" for image in left_out[:3])
         raise DataError(f"{data}: must have an image that can be read, got none: {first}.")
     hashes = [table.sha256[i] for i in kept.tolist()]
+    is_byte_copy = _is_among(hashes, reference.seen)
+    is_near = None if is_near is None else is_near[keep]
     images = _Images(
         labels=labels[kept],
         probabilities=np.concatenate([part.probabilities for part in parts])[keep],
         groups=bundles[kept],
-        is_seen=_is_among(hashes, reference.seen),
+        is_byte_copy=is_byte_copy,
+        is_near=is_near,
         is_tested=_is_among(hashes, _hashes_of(reference.tested)),
         is_unlike=_joined([part.is_unlike for part in parts], keep),
     )
@@ -160,33 +169,61 @@ class _Images:
     labels: NDArray[np.int32]
     probabilities: NDArray[np.floating]
     groups: NDArray[np.int64]
-    is_seen: NDArray[np.bool_] | None
+    is_byte_copy: NDArray[np.bool_] | None
+    is_near: NDArray[np.bool_] | None
     is_tested: NDArray[np.bool_] | None
     is_unlike: NDArray[np.bool_] | None
 
+    @property
+    def is_seen(self) -> NDArray[np.bool_] | None:
+        """(n,) Whether the study has seen what an image shows."""
+        if self.is_byte_copy is None or self.is_near is None:
+            return self.is_byte_copy
+        return self.is_byte_copy | self.is_near
 
-def _bundle(
-    table: ImageTable, cache_dir: Path | None, observer: Observer
-) -> tuple[NDArray[np.int64], dict[int, str]]:
-    """The bundle of each image, -1 for an unreadable one; and why those cannot be read.
 
-    Over all of DATA, as a search does, so that the same images get the same bundles.
-    """
-    decoded = decode_images(
+def _decode(
+    table: ImageTable, side: int | None, cache_dir: Path | None, observer: Observer
+) -> DecodedImages:
+    """At the study's side where it is known: the same images are then the same copies."""
+    return decode_images(
         table,
-        image_size=choose_image_size(table),
+        image_size=side or choose_image_size(table),
         channels="auto",
         cache_dir=cache_dir,
         cache_limit_gb=StudyConfig().cache_limit_gb,
         observer=observer,
     )
+
+
+def _bundle(table: ImageTable, decoded: DecodedImages, observer: Observer) -> NDArray[np.int64]:
+    """The bundle of each image, -1 for an unreadable one.
+
+    Over all of DATA, as a search does, so that the same images get the same bundles.
+    """
     rows = np.flatnonzero(decoded.rows >= 0).astype(np.int64)
     bundles = np.full(len(table), -1, np.int64)
     if len(rows):
         readable = table.select(rows)
         copies = find_copies(readable, decoded.open(), rows=rows, observer=observer)
         bundles[rows] = bundle_images(readable, copies)
-    return bundles, dict(decoded.unreadable)
+    return bundles
+
+
+def _find_near(
+    table: ImageTable,
+    readable: NDArray[np.int64],
+    decoded: DecodedImages,
+    source: StudyData | None,
+    cache_dir: Path | None,
+    observer: Observer,
+) -> NDArray[np.bool_] | None:
+    """(readable images,) Whether each is a copy of what the study has seen; None: not known."""
+    if source is None or not len(readable):
+        return None
+    pixels = decoded.open()[decoded.rows[readable]]
+    chosen = table.select(readable)
+    return find_near_seen(chosen, pixels, source, cache_dir=cache_dir, observer=observer)
 
 
 def _predict(
@@ -237,6 +274,7 @@ def _record(
         unreadable=left_out,
         num_unlike=_count(images.is_unlike),
         num_seen=_count(is_seen),
+        num_near=_num_near(images),
         num_own_test=_count(images.is_tested),
         scores=scores,
         unseen=unseen,
@@ -281,6 +319,12 @@ def _joined(
 ) -> NDArray[np.bool_] | None:
     found = [part for part in parts if part is not None]
     return np.concatenate(found)[keep] if len(found) == len(parts) and found else None
+
+
+def _num_near(images: _Images) -> int | None:
+    if images.is_byte_copy is None or images.is_near is None:
+        return None
+    return int((images.is_near & ~images.is_byte_copy).sum())
 
 
 def _count(mask: NDArray[np.bool_] | None) -> int | None:

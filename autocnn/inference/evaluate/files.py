@@ -42,12 +42,18 @@ def default_target(reference: Reference, data: str) -> Path:
 
     >>> default_target(Reference("mine", 1, ("a", "b")), "/data/new images.csv")
     PosixPath('evaluation-mine-new-images')
-    >>> default_target(Reference("mine", 2, ("a", "b")), "digits")
+    >>> default_target(Reference("../../mine", 2, ("a", "b")), "digits")
     PosixPath('evaluation-mine-2-digits')
     """
     number = "" if reference.candidate == 1 else f"-{reference.candidate}"
-    stem = re.sub(r"[^\w.-]+", "-", Path(data).expanduser().resolve().stem).strip("-") or "data"
-    return Path(f"evaluation-{reference.study}{number}-{stem[:60]}")
+    # An export may say anything of its study: it must not lead out of this folder.
+    study, stem = _plain(reference.study), _plain(Path(data).expanduser().resolve().stem)
+    return Path(f"evaluation-{study or 'study'}{number}-{stem or 'data'}")
+
+
+def _plain(name: str) -> str:
+    """A part of a file name: letters, digits, `_`, `.` and `-`."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60]
 
 
 def check_target(target: Path) -> None:

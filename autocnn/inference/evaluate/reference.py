@@ -7,6 +7,7 @@ from typing import Literal
 
 from autocnn.core.errors import StudyError, StudyNotFoundError
 from autocnn.core.records import ExportMetadata, Interval
+from autocnn.inference.evaluate.seen import StudyData
 from autocnn.inference.metadata import is_export, read_metadata
 from autocnn.inference.predict.model import load
 from autocnn.inference.predict.study_facts import BEST
@@ -28,6 +29,8 @@ class Reference:
         figures: Metric -> value with its 95 % interval.
         seen: SHA-256 of the images that the model was trained or chosen on; None: not known.
         tested: Path and SHA-256 of the study's test images; None: not known.
+        source: Where its images are, to look for near copies of those that it has seen; None: not
+            known.
         seed: Of the study: with it, its own test images get the intervals of its leaderboard.
     """
 
@@ -38,6 +41,7 @@ class Reference:
     figures: Mapping[str, Interval] | None = None
     seen: frozenset[str] | None = None
     tested: frozenset[tuple[str, str]] | None = None
+    source: StudyData | None = None
     seed: int = 0
 
 
@@ -90,14 +94,21 @@ def study_reference(folder: StudyFolder, candidate: int) -> Reference:
     judged = record.test_clean or record.test
     status = folder.read_status()
     rows = folder.read_split()  # path, label, group, split, sha256
+    seen = frozenset(row[4] for row in rows if row[3] != "test" and row[4])
+    source = None
+    if status.data is not None and seen:
+        config = status.config
+        side = status.data.image_shape[0]
+        source = StudyData(config.data, side, config.channels or "auto", seen)
     return Reference(
         study=folder.name,
         candidate=candidate,
         class_names=status.data.class_names if status.data is not None else (),
         scored="test_clean" if record.test_clean else "test",
         figures=judged.intervals,
-        seen=frozenset(row[4] for row in rows if row[3] != "test" and row[4]),
+        seen=seen,
         tested=frozenset((row[0], row[4]) for row in rows if row[3] == "test" and row[4]),
+        source=source,
         seed=record.seed,
     )
 

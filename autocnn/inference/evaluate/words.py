@@ -54,12 +54,23 @@ def _seen(record: Assessment) -> list[str]:
             "Whether some of these images were in training is not known for an exported model: "
             "give the study as MODEL to look for copies."
         ]
-    if not record.num_seen:
-        return []
-    what = f"{_of(record.num_seen, record)} are byte copies of the study's train or val images"
-    if record.unseen is None:
-        return [f"{what}: the model has learned from them, and these scores say nothing of others."]
-    return [f"{what}; the comparison is without them."]
+    found: list[str] = []
+    if record.num_seen:
+        kind = "byte copies" if record.num_near is None else "copies"
+        what = f"{_of(record.num_seen, record)} are {kind} of the study's train or val images"
+        if record.num_near:
+            what += f" ({record.num_near:,} turned, scaled, compressed again or the like)"
+        found.append(
+            f"{what}: the model has learned from them, and these scores say nothing of others."
+            if record.unseen is None
+            else f"{what}; the comparison is without them."
+        )
+    if record.num_near is None:
+        found.append(
+            "Near copies of the study's images (turned, scaled, compressed again) were not looked "
+            "for: its images are gone, or there are too many."
+        )
+    return found
 
 
 def _of(number: int, record: Assessment) -> str:

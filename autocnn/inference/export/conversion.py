@@ -1,9 +1,6 @@
 """Writes a model in another format, inside a worker process: converters talk, leak and crash."""
 
-import json
-import zipfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -13,6 +10,7 @@ from numpy.typing import NDArray
 
 from autocnn.execution.tasks import ExportResult, ExportTask
 from autocnn.inference.export.graphs import PROBABILITIES, ServedModel, keras_graph, lite_graph
+from autocnn.inference.metadata import has_own_layers
 from autocnn.training.networks.inference import compile_prediction, predict_rows
 from autocnn.training.train import Report, configure_tensorflow
 
@@ -126,22 +124,3 @@ def convert_to_lite(
         ]
     content: bytes = converter.convert()
     return content
-
-
-def has_own_layers(path: Path) -> bool:
-    """Whether a .keras file holds layers or functions that Keras itself does not have."""
-    with zipfile.ZipFile(path) as archive:
-        config = json.loads(archive.read("config.json"))
-    return any(_registered_names(config))
-
-
-def _registered_names(config: Any) -> Iterator[str]:
-    """Names like `package>Layer`, anywhere in a config."""
-    if isinstance(config, dict):
-        name = config.get("registered_name")
-        if isinstance(name, str) and ">" in name:
-            yield name
-        config = list(config.values())
-    if isinstance(config, list):
-        for part in config:
-            yield from _registered_names(part)

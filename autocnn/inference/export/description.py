@@ -12,6 +12,7 @@ from autocnn.inference.metadata import METADATA_FILE
 from autocnn.inference.predict.runtimes import sha256_of
 from autocnn.inference.predict.study_facts import describe_candidate
 from autocnn.reporting.answer import Usage
+from autocnn.reporting.programs import Taken, write_program
 from autocnn.storage import StudyFolder
 
 LABELS_FILE = "labels.txt"
@@ -26,39 +27,6 @@ _LOADS = {
     "folder named after a version: `NAME/1`.",
     "onnx": "It loads with onnxruntime.",
     "litert": "It loads with LiteRT, the new name of TensorFlow Lite.",
-}
-
-_PROGRAMS = {
-    "keras": (
-        "import keras, numpy",
-        "from PIL import Image",
-        'model = keras.saving.load_model("model.keras")',
-        "{read}",
-        "print(model.predict(image))",
-    ),
-    "savedmodel": (
-        "import numpy, tensorflow",
-        "from PIL import Image",
-        'model = tensorflow.saved_model.load("saved_model")',
-        "{read}",
-        'answer = model.signatures["serving_default"](image=tensorflow.constant(image))',
-        'print(answer["probabilities"].numpy())',
-    ),
-    "onnx": (
-        "import numpy, onnxruntime",
-        "from PIL import Image",
-        'session = onnxruntime.InferenceSession("model.onnx")',
-        "{read}",
-        'print(session.run(["probabilities"], {{"image": image}})[0])',
-    ),
-    "litert": (
-        "import numpy",
-        "from ai_edge_litert.interpreter import Interpreter",
-        "from PIL import Image",
-        'model = Interpreter("model.tflite")',
-        "{read}",
-        'print(model.get_signature_runner("serving_default")(image=image)["probabilities"])',
-    ),
 }
 
 
@@ -109,11 +77,7 @@ def describe_export(
 def describe_usage(metadata: ExportMetadata) -> Usage:
     """How to use an exported model, for its card."""
     height, width, channels = metadata.input.height, metadata.input.width, metadata.input.shape[3]
-    mode = "L" if channels == 1 else "RGB"
-    grow = "[None, :, :, None]" if channels == 1 else "[None]"
     is_fixed = metadata.input.shape[1] is not None
-    resize = f".resize(({width}, {height}), Image.BILINEAR)" if is_fixed else ""
-    read = f'image = numpy.array(Image.open("image.png").convert("{mode}"){resize}){grow}'
     size = (
         f"{'grey' if channels == 1 else 'RGB'} images of {square(height, width)}"
         if is_fixed
@@ -130,7 +94,13 @@ def describe_usage(metadata: ExportMetadata) -> Usage:
         f"{METADATA_FILE} has the exact names. An image that shows what it was not trained for "
         "gets a class as well."
     )
-    program = "\n".join(line.format(read=read) for line in _PROGRAMS[metadata.format])
+    program = write_program(
+        metadata.format,
+        metadata.model,
+        Taken(channels, size=(width, height) if is_fixed else None, levels=metadata.input.levels),
+        classes=f'json.loads(Path("{METADATA_FILE}").read_text("utf-8"))["class_names"]',
+        before=[f"import {module}" for module in metadata.requires],
+    )
     return Usage(metadata.model, True, sentence, program)
 
 

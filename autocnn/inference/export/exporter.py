@@ -12,6 +12,7 @@ import psutil
 from autocnn.core.atomic import writing_error
 from autocnn.core.errors import AutocnnError, ExportError, StudyError, Text, UsageError
 from autocnn.core.events import Observer
+from autocnn.core.own_model import OwnModel
 from autocnn.core.records import ExportMetadata
 from autocnn.inference.export.description import (
     CARD_FILE,
@@ -24,6 +25,7 @@ from autocnn.inference.export.description import (
 from autocnn.inference.export.formats import check_packages, find_format
 from autocnn.inference.export.model_file import disk_full, write_model
 from autocnn.inference.metadata import is_export, write_metadata
+from autocnn.inference.predict.study_facts import find_needed_own_model
 from autocnn.reporting.model_card import build_model_card
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
@@ -37,6 +39,7 @@ def export_model(
     candidate: int = 1,
     to: Path | None = None,
     force: bool = False,
+    trust_code: bool = False,
     observer: Observer | None = None,
 ) -> Path:
     """Write a candidate's model in another format, check it in a fresh process, describe it.
@@ -48,6 +51,7 @@ def export_model(
         candidate: Its number; 1 is the best.
         to: Folder to make; None: `exports/<format>` in the study.
         force: Whether an export that stands there is replaced.
+        trust_code: Whether the code of somebody's own model, which the study keeps, may run.
         observer: Hears of each step.
 
     Returns:
@@ -55,7 +59,8 @@ def export_model(
         familiarity.npz where the study has it.
 
     Raises:
-        UsageError: When there is no such format, or the place is taken.
+        UsageError: When there is no such format, the place is taken, or the model needs code that
+            is not trusted.
         MissingExtraError: When an optional package is not installed.
         ExportError: When the study has no finished model, or the export is not the same.
         StudyError: When the study has no such candidate or cannot be read, or the folder cannot
@@ -70,9 +75,10 @@ def export_model(
     target = to if to is not None else folder.export_dir(chosen.name, checked_precision)
     _check_target(target, force=force)
     metadata = describe_export(folder, candidate, chosen, checked_precision)
+    own_model = find_needed_own_model(folder, candidate, trust_code=trust_code)
     try:
         with _partial_folder(target.resolve()) as partial:
-            _fill(folder, status, metadata, partial, observer)
+            _fill(folder, status, metadata, own_model, partial, observer)
             _put_in_place(partial, target.resolve())
     except OSError as error:
         raise _writing_error(error, target) from error
@@ -83,11 +89,12 @@ def _fill(
     folder: StudyFolder,
     status: StudyStatus,
     metadata: ExportMetadata,
+    own_model: OwnModel | None,
     target: Path,
     observer: Observer,
 ) -> None:
     """Write all files of an export into an empty folder."""
-    metadata = write_model(folder, status, metadata, target, observer)
+    metadata = write_model(folder, status, metadata, own_model, target, observer)
     usage = describe_usage(metadata)
     card = build_model_card(folder, candidate=metadata.candidate, usage=usage)
     labels = label_lines(metadata.class_names).encode("utf-8", "surrogateescape")

@@ -51,7 +51,8 @@ def find_check_images(
     wanted = {row[0]: row[4] for row in rows}
     data = status.config.data
     try:
-        found = _read_val(data, wanted, side, channels, observer)
+        levels = status.data.levels if status.data is not None else None
+        found = _read_val(data, wanted, side, channels, levels, observer)
         reason = "none of its val images is as it was"
     except DataError as error:
         found, reason = [], error.message
@@ -77,7 +78,12 @@ def draw_images(number: int, side: int, channels: int) -> NDArray[np.uint8]:
 
 
 def _read_val(
-    data: str, wanted: dict[str, str], side: int, channels: int, observer: Observer
+    data: str,
+    wanted: dict[str, str],
+    side: int,
+    channels: int,
+    levels: tuple[float, float] | None,
+    observer: Observer,
 ) -> list[NDArray[np.uint8]]:
     table = read_source(data, observer=observer, fewest_classes=1)
     same = [
@@ -93,6 +99,8 @@ def _read_val(
     with pillow_quiet():
         for place in places.tolist() if same else ():
             image = table.open(same[place])
-            decoded = decode_image(image, side=side, channels="grey" if channels == 1 else "rgb")
+            decoded = decode_image(
+                image, side=side, channels="grey" if channels == 1 else "rgb", levels=levels
+            )
             images.append(decoded)
     return images

@@ -22,7 +22,6 @@ from autocnn.inference.export.check import check_parity, compare, predict_apart
 from autocnn.inference.export.images import CheckImages, find_check_images
 from autocnn.inference.metadata import write_metadata
 from autocnn.inference.predict.runtimes import FAMILIARITY_FILE
-from autocnn.inference.predict.study_facts import find_study_own_model
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
 
@@ -35,6 +34,7 @@ def write_model(
     folder: StudyFolder,
     status: StudyStatus,
     metadata: ExportMetadata,
+    own_model: OwnModel | None,
     target: Path,
     observer: Observer,
 ) -> ExportMetadata:
@@ -47,6 +47,7 @@ def write_model(
         folder: The study.
         status: Its study.json.
         metadata: What is to be written.
+        own_model: Whose code the model needs; None: it loads with Keras alone.
         target: Folder, empty; it gets the model file, metadata.json and, for keras,
             familiarity.npz.
         observer: Hears of each step.
@@ -58,7 +59,7 @@ def write_model(
         ExportError: When the model cannot be converted, or the file is not the same model.
         DiskFullError: When the disk is full.
     """
-    with _workshop(folder, status, metadata, target, observer) as work:
+    with _workshop(folder, status, metadata, own_model, target, observer) as work:
         if metadata.precision == "float32":
             return work.attempt("float32")
         if work.images.source != "val":
@@ -89,6 +90,7 @@ def _workshop(
     folder: StudyFolder,
     status: StudyStatus,
     metadata: ExportMetadata,
+    own_model: OwnModel | None,
     target: Path,
     observer: Observer,
 ) -> Iterator["_Workshop"]:
@@ -103,7 +105,6 @@ def _workshop(
                 channels=1 if metadata.input.is_grey else 3,
                 observer=observer,
             )
-            own_model = find_study_own_model(folder)
             yield _Workshop(
                 folder, metadata, target, observer, executor, Path(scratch), images, own_model
             )

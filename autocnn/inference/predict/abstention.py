@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from autocnn.core.errors import Text, UsageError
 from autocnn.core.records import ExportMetadata
-from autocnn.metrics.rejection import threshold_for
+from autocnn.metrics.rejection import bounded_threshold, fewest_images
 
 WORDS = {"folds": "out of fold", "val": "on val"}
 
@@ -18,21 +18,29 @@ class Abstention:
         coverage: Share of the study's unseen images that it answers; None where not known.
         error: Share of wrong ones among those answers; None where not known.
         source: `folds` or `val`: what this was measured on.
+        bound: The error on new images of the same kind is at most this, with 95 % confidence; None
+            where it was not asked for.
     """
 
     threshold: float
     coverage: float | None = None
     error: float | None = None
     source: str = ""
+    bound: float | None = None
 
     def describe(self) -> str:
-        """One sentence, for whoever asked."""
+        """One or two sentences, for whoever asked."""
         sentence = f"Unsure below a probability of {self.threshold:.4g}"
         if self.coverage is None or self.error is None:
             return f"{sentence}."
-        return (
+        sentence = (
             f"{sentence}: {WORDS[self.source]} this answered {self.coverage:.1%} of the images, "
             f"{self.error:.2%} of the answers wrong."
+        )
+        if self.bound is None:
+            return sentence
+        return (
+            f"{sentence} On new images like these at most {self.bound:.2%}, with 95 % confidence."
         )
 
 
@@ -44,10 +52,11 @@ def choose_abstention(
     Args:
         metadata: Of the model: holds its rejection curve.
         unsure: The threshold itself, 0 to 1.
-        max_error: Share of the answers that may be wrong, 0 to 1.
+        max_error: Share of the answers that may be wrong, 0 to 1, with 95 % confidence.
 
     Raises:
-        UsageError: When both are given, one is out of range, or no threshold gets so few errors.
+        UsageError: When both are given, one is out of range, or no threshold is known to keep to
+            so few errors.
     """
     if unsure is not None and max_error is not None:
         raise UsageError("unsure and max_error must not be given together, got both.")
@@ -73,23 +82,43 @@ def _reach(metadata: ExportMetadata, max_error: float) -> Abstention:
             "comes without them.",
             remedy=Text("Give a probability instead: {unsure:0.9}."),
         )
-    threshold = threshold_for(curve, max_error)
-    if threshold is None:
-        best = min(curve, key=lambda point: (point.error, -point.coverage))
+    if max_error == 0:
+        raise UsageError("max_error must be above 0: no images can show that there are no errors.")
+    number = curve[0].num_independent
+    if not number:
+        raise UsageError(
+            "max_error needs the number of images behind the thresholds, got an export of an "
+            "earlier version.",
+            remedy=Text("Export it again, or give a probability instead: {unsure:0.9}."),
+        )
+    found = bounded_threshold(curve, max_error)
+    if found is not None:
+        point = found.point
+        return Abstention(point.threshold, point.coverage, point.error, source, found.bound)
+    fewest = fewest_images(curve, max_error)
+    if fewest > number:
         raise UsageError(
             Text(
-                "max_error must be reached by some threshold, got {0:g}: the fewest errors {1} are "
-                "{2:.4g}, with {3:.1%} of the images answered ({unsure:{4:.4g}}).",
+                "max_error {0:g} needs at least {1:,} independent images {2}, all answered right, "
+                "to hold with 95 % confidence, got {3:,}.",
                 max_error,
+                fewest,
                 WORDS[source],
-                best.error,
-                best.coverage,
-                best.threshold,
+                number,
             ),
-            remedy=Text(
-                "Allow more, at least {max_error:{0:.4g}}; or look for a better candidate.",
-                best.error,
-            ),
+            remedy=Text("Allow more, or give a probability instead: {unsure:0.9}."),
         )
-    point = next(point for point in curve if point.threshold == threshold)
-    return Abstention(threshold, point.coverage, point.error, source)
+    best = min(curve, key=lambda point: (point.error, -point.coverage))
+    raise UsageError(
+        Text(
+            "max_error must be kept to by some threshold with 95 % confidence, got {0:g}: the "
+            "fewest errors {1} are {2:.4g}, with {3:.1%} of the images answered "
+            "({unsure:{4:.4g}}).",
+            max_error,
+            WORDS[source],
+            best.error,
+            best.coverage,
+            best.threshold,
+        ),
+        remedy="Allow more; or look for a better candidate.",
+    )

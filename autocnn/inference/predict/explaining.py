@@ -71,7 +71,7 @@ class Explainer:
             ) from error
         for place, image, one_map in zip(places.tolist(), pixels, maps, strict=True):
             name = overlay_name(
-                self.num_seen + place + 1, predictions.names[place], predictions.labels[place]
+                self.num_seen + place + 1, predictions.names[place], predictions.predicted[place]
             )
             replace_file(self._folder / name, encode_overlay(draw_overlay(image, one_map)))
             self.num_written += 1

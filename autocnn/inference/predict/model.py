@@ -22,7 +22,7 @@ from autocnn.inference.predict.abstention import Abstention, choose_abstention
 from autocnn.inference.predict.predictions import DIGITS, Predictions
 from autocnn.inference.predict.reading import Batch, NamedImage, name_images, read_batches
 from autocnn.inference.predict.runtimes import Runtime, open_keras, open_runtime
-from autocnn.inference.predict.study_facts import describe_candidate, find_study_own_model
+from autocnn.inference.predict.study_facts import describe_candidate, find_needed_own_model
 from autocnn.storage import StudyFolder, find_candidate, open_study
 
 MODEL_SUFFIXES = frozenset((".keras", ".onnx", ".tflite", ".h5", ".pb"))
@@ -56,8 +56,8 @@ class Model:
             images: A path, an image of Pillow's, a uint8 array, or a list of these, mixed as
                 you like; an array is (h, w), (h, w, c), (n, h, w) or (n, h, w, c).
             unsure: Answers with a smaller probability are `unsure`.
-            max_error: Share of the answers that may be wrong: the threshold is the lowest
-                that kept to it on images of the study that the model had not seen.
+            max_error: Share of the answers that may be wrong, with 95 % confidence by images of
+                the study that the model had not seen.
 
         Returns:
             One answer per image, in their order; what cannot be read has an error there.
@@ -119,8 +119,9 @@ def load(
     results: Path = Path("results"),
     candidate: int | None = None,
     threads: int | None = None,
+    trust_code: bool = False,
 ) -> Model:
-    """Load a model.
+    """Load a model. No code that comes with it runs, unless it is trusted.
 
     Args:
         path: A study (its name under `results`, or its path), the folder of one of its
@@ -128,8 +129,11 @@ def load(
         results: Folder that holds the studies.
         candidate: Of a study; None: the chosen one.
         threads: That decode, and that the model uses; None: one per core.
+        trust_code: Whether code may run that comes with a model of somebody's own: what the study
+            keeps of it, or the modules that an export names.
 
     Raises:
+        UsageError: When it needs such code, and it is not trusted.
         StudyError: When there is no such study or candidate, or its model is broken.
         ExportError: When an exported folder is not whole, or was changed.
         DataError: When a file is a model of some other origin.
@@ -138,12 +142,14 @@ def load(
     exported = place if place.is_dir() else place.parent
     if (place.is_dir() or place.is_file()) and is_export(exported):
         metadata = _read_asked(exported, place, candidate)
-        return _open_export(metadata, exported, threads or num_threads())
+        threads = threads or num_threads()
+        runtime = open_runtime(metadata, exported, threads=threads, trust_code=trust_code)
+        return Model(metadata, runtime, threads)
     found = find_candidate(place) if place.exists() else None
     if found is not None:
         study, own_number = found
         number = own_number if candidate is None else candidate
-        return _open_candidate(study, number, threads or num_threads())
+        return _open_candidate(study, number, threads or num_threads(), trust_code)
     if place.is_file():
         raise _foreign(place)
     try:
@@ -154,20 +160,18 @@ def load(
             "model file in one of these, got none of them.",
             remedy=error.remedy,
         ) from error
-    return _open_candidate(folder, candidate, threads or num_threads())
+    return _open_candidate(folder, candidate, threads or num_threads(), trust_code)
 
 
-def _open_export(metadata: ExportMetadata, folder: Path, threads: int) -> Model:
-    return Model(metadata, open_runtime(metadata, folder, threads=threads), threads)
-
-
-def _open_candidate(folder: StudyFolder, candidate: int | None, threads: int) -> Model:
+def _open_candidate(
+    folder: StudyFolder, candidate: int | None, threads: int, trust_code: bool
+) -> Model:
     metadata = describe_candidate(folder, candidate)
     path = folder.candidate_model_path(metadata.candidate)
     familiarity = folder.candidate_familiarity_path(metadata.candidate)
-    own_model = find_study_own_model(folder)
+    own_model = find_needed_own_model(folder, metadata.candidate, trust_code=trust_code)
     if own_model is not None:
-        own_model.register()  # its network may have layers of its own
+        own_model.register()
     try:
         runtime = open_keras(
             path,

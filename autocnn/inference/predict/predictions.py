@@ -12,9 +12,6 @@ if TYPE_CHECKING:
 
 Kind = TypeVar("Kind", bound=np.generic)
 
-UNSURE = "unsure"
-"""Label of an image whose largest probability is below the threshold."""
-
 DIGITS = 6
 """Of probabilities in tables; thresholds come from such tables, and are compared so."""
 
@@ -27,7 +24,8 @@ class Predictions:
         names: (n,) The path of each, or `images[3]`.
         class_names: In the order of the probabilities.
         probabilities: (n, classes) float32; NaN where an image could not be read.
-        is_unsure: (n,) Whether the answer is withheld.
+        is_unsure: (n,) Whether the largest probability is below the threshold that was asked for:
+            the answer does not count then.
         distances: (n,) float32, how unlike the training images each is, NaN where it could
             not be read; None where the model cannot say.
         is_unlike: (n,) Whether that is farther than nearly all of val; None as `distances`.
@@ -46,20 +44,12 @@ class Predictions:
         return len(self.names)
 
     @property
-    def guesses(self) -> tuple[str, ...]:
+    def predicted(self) -> tuple[str, ...]:
         """(n,) The most probable class, sure or not; empty where there is an error."""
         best = np.nan_to_num(self.probabilities, nan=-1).argmax(axis=1)
         return tuple(
             "" if error is not None else self.class_names[index]
             for index, error in zip(best.tolist(), self.errors, strict=True)
-        )
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """(n,) The most probable class, or `unsure`; empty where there is an error."""
-        return tuple(
-            UNSURE if is_unsure else guess
-            for guess, is_unsure in zip(self.guesses, self.is_unsure.tolist(), strict=True)
         )
 
     @property
@@ -69,18 +59,19 @@ class Predictions:
         return largest
 
     def to_frame(self) -> "pd.DataFrame":
-        """A row per image: path, label, guess, probability, unlike, distance, error, p.<class>.
+        """A row per image, with a column `p.<class>` per class at the end.
 
-        What was not measured is missing.
+        The others: path, predicted (also where it is `unsure`), probability, unsure, unlike,
+        distance, error. What was not measured is missing.
         """
         import pandas as pd
 
         columns = {
             # As objects: a file name that is no UTF-8 fits no other kind of text column.
             "path": pd.Series(self.names, dtype=object),
-            "label": self.labels,
-            "guess": self.guesses,
+            "predicted": self.predicted,
             "probability": self.confidences,
+            "unsure": self.is_unsure,
             "unlike": None if self.is_unlike is None else self.is_unlike,
             "distance": None if self.distances is None else self.distances,
             "error": list(self.errors),

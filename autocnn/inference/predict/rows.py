@@ -11,7 +11,7 @@ import numpy as np
 from autocnn.core.csv_tables import Cell, csv_lines
 from autocnn.inference.predict.predictions import DIGITS, Predictions
 
-COLUMNS = ("path", "label", "probability", "unlike", "error")
+COLUMNS = ("path", "predicted", "probability", "unsure", "unlike", "error")
 """Of every table, before `p.<class>`."""
 
 NUM_SHOWN = 20
@@ -40,7 +40,7 @@ def json_rows(predictions: Predictions) -> str:
     for row, row_shares in zip(rows_of(predictions), shares, strict=True):
         named = dict(zip(predictions.class_names, row_shares, strict=True))
         data: dict[str, object] = dict(zip(COLUMNS, _cells(row), strict=True))
-        data |= {"guess": row.guess, "probabilities": None if row.error is not None else named}
+        data["probabilities"] = None if row.error is not None else named
         lines.append(_dump(data) + "\n")
     return "".join(lines)
 
@@ -51,17 +51,17 @@ class Row:
 
     Attributes:
         path: Its name.
-        label: Class, `unsure`, or None where it could not be read.
-        guess: Class, sure or not.
-        probability: Of the guess, rounded.
+        predicted: Class, sure or not; None where it could not be read.
+        probability: Of that class, rounded.
+        is_unsure: Whether the answer does not count; None where it could not be read.
         is_unlike: None where the model cannot say.
         error: Why it could not be read.
     """
 
     path: str
-    label: str | None
-    guess: str | None
+    predicted: str | None
     probability: float | None
+    is_unsure: bool | None
     is_unlike: bool | None
     error: str | None
 
@@ -71,17 +71,17 @@ def rows_of(predictions: Predictions) -> Iterator[Row]:
     n = len(predictions)
     unlike = [None] * n if predictions.is_unlike is None else predictions.is_unlike.tolist()
     confidences = predictions.confidences.astype(np.float64).round(DIGITS).tolist()
-    for name, label, guess, confidence, is_unlike, error in zip(
+    for name, predicted, confidence, is_unsure, is_unlike, error in zip(
         predictions.names,
-        predictions.labels,
-        predictions.guesses,
+        predictions.predicted,
         confidences,
+        predictions.is_unsure.tolist(),
         unlike,
         predictions.errors,
         strict=True,
     ):
         if error is None:
-            yield Row(name, label, guess, confidence, is_unlike, None)
+            yield Row(name, predicted, confidence, is_unsure, is_unlike, None)
         else:
             yield Row(name, None, None, None, None, error)
 
@@ -92,9 +92,10 @@ class Summary:
 
     Attributes:
         first: At most `NUM_SHOWN`.
-        counts: Label -> images.
+        counts: Class -> images that were predicted so, and surely.
         num_images: All of them.
         num_errors: That could not be read.
+        num_unsure: Answers that do not count.
         num_unlike: Unlike the training images; None where the model cannot say.
     """
 
@@ -102,15 +103,22 @@ class Summary:
     counts: Counter[str] = field(default_factory=Counter)
     num_images: int = 0
     num_errors: int = 0
+    num_unsure: int = 0
     num_unlike: int | None = None
 
     def add(self, predictions: Predictions) -> None:
         """Count some more."""
         self.first += islice(rows_of(predictions), NUM_SHOWN - len(self.first))
         is_read = [error is None for error in predictions.errors]
+        is_unsure = predictions.is_unsure.tolist()
         self.counts.update(
-            label for label, is_one in zip(predictions.labels, is_read, strict=True) if is_one
+            predicted
+            for predicted, is_one, is_no_answer in zip(
+                predictions.predicted, is_read, is_unsure, strict=True
+            )
+            if is_one and not is_no_answer
         )
+        self.num_unsure += sum(is_unsure)
         self.num_images += len(predictions)
         self.num_errors += len(is_read) - sum(is_read)
         if predictions.is_unlike is not None:
@@ -118,7 +126,7 @@ class Summary:
 
 
 def _cells(row: Row) -> list[Cell]:
-    return [row.path, row.label, row.probability, row.is_unlike, row.error]
+    return [row.path, row.predicted, row.probability, row.is_unsure, row.is_unlike, row.error]
 
 
 def _dump(data: object) -> str:

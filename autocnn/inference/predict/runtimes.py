@@ -20,7 +20,8 @@ from autocnn.core.errors import ExportError, MissingExtraError
 from autocnn.core.extras import install_line
 from autocnn.core.quiet import silent_stderr
 from autocnn.core.records import ExportMetadata
-from autocnn.inference.metadata import METADATA_FILE
+from autocnn.core.trust import check_trusted
+from autocnn.inference.metadata import METADATA_FILE, is_inside
 from autocnn.metrics.familiarity import Reference, read_reference
 
 BATCH_SIZE = 256
@@ -70,19 +71,25 @@ class Runtime(Protocol):
         ...
 
 
-def open_runtime(metadata: ExportMetadata, folder: Path, *, threads: int) -> Runtime:
+def open_runtime(
+    metadata: ExportMetadata, folder: Path, *, threads: int, trust_code: bool = False
+) -> Runtime:
     """Load an exported model with its format's own runtime.
 
     Args:
         metadata: Of the folder.
         folder: Holds the model file.
         threads: For the model; TensorFlow keeps those that it began with.
+        trust_code: Whether modules that the folder names may be imported.
 
     Raises:
+        UsageError: When it names some, and they are not trusted.
         ExportError: When the file is absent, changed, broken, or outside of the folder.
         MissingExtraError: When the runtime is not installed.
     """
     path = _find_model(metadata, folder)
+    if metadata.format == "keras" and metadata.requires:
+        check_trusted(folder, metadata.requires, trust_code=trust_code)
     with _explained(path):
         match metadata.format:
             case "keras":
@@ -282,7 +289,7 @@ def _tensorflow(threads: int) -> Any:
 def _find_model(metadata: ExportMetadata, folder: Path) -> Path:
     """The model file, once it was found whole and inside of the folder."""
     path = folder / metadata.model
-    if Path(metadata.model).name != metadata.model or path.is_symlink():
+    if not is_inside(folder, metadata.model):
         raise ExportError(
             f"{folder / METADATA_FILE}: model must be a name in this folder, "
             f"got {metadata.model!r}."

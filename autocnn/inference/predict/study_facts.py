@@ -1,6 +1,7 @@
 """What an exported folder says of itself in metadata.json, said of a candidate in its study."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from autocnn.core.errors import StudyError, Text
 from autocnn.core.own_model import OwnModel, kept_own_model
 from autocnn.core.records import CandidateRecord, Channels, ExportMetadata, Interval, ModelInput
+from autocnn.core.trust import check_trusted
+from autocnn.inference.metadata import has_own_layers
 from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.familiarity import Reference, read_reference
 from autocnn.metrics.rejection import rejection_curve
@@ -37,7 +40,7 @@ def describe_candidate(folder: StudyFolder, number: int | None) -> ExportMetadat
     side = record.image_size or status.data.image_shape[0]
     channels = status.data.image_shape[2]
     reference = read_familiarity(folder, number)
-    source, labels, probabilities = _unseen(folder, record, status.data.class_names)
+    unseen = _unseen(folder, record, status.data.class_names)
     return ExportMetadata(
         format="keras",
         model=folder.candidate_model_path(number).name,
@@ -51,10 +54,11 @@ def describe_candidate(folder: StudyFolder, number: int | None) -> ExportMetadat
             width=side,
             is_grey=channels == 1,
             read_as=_read_as(status.config.channels or "auto", status.data, side),
+            levels=status.data.levels,
         ),
         is_calibrated=record.calibration is not None,
-        rejection=rejection_curve(labels, probabilities),
-        rejection_source=source if len(labels) else None,
+        rejection=rejection_curve(unseen.labels, unseen.probabilities, unseen.groups),
+        rejection_source=unseen.source if len(unseen.labels) else None,
         familiarity=reference.facts if reference is not None else None,
         scores=_scores(record),
     )
@@ -90,6 +94,31 @@ def find_study_own_model(folder: StudyFolder) -> OwnModel | None:
     return kept_own_model(status.config.model, status.model_files, folder.own_model_dir)
 
 
+def find_needed_own_model(
+    folder: StudyFolder, candidate: int, *, trust_code: bool
+) -> OwnModel | None:
+    """The user's own model whose code a candidate's file needs, because it has layers of its own.
+
+    Args:
+        folder: The study.
+        candidate: Its number.
+        trust_code: Whether that code may run.
+
+    Returns:
+        None where the file loads with Keras alone.
+
+    Raises:
+        UsageError: When it needs code that is not trusted.
+        StudyError: When study.json cannot be read.
+    """
+    own_model = find_study_own_model(folder)
+    if own_model is None or not has_own_layers(folder.candidate_model_path(candidate)):
+        return None
+    code = [f"{folder.own_model_dir.name}/{name}" for name in own_model.files]
+    check_trusted(folder.path, code, trust_code=trust_code)
+    return own_model
+
+
 def _find_record(folder: StudyFolder, number: int) -> CandidateRecord:
     records = {record.candidate: record for record in folder.read_candidates()}
     if not records:
@@ -113,35 +142,56 @@ def _read_as(asked: Channels, data: DataFacts, side: int) -> Channels:
     return "grey" if data.image_shape[2] == 1 else "rgb"
 
 
-def _unseen(
-    folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]
-) -> tuple[Literal["folds", "val"], NDArray[np.int64], NDArray[np.float64]]:
-    """Labels and probabilities of images that the predicting model had not seen, never of test.
+@dataclass(frozen=True, eq=False)
+class _Unseen:
+    """Images that the predicting model had not seen, never of test.
 
-    Out of fold, or of val by the trial's model, at the candidate's temperature.
+    Attributes:
+        source: `folds`: predicted out of fold; `val`: by the trial's model.
+        labels: (n,) Index of the class.
+        probabilities: (n, classes), at the candidate's temperature.
+        groups: (n,) The same number for images that are not independent: those of one named
+            group, equal files, one image in several repeats of the folds.
     """
+
+    source: Literal["folds", "val"]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    groups: NDArray[np.int64]
+
+
+def _unseen(folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]) -> _Unseen:
     columns = [f"p.{name}" for name in class_names]
     place = {name: index for index, name in enumerate(class_names)}
+    # path, label, group, split, sha256
+    group_of = {row[0]: ("group", row[2]) if row[2] else row[4:5] for row in folder.read_split()}
 
-    def read(rows: Sequence[dict[str, str]]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        labels = np.array([place[row["label"]] for row in rows], np.int64)
+    def read(source: Literal["folds", "val"], rows: Sequence[dict[str, str]]) -> _Unseen:
         values = [[float(row[column]) for column in columns] for row in rows]
-        return labels, np.array(values, np.float64).reshape(len(rows), len(columns))
+        number_of: dict[object, int] = {}
+        names = [group_of.get(row["path"], row["path"]) for row in rows]
+        return _Unseen(
+            source,
+            np.array([place[row["label"]] for row in rows], np.int64),
+            np.array(values, np.float64).reshape(len(rows), len(columns)),
+            np.array([number_of.setdefault(name, len(number_of)) for name in names], np.int64),
+        )
 
     number = record.candidate
     try:
         rows = list(folder.read_candidate_table(number, "out_of_fold"))
         if rows:
-            return "folds", *read(rows)
+            return read("folds", rows)
         table = folder.read_candidate_table(number, "predictions")
-        labels, probabilities = read([row for row in table if row["split"] == "val"])
+        found = read("val", [row for row in table if row["split"] == "val"])
     except (KeyError, ValueError, TypeError) as error:
         raise StudyError(
             f"{folder.path}: the predictions of candidate {number} must be whole, got: {error!r}."
         ) from error
-    if record.calibration is not None and record.kind != "ensemble" and len(labels):
-        probabilities = apply_temperature(probabilities, record.calibration.temperature)
-    return "val", labels, probabilities
+    if record.calibration is not None and record.kind != "ensemble" and len(found.labels):
+        warmer = apply_temperature(found.probabilities, record.calibration.temperature)
+        found = replace(found, probabilities=warmer)
+    return found
 
 
 def _scores(record: CandidateRecord) -> dict[str, Interval]:

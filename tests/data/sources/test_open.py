@@ -320,3 +320,27 @@ def test_folder_that_may_not_be_read(class_folders: Any) -> None:
     with pytest.raises(DataError, match="a: must be readable, got: Permission denied"):
         read_source(str(root))
     (root / "a").chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    "header", ["path,label,p.cat,p.dog", "path,label,split,predicted,P.cat", "path,predicted,p.cat"]
+)
+def test_a_table_of_predictions_is_no_data(class_folders: Any, header: str) -> None:
+    root = class_folders({"cat": 2, "dog": 2})
+    cells = ",".join(["cat/0.png", "cat", *["0.5"] * (header.count(",") - 1)])
+    (root / "answers.csv").write_text(f"{header}\n{cells}\n")
+    with pytest.raises(DataError, match=r"got one of predictions: it has the column 'p\.cat'"):
+        read_source(str(root / "answers.csv"))
+
+
+def test_names_that_a_spreadsheet_would_run_are_read_as_they_were(tmp_path: Path) -> None:
+    from autocnn.core.csv_tables import to_csv
+
+    rows = [["=1.png", "-a", "@g"], ["'=2.png", "'+b", "'g"]]
+    for path, _, _ in rows:
+        (tmp_path / path).touch()
+    (tmp_path / "list.csv").write_text(to_csv(["path", "label", "group"], rows))
+    table = read_source(str(tmp_path / "list.csv"))
+    assert table.paths == ("=1.png", "'=2.png")
+    assert set(table.class_names) == {"-a", "'+b"}
+    assert table.groups == ("@g", "'g")

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from autocnn.core.errors import DataError
 from autocnn.core.records import Interval
-from autocnn.inference.evaluate import Reference, assess
+from autocnn.inference.evaluate import Reference, assess, seen
 from autocnn.inference.evaluate.assess import IMAGES_AT_ONCE
+from autocnn.inference.evaluate.seen import StudyData
 from autocnn.metrics.scores import score_split
 from tests.inference.evaluate.models import CLASSES, BrightThird, draw, write_folder
 
@@ -197,3 +199,45 @@ def test_the_model_is_not_loaded_for_data_that_cannot_be_used(tmp_path: Path) ->
         assess(load, NUMBERED, data, name="m", cache_dir=tmp_path / "c")
     with pytest.raises(DataError, match="must have a test split"):
         assess(load, STUDY, data, name="m", asked="test", cache_dir=tmp_path / "c")
+
+
+def near_study(tmp_path: Path) -> tuple[Reference, Path]:
+    """A study of 30 images, and 12 new ones of which three are its first ones, mirrored or not."""
+    theirs = write_folder(tmp_path / "study", 30, seed=1)
+    data = write_folder(tmp_path / "images", 12, seed=2)
+    first, second, third = sorted((theirs / "left").iterdir())[:3]
+    for number, (path, turn) in enumerate(
+        ((first, Image.Transpose.FLIP_TOP_BOTTOM), (second, Image.Transpose.ROTATE_180))
+    ):
+        with Image.open(path) as image:
+            image.transpose(turn).save(data / "left" / f"near-{number}.png")
+    (data / "left" / "same.png").write_bytes(third.read_bytes())
+    seen = frozenset(digest(path) for path in theirs.rglob("*.png"))
+    source = StudyData(str(theirs), 12, "auto", seen)
+    return replace(STUDY, seen=seen, tested=frozenset(), source=source), data
+
+
+def test_near_copies_of_the_studys_images_are_left_out_of_the_comparison(tmp_path: Path) -> None:
+    study, data = near_study(tmp_path)
+    found = assess(BrightThird, study, str(data), name="m", cache_dir=tmp_path / "cache")
+    assert found.is_seen is not None
+    known = [path for path, one in zip(found.paths, found.is_seen, strict=True) if one]
+    assert known == ["left/near-0.png", "left/near-1.png", "left/same.png"]
+    assert (found.record.num_seen, found.record.num_near) == (3, 2)
+    assert found.record.unseen is not None
+    assert found.record.unseen.num_images == 12
+    assert any("3 of 15 images are copies" in sentence for sentence in found.record.sentences)
+
+
+@pytest.mark.parametrize("reason", ["gone", "too many"])
+def test_where_near_copies_cannot_be_looked_for_it_is_said(
+    reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, data = near_study(tmp_path)
+    if reason == "gone":
+        (tmp_path / "study").rename(tmp_path / "moved")
+    else:
+        monkeypatch.setattr(seen, "MOST_IMAGES", 40)
+    found = assess(BrightThird, study, str(data), name="m", cache_dir=tmp_path / "cache").record
+    assert (found.num_seen, found.num_near) == (1, None)
+    assert any("were not looked for" in sentence for sentence in found.sentences)

@@ -100,3 +100,11 @@ def test_a_full_disk_leaves_the_earlier_assessment(
 )
 def test_the_folder_is_named_after_model_and_data(candidate: int, data: str, expected: str) -> None:
     assert default_target(Reference("mine", candidate, CLASSES), data) == Path(expected)
+
+
+@pytest.mark.parametrize("study", ["../../etc", "/etc/x", "..", "a/../../b", "x\x00y"])
+def test_the_default_folder_is_in_this_one_whatever_an_export_calls_its_study(study: str) -> None:
+    target = default_target(Reference(study, 1, CLASSES), "digits")
+    assert target.parent == Path()
+    assert ".." not in target.name or "/" not in str(target)
+    assert target.name.startswith("evaluation-")

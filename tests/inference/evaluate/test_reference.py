@@ -8,6 +8,7 @@ import pytest
 from autocnn.core.errors import ExportError, StudyError
 from autocnn.core.records import ExportMetadata, Interval, ModelInput
 from autocnn.inference.evaluate import Reference, export_reference, open_reference, study_reference
+from autocnn.inference.evaluate.seen import StudyData
 from autocnn.storage import StudyFolder
 from tests.reporting.studies import make_status
 from tests.samples import candidate, split
@@ -57,6 +58,7 @@ def test_a_study_knows_its_figures_and_its_images(study: StudyFolder) -> None:
         scored="test_clean",
         figures={"accuracy": FIGURE},
         seen=frozenset({"f1", "f2"}),
+        source=StudyData("brain", 96, "auto", frozenset({"f1", "f2"})),
         tested=frozenset({("3.png", "f3")}),
         seed=7,
     )

@@ -25,6 +25,7 @@ def make_record(**changes: Any) -> Assessment:
         "scores": split("test"),
         "bins": (),
         "num_seen": 0,
+        "num_near": 0,
         "confusion": ConfusionMatrix(labels=("a", "b"), counts=((2, 0), (0, 2))),
     }
     return Assessment(**(facts | changes))
@@ -61,9 +62,15 @@ def test_what_was_seen_or_cannot_be_known_is_said() -> None:
     (unknown,) = describe(make_record(num_seen=None))
     assert "is not known for an exported model" in unknown
     (everything,) = describe(make_record(num_seen=4))
-    assert everything.startswith("4 of 4 images are byte copies")
-    (part,) = describe(make_record(num_seen=1, unseen=split("test")))
+    assert everything.startswith("4 of 4 images are copies of the study's train or val images:")
+    (part,) = describe(make_record(num_seen=2, num_near=1, unseen=split("test")))
+    assert "(1 turned, scaled, compressed again or the like)" in part
     assert part.endswith("the comparison is without them.")
+    bytes_only, not_looked_for = describe(make_record(num_seen=1, num_near=None))
+    assert bytes_only.startswith("1 of 4 images are byte copies")
+    assert "were not looked for" in not_looked_for
+    (not_looked_for,) = describe(make_record(num_near=None))
+    assert "Near copies of the study's images" in not_looked_for
     (own,) = describe(make_record(num_own_test=3))
     assert own.startswith("3 of 4 images are byte copies of the study's own test images")
 

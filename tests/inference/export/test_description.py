@@ -60,10 +60,11 @@ def test_the_card_says_what_goes_in() -> None:
     assert "resize" not in open_size.program
     fixed = ModelInput(shape=(None, 8, 8, 1), height=8, width=8, is_grey=True)
     lite = describe_usage(metadata(format="litert", model="model.tflite", input=fixed))
-    assert 'convert("L").resize((8, 8), Image.BILINEAR)' in lite.program
+    assert 'convert("L").resize((8, 8), Image.Resampling.BILINEAR)' in lite.program
     assert "grey images" in lite.sentence
     own = describe_usage(metadata(format="keras", model="model.keras", requires=("my_layers",)))
     assert "First import my_layers" in own.sentence
+    assert own.program.startswith("import my_layers\n")
 
 
 @pytest.mark.parametrize("name", ["keras", "savedmodel", "onnx", "litert"])

@@ -1,6 +1,7 @@
 """Whole exports of a real study: written, loaded by other programs, compared."""
 
 import hashlib
+import io
 import shutil
 import subprocess
 import sys
@@ -14,11 +15,12 @@ from PIL import Image
 
 from autocnn.cli.main import run
 from autocnn.core.config import StudyConfig
-from autocnn.core.errors import DiskFullError, ExportError
+from autocnn.core.errors import DiskFullError, ExportError, UsageError
 from autocnn.core.events import Observer
 from autocnn.inference.export import export_model
 from autocnn.inference.export.description import hash_files
 from autocnn.inference.metadata import read_metadata
+from autocnn.inference.predict.model import load
 from autocnn.inference.predict.runtimes import open_runtime
 from autocnn.storage import StudyFolder
 from autocnn.study.run import search
@@ -122,7 +124,8 @@ def test_the_card_s_program_runs_without_autocnn(
     folder = export(name, precision)
     work = tmp_path / "work"
     shutil.copytree(folder, work)
-    Image.fromarray(np.full((30, 20, 3), 90, np.uint8)).save(work / "image.png")
+    turned = turned_photograph()
+    (work / "image.png").write_bytes(turned)  # the type is judged by content
     card = (work / "model_card.md").read_text("utf-8")
     program = card.split("```python\n")[1].split("```")[0]
     program = f"import sys\nsys.modules['autocnn'] = None\n{program}"
@@ -130,10 +133,23 @@ def test_the_card_s_program_runs_without_autocnn(
         [sys.executable, "-c", program], cwd=work, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    words = done.stdout[done.stdout.index("[[") :].replace("[", " ").replace("]", " ").split()
-    probabilities = [float(word) for word in words]
-    assert len(probabilities) == 10
+    rows = [line.split() for line in done.stdout.splitlines()[-10:]]
+    assert [name for name, _ in rows] == list(read_metadata(folder).class_names)
+    probabilities = [float(value) for _, value in rows]
     assert sum(probabilities) == pytest.approx(1, abs=0.03 if precision == "int8" else 1e-4)
+    expected = load(folder).predict([work / "image.png"]).probabilities[0]
+    np.testing.assert_allclose(probabilities, expected, atol=1e-3)
+
+
+def turned_photograph() -> bytes:
+    """A JPEG that lies on its side, with a note that says so: bright on top once it is upright."""
+    pixels = np.zeros((20, 30, 3), np.uint8)
+    pixels[:, :10] = 220
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees, clockwise
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", exif=exif, quality=95)
+    return file.getvalue()
 
 
 def test_formats_agree_on_foreign_images(export: Export) -> None:
@@ -220,7 +236,14 @@ def test_a_model_with_layers_of_the_user_s_own_names_what_it_requires(
     command = [sys.executable, "my_model.py", str(copy.candidate_model_path(1).resolve())]
     subprocess.run(command, cwd=copy.own_model_dir, check=True, capture_output=True)
     copy.candidate_familiarity_path(1).unlink()
-    metadata = read_metadata(export_model(copy, "keras"))
+    with pytest.raises(
+        UsageError, match=r"got builder/my_layers\.py, builder/my_model\.py without"
+    ):
+        export_model(copy, "keras")
+    with pytest.raises(UsageError, match="must be trusted"):
+        load(copy.path)
+    assert "my_layers" not in sys.modules
+    metadata = read_metadata(export_model(copy, "keras", trust_code=True))
     assert sorted(metadata.requires) == ["my_layers", "my_model"]
     assert metadata.parity is not None
     assert metadata.parity.largest_difference == 0

@@ -7,6 +7,7 @@ import pytest
 
 from autocnn.core.errors import DiskFullError, ExportError, StudyError, UsageError
 from autocnn.core.events import Observer
+from autocnn.core.own_model import OwnModel
 from autocnn.core.records import ExportMetadata
 from autocnn.inference.export import export_model, exporter
 from autocnn.inference.metadata import read_metadata
@@ -38,6 +39,7 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StudyFolder:
         folder: StudyFolder,
         status: StudyStatus,
         described: ExportMetadata,
+        own_model: OwnModel | None,
         target: Path,
         observer: Observer,
     ) -> ExportMetadata:

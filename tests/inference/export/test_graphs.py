@@ -9,8 +9,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from PIL import Image
 
-from autocnn.inference.export.conversion import has_own_layers
 from autocnn.inference.export.graphs import ServedModel, keras_graph, lite_graph, portable
+from autocnn.inference.metadata import has_own_layers
 from autocnn.metrics.familiarity import calibrate_familiarity, neighbour_distances
 from autocnn.training.networks import build_model
 from autocnn.training.networks.average import average_models

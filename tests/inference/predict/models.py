@@ -14,9 +14,9 @@ SIDE = 4
 CLASSES = ("dark, very", 'bright "white"')
 
 CURVE = (
-    RejectionPoint(threshold=0.0, coverage=1.0, error=0.1),
-    RejectionPoint(threshold=0.7, coverage=0.8, error=0.02),
-    RejectionPoint(threshold=0.95, coverage=0.5, error=0.01),
+    RejectionPoint(threshold=0.0, coverage=1.0, error=0.1, num_independent=1000),
+    RejectionPoint(threshold=0.7, coverage=0.8, error=0.02, num_independent=800),
+    RejectionPoint(threshold=0.95, coverage=0.5, error=0.01, num_independent=500),
 )
 
 

@@ -14,19 +14,39 @@ def test_without_a_wish_every_image_is_answered() -> None:
 
 
 def test_a_target_error_gives_the_threshold_that_answers_most() -> None:
-    found = choose_abstention(metadata(), max_error=0.02)
-    assert found == Abstention(0.7, 0.8, 0.02, "folds")
+    found = choose_abstention(metadata(), max_error=0.05)
+    assert found is not None
+    assert found.bound is not None
+    assert 0.02 < found.bound <= 0.05
+    assert found == Abstention(0.7, 0.8, 0.02, "folds", found.bound)
     assert found.describe() == (
         "Unsure below a probability of 0.7: out of fold this answered 80.0% of the images, "
-        "2.00% of the answers wrong."
+        f"2.00% of the answers wrong. On new images like these at most {found.bound:.2%}, with "
+        "95 % confidence."
     )
-    assert choose_abstention(metadata(), max_error=0.3) == Abstention(0.0, 1.0, 0.1, "folds")
+    everything = choose_abstention(metadata(), max_error=0.3)
+    assert everything is not None
+    assert everything.threshold == 0.0
 
 
 def test_an_error_that_no_threshold_reaches_says_what_can_be_had() -> None:
-    with pytest.raises(UsageError, match=r"fewest errors out of fold are 0\.01, with 50\.0%") as e:
+    with pytest.raises(UsageError, match=r"fewest errors out of fold are 0\.01, with 50\.0%"):
+        choose_abstention(metadata(), max_error=0.015)
+
+
+def test_too_few_images_for_a_bound_are_told() -> None:
+    message = r"max_error 0\.001 needs at least 3,688 independent images out of fold"
+    with pytest.raises(UsageError, match=message) as caught:
         choose_abstention(metadata(), max_error=0.001)
-    assert "max_error=0.01" in e.value.remedy
+    assert "unsure=0.9" in caught.value.remedy
+    with pytest.raises(UsageError, match="must be above 0"):
+        choose_abstention(metadata(), max_error=0.0)
+
+
+def test_an_export_of_an_earlier_version_has_no_bound() -> None:
+    older = [point.model_copy(update={"num_independent": 0}) for point in CURVE]
+    with pytest.raises(UsageError, match="of an earlier version"):
+        choose_abstention(metadata(rejection=older), max_error=0.1)
 
 
 def test_a_model_without_a_curve_cannot_keep_an_error() -> None:

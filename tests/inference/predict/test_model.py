@@ -1,6 +1,8 @@
 """Models wherever they lie, and their answers. The network is a formula."""
 
+import hashlib
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from PIL import Image
 from autocnn.core.config import resolve_config
 from autocnn.core.errors import (
     AutocnnError,
+    ConfigError,
     DataError,
     ExportError,
     StudyError,
@@ -40,7 +43,7 @@ def test_answers_come_in_the_order_of_the_images(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.probabilities[[0, 2, 3], 1], [0.2, 0.8, 1], atol=1e-6)
     assert np.isnan(found.probabilities[1]).all()
     assert found.errors == (None, "is no PNG, JPEG, GIF, BMP, TIFF or WebP", None, None)
-    assert found.labels == (CLASSES[0], "", CLASSES[1], CLASSES[1])
+    assert found.predicted == (CLASSES[0], "", CLASSES[1], CLASSES[1])
     np.testing.assert_allclose(found.confidences[[0, 2, 3]], [0.8, 0.8, 1], atol=1e-6)
 
 
@@ -59,17 +62,16 @@ def test_no_images_have_no_answers() -> None:
     nothing: list[Any] = [[], np.zeros((0, 5, 5), np.uint8)]
     for images in nothing:
         found = model().predict(images)
-        assert found.labels == ()
+        assert found.predicted == ()
         assert found.probabilities.shape == (0, 2)
 
 
 def test_below_the_threshold_the_answer_is_unsure() -> None:
     images = [grey(51), grey(130), grey(255)]
     found = model().predict(images, unsure=0.75)
-    assert found.labels == (CLASSES[0], "unsure", CLASSES[1])
-    assert found.guesses == (CLASSES[0], CLASSES[1], CLASSES[1])
+    assert found.predicted == (CLASSES[0], CLASSES[1], CLASSES[1])
     assert found.is_unsure.tolist() == [False, True, False]
-    assert model().predict(images, max_error=0.01).labels == ("unsure", "unsure", CLASSES[1])
+    assert model().predict(images, max_error=0.03).is_unsure.tolist() == [True, True, False]
     assert model().predict(images).is_unsure.tolist() == [False] * 3
     with pytest.raises(UsageError):
         model().predict(images, max_error=0.0001)
@@ -78,8 +80,8 @@ def test_below_the_threshold_the_answer_is_unsure() -> None:
 def test_a_probability_that_a_table_rounds_to_the_threshold_is_sure() -> None:
     share = float(np.float32(102 / 255))
     found = model().predict([grey(102)], unsure=round(1 - share, 6) + 4e-7)
-    assert found.labels == ("unsure",)
-    assert model().predict([grey(102)], unsure=round(1 - share, 6)).labels == (CLASSES[0],)
+    assert found.is_unsure.tolist() == [True]
+    assert not model().predict([grey(102)], unsure=round(1 - share, 6)).is_unsure.any()
 
 
 def test_what_is_unlike_is_marked(tmp_path: Path) -> None:
@@ -295,3 +297,70 @@ def test_torn_predictions_are_named(study: StudyFolder) -> None:
     study.write_candidate_table(1, "predictions", ("path", "label", "split"), [("a", "?", "val")])
     with pytest.raises(StudyError, match="predictions of candidate 1 must be whole"):
         load(study.path)
+
+
+OWN = {
+    "config": {"registered_name": None, "layers": [{"registered_name": "my_layers>Blur"}]},
+    "class_name": "Functional",
+}
+
+
+def keep_own_model(study: StudyFolder, config: dict[str, Any], *files: str) -> None:
+    """Let the study have a model of somebody's own, saved with that config."""
+    facts = study.read_study()
+    facts["config"]["model"] = f"/gone/{files[0]}:build"
+    facts["model_files"] = {
+        name: hashlib.sha256(b"raise SystemExit('it ran')").hexdigest() for name in files
+    }
+    study.write_study(facts)
+    study.own_model_dir.mkdir()
+    for name in files:
+        (study.own_model_dir / name).write_bytes(b"raise SystemExit('it ran')")
+    with zipfile.ZipFile(study.candidate_model_path(1), "w") as archive:
+        archive.writestr("config.json", json.dumps(config))
+
+
+def test_the_code_of_a_study_runs_only_when_it_is_trusted(
+    study: StudyFolder, opened: list[dict[str, Any]]
+) -> None:
+    keep_own_model(study, OWN, "evil_net.py")
+    remedy = check(UsageError, r"got builder/evil_net\.py without that", study.path)
+    assert "trust_code=True" in remedy
+    assert not opened
+    with pytest.raises(ConfigError, match="it ran"):
+        load(study.path, trust_code=True)
+
+
+def test_a_model_of_keras_layers_needs_no_code(
+    study: StudyFolder, opened: list[dict[str, Any]]
+) -> None:
+    keep_own_model(study, {"config": {"layers": [{"registered_name": None}]}}, "evil_net.py")
+    load(study.path)
+    assert len(opened) == 1
+
+
+def test_the_files_of_a_model_stay_in_the_study(study: StudyFolder) -> None:
+    keep_own_model(study, OWN, "../evil_net.py")
+    with pytest.raises(StudyError, match="files of a model must stay in this folder"):
+        load(study.path, trust_code=True)
+
+
+def test_an_image_in_several_repeats_or_with_a_copy_counts_once(study: StudyFolder) -> None:
+    study.write_split(
+        [
+            ("a", CLASSES[0], "", "train", "same"),
+            ("b", CLASSES[1], "", "train", "same"),
+            ("c", CLASSES[1], "patient", "train", "other"),
+            ("d", CLASSES[1], "patient", "train", "another"),
+        ]
+    )
+    columns = ("path", "label", "fold", *(f"p.{name}" for name in CLASSES))
+    rows = [
+        (path, CLASSES[0], 1, share, 1 - share) for path, share in zip("abcda", SHARES, strict=True)
+    ]
+    study.write_candidate_table(2, "out_of_fold", columns, rows)
+    (first, *_) = describe_candidate(study, 2).rejection
+    assert (first.coverage, first.num_independent) == (1.0, 2)
+
+
+SHARES = (0.6, 0.7, 0.8, 0.9, 0.95)

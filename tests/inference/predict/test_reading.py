@@ -220,3 +220,13 @@ def test_floats_are_refused_with_what_to_do(images: Any) -> None:
 def test_what_is_no_image_is_refused(images: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         list(name_images(images))
+
+
+def test_more_than_8_bits_are_read_with_the_levels_of_the_study(tmp_path: Path) -> None:
+    values = np.linspace(0, 900, SIDE * SIDE).astype(np.uint16).reshape(SIDE, SIDE)
+    Image.fromarray(values).save(tmp_path / "deep.png")
+
+    deep = taken(levels=(0, 4095))
+    for image in (tmp_path / "deep.png", Image.fromarray(values)):
+        pixels = read_image(image, deep)[..., 0]
+        np.testing.assert_array_equal(pixels, np.rint(values * (255 / 4095)))

@@ -46,7 +46,8 @@ def test_csv_parses_back() -> None:
     rows = read_csv(csv_header(CLASSES) + csv_rows(predictions()))
     assert tuple(rows[0]) == (*COLUMNS, *(f"p.{name}" for name in CLASSES))
     assert [row["path"] for row in rows] == list(NAMES)
-    assert [row["label"] for row in rows] == ['co,m"ma', "кот", "unsure", ""]
+    assert [row["predicted"] for row in rows] == ['co,m"ma', "кот", 'co,m"ma', ""]
+    assert [row["unsure"] for row in rows] == ["false", "false", "true", ""]
     assert [row["probability"] for row in rows] == ["0.7", "0.9", "0.4", ""]
     assert [row["unlike"] for row in rows] == ["false", "true", "false", ""]
     assert [row["error"] for row in rows] == ["", "", "", "is truncated"]
@@ -60,17 +61,17 @@ def test_json_parses_back_line_by_line() -> None:
     text.encode("utf-8")
     rows = [json.loads(line) for line in text.splitlines()]
     assert [row["path"] for row in rows] == list(NAMES)
-    assert rows[1]["label"] == "кот"
+    assert rows[1]["predicted"] == "кот"
     assert rows[1]["probabilities"] == {'co,m"ma': 0.05, "two\nlines": 0.05, "кот": 0.9}
     assert (rows[1]["unlike"], rows[1]["error"]) == (True, None)
-    assert (rows[2]["label"], rows[2]["guess"]) == ("unsure", 'co,m"ma')
+    assert (rows[2]["unsure"], rows[2]["predicted"]) == (True, 'co,m"ma')
     assert rows[3] == {
         "path": "gone.png",
-        "label": None,
+        "predicted": None,
         "probability": None,
+        "unsure": None,
         "unlike": None,
         "error": "is truncated",
-        "guess": None,
         "probabilities": None,
     }
 
@@ -87,7 +88,8 @@ def test_the_summary_counts_all_and_keeps_the_first() -> None:
     for _ in range(10):
         summary.add(predictions())
     assert (summary.num_images, summary.num_errors, summary.num_unlike) == (40, 10, 10)
-    assert summary.counts == {'co,m"ma': 10, "кот": 10, "unsure": 10}
+    assert summary.counts == {'co,m"ma': 10, "кот": 10}
+    assert summary.num_unsure == 10
     assert len(summary.first) == NUM_SHOWN
     assert [row.path for row in summary.first[:4]] == list(NAMES)
     without = Summary()
@@ -98,8 +100,9 @@ def test_the_summary_counts_all_and_keeps_the_first() -> None:
 def test_a_frame_has_a_row_per_image() -> None:
     frame = predictions().to_frame()
     assert frame["path"].tolist() == list(NAMES)
-    assert frame["label"].tolist() == ['co,m"ma', "кот", "unsure", ""]
-    assert frame["guess"].tolist() == ['co,m"ma', "кот", 'co,m"ma', ""]
+    assert frame["predicted"].tolist() == ['co,m"ma', "кот", 'co,m"ma', ""]
+    assert frame["unsure"].tolist() == [False, False, True, False]
+    assert "label" not in frame
     assert frame["error"].isna().tolist() == [True, True, True, False]
     assert frame["p.кот"].tolist()[:2] == pytest.approx([0.1, 0.9])
     assert frame["unlike"].tolist() == [False, True, False, False]

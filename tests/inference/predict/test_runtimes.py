@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from autocnn.core.errors import ExportError, MissingExtraError
+from autocnn.core.errors import ExportError, MissingExtraError, UsageError
 from autocnn.core.extras import install_line
 from autocnn.core.records import ExportMetadata, Familiarity, ModelInput
 from autocnn.inference.export.graphs import keras_graph
@@ -192,8 +192,33 @@ def test_a_link_out_of_the_folder_is_refused(network: keras.Model, tmp_path: Pat
 
 def test_a_module_that_the_model_requires_is_named(network: keras.Model, tmp_path: Path) -> None:
     network.save(tmp_path / "model.keras")
+    needy = metadata(tmp_path, requires=("no_such_layers",))
     with pytest.raises(ExportError, match="needs the module 'no_such_layers'"):
-        open_runtime(metadata(tmp_path, requires=("no_such_layers",)), tmp_path, threads=1)
+        open_runtime(needy, tmp_path, threads=1, trust_code=True)
+
+
+def test_a_module_that_is_not_trusted_is_not_imported(
+    network: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export of somebody's, with `python -m autocnn predict . x.png` in its folder."""
+    network.save(tmp_path / "model.keras")
+    (tmp_path / "evil.py").write_text("raise SystemExit('it ran')")
+    monkeypatch.syspath_prepend(tmp_path)
+    needy = metadata(tmp_path, requires=("evil",))
+    with pytest.raises(UsageError, match="must be trusted before it runs, got evil") as caught:
+        open_runtime(needy, tmp_path, threads=1)
+    assert "trust_code=True" in caught.value.remedy
+    with pytest.raises(SystemExit, match="it ran"):
+        open_runtime(needy, tmp_path, threads=1, trust_code=True)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a/model.keras", "../model.keras", "a\\b"])
+def test_a_model_outside_of_its_folder_is_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / "export" / "a").mkdir(parents=True)
+    for place in ("model.keras", "export/a/model.keras"):
+        (tmp_path / place).touch()
+    with pytest.raises(ExportError, match="must be a name in this folder"):
+        open_runtime(metadata(tmp_path, model=name), tmp_path / "export", threads=1)
 
 
 def test_a_missing_runtime_gives_the_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
