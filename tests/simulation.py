@@ -246,7 +246,7 @@ class ListEngine:
         width = self.widths[min(trial, len(self.widths) - 1)]
         return Proposal({"width": width}, from_start=trial == 0)
 
-    def report(self, trial: int, score: EpochScore) -> bool:
+    def report(self, trial: int, score: EpochScore, *, epochs: int | None = None) -> bool:
         """See `Engine.report`."""
         return trial in self.hopeless and score.epoch == 2
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from autocnn.core.errors import SearchError, StudyError
+from autocnn.core.errors import SearchError, StudyError, TrialDivergedError
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.objective import Goal
 from autocnn.core.records import EpochScore, Params, TrialRecord, TrialState
@@ -126,11 +126,11 @@ def find_stop(
         left_s: Seconds until the finalists must begin.
     """
     epoch = history[-1].epoch
+    if epoch >= epochs:
+        return None
     if is_behind:
         reason = f"pruned after epoch {epoch}: behind other trials by then"
         return Stop(TrialState.PRUNED, reason)
-    if epoch >= epochs:
-        return None
     if left_s <= 0:
         return Stop(TrialState.CUT, OUT_OF_TIME)
     if not is_exempt and is_too_slow(history, epochs, left_s):
@@ -240,7 +240,7 @@ class _Search:
         stop = find_stop(
             running.history,
             epochs=record.epochs or 1,
-            is_behind=self.engine.report(trial, running.history[-1]),
+            is_behind=self.engine.report(trial, running.history[-1], epochs=record.epochs),
             is_exempt=record.from_start,
             left_s=float("inf") if is_restoring else self.budget.search_left_s(self._shortlist()),
         )
@@ -327,6 +327,7 @@ class _Search:
             "peak_memory_mb": outcome.peak_memory_mb if outcome else None,
             "traceback": outcome.traceback if outcome else "",
             "end_order": self.next_end if outcome else None,
+            "is_diverged": outcome is not None and isinstance(outcome.error, TrialDivergedError),
         }
         return self.started[running.job.key].model_copy(update=facts)
 

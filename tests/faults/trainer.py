@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autocnn.core.errors import AutocnnError
+from autocnn.core.errors import TrialDivergedError
 from autocnn.core.records import EpochScore, Scores
 from autocnn.core.records.exports import Familiarity
 from autocnn.execution.tasks import (
@@ -129,10 +129,6 @@ def _probabilities(weights: np.ndarray, number: int, num_classes: int) -> np.nda
     return np.asarray(scores / scores.sum(axis=1, keepdims=True))
 
 
-class DivergedError(AutocnnError):
-    """Like training's own."""
-
-
 def _misbehave(fault: str | None, epoch: int, task: TrainingTask) -> None:
     if fault is None or epoch != 2:
         return
@@ -144,7 +140,7 @@ def _misbehave(fault: str | None, epoch: int, task: TrainingTask) -> None:
         case "hang":
             time.sleep(600)
         case "nan":
-            raise DivergedError("diverged: the loss became nan in epoch 2")
+            raise TrialDivergedError("diverged: the loss became nan in epoch 2")
         case "memory" if not task.half_batch:
             _ballast.append(np.ones(400_000_000, np.uint8))
             time.sleep(60)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from autocnn.core.errors import DiskFullError, SearchError
+from autocnn.core.errors import DiskFullError, SearchError, TrialDivergedError
 from autocnn.core.records import EpochScore, TrialRecord, TrialState
 from autocnn.execution.executor import EndEvent, Event, Outcome
 from autocnn.execution.runner import Stop
@@ -179,6 +179,16 @@ def test_a_trial_that_does_not_finish_is_recorded_and_the_study_goes_on(
     assert [record.state for record in records[1:]] == ["complete", "complete"]
 
 
+def test_a_trial_that_diverged_is_known_by_its_error(make_study: StudyMaker) -> None:
+    error = TrialDivergedError("diverged: the loss became nan in epoch 2")
+    ends = {
+        1: Outcome(TrialState.FAILED, 2.0, str(error), error=error),
+        2: failure("diverged: a word of somebody else's"),
+    }
+    records = make_study(executor=SimulatedExecutor(ends=ends), trials=4).run()
+    assert [record.is_diverged for record in records] == [False, True, False, False]
+
+
 def test_three_failures_alike_at_the_start_end_the_study(make_study: StudyMaker) -> None:
     executor = SimulatedExecutor(ends={n: failure("ValueError: bad images.") for n in range(9)})
     study = make_study(executor=executor, trials=9)
@@ -311,7 +321,7 @@ def test_an_interrupted_trial_is_no_finalist(make_study: StudyMaker) -> None:
 
 def test_an_error_of_the_engine_closes_the_executor(make_study: StudyMaker) -> None:
     class BrokenEngine(ListEngine):
-        def report(self, trial: int, score: EpochScore) -> bool:
+        def report(self, trial: int, score: EpochScore, *, epochs: int | None = None) -> bool:
             raise RuntimeError("bug")
 
     study = make_study(engine=BrokenEngine())
@@ -542,6 +552,10 @@ def test_a_trial_behind_the_others_is_pruned_whatever_the_time() -> None:
     pruned = Stop(TrialState.PRUNED, "pruned after epoch 4: behind other trials by then")
     assert verdict(4, is_behind=True) == pruned
     assert verdict(4, is_behind=True, left_s=-1.0) == pruned
+
+
+def test_a_trial_that_trained_all_its_epochs_is_complete_whatever_the_engine_says() -> None:
+    assert verdict(10, is_behind=True, left_s=-1.0) is None
 
 
 @pytest.mark.parametrize("left_s", [0.0, -5.0])
