@@ -29,6 +29,10 @@ TRIAL_COLUMNS = (
 )
 
 SPLIT_COLUMNS = ("path", "label", "group", "split", "sha256")
+"""What split.csv says of an image, but for its folds."""
+
+FOLD_COLUMN = "fold"
+"""Stands before `sha256`; those of further repeats, `fold_2`, `fold_3`, ..., behind it."""
 
 _METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "log_loss")
 

@@ -9,6 +9,7 @@ from autocnn.core.wording import rough_duration
 from autocnn.data import Dataset, prepare_data
 from autocnn.data.thumbnails import picture_copies
 from autocnn.execution.tasks import FIND_WEIGHTS, WeightsResult, WeightsTask
+from autocnn.selection.folds import fold_columns, folds_of
 from autocnn.selection.plan import Fold, cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import image_size_of
@@ -58,7 +59,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
         space = space.narrow("image_size", [config.image_size])
     own_model = find_own_model(context, progress.status.model_files)
     dataset = prepare_data(config, image_sizes=_image_sizes(space), observer=observer)
-    folds = cut_folds(dataset, config.folds, repeats=config.fold_repeats, seed=config.seed)
+    folds = _folds(context, progress.status, dataset)
     if len(folds) < config.folds * config.fold_repeats:
         observer.warn(
             f"The finalists are compared on {len(folds) or 'no'} folds: a class has too "
@@ -73,7 +74,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
         if own_model is not None:
             own_model = check_own_model(context, own_model, space, dataset)
         folder.write_space(space)
-        folder.write_split(rows)
+        folder.write_split(rows, fold_columns(dataset, folds))
         report, pictures = picture_copies(dataset)
         folder.write_audit(report.model_dump_json(indent=1), pictures)
         if config.fork is not None:
@@ -84,6 +85,8 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
                 rows,
                 folder,
                 observer,
+                image_shape=dataset.images().image_shape,
+                epochs=progress.status.epochs,
                 model_files=own_model.files if own_model is not None else None,
             )
     trials, sentences = folder.recover_trials()
@@ -113,6 +116,23 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     prepared = Prepared(dataset, space, own_model, folds, tuple(trials), num_trials)
     _say_plan(context, progress.status, prepared)
     return prepared
+
+
+def _folds(context: Context, status: StudyStatus, dataset: Dataset) -> tuple[Fold, ...]:
+    """The folds that split.csv holds; those of a new study, or of an older one, are cut."""
+    config, folder = context.config, context.folder
+    is_same = status.data is not None and status.data.fingerprint == dataset.fingerprint
+    columns = folder.read_folds() if is_same else []
+    if not columns:
+        return cut_folds(dataset, config.folds, repeats=config.fold_repeats, seed=config.seed)
+    try:
+        return folds_of(dataset, columns)
+    except ValueError as error:
+        raise StudyChangedError(
+            f"{folder.path / 'split.csv'}: must hold the folds of train and val as they were "
+            f"written, got {error}.",
+            remedy="Put the file back: the models of the folds were trained by it.",
+        ) from error
 
 
 def _check_drift(
