@@ -1,5 +1,6 @@
 """What a worker process is told to do, and what it answers: plain data that pickles."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -187,6 +188,18 @@ class CandidateTask:
     threads: int
     seed: int
     own_model: OwnModel | None = None
+
+    @property
+    def recipe(self) -> str:
+        """What the candidate is made of: the same for two tasks if their models are the same.
+
+        Members by the end of their paths, since a study may be moved; numbers exactly.
+        """
+        members = [
+            ["/".join(member.path.parts[-3:]), member.weight, member.temperature]
+            for member in self.members
+        ]
+        return json.dumps([members, self.temperature, self.has_temperature])
 
 
 @dataclass(frozen=True)

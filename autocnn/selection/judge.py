@@ -30,7 +30,7 @@ from autocnn.selection.compare import Contender, rank_contenders
 from autocnn.selection.plan import Finalist, FinalistsPlan, SeenSet
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import Choice
-from autocnn.training.measurements import Measurements
+from autocnn.training.measurements import Measurements, read_recipe
 
 NUM_DISTURBED = 200
 """Test images that each disturbance is tried on: 27 times, so it is what judging takes."""
@@ -121,16 +121,22 @@ def _measure(
     folder: StudyFolder,
     observer: Observer,
 ) -> list[Measurements]:
-    """Make the candidates' models and measure them, but those that an earlier session made."""
+    """Make the candidates' models and measure them, but those that an earlier session made.
+
+    A candidate of an earlier session is known by what it is made of, not by its number: after
+    a rounding that fell otherwise, two of them may have changed places.
+    """
     observer.stage("judge the candidates on test", total=len(contenders), unit="candidates")
     jobs: list[Job] = []
     paths = {}
     for number, contender in enumerate(contenders, start=1):
         paths[number] = folder.predictions_dir() / f"candidate-{number}.npz"
-        if paths[number].exists() and folder.candidate_model_path(number).exists():
+        task = _candidate_task(plan, number, contender, folder)
+        if task.model_path.exists() and read_recipe(task.results_path) == task.recipe:
             observer.advance()
             continue
-        task = _candidate_task(plan, number, contender, folder)
+        # Before the model is written over: a kill in between must leave none that fits it.
+        task.results_path.unlink(missing_ok=True)
         log_path = folder.candidate_log_path(number)
         jobs.append(Job(number, f"Candidate {number}", MAKE_CANDIDATE, task, log_path))
     _run(plan, jobs, executor, observer, folder)

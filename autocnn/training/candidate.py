@@ -87,6 +87,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         num_weights=model.count_params(),
         flops=count_flops(model),
         latency_ms=measure_latency_ms(predict_batch, images[int(task.test_rows[0])]),
+        recipe=task.recipe,
     ).write(task.results_path)
     return CandidateResult()
 

@@ -119,6 +119,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         num_weights=4,
         flops=100,
         latency_ms=1.0,
+        recipe=task.recipe,
     ).write(task.results_path)
     return CandidateResult()
 

@@ -169,6 +169,7 @@ class FakeExecutor:
             case CandidateTask():
                 self._measure(task).write(task.results_path)
                 task.model_path.write_text("a candidate")
+                task.model_path.with_name("recipe").write_text(task.recipe)
                 result = CandidateResult()
             case _:
                 raise AssertionError(task)
@@ -206,6 +207,7 @@ class FakeExecutor:
             num_weights=NUM_WEIGHTS * len(task.members),
             flops=2000,
             latency_ms=1.5,
+            recipe=task.recipe,
         )
 
 

@@ -199,6 +199,51 @@ def test_judging_that_was_stopped_goes_on(selection: Selection) -> None:
     assert [measured.test.shape for _, measured in judged] == [(12, 2)] * len(judged)
 
 
+def recipe_of(selection: Selection, number: int) -> str:
+    """What the model of a candidate was made of."""
+    return selection.folder.candidate_model_path(number).with_name("recipe").read_text()
+
+
+def test_a_candidate_of_before_is_known_by_what_it_is_made_of(selection: Selection) -> None:
+    """Two that are nearly equal may have changed places when a study goes on elsewhere."""
+    selection.executor.skill = {7: 0.9, 0: 0.6}
+    plan = selection.plan(make_finalists(7, 0), num_folds=2)
+    finalists = prepare(selection, plan)
+    first, _ = run(selection, plan, finalists)
+    recipes = {number: task.recipe for number, task in made(selection).items()}
+
+    selection.executor.tasks.clear()
+    run(selection, plan, finalists)
+    assert made(selection) == {}, "the same are not made again"
+
+    selection.executor.skill = {7: 0.6, 0: 0.9}
+    second, _ = run(selection, plan, finalists)
+    assert [c.leader.number for c, _ in second] != [c.leader.number for c, _ in first]
+    remade = {number: task.recipe for number, task in made(selection).items()}
+    for number, (contender, measured) in enumerate(second, start=1):
+        recipe = recipe_of(selection, number)
+        assert recipe == measured.recipe == (recipes | remade)[number]
+        assert f"{contender.leader.number:04d}/" in recipe
+
+
+def test_a_kill_between_model_and_measurements_leaves_none_that_fit(selection: Selection) -> None:
+    selection.executor.skill = {7: 0.9, 0: 0.6}
+    plan = selection.plan(make_finalists(7, 0), num_folds=0)
+    finalists = prepare(selection, plan)
+    run(selection, plan, finalists)
+    swapped = finalists[::-1]
+    selection.executor.ends = {"make 1": FAILURE}
+    selection.executor.tasks.clear()
+    with pytest.raises(SearchError):
+        run(selection, plan, swapped)
+    selection.folder.candidate_model_path(1).write_text("of the swapped")  # then it was killed
+    selection.executor.ends = {}
+    selection.executor.tasks.clear()
+    run(selection, plan, finalists)
+    assert 1 in made(selection)
+    assert "0007/" in recipe_of(selection, 1)
+
+
 @pytest.mark.parametrize(("name", "log"), [("predict 7", "refit"), ("make 1", "01")])
 def test_a_model_that_cannot_be_judged_ends_the_study(
     selection: Selection, name: str, log: str
