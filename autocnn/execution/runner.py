@@ -15,7 +15,7 @@ from autocnn.core.errors import StudyError
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.records import EpochScore, TrialState
 from autocnn.execution.executor import EpochEvent, Executor, Outcome
-from autocnn.execution.tasks import Task, TrainingTask
+from autocnn.execution.tasks import BatchedTask, Task, TrainingTask
 
 POLL_S = 0.5
 
@@ -49,8 +49,8 @@ class Job:
 
     @property
     def has_half_batch(self) -> bool:
-        """Whether it trains with half the batch that its params say."""
-        return isinstance(self.task, TrainingTask) and self.task.half_batch
+        """Whether it trains, or predicts, with half its batch."""
+        return isinstance(self.task, BatchedTask) and self.task.half_batch
 
 
 @dataclass(frozen=True)
@@ -236,10 +236,11 @@ class _Runner:
         if outcome.is_lost:
             outcome = replace(outcome, reason=f"its worker was lost {MOST_ATTEMPTS} times")
         is_out_of_memory = outcome.state == TrialState.OUT_OF_MEMORY
-        if is_out_of_memory and isinstance(task, TrainingTask) and not task.half_batch:
+        if is_out_of_memory and isinstance(task, BatchedTask) and not task.half_batch:
             # First what the whole batch has trained goes, then `job_started` notes the half:
             # the other way round, a kill in between would let the half go on from the whole.
-            task.checkpoint_path.unlink(missing_ok=True)
+            if isinstance(task, TrainingTask):
+                task.checkpoint_path.unlink(missing_ok=True)
             self.observer.warn(f"{job.name} ran out of memory; it is repeated with half its batch.")
             halved = replace(job, task=replace(task, half_batch=True), num_restored=0)
             self._start(Running(halved, running.attempt))

@@ -60,7 +60,8 @@ class TrainingTask:
         checkpoint_path: Where the last whole epoch is kept, and where training goes on from.
         start_path: Model whose weights the training begins with; None: it begins anew.
         first_epoch: The epoch it begins with; the schedule counts those before.
-        half_batch: Whether batches are half as large as the params say.
+        half_batch: Whether batches are half as large as the params say, and those of the
+            scoring half as large as they were.
         deterministic: Whether only operations with reproducible results may be used.
         own_model: Of a network of the user's own; None: `build_model`.
     """
@@ -123,12 +124,14 @@ class PredictionTask:
         predictions: Models and rows.
         threads: Threads of TensorFlow.
         own_model: Of the models, where they are the user's own: it holds their layers.
+        half_batch: Whether they predict half as many images at once as they did.
     """
 
     images: Images
     predictions: tuple[Prediction, ...]
     threads: int
     own_model: OwnModel | None = None
+    half_batch: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,6 +174,7 @@ class CandidateTask:
         threads: Threads of TensorFlow.
         seed: Of the disturbances and of random weights.
         own_model: Of the members, where they are the user's own: it holds their layers.
+        half_batch: Whether it predicts half as many images at once as it did.
     """
 
     members: tuple[MemberModel, ...]
@@ -188,6 +192,7 @@ class CandidateTask:
     threads: int
     seed: int
     own_model: OwnModel | None = None
+    half_batch: bool = False
 
     @property
     def recipe(self) -> str:
@@ -304,6 +309,9 @@ class ExportResult:
     outputs: tuple[str, ...]
     has_own_layers: bool = False
 
+
+BatchedTask = TrainingTask | PredictionTask | CandidateTask
+"""Tasks that need less memory with half their batch."""
 
 Task = TrainingTask | PredictionTask | CandidateTask | WeightsTask | OwnModelTask | ExportTask
 Result = (

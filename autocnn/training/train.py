@@ -203,7 +203,8 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _score(self, rows: NDArray[np.integer]) -> Scores:
         self.predict = self.predict or compile_prediction(self.model)
-        return score(self.task.images.labels[rows], predict_rows(self.predict, self.images, rows))
+        predicted = predict_rows(self.predict, self.images, rows, half_batch=self.task.half_batch)
+        return score(self.task.images.labels[rows], predicted)
 
 
 def _save_model(

@@ -203,7 +203,7 @@ def test_out_of_memory_with_half_the_batch_is_an_end(make_jobs: MakeJobs) -> Non
         assert len(executor.tasks) == attempts
 
 
-def test_only_a_training_has_a_batch_to_halve(folder: StudyFolder) -> None:
+def test_a_probe_has_no_batch_to_halve(folder: StudyFolder) -> None:
     outcome = Outcome(TrialState.OUT_OF_MEMORY, 1.0, "too much")
     executor = SimulatedExecutor(ends={0: outcome})
     found = run_one(executor, FIND_WEIGHTS, PROBE, log_path=folder.path / "log.txt")

@@ -17,6 +17,7 @@ from autocnn.core.records.exports import Familiarity
 from autocnn.data import Dataset, prepare_data
 from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
 from autocnn.execution.tasks import (
+    BatchedTask,
     CandidateResult,
     CandidateTask,
     PredictionResult,
@@ -78,8 +79,8 @@ class FakeExecutor:
 
     Attributes:
         skill: Number of a trial -> share of the images that its models are right on.
-        ends: Name of a task, that of `name_of` -> how it ends instead. A training out of memory
-            does better with half its batch.
+        ends: Name of a task, that of `name_of` -> how it ends instead. One out of memory does
+            better with half its batch.
         has_maps: Whether Grad-CAM opens the candidates.
         on_epoch: Called after each epoch of a training.
         tasks: All that were submitted, in their order.
@@ -146,7 +147,7 @@ class FakeExecutor:
 
     def _work(self, key: int, task: Task) -> Generator[Event, bool, None]:
         end = self.ends.get(name_of(task))
-        has_half_batch = isinstance(task, TrainingTask) and task.half_batch
+        has_half_batch = isinstance(task, BatchedTask) and task.half_batch
         if end is not None and not (has_half_batch and end.state == TrialState.OUT_OF_MEMORY):
             yield EndEvent(key, end)
             return

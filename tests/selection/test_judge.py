@@ -16,7 +16,7 @@ from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.selection.retrain import retrain
 from autocnn.storage.status import Choice
 from autocnn.training.measurements import Measurements
-from tests.selection.studies import NUM_WEIGHTS, Selection, make_finalists
+from tests.selection.studies import NUM_WEIGHTS, Selection, make_finalists, name_of
 
 FAILURE = Outcome(TrialState.FAILED, 1.0, "ValueError: no")
 
@@ -197,6 +197,21 @@ def test_judging_that_was_stopped_goes_on(selection: Selection) -> None:
     assert sorted(made(selection)) == [2, *range(3, len(judged) + 1)]
     assert len(choices) == 1
     assert [measured.test.shape for _, measured in judged] == [(12, 2)] * len(judged)
+
+
+@pytest.mark.parametrize("name", ["predict 7", "make 1"])
+def test_want_of_memory_halves_what_is_predicted_at_once(selection: Selection, name: str) -> None:
+    plan = selection.plan(make_finalists(7), num_folds=0)
+    finalists = prepare(selection, plan)
+    selection.executor.ends = {name: Outcome(TrialState.OUT_OF_MEMORY, 1.0, "needed too much")}
+    judged, _ = run(selection, plan, finalists)
+    assert len(judged) == 1
+    halves = [task.half_batch for task in selection.executor.tasks if name_of(task) == name]
+    assert halves == [False, True]
+    whose = "Trial 7" if name == "predict 7" else "Candidate 1"
+    assert selection.observer.warnings == [
+        f"{whose} ran out of memory; it is repeated with half its batch."
+    ]
 
 
 def recipe_of(selection: Selection, number: int) -> str:
