@@ -66,6 +66,17 @@ class Stop:
     reason: str
 
 
+@dataclass(frozen=True)
+class Again:
+    """A training goes on from the epoch that has just ended, with another task.
+
+    Attributes:
+        task: With the same checkpoint.
+    """
+
+    task: TrainingTask
+
+
 @dataclass
 class Running:
     """A job under way.
@@ -107,7 +118,7 @@ class Source(Protocol):
         """
         ...
 
-    def epoch_ended(self, running: Running) -> Stop | None:
+    def epoch_ended(self, running: Running) -> Stop | Again | None:
         """The last epoch of `running.history` has ended; why the training is to end, or None."""
         ...
 
@@ -208,7 +219,14 @@ class _Runner:
     def _take_epoch(self, running: Running, score: EpochScore) -> None:
         job = running.job
         running.history.append(score)
-        running.stop = self.source.epoch_ended(running)
+        verdict = self.source.epoch_ended(running)
+        if isinstance(verdict, Again):
+            # The checkpoint of this epoch was written before it was reported.
+            self.executor.cancel(job.key)
+            again = replace(job, task=verdict.task, num_restored=len(running.history))
+            self._start(Running(again, running.attempt))
+            return
+        running.stop = verdict
         is_last = isinstance(job.task, TrainingTask) and score.epoch == job.task.epochs
         if (
             self.interruption.is_wished
@@ -269,7 +287,7 @@ class JobList:
         jobs: What is left to start.
         keep: Takes each job, as it was submitted last, and how it ended, as soon as it did.
         start: Called before a job is handed to a worker.
-        find_stop: Asked after each epoch: why the training ends now, or None.
+        find_stop: Asked before each start and after each epoch: why training ends now, or None.
         observer: Hears of each epoch of a training, and of the end of each other job.
         save_progress: Called often, to note how far the study is.
     """
@@ -282,8 +300,10 @@ class JobList:
     save_progress: Callable[[], None] = lambda: None
 
     def next_job(self, num_running: int) -> Job | None:
-        """See `Source.next_job`."""
-        return self.jobs.popleft() if self.jobs else None
+        """See `Source.next_job`: none, too, where it would have to stop at once."""
+        if not self.jobs or self.find_stop() is not None:
+            return None
+        return self.jobs.popleft()
 
     def job_started(self, job: Job) -> None:
         """See `Source.job_started`."""

@@ -155,7 +155,7 @@ def _candidate_task(
     train = dataset.indices("train")
     return CandidateTask(
         members=tuple(
-            MemberModel(folder.retrained_model_path(finalist.number, fold), share, temperature)
+            MemberModel(_model_path(finalist, fold, folder), share, temperature)
             for finalist, fold, share, temperature in contender.models
         ),
         temperature=contender.temperature,
@@ -173,6 +173,13 @@ def _candidate_task(
         seed=plan.seed,
         own_model=plan.own_model,
     )
+
+
+def _model_path(finalist: Finalist, fold: int | None, folder: StudyFolder) -> Path:
+    """Where a finalist's model of a fold stands, or its refit, or the trial's own in its place."""
+    if fold is None and finalist.has_own_model:
+        return folder.trial_model_path(finalist.number)
+    return folder.retrained_model_path(finalist.number, fold)
 
 
 def pictured_per_class(num_classes: int) -> int:

@@ -31,7 +31,8 @@ class Prepared:
         own_model: Of networks of the user's own; None: autocnn's.
         folds: On which finalists are compared.
         trials: Of earlier sessions; open ones with the epochs of their checkpoints.
-        num_trials: Of the study in all: those that were asked for, or that have begun.
+        num_trials: Of the study in all: those that were asked for, or that have begun; None: as
+            many as there is time for.
     """
 
     dataset: Dataset
@@ -39,7 +40,7 @@ class Prepared:
     own_model: OwnModel | None
     folds: tuple[Fold, ...]
     trials: tuple[TrialRecord, ...]
-    num_trials: int
+    num_trials: int | None
 
 
 def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepared:
@@ -96,7 +97,9 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     if not {finalist.trial for finalist in progress.status.finalists or ()} <= ended:
         progress.update(finalists=None)  # the record of one was torn
     # It never shrinks below what has begun.
-    num_trials = max(config.trials, 1 + max((t.trial for t in trials), default=-1))
+    num_trials = config.num_trials
+    if num_trials is not None:
+        num_trials = max(num_trials, 1 + max((t.trial for t in trials), default=-1))
     if progress.status.is_prepared:
         progress.update(resumed=(*progress.status.resumed, timestamp()))
     else:
@@ -173,9 +176,10 @@ def _say_plan(context: Context, status: StudyStatus, prepared: Prepared) -> None
     limit = f", {rough_duration(config.budget_s)} in all" if config.budget_s else ""
     ended = sum(not trial.is_open for trial in prepared.trials)
     so_far = f", {ended} of them ended" if prepared.trials else ""
+    many = "trials" if prepared.num_trials is None else f"{prepared.num_trials} trials"
     context.observer.note(
-        f"Study {context.folder.name}: {prepared.num_trials} trials of at most {status.epochs} "
-        f"epochs{so_far}{limit}, space {prepared.space.name}, {resources.workers} at once with "
+        f"Study {context.folder.name}: {many} of at most {status.epochs} epochs{so_far}{limit}, "
+        f"space {prepared.space.name}, {resources.workers} at once with "
         f"{resources.threads} thread(s) each in {resources.precision}."
     )
 

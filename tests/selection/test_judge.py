@@ -180,6 +180,18 @@ def test_without_folds_there_are_refits_in_the_order_of_val(selection: Selection
     assert "It was not compared on folds, so this may be luck." in choice.sentences[0]
 
 
+def test_a_trial_s_own_model_is_a_candidate_where_its_refit_was_lost(selection: Selection) -> None:
+    selection.executor.ends = {"train 7 fold 0": FAILURE}
+    plan = selection.plan(make_finalists(7, 0), num_folds=0)
+    judged, _ = run(selection, plan, prepare(selection, plan))
+    paths = [task.members[0].path for task in made(selection).values()]
+    assert paths == [
+        selection.folder.trial_model_path(7),
+        selection.folder.retrained_model_path(0, None),
+    ]
+    assert [contender.leader.has_own_model for contender, _ in judged] == [True, False]
+
+
 def test_judging_that_was_stopped_goes_on(selection: Selection) -> None:
     selection.executor.skill = {7: 0.9, 0: 0.6}
     selection.executor.ends = {"make 3": FAILURE}

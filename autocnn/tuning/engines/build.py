@@ -42,7 +42,7 @@ def build_engine(
         pruner=config.pruner,
         seed=config.seed,
         epochs=epochs,
-        num_trials=config.trials,
+        num_trials=config.num_trials,
         storage=folder.optuna_url,
         name=folder.name,
     )

@@ -36,6 +36,9 @@ FAULT_EXCESS = 1e6
 STOPPED = (records.TrialState.PRUNED, records.TrialState.CUT)
 """Ends in the midst of training, which are all the same to Optuna."""
 
+MOST_RANDOM = 10
+"""Trials by chance before the sampler begins to model."""
+
 MOST_ATTEMPTS = 10
 """So often a sampler is asked for something new before chance decides."""
 
@@ -50,7 +53,7 @@ class OptunaEngine:
         pruner: Name of the pruner.
         seed: Study seed.
         epochs: Most epochs per trial.
-        num_trials: Trials in the study; the first fifth, at most 10, is random.
+        num_trials: Trials in the study; the first fifth, at most 10, is random. None: many.
         storage: SQLAlchemy address of the database that shows it; None: there is none.
         name: Name of the study in the database.
     """
@@ -64,7 +67,7 @@ class OptunaEngine:
         pruner: PrunerName = "asha",
         seed: int = 0,
         epochs: int = 30,
-        num_trials: int = 50,
+        num_trials: int | None = 50,
         storage: str | None = None,
         name: str = "study",
     ) -> None:
@@ -74,7 +77,9 @@ class OptunaEngine:
         self.sampler = sampler
         self.seed = seed
         self.epochs = epochs
-        self.num_random = max(3, min(10, num_trials // 5))
+        self.num_random = MOST_RANDOM
+        if num_trials is not None:
+            self.num_random = max(3, min(MOST_RANDOM, num_trials // 5))
         self._open: dict[int, Trial] = {}
         self._reported: dict[int, int] = {}
         self._tried = TriedPoints(space)
