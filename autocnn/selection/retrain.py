@@ -196,7 +196,7 @@ def _with_folds(finalist: Finalist, plan: FinalistsPlan, trainings: _Trainings) 
     records = {fold: record for fold, record in found.items() if record is not None}
     if len(records) < len(found):
         return None
-    return replace(finalist, records={**finalist.records, **records})
+    return replace(finalist, records=dict(finalist.records) | records)
 
 
 def _name(finalist: Finalist, fold: int | None) -> str:

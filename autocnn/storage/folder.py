@@ -18,6 +18,7 @@ from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage.candidates import CandidateFiles
 from autocnn.storage.exports import ExportFiles
+from autocnn.storage.files import CHECKPOINT
 from autocnn.storage.finalists import FinalistFiles
 from autocnn.storage.lock import Owner, StudyLock
 from autocnn.storage.report import ReportFiles
@@ -121,6 +122,19 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
             for name in names:
                 with contextlib.suppress(OSError):  # a temporary file may be gone by now
                     size += Path(folder, name).lstat().st_size
+        return size / 1e9
+
+    def largest_checkpoint_gb(self) -> float:
+        """Size of the largest checkpoint of a trial or finalist, in GB; 0 without any."""
+        paths = [
+            path
+            for place in ("trials/*", "finalists/*/*")
+            for path in self.path.glob(f"{place}/{CHECKPOINT}")
+        ]
+        size = 0
+        for path in paths:
+            with contextlib.suppress(OSError):  # its trial may have ended by now
+                size = max(size, path.stat().st_size)
         return size / 1e9
 
     # -- the study as a whole ---------------------------------------------------------

@@ -46,7 +46,9 @@ def search_trials(context: Context, progress: Progress, prepared: Prepared) -> S
     """
     config, folder, observer = context.config, context.folder, context.observer
     budget = _budget(context, progress, prepared)
-    disk = DiskGuard(folder, config.disk_limit_gb, clock=context.clock)
+    disk = DiskGuard(
+        folder, config.disk_limit_gb, workers=context.resources.workers, clock=context.clock
+    )
     disk.check()
     is_over = progress.status.finalists is not None
     trials = prepared.trials if is_over else _reopen_cut(context, prepared, budget)

@@ -9,7 +9,7 @@ import pytest
 from autocnn.core.errors import DiskFullError, SearchError
 from autocnn.core.records import TrialState
 from autocnn.execution.executor import Outcome
-from autocnn.execution.tasks import CandidateTask, PredictionTask
+from autocnn.execution.tasks import BatchedTask, CandidateTask, PredictionTask
 from autocnn.selection.compare import Contender
 from autocnn.selection.judge import judge
 from autocnn.selection.plan import Finalist, FinalistsPlan
@@ -218,7 +218,8 @@ def test_want_of_memory_halves_what_is_predicted_at_once(selection: Selection, n
     selection.executor.ends = {name: Outcome(TrialState.OUT_OF_MEMORY, 1.0, "needed too much")}
     judged, _ = run(selection, plan, finalists)
     assert len(judged) == 1
-    halves = [task.half_batch for task in selection.executor.tasks if name_of(task) == name]
+    tasks = [task for task in selection.executor.tasks if isinstance(task, BatchedTask)]
+    halves = [task.half_batch for task in tasks if name_of(task) == name]
     assert halves == [False, True]
     whose = "Trial 7" if name == "predict 7" else "Candidate 1"
     assert selection.observer.warnings == [

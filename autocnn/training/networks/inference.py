@@ -43,8 +43,8 @@ def batch_size_for(images: NDArray[np.uint8], *, most: int = MOST_AT_ONCE) -> in
     >>> [batch_size_for(np.zeros((0, side, side, 1), np.uint8)) for side in (28, 96, 224, 512)]
     [256, 256, 47, 9]
     """
-    _, height, width, _ = images.shape
-    return max(1, min(most, most * LARGE_SIDE**2 // (height * width)))
+    num_pixels = int(images.shape[1]) * int(images.shape[2])
+    return max(1, min(most, most * LARGE_SIDE**2 // num_pixels))
 
 
 def in_batches(
