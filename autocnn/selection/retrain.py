@@ -192,11 +192,13 @@ def _with_refit(finalist: Finalist, trainings: _Trainings, observer: Observer) -
 
 def _with_folds(finalist: Finalist, plan: FinalistsPlan, trainings: _Trainings) -> Finalist | None:
     """A finalist with the records of all its fold models too; None where one is missing."""
-    found = {fold.number: trainings.made.get((finalist.number, fold.number)) for fold in plan.folds}
-    records = {fold: record for fold, record in found.items() if record is not None}
-    if len(records) < len(found):
-        return None
-    return replace(finalist, records=dict(finalist.records) | records)
+    records = dict(finalist.records)
+    for fold in plan.folds:
+        record = trainings.made.get((finalist.number, fold.number))
+        if record is None:
+            return None
+        records[fold.number] = record
+    return replace(finalist, records=records)
 
 
 def _name(finalist: Finalist, fold: int | None) -> str:

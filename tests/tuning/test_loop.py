@@ -253,18 +253,20 @@ def test_a_trial_that_starts_late_gets_fewer_epochs(make_study: StudyMaker) -> N
 def test_the_first_trial_is_fitted_into_the_budget_and_goes_on_from_its_epoch(
     make_study: StudyMaker,
 ) -> None:
-    """Its judging takes 8 s of the 20; the first epoch, a second, is trained once."""
+    """Its judging takes 8 s of the 20; the second epoch tells, and no epoch is trained twice."""
     study = make_study(trials=1, epochs=1000, budget_s=20.0)
     (record,) = study.run()
     assert (record.state, record.reason, record.epochs) == (TrialState.COMPLETE, "", 12)
     assert [score.epoch for score in record.history] == list(range(1, 13))
     assert [task.epochs for task in study.executor.trainings] == [1000, 12]
     assert study.executor.clock.now == 12.0
-    said = [line for line in study.observer.said if line.startswith(("note", "epoch 0 1"))]
-    assert said[:2] == [
+    assert study.observer.said[1:6] == [
+        "start 0 1000",
         "epoch 0 1",
+        "epoch 0 2",
         "note trial 0 trains 12 epochs, not 1000: so many fit into the budget",
-    ]
+        "epoch 0 3",
+    ], "whoever watches it sees it go on"
     assert study.folder.read_trials() == [record]
 
 
