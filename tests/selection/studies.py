@@ -86,6 +86,7 @@ class FakeExecutor:
         tasks: All that were submitted, in their order.
         timeouts: The seconds that each was given.
         now: The clock.
+        recipes: Model of a candidate -> what it was made of last.
     """
 
     skill: dict[int, float] = field(default_factory=dict)
@@ -95,6 +96,7 @@ class FakeExecutor:
     tasks: list[Task] = field(default_factory=list)
     timeouts: list[float | None] = field(default_factory=list)
     now: float = 0.0
+    recipes: dict[Path, str] = field(default_factory=dict)
     is_closed: bool = False
     _steps: dict[int, Generator[Event, bool, None]] = field(default_factory=dict)
     _asked: dict[int, bool | None] = field(default_factory=dict)
@@ -170,7 +172,7 @@ class FakeExecutor:
             case CandidateTask():
                 self._measure(task).write(task.results_path)
                 task.model_path.write_text("a candidate")
-                task.model_path.with_name("recipe").write_text(task.recipe)
+                self.recipes[task.model_path] = task.recipe
                 result = CandidateResult()
             case _:
                 raise AssertionError(task)

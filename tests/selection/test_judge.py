@@ -229,7 +229,7 @@ def test_want_of_memory_halves_what_is_predicted_at_once(selection: Selection, n
 
 def recipe_of(selection: Selection, number: int) -> str:
     """What the model of a candidate was made of."""
-    return selection.folder.candidate_model_path(number).with_name("recipe").read_text()
+    return selection.executor.recipes[selection.folder.candidate_model_path(number)]
 
 
 def test_a_candidate_of_before_is_known_by_what_it_is_made_of(selection: Selection) -> None:

@@ -158,6 +158,17 @@ def test_a_training_that_fails_is_tried_once_more(selection: Selection, end: Out
     ]
 
 
+def test_a_training_whose_worker_is_lost_is_repeated_by_the_runner(selection: Selection) -> None:
+    lost = Outcome(TrialState.FAILED, 1.0, "its node is gone", is_lost=True)
+    selection.executor = Dying(ends={"train 7 fold 2": lost})
+    (finalist,) = run(selection, selection.plan(make_finalists(7)))
+    assert list(finalist.records) == [None, 1, 2]
+    assert selection.observer.warnings == [
+        "The retraining of trial 7 without fold 2 lost its worker (its node is gone); it is "
+        "repeated."
+    ]
+
+
 def test_the_trial_s_own_model_takes_the_place_of_a_refit_that_is_lost(
     selection: Selection,
 ) -> None:
