@@ -128,7 +128,7 @@ class RandomEngine:
     def reopen(self, record: TrialRecord) -> None:
         """See `Engine.reopen`."""
 
-    def report(self, trial: int, score: EpochScore) -> bool:
+    def report(self, trial: int, score: EpochScore, *, epochs: int | None = None) -> bool:
         """See `Engine.report`."""
         return False
 

@@ -93,6 +93,8 @@ class SimulatedExecutor:
         most_at_once: Largest number of tasks under way.
         num_polls: Polls so far.
         is_closed: Whether all tasks were stopped.
+        checkpoints: The epochs that a training with this checkpoint and batch goes on from:
+            they are reported again, and take no time.
     """
 
     clock: Clock = field(default_factory=Clock)
@@ -117,6 +119,7 @@ class SimulatedExecutor:
     most_at_once: int = 0
     num_polls: int = 0
     is_closed: bool = False
+    checkpoints: dict[tuple[Path, bool], list[EpochScore]] = field(default_factory=dict)
 
     @property
     def num_running(self) -> int:
@@ -190,6 +193,10 @@ class SimulatedExecutor:
 
     def _train(self, key: int, running: SimulatedTask, task: TrainingTask) -> EpochScore:
         running.is_waiting = True
+        kept = self.checkpoints.setdefault((task.checkpoint_path, task.half_batch), [])
+        if len(running.history) < len(kept):
+            running.history.append(kept[len(running.history)])
+            return running.history[-1]
         epoch = running.history[-1].epoch + 1 if running.history else task.first_epoch
         score = self.formula(task.params, epoch)
         if key in self.epoch_s:
@@ -197,6 +204,7 @@ class SimulatedExecutor:
         if len(task.train_rows) and not len(task.val_rows):
             score = score.model_copy(update={"val": Scores()})  # a refit has no val split
         running.history.append(score)
+        kept.append(score)
         self.clock.now += score.seconds
         return score
 
@@ -246,7 +254,7 @@ class ListEngine:
         width = self.widths[min(trial, len(self.widths) - 1)]
         return Proposal({"width": width}, from_start=trial == 0)
 
-    def report(self, trial: int, score: EpochScore) -> bool:
+    def report(self, trial: int, score: EpochScore, *, epochs: int | None = None) -> bool:
         """See `Engine.report`."""
         return trial in self.hopeless and score.epoch == 2
 
@@ -362,7 +370,7 @@ def make_search(
     *,
     engine: ListEngine | None = None,
     executor: SimulatedExecutor | None = None,
-    trials: int = 4,
+    trials: int | None = 4,
     epochs: int = 3,
     workers: int = 1,
     keep: int = 2,

@@ -68,6 +68,10 @@ def _setting(default: Any, meaning: str, *, unset: str = "", **rules: Any) -> An
     return Field(default, description=meaning, json_schema_extra={"unset": unset}, **rules)
 
 
+DEFAULT_TRIALS = 50
+"""Of a study without a budget."""
+
+
 class StudyConfig(BaseModel):
     """Everything that decides a study, except the data and the space themselves.
 
@@ -102,7 +106,12 @@ class StudyConfig(BaseModel):
         "image_shape, num_classes), with a space of its parameters.",
         unset="autocnn's networks",
     )
-    trials: int = _setting(50, "Trials in the study.", ge=1)
+    trials: int | None = _setting(
+        None,
+        "Trials in the study.",
+        unset=f"{DEFAULT_TRIALS}; with a budget, as many as it has time for",
+        ge=1,
+    )
     budget_s: float | None = _setting(
         None, "Time for all of it, finalists included: 90s, 30m, 2h.", unset="no limit", gt=0
     )
@@ -191,6 +200,11 @@ class StudyConfig(BaseModel):
         "Log all trials to MLflow too: http://HOST:PORT, https://HOST, sqlite:///FILE or, left "
         "out, what MLFLOW_TRACKING_URI says.",
     )
+
+    @property
+    def num_trials(self) -> int | None:
+        """Trials in the study; None: as many as the budget has time for."""
+        return DEFAULT_TRIALS if self.trials is None and self.budget_s is None else self.trials
 
     @field_validator("budget_s", "trial_timeout_s", mode="before")
     @classmethod

@@ -34,6 +34,10 @@ TRIAL_COLUMNS = (
 )
 
 SPLIT_COLUMNS = ("path", "label", "group", "split", "sha256")
+"""What split.csv says of an image, but for its folds."""
+
+FOLD_COLUMN = "fold"
+"""Stands before `sha256`; those of further repeats, `fold_2`, `fold_3`, ..., behind it."""
 
 _FORMULA = re.compile("'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 """How a text begins that a spreadsheet may run, behind any apostrophes of its own; the last four

@@ -11,6 +11,7 @@
     │   ├── StudyLockedError      4
     │   ├── StudyChangedError     4   its data or its space are others than they were
     │   └── DiskFullError         4   resumable as soon as there is free space
+    ├── TrialDivergedError        1   raised in a trial's process: it ends the trial alone
     ├── SearchError               5   the search ended with nothing to show
     ├── ExportError               6
     ├── MissingExtraError         7   an optional package is not installed
@@ -191,6 +192,10 @@ class StudyChangedError(StudyError):
 
 class DiskFullError(StudyError):
     """The disk, or the part of it that the study may use, is full."""
+
+
+class TrialDivergedError(AutocnnError):
+    """The loss of a training is no longer a number."""
 
 
 class SearchError(AutocnnError):

@@ -29,22 +29,20 @@ class Goal:
         value: float | None = getattr(scores, self.objective)
         return value
 
-    def is_better(self, value: float, than: float | None) -> bool:
-        """Whether a value beats another strictly; anything beats None."""
-        if than is None:
-            return True
-        return value > than if self.maximize else value < than
-
     def best_epoch(self, history: Sequence[EpochScore]) -> EpochScore | None:
-        """The epoch with the best value on val, the earliest of equals; None without any."""
-        best = None
-        for score in history:
-            value = self.value_of(score.val)
-            if value is None:
-                continue
-            if best is None or self.is_better(value, self.value_of(best.val)):
-                best = score
-        return best
+        """The epoch with the best value on val; None without any.
+
+        Of equals, which are the rule on a small val split, the one of lower log loss on val,
+        then the earliest.
+        """
+        scored = [score for score in history if self.value_of(score.val) is not None]
+        return min(scored, key=lambda score: self._key_of(score.val), default=None)
+
+    def _key_of(self, val: Scores) -> tuple[float, float]:
+        """What scores with a value are ranked by, the smallest first."""
+        value = self.value_of(val) or 0.0
+        log_loss = float("inf") if val.log_loss is None else val.log_loss
+        return -value if self.maximize else value, log_loss
 
     def gap_of(self, score: EpochScore) -> float | None:
         """How much better the objective is on train than on val; None where not measured."""
@@ -64,15 +62,18 @@ class Goal:
     def rank(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Trials that have an objective, best first: feasible ones before the others.
 
-        Equal objectives stand in the order of their numbers.
+        Of equal objectives the one of lower log loss on val stands first, then that of the
+        smaller number.
         """
         return sorted((r for r in records if r.objective is not None), key=self.place_of)
 
-    def place_of(self, record: TrialRecord) -> tuple[bool, float, int]:
+    def place_of(self, record: TrialRecord) -> tuple[bool, float, float, int]:
         """What a trial with an objective is ranked by, the smallest first."""
-        sign = -1.0 if self.maximize else 1.0
+        objective = record.objective or 0.0
+        best = record.best
+        log_loss = self._key_of(best.val)[1] if best is not None else float("inf")
         is_beyond_gap = (self.gap_excess(record) or 0.0) > 0
-        return is_beyond_gap, sign * (record.objective or 0.0), record.trial
+        return is_beyond_gap, -objective if self.maximize else objective, log_loss, record.trial
 
 
 def distinct_trials(ranked: Sequence[TrialRecord]) -> list[TrialRecord]:

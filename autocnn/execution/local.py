@@ -55,11 +55,25 @@ def start_forkserver(preload: Sequence[str] = PRELOAD) -> None:
 
     Its environment is the caller's, with quiet logs unless the user set them.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
     multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
-    with _hidden_main(), silent_stderr():
+    with worker_environment(), _hidden_main(), silent_stderr():
         forkserver.ensure_running()
+
+
+@contextlib.contextmanager
+def worker_environment() -> Iterator[None]:
+    """Inside, the environment is that of the workers; afterwards it is the caller's again.
+
+    Whatever the caller's program starts or imports later must not find one thread, or another
+    backend than its own.
+    """
+    added = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
 
 
 @dataclass
@@ -105,7 +119,7 @@ class LocalExecutor:
             target=run_task, args=(theirs, function, task, log_path), daemon=True
         )
         try:
-            with _hidden_main():
+            with worker_environment(), _hidden_main():
                 with silent_stderr():
                     forkserver.ensure_running()  # again, if it was ended
                 process.start()

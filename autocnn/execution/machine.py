@@ -88,7 +88,7 @@ class Resources:
 def share_machine(
     machine: Machine,
     *,
-    trials: int,
+    trials: int | None,
     workers: int | None,
     threads: int | None,
     precision: str,
@@ -101,7 +101,7 @@ def share_machine(
 
     Args:
         machine: What there is.
-        trials: Trials in the study; there are never more workers.
+        trials: Trials in the study; there are never more workers. None: many.
         workers: As asked for, or None.
         threads: As asked for, or None.
         precision: As asked for, or `auto`.
@@ -110,7 +110,7 @@ def share_machine(
     if workers is None:
         by_memory = int(machine.memory_gb / MEMORY_PER_WORKER_GB)
         workers = machine.num_gpus or min(machine.num_cpus, by_memory, MAX_WORKERS)
-        workers = max(1, min(workers, trials))
+        workers = max(1, workers if trials is None else min(workers, trials))
     threads = threads or max(1, machine.num_cpus // workers)
     if precision == "auto":
         precision = "bfloat16" if machine.has_bfloat16 or machine.num_gpus else "float32"

@@ -15,7 +15,7 @@ from autocnn.core.errors import StudyError
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.records import EpochScore, TrialState
 from autocnn.execution.executor import EpochEvent, Executor, Outcome
-from autocnn.execution.tasks import Task, TrainingTask
+from autocnn.execution.tasks import BatchedTask, Task, TrainingTask
 
 POLL_S = 0.5
 
@@ -49,8 +49,8 @@ class Job:
 
     @property
     def has_half_batch(self) -> bool:
-        """Whether it trains with half the batch that its params say."""
-        return isinstance(self.task, TrainingTask) and self.task.half_batch
+        """Whether it trains, or predicts, with half its batch."""
+        return isinstance(self.task, BatchedTask) and self.task.half_batch
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,17 @@ class Stop:
 
     state: TrialState
     reason: str
+
+
+@dataclass(frozen=True)
+class Again:
+    """A training goes on from the epoch that has just ended, with another task.
+
+    Attributes:
+        task: With the same checkpoint.
+    """
+
+    task: TrainingTask
 
 
 @dataclass
@@ -107,7 +118,7 @@ class Source(Protocol):
         """
         ...
 
-    def epoch_ended(self, running: Running) -> Stop | None:
+    def epoch_ended(self, running: Running) -> Stop | Again | None:
         """The last epoch of `running.history` has ended; why the training is to end, or None."""
         ...
 
@@ -208,7 +219,14 @@ class _Runner:
     def _take_epoch(self, running: Running, score: EpochScore) -> None:
         job = running.job
         running.history.append(score)
-        running.stop = self.source.epoch_ended(running)
+        verdict = self.source.epoch_ended(running)
+        if isinstance(verdict, Again):
+            # The checkpoint of this epoch was written before it was reported.
+            self.executor.cancel(job.key)
+            again = replace(job, task=verdict.task, num_restored=len(running.history))
+            self._start(Running(again, running.attempt))
+            return
+        running.stop = verdict
         is_last = isinstance(job.task, TrainingTask) and score.epoch == job.task.epochs
         if (
             self.interruption.is_wished
@@ -236,10 +254,11 @@ class _Runner:
         if outcome.is_lost:
             outcome = replace(outcome, reason=f"its worker was lost {MOST_ATTEMPTS} times")
         is_out_of_memory = outcome.state == TrialState.OUT_OF_MEMORY
-        if is_out_of_memory and isinstance(task, TrainingTask) and not task.half_batch:
+        if is_out_of_memory and isinstance(task, BatchedTask) and not task.half_batch:
             # First what the whole batch has trained goes, then `job_started` notes the half:
             # the other way round, a kill in between would let the half go on from the whole.
-            task.checkpoint_path.unlink(missing_ok=True)
+            if isinstance(task, TrainingTask):
+                task.checkpoint_path.unlink(missing_ok=True)
             self.observer.warn(f"{job.name} ran out of memory; it is repeated with half its batch.")
             halved = replace(job, task=replace(task, half_batch=True), num_restored=0)
             self._start(Running(halved, running.attempt))
@@ -268,7 +287,7 @@ class JobList:
         jobs: What is left to start.
         keep: Takes each job, as it was submitted last, and how it ended, as soon as it did.
         start: Called before a job is handed to a worker.
-        find_stop: Asked after each epoch: why the training ends now, or None.
+        find_stop: Asked before each start and after each epoch: why training ends now, or None.
         observer: Hears of each epoch of a training, and of the end of each other job.
         save_progress: Called often, to note how far the study is.
     """
@@ -281,8 +300,10 @@ class JobList:
     save_progress: Callable[[], None] = lambda: None
 
     def next_job(self, num_running: int) -> Job | None:
-        """See `Source.next_job`."""
-        return self.jobs.popleft() if self.jobs else None
+        """See `Source.next_job`: none, too, where it would have to stop at once."""
+        if not self.jobs or self.find_stop() is not None:
+            return None
+        return self.jobs.popleft()
 
     def job_started(self, job: Job) -> None:
         """See `Source.job_started`."""

@@ -1,5 +1,6 @@
 """What a worker process is told to do, and what it answers: plain data that pickles."""
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,7 +60,8 @@ class TrainingTask:
         checkpoint_path: Where the last whole epoch is kept, and where training goes on from.
         start_path: Model whose weights the training begins with; None: it begins anew.
         first_epoch: The epoch it begins with; the schedule counts those before.
-        half_batch: Whether batches are half as large as the params say.
+        half_batch: Whether batches are half as large as the params say, and those of the
+            scoring half as large as they were.
         deterministic: Whether only operations with reproducible results may be used.
         own_model: Of a network of the user's own; None: `build_model`.
     """
@@ -122,12 +124,14 @@ class PredictionTask:
         predictions: Models and rows.
         threads: Threads of TensorFlow.
         own_model: Of the models, where they are the user's own: it holds their layers.
+        half_batch: Whether they predict half as many images at once as they did.
     """
 
     images: Images
     predictions: tuple[Prediction, ...]
     threads: int
     own_model: OwnModel | None = None
+    half_batch: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,7 @@ class CandidateTask:
         threads: Threads of TensorFlow.
         seed: Of the disturbances and of random weights.
         own_model: Of the members, where they are the user's own: it holds their layers.
+        half_batch: Whether it predicts half as many images at once as it did.
     """
 
     members: tuple[MemberModel, ...]
@@ -189,6 +194,19 @@ class CandidateTask:
     threads: int
     seed: int
     own_model: OwnModel | None = None
+    half_batch: bool = False
+
+    @property
+    def recipe(self) -> str:
+        """What the candidate is made of: the same for two tasks if their models are the same.
+
+        Members by the end of their paths, since a study may be moved; numbers exactly.
+        """
+        members = [
+            ["/".join(member.path.parts[-3:]), member.weight, member.temperature]
+            for member in self.members
+        ]
+        return json.dumps([members, self.temperature, self.has_temperature])
 
 
 @dataclass(frozen=True)
@@ -293,6 +311,9 @@ class ExportResult:
     outputs: tuple[str, ...]
     has_own_layers: bool = False
 
+
+BatchedTask = TrainingTask | PredictionTask | CandidateTask
+"""Tasks that need less memory with half their batch."""
 
 Task = TrainingTask | PredictionTask | CandidateTask | WeightsTask | OwnModelTask | ExportTask
 Result = (

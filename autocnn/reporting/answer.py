@@ -152,10 +152,9 @@ def view_progress(facts: StudyFacts) -> tuple[str, ...]:
     status = facts.status
     if status.is_done:
         return ()
-    asked, ended = status.config.trials, [trial for trial in facts.trials if not trial.is_open]
-    sentences = [
-        f"This study is not finished. {len(ended)} of {wording.count(asked, 'trial')} have ended."
-    ]
+    asked, ended = status.config.num_trials, [t for t in facts.trials if not t.is_open]
+    of_all = "trials" if asked is None else f"of {wording.count(asked, 'trial')}"
+    sentences = [f"This study is not finished. {len(ended)} {of_all} have ended."]
     complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
     ranked = facts.goal.rank(complete)
     if ranked:

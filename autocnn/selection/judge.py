@@ -29,7 +29,7 @@ from autocnn.selection.compare import Contender, rank_contenders
 from autocnn.selection.plan import Finalist, FinalistsPlan, SeenSet
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import Choice
-from autocnn.training.measurements import Measurements
+from autocnn.training.measurements import Measurements, read_recipe
 
 NUM_DISTURBED = 200
 """Test images that each disturbance is tried on: 27 times, so it is what judging takes."""
@@ -122,16 +122,22 @@ def _measure(
     folder: StudyFolder,
     observer: Observer,
 ) -> list[Measurements]:
-    """Make the candidates' models and measure them, but those that an earlier session made."""
+    """Make the candidates' models and measure them, but those that an earlier session made.
+
+    A candidate of an earlier session is known by what it is made of, not by its number: after
+    a rounding that fell otherwise, two of them may have changed places.
+    """
     observer.stage("judge the candidates on test", total=len(contenders), unit="candidates")
     jobs: list[Job] = []
     paths = {}
     for number, contender in enumerate(contenders, start=1):
         paths[number] = folder.predictions_dir() / f"candidate-{number}.npz"
-        if paths[number].exists() and folder.candidate_model_path(number).exists():
+        task = _candidate_task(plan, number, contender, folder)
+        if task.model_path.exists() and read_recipe(task.results_path) == task.recipe:
             observer.advance()
             continue
-        task = _candidate_task(plan, number, contender, folder)
+        # Before the model is written over: a kill in between must leave none that fits it.
+        task.results_path.unlink(missing_ok=True)
         log_path = folder.candidate_log_path(number)
         jobs.append(Job(number, f"Candidate {number}", MAKE_CANDIDATE, task, log_path))
     _run(plan, jobs, executor, observer, folder)
@@ -149,7 +155,7 @@ def _candidate_task(
     train = dataset.indices("train")
     return CandidateTask(
         members=tuple(
-            MemberModel(folder.retrained_model_path(finalist.number, fold), share, temperature)
+            MemberModel(_model_path(finalist, fold, folder), share, temperature)
             for finalist, fold, share, temperature in contender.models
         ),
         temperature=contender.temperature,
@@ -168,6 +174,13 @@ def _candidate_task(
         seed=plan.seed,
         own_model=plan.own_model,
     )
+
+
+def _model_path(finalist: Finalist, fold: int | None, folder: StudyFolder) -> Path:
+    """Where a finalist's model of a fold stands, or its refit, or the trial's own in its place."""
+    if fold is None and finalist.has_own_model:
+        return folder.trial_model_path(finalist.number)
+    return folder.retrained_model_path(finalist.number, fold)
 
 
 def pictured_per_class(num_classes: int) -> int:

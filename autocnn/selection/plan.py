@@ -1,7 +1,7 @@
 """What the end of a study works on: the finalists, the folds, and how they are trained."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -21,6 +21,9 @@ from autocnn.metrics.robustness import choose_sample
 from autocnn.spaces.knobs import image_size_of
 from autocnn.tuning.budget import Budget
 
+LATE = 2
+"""A refit that is late by so many times what it was to take is ended."""
+
 SeenSet = Literal["train", "val", "folds"]
 """What a finalist predicts before the test split is opened."""
 
@@ -31,20 +34,24 @@ class Finalist:
 
     Attributes:
         trial: The trial.
-        epochs: Epochs to retrain; its best epoch, or fewer when time is short.
+        epochs: Epochs to retrain, its best epoch; None: there is no time for it, and the trial's
+            own model stands in the place of the refit.
         is_default: Whether its params are the space's default configuration.
         records: Of its retrained models, by the fold that they have not seen; None: the refit,
             which has seen all of train + val. Empty until `retrain` has made them.
+        has_own_model: Whether the trial's own model, which has seen train alone, stands in the
+            place of the refit, and its record too.
         predictions: Probabilities, (images, classes): `train` and `val` by the trial's own
             model, which has seen train; `folds` by its fold models, each image by the one that
             has not seen it, fold after fold, and none without folds. Empty until `judge`.
     """
 
     trial: TrialRecord
-    epochs: int
+    epochs: int | None
     is_default: bool = False
     records: Mapping[int | None, RetrainedRecord] = field(default_factory=dict)
     predictions: Mapping[SeenSet, FloatArray] = field(default_factory=dict)
+    has_own_model: bool = False
 
     @property
     def number(self) -> int:
@@ -53,7 +60,7 @@ class Finalist:
 
     @property
     def refit(self) -> RetrainedRecord:
-        """The record of the model that has seen all of train + val."""
+        """The record of the model that has seen all of train + val, or stands in its place."""
         return self.records[None]
 
     @property
@@ -181,12 +188,22 @@ class FinalistsPlan:
         """Seconds that training a finalist again on so many images may take; None: no limit.
 
         A trial's limit, or what the trial took if that was more (it was resumed, then), for
-        as many more images as there are.
+        as many more images as there are. With a budget, what has not ended an epoch long after
+        it is over hangs.
         """
-        if self.trial_timeout_s is None:
-            return None
-        more = max(1.0, num_images / len(self.dataset.indices("train")))
-        return more * max(self.trial_timeout_s, trial.seconds)
+        limits = []
+        if self.trial_timeout_s is not None:
+            more = max(1.0, num_images / len(self.dataset.indices("train")))
+            limits.append(more * max(self.trial_timeout_s, trial.seconds))
+        if self.budget.total_s is not None:
+            limits.append(max(0.0, self.budget.left_s) + LATE * self.budget.refit_s(trial))
+        return min(limits, default=None)
+
+    def compared_on(self, finalists: Sequence[Finalist]) -> "FinalistsPlan":
+        """The plan without folds where one of these finalists has no models of them."""
+        numbers = {fold.number for fold in self.folds}
+        is_whole = all(numbers <= set(finalist.records) for finalist in finalists)
+        return self if is_whole else replace(self, folds=())
 
     def find_stop(self) -> Stop | None:
         """Why the training must end now; None while there is time."""
@@ -217,7 +234,7 @@ def cut_folds(dataset: Dataset, num_folds: int, *, repeats: int, seed: int) -> t
         repeats: Times that it is cut anew.
         seed: Study seed.
     """
-    train, val = dataset.positions("train"), dataset.positions("val")
+    train = dataset.positions("train")
     for number in range(num_folds, 1, -1):
         try:
             cuts = [
@@ -232,18 +249,18 @@ def cut_folds(dataset: Dataset, num_folds: int, *, repeats: int, seed: int) -> t
         except DataError:
             continue
         parts = [train[cut == part] for cut in cuts for part in range(number)]
-        return tuple(
-            Fold(
-                index,
-                train=dataset.rows[_apart_from(held_out, np.union1d(train, val), dataset)],
-                held_out=dataset.rows[held_out],
-            )
-            for index, held_out in enumerate(parts, start=1)
-        )
+        return tuple(make_fold(dataset, index, part) for index, part in enumerate(parts, start=1))
     return ()
 
 
-def _apart_from(held_out: IntArray, positions: IntArray, dataset: Dataset) -> IntArray:
-    """Those of some positions that share no bundle with what is held out."""
-    kept: IntArray = positions[~np.isin(dataset.bundles[positions], dataset.bundles[held_out])]
-    return kept
+def make_fold(dataset: Dataset, number: int, held_out: IntArray) -> Fold:
+    """The fold that holds out some images of train, and learns from none of their bundles.
+
+    Args:
+        dataset: Images, bundles.
+        number: Of the fold.
+        held_out: Positions in the table.
+    """
+    others = np.union1d(dataset.positions("train"), dataset.positions("val"))
+    others = others[~np.isin(dataset.bundles[others], dataset.bundles[held_out])]
+    return Fold(number, train=dataset.rows[others], held_out=dataset.rows[held_out])

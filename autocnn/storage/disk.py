@@ -10,7 +10,11 @@ from autocnn.core.errors import DiskFullError, Text
 from autocnn.storage import StudyFolder
 
 SMALLEST_FREE_GB = 0.2
-"""Checkpoints and models of a few trials, written beside the old ones, need no more."""
+"""Checkpoints and models of a few small trials, written beside the old ones, need no more."""
+
+CHECKPOINTS_PER_WORKER = 2
+"""What a worker may write before the next look, in checkpoints of the largest size so far: one
+beside the old one, and a model, which is smaller. That of a ResNet50V2 has half a GB."""
 
 LOOK_EVERY_S = 10.0
 
@@ -22,11 +26,13 @@ class DiskGuard:
     Attributes:
         folder: The study.
         limit_gb: Size that its folder may reach, GB.
+        workers: Trials at once.
         clock: Seconds now.
     """
 
     folder: StudyFolder
     limit_gb: float
+    workers: int = 1
     clock: Callable[[], float] = time.monotonic
     looked: float = field(default=float("-inf"), init=False)
 
@@ -41,9 +47,11 @@ class DiskGuard:
         self.looked = self.clock()
         free_gb = shutil.disk_usage(self.folder.path).free / 1e9
         resume = f"autocnn resume {self.folder.path}"
-        if free_gb < SMALLEST_FREE_GB:
+        largest_gb = self.folder.largest_checkpoint_gb()
+        needed_gb = max(SMALLEST_FREE_GB, CHECKPOINTS_PER_WORKER * self.workers * largest_gb)
+        if free_gb < needed_gb:
             raise DiskFullError(
-                f"{self.folder.path}: the disk must have {SMALLEST_FREE_GB * 1e3:.0f} MB of free "
+                f"{self.folder.path}: the disk must have {needed_gb * 1e3:.0f} MB of free "
                 f"space, got {free_gb * 1e3:.0f} MB. The study was stopped, and nothing is lost.",
                 remedy=f"Free some space, then go on with `{resume}`.",
             )

@@ -58,6 +58,14 @@ class FinalistFiles(Files):
         path = self.retrained_dir(trial, fold) / CHECKPOINT
         shutil.rmtree(path.parent, ignore_errors=True)
 
+    def remove_retrained_checkpoints(self) -> None:
+        """Delete the checkpoints of all models that are not finished: they begin anew.
+
+        The epochs of finalists that are chosen anew may be others, and with them the schedule.
+        """
+        for path in (self.path / "finalists").glob(f"*/*/{CHECKPOINT}"):
+            shutil.rmtree(path.parent, ignore_errors=True)
+
     def read_retrained(self, trial: int, fold: int | None) -> RetrainedRecord | None:
         """What `write_retrained` wrote; None when the model has to be made."""
         path = self.retrained_dir(trial, fold) / "retrained.json"

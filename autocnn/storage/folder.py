@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from autocnn.core.atomic import replace_file, writing_error
-from autocnn.core.csv_tables import SPLIT_COLUMNS, read_csv, to_csv
+from autocnn.core.csv_tables import FOLD_COLUMN, SPLIT_COLUMNS, read_csv, to_csv
 from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError, Text
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage.candidates import CandidateFiles
 from autocnn.storage.exports import ExportFiles
+from autocnn.storage.files import CHECKPOINT
 from autocnn.storage.finalists import FinalistFiles
 from autocnn.storage.lock import Owner, StudyLock
 from autocnn.storage.report import ReportFiles
@@ -122,6 +123,19 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
                     size += Path(folder, name).lstat().st_size
         return size / 1e9
 
+    def largest_checkpoint_gb(self) -> float:
+        """Size of the largest checkpoint of a trial or finalist, in GB; 0 without any."""
+        paths = [
+            path
+            for place in ("trials/*", "finalists/*/*")
+            for path in self.path.glob(f"{place}/{CHECKPOINT}")
+        ]
+        size = 0
+        for path in paths:
+            with contextlib.suppress(OSError):  # its trial may have ended by now
+                size = max(size, path.stat().st_size)
+        return size / 1e9
+
     # -- the study as a whole ---------------------------------------------------------
 
     def write_study(self, facts: dict[str, Any]) -> None:
@@ -182,16 +196,66 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
         """Where the process that gets pretrained weights writes what it prints."""
         return self.path / "weights.txt"
 
-    def write_split(self, rows: Iterable[Sequence[str]]) -> None:
-        """Write split.csv from rows of (path, label, group, split, sha256)."""
-        self._write_text("split.csv", to_csv(SPLIT_COLUMNS, rows))
+    def write_split(
+        self, rows: Iterable[Sequence[str]], folds: Sequence[Mapping[str, int]] = ()
+    ) -> None:
+        """Write split.csv: path, label, group, split, fold, sha256, and a fold per further repeat.
+
+        Args:
+            rows: Path, label, group, split and sha256 of each image.
+            folds: Of each repeat: path -> in which fold the image is held out. An image that no
+                fold holds out, as one of test, has an empty cell.
+        """
+        first, more = (folds[0], folds[1:]) if folds else ({}, ())
+        *facts, content = SPLIT_COLUMNS
+        names = [f"{FOLD_COLUMN}_{number}" for number in range(2, len(more) + 2)]
+        cells = (
+            (*row[:-1], first.get(row[0]), row[-1], *(column.get(row[0]) for column in more))
+            for row in rows
+        )
+        self._write_text("split.csv", to_csv([*facts, FOLD_COLUMN, content, *names], cells))
 
     def read_split(self) -> list[tuple[str, ...]]:
-        """The rows that `write_split` wrote; empty when there is no split yet."""
-        if not (self.path / "split.csv").exists():
-            return []
-        rows = list(read_csv(self._read("split.csv")))
-        return [tuple(row) for row in rows[1:]]
+        """Path, label, group, split and sha256 of each image; empty when there is no split yet.
+
+        Raises:
+            StudyError: When split.csv cannot be read, or lacks one of these.
+        """
+        columns, rows = self._split_table()
+        places = [columns.index(name) for name in SPLIT_COLUMNS] if columns else []
+        return [tuple(row[place] for place in places) for row in rows]
+
+    def read_folds(self) -> list[dict[str, int]]:
+        """Of each repeat: path -> in which fold the image is held out; empty without folds.
+
+        Raises:
+            StudyError: When split.csv cannot be read, or a fold is no number.
+        """
+        columns, rows = self._split_table()
+        places = [
+            place for place, name in enumerate(columns) if name.partition("_")[0] == FOLD_COLUMN
+        ]
+        try:
+            found = [{row[0]: int(row[place]) for row in rows if row[place]} for place in places]
+        except ValueError as error:
+            where = self.path / "split.csv"
+            raise StudyError(f"{where}: a fold must be a number, got: {error}.") from error
+        return [column for column in found if column]
+
+    def _split_table(self) -> tuple[list[str], list[list[str]]]:
+        """Columns and rows of split.csv; nothing when there is none yet."""
+        path = self.path / "split.csv"
+        if not path.exists():
+            return [], []
+        columns, *rows = list(read_csv(self._read("split.csv"))) or [[]]
+        missing = [name for name in SPLIT_COLUMNS if name not in columns]
+        if missing or any(len(row) != len(columns) for row in rows):
+            wrong = f"no column {missing[0]!r}" if missing else "a row of another length"
+            raise StudyError(
+                f"{path}: must have the columns {', '.join(SPLIT_COLUMNS)} in every row, "
+                f"got {wrong}."
+            )
+        return columns, rows
 
     def write_audit(self, audit_json: str, pictures: Mapping[str, bytes]) -> None:
         """Write audit.json, and its thumbnails under audit/ by their names."""

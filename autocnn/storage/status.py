@@ -45,12 +45,18 @@ class DataFacts(BaseModel):
 
 
 class FinalistFacts(BaseModel):
-    """A trial that was chosen to be retrained, and for how many epochs."""
+    """A trial that was chosen for the end.
+
+    Attributes:
+        trial: Its number.
+        epochs: For how many epochs it is retrained; None: there was no time for that, and its
+            own model is judged.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     trial: int
-    epochs: int
+    epochs: int | None
 
 
 class TestLook(BaseModel):

@@ -7,7 +7,7 @@ from pathlib import Path
 from autocnn.core.atomic import append_to_file, replace_file
 from autocnn.core.csv_tables import csv_lines, epoch_table, to_csv, trial_row, trial_table
 from autocnn.core.errors import StudyError
-from autocnn.core.records import TrialRecord
+from autocnn.core.records import TrialRecord, TrialState
 from autocnn.storage.files import CHECKPOINT, Files
 
 
@@ -78,10 +78,22 @@ class TrialFiles(Files):
                 history, said = self._recover_checkpoint(self.trial_checkpoint_path(record.trial))
                 record = record.model_copy(update={"history": history})
                 sentences += said
-            else:
+            elif record.state != TrialState.CUT:
                 self.remove_checkpoint(record.trial)
             recovered.append(record)
         return recovered, sentences
+
+    def reopen_trial(self, record: TrialRecord) -> TrialRecord | None:
+        """A trial that the budget cut as one that was interrupted; nothing is written.
+
+        Returns:
+            None where its checkpoint is gone or torn: it stays as it ended.
+        """
+        history, _ = self._recover_checkpoint(self.trial_checkpoint_path(record.trial))
+        if not history:
+            return None
+        facts = {"state": TrialState.INTERRUPTED, "reason": "", "end_order": None}
+        return record.model_copy(update={**facts, "history": history})
 
     @property
     def trials_path(self) -> Path:

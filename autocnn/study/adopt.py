@@ -6,9 +6,12 @@ from pathlib import Path
 from autocnn.core.config import StudyConfig
 from autocnn.core.events import Observer
 from autocnn.core.records import TrialRecord
+from autocnn.spaces.knobs import image_size_of
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
 from autocnn.study.changes import data_changes
+
+_CHANNELS = {1: "grey", 3: "RGB"}
 
 
 def adopt_trials(
@@ -19,12 +22,14 @@ def adopt_trials(
     folder: StudyFolder,
     observer: Observer,
     *,
+    image_shape: tuple[int, ...],
+    epochs: int,
     model_files: Mapping[str, str] | None = None,
 ) -> int:
     """Copy the trials of `config.fork` whose scores and params still hold.
 
-    A score holds while images, split, objective and a model of the user's own are the same;
-    params hold when they are a point of the space.
+    A score holds while images, their size and channels, split, objective, epochs and a model of
+    the user's own are the same; params hold when they are a point of the space.
 
     Args:
         config: Of the new study.
@@ -33,6 +38,8 @@ def adopt_trials(
         rows: Its rows of split.csv.
         folder: Its folder, without trials.
         observer: Hears what was taken over, and why the rest was not.
+        image_shape: Height, width and channels of its images at the default size.
+        epochs: Most epochs of its trials.
         model_files: Of a model of the user's own in the new study: path -> SHA-256.
 
     Returns:
@@ -52,6 +59,11 @@ def adopt_trials(
         reason = f"they kept the weights that are best in {status.config.objective}."
     elif (status.model_files, _function(status.config)) != (model_files, _function(config)):
         reason = "their networks are those of another model."
+    elif status.data.image_shape[2:] != image_shape[2:]:
+        before, now = (_CHANNELS[shape[2]] for shape in (status.data.image_shape, image_shape))
+        reason = f"their images are read as {before}, those of the new study as {now}."
+    elif status.epochs != epochs:
+        reason = f"their schedules span {status.epochs} epochs, those of the new study {epochs}."
     if reason:
         observer.warn(f"None of the {len(ended)} trials of {source.name} are valid: {reason}")
         return 0
@@ -59,6 +71,9 @@ def adopt_trials(
     problems: list[str] = []
     for record in ended:
         problem = space.problems_of(record.params)
+        old_side = status.data.image_shape[0] if status.data is not None else None
+        if image_size_of(record.params) is None and old_side != image_shape[0]:
+            problem = [f"its images have {old_side} px, not {image_shape[0]} px"]
         if record.parent is not None:
             problem = [f"it began with the weights of trial {record.parent}"]
         if problem:
@@ -74,7 +89,7 @@ def adopt_trials(
     observer.note(f"Took over {len(taken)} of {len(ended)} ended trials of {source.name}.")
     if problems:
         observer.note(
-            f"The others do not fit the space: {'; '.join(problems[:3])}"
+            f"The others do not fit: {'; '.join(problems[:3])}"
             + (" ..." if len(problems) > 3 else ".")
         )
     return len(taken)

@@ -25,7 +25,7 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
         searched: From `search_trials`.
 
     Raises:
-        SearchError: When no finalist could be retrained or judged.
+        SearchError: When no finalist could be judged.
         DiskFullError: When there is no space to go on.
         KeyboardInterrupt: When stopping was asked for.
     """
@@ -36,6 +36,9 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
     plan = _plan(context, progress, prepared, searched)
     with context.interruption.graceful():
         finalists = retrain(plan, context.executor, folder, observer)
+        plan = plan.compared_on(finalists)
+        if len(plan.folds) < progress.status.num_folds:
+            progress.update(num_folds=len(plan.folds))
         judged = judge(
             plan,
             finalists,
@@ -96,20 +99,30 @@ def _choose_finalists(
     kept = distinct_trials(
         [r for r in searched.ranked if folder.trial_model_path(r.trial).exists()]
     )
-    best, num_folds = budget.finalists_now(kept)
+    shortlist = budget.shortlist_now(kept)
     num_wanted = len(kept[:number]) + any(
         prepared.space.is_default(record.params) for record in kept[number:]
     )
-    if len(best) < num_wanted:
-        context.observer.warn(f"There is time to retrain {len(best)} of {num_wanted} finalists.")
-    if num_folds < len(prepared.folds):
+    if not shortlist.is_retrained:
+        context.observer.warn(
+            "There is no time to retrain a finalist: the trials' own models are judged."
+        )
+    elif len(shortlist.trials) < num_wanted:
+        context.observer.warn(
+            f"There is time to retrain {len(shortlist.trials)} of {num_wanted} finalists."
+        )
+    if shortlist.num_folds < len(prepared.folds):
         context.observer.warn("There is no time for folds: the finalists are compared on val.")
-    epochs = budget.refit_epochs(best, num_folds)
-    pairs = zip(best, epochs, strict=True)
-    chosen = tuple(FinalistFacts(trial=r.trial, epochs=number) for r, number in pairs)
+    chosen = tuple(
+        FinalistFacts(
+            trial=record.trial, epochs=(record.best_epoch or 1) if shortlist.is_retrained else None
+        )
+        for record in shortlist.trials
+    )
+    folder.remove_retrained_checkpoints()
     folder.clear_candidates()
     folder.keep_finalists(facts.trial for facts in chosen)
-    progress.update(finalists=chosen, num_folds=num_folds, choice=None)
+    progress.update(finalists=chosen, num_folds=shortlist.num_folds, choice=None)
 
 
 def _open_test(context: Context, progress: Progress, choice: Choice) -> None:

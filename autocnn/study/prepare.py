@@ -9,6 +9,7 @@ from autocnn.core.wording import rough_duration
 from autocnn.data import Dataset, prepare_data
 from autocnn.data.thumbnails import picture_copies
 from autocnn.execution.tasks import FIND_WEIGHTS, WeightsResult, WeightsTask
+from autocnn.selection.folds import fold_columns, folds_of
 from autocnn.selection.plan import Fold, cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import image_size_of
@@ -30,7 +31,8 @@ class Prepared:
         own_model: Of networks of the user's own; None: autocnn's.
         folds: On which finalists are compared.
         trials: Of earlier sessions; open ones with the epochs of their checkpoints.
-        num_trials: Of the study in all: those that were asked for, or that have begun.
+        num_trials: Of the study in all: those that were asked for, or that have begun; None: as
+            many as there is time for.
     """
 
     dataset: Dataset
@@ -38,7 +40,7 @@ class Prepared:
     own_model: OwnModel | None
     folds: tuple[Fold, ...]
     trials: tuple[TrialRecord, ...]
-    num_trials: int
+    num_trials: int | None
 
 
 def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepared:
@@ -58,7 +60,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
         space = space.narrow("image_size", [config.image_size])
     own_model = find_own_model(context, progress.status.model_files)
     dataset = prepare_data(config, image_sizes=_image_sizes(space), observer=observer)
-    folds = cut_folds(dataset, config.folds, repeats=config.fold_repeats, seed=config.seed)
+    folds = _folds(context, progress.status, dataset)
     if len(folds) < config.folds * config.fold_repeats:
         observer.warn(
             f"The finalists are compared on {len(folds) or 'no'} folds: a class has too "
@@ -73,7 +75,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
         if own_model is not None:
             own_model = check_own_model(context, own_model, space, dataset)
         folder.write_space(space)
-        folder.write_split(rows)
+        folder.write_split(rows, fold_columns(dataset, folds))
         report, pictures = picture_copies(dataset)
         folder.write_audit(report.model_dump_json(indent=1), pictures)
         if config.fork is not None:
@@ -84,6 +86,8 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
                 rows,
                 folder,
                 observer,
+                image_shape=dataset.images().image_shape,
+                epochs=progress.status.epochs,
                 model_files=own_model.files if own_model is not None else None,
             )
     trials, sentences = folder.recover_trials()
@@ -93,7 +97,9 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     if not {finalist.trial for finalist in progress.status.finalists or ()} <= ended:
         progress.update(finalists=None)  # the record of one was torn
     # It never shrinks below what has begun.
-    num_trials = max(config.trials, 1 + max((t.trial for t in trials), default=-1))
+    num_trials = config.num_trials
+    if num_trials is not None:
+        num_trials = max(num_trials, 1 + max((t.trial for t in trials), default=-1))
     if progress.status.is_prepared:
         progress.update(resumed=(*progress.status.resumed, timestamp()))
     else:
@@ -114,6 +120,23 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     prepared = Prepared(dataset, space, own_model, folds, tuple(trials), num_trials)
     _say_plan(context, progress.status, prepared)
     return prepared
+
+
+def _folds(context: Context, status: StudyStatus, dataset: Dataset) -> tuple[Fold, ...]:
+    """The folds that split.csv holds; those of a new study, or of an older one, are cut."""
+    config, folder = context.config, context.folder
+    is_same = status.data is not None and status.data.fingerprint == dataset.fingerprint
+    columns = folder.read_folds() if is_same else []
+    if not columns:
+        return cut_folds(dataset, config.folds, repeats=config.fold_repeats, seed=config.seed)
+    try:
+        return folds_of(dataset, columns)
+    except ValueError as error:
+        raise StudyChangedError(
+            f"{folder.path / 'split.csv'}: must hold the folds of train as they were "
+            f"written, got {error}.",
+            remedy="Put the file back: the models of the folds were trained by it.",
+        ) from error
 
 
 def _check_drift(
@@ -154,9 +177,10 @@ def _say_plan(context: Context, status: StudyStatus, prepared: Prepared) -> None
     limit = f", {rough_duration(config.budget_s)} in all" if config.budget_s else ""
     ended = sum(not trial.is_open for trial in prepared.trials)
     so_far = f", {ended} of them ended" if prepared.trials else ""
+    many = "trials" if prepared.num_trials is None else f"{prepared.num_trials} trials"
     context.observer.note(
-        f"Study {context.folder.name}: {prepared.num_trials} trials of at most {status.epochs} "
-        f"epochs{so_far}{limit}, space {prepared.space.name}, {resources.workers} at once with "
+        f"Study {context.folder.name}: {many} of at most {status.epochs} epochs{so_far}{limit}, "
+        f"space {prepared.space.name}, {resources.workers} at once with "
         f"{resources.threads} thread(s) each in {resources.precision}."
     )
 

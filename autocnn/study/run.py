@@ -13,6 +13,7 @@ from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, St
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.own_model import locate_own_model
 from autocnn.core.trust import check_trusted
+from autocnn.core.wording import count
 from autocnn.execution.executor import Executor
 from autocnn.execution.local import LocalExecutor
 from autocnn.execution.machine import Machine, Resources, share_machine
@@ -187,15 +188,20 @@ def _reopen(
     is_tracked_now = any(changes.get(name) for name in ("tensorboard", "mlflow"))
     if is_tracked_now:  # later, a package that is gone is no reason not to go on
         check_extras(config)
-    is_more = config.trials > status.config.trials or config.budget_s != status.config.budget_s
+    asked, before = config.num_trials, status.config.num_trials
+    begun = len(folder.read_trials()) if before is None else before
+    is_more = config.budget_s != status.config.budget_s or (asked is not None and asked > begun)
     if status.is_done and not is_more:
         if is_tracked_now:
             with tracked(config, folder, observer) as told:
                 told.trials_found(folder.read_trials())
         ended = len(folder.read_trials())
+        more = f"--trials {2 * ended}"
+        if config.budget_s is not None and config.trials is None:
+            more = f"--budget {2 * config.budget_s / 60:.0f}m"
         observer.note(
             f"{folder.path}: is finished, with {ended} trials. For more, say how many in all: "
-            f"autocnn resume {folder.path} --trials {2 * ended}"
+            f"autocnn resume {folder.path} {more}"
         )
     elif is_more:  # the best may be others by then
         status = status.model_copy(update={"finalists": None, "status": "searching"})
@@ -239,7 +245,7 @@ def _run(
             progress.save("interrupted")
         ended = sum(not record.is_open for record in folder.read_trials())
         raise SearchInterrupted(
-            f"{folder.path}: stopped with {ended} of {config.trials} trials ended.",
+            f"{folder.path}: stopped with {_of_all(ended, config)} ended.",
             remedy=f"Go on with `autocnn resume {folder.path}"
             f"{' --trust-code' if config.model else ''}`.",
         ) from error
@@ -253,6 +259,12 @@ def _run(
         raise
     finally:
         executor.close()
+
+
+def _of_all(ended: int, config: StudyConfig) -> str:
+    """`3 of 50 trials`, or `3 trials` where nobody knows how many there will be."""
+    total = config.num_trials
+    return count(ended, "trial") if total is None else f"{ended} of {count(total, 'trial')}"
 
 
 def _run_stages(
@@ -286,7 +298,7 @@ def _share(machine: Machine, config: StudyConfig, status: StudyStatus) -> Resour
         precision = str(status.resources["precision"]).removeprefix("mixed_")
     return share_machine(
         machine,
-        trials=config.trials,
+        trials=config.num_trials,
         workers=1 if is_alone else config.workers,
         threads=1 if is_alone else config.threads,
         precision=precision,

@@ -1,8 +1,9 @@
 """The search: the trials that are left."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from autocnn.core.records import SPLITS, TrialRecord
+from autocnn.core.records import SPLITS, TrialRecord, TrialState
 from autocnn.execution.tasks import TrainingTask
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
 from autocnn.selection.judge import NUM_DISTURBED
@@ -11,7 +12,7 @@ from autocnn.spaces.knobs import image_size_of
 from autocnn.storage.disk import DiskGuard
 from autocnn.study.context import Context, Progress
 from autocnn.study.prepare import Prepared
-from autocnn.tuning.budget import Budget
+from autocnn.tuning.budget import Budget, is_too_slow
 from autocnn.tuning.engines.base import Engine, restore
 from autocnn.tuning.engines.build import build_engine
 from autocnn.tuning.loop import SearchPlan, rank_trials, run_search
@@ -45,16 +46,21 @@ def search_trials(context: Context, progress: Progress, prepared: Prepared) -> S
     """
     config, folder, observer = context.config, context.folder, context.observer
     budget = _budget(context, progress, prepared)
-    disk = DiskGuard(folder, config.disk_limit_gb, clock=context.clock)
+    disk = DiskGuard(
+        folder, config.disk_limit_gb, workers=context.resources.workers, clock=context.clock
+    )
     disk.check()
-    observer.trials_found(prepared.trials)
-    records = [trial for trial in prepared.trials if not trial.is_open]
-    if len(records) < prepared.num_trials and progress.status.finalists is None:
+    is_over = progress.status.finalists is not None
+    trials = prepared.trials if is_over else _reopen_cut(context, prepared, budget)
+    observer.trials_found(trials)
+    records = [trial for trial in trials if not trial.is_open]
+    num_trials = prepared.num_trials
+    if not is_over and (num_trials is None or len(records) < num_trials):
         progress.save("searching")
         epochs = progress.status.epochs
         plan = SearchPlan(
             goal=context.goal,
-            trials=prepared.num_trials,
+            trials=num_trials,
             epochs=epochs,
             workers=context.resources.workers,
             keep=config.finalists,
@@ -63,7 +69,7 @@ def search_trials(context: Context, progress: Progress, prepared: Prepared) -> S
             is_default=prepared.space.is_default,
             save_progress=progress.save,
         )
-        engine = _build_engine(context, prepared, epochs)
+        engine = _build_engine(context, prepared, trials, epochs)
         try:
             records = run_search(
                 plan,
@@ -72,7 +78,7 @@ def search_trials(context: Context, progress: Progress, prepared: Prepared) -> S
                 folder,
                 budget,
                 observer,
-                earlier=prepared.trials,
+                earlier=trials,
                 interruption=context.interruption,
                 disk=disk,
             )
@@ -101,12 +107,29 @@ def _budget(context: Context, progress: Progress, prepared: Prepared) -> Budget:
     )
 
 
-def _build_engine(context: Context, prepared: Prepared, epochs: int) -> Engine:
+def _reopen_cut(context: Context, prepared: Prepared, budget: Budget) -> tuple[TrialRecord, ...]:
+    """The trials so far; of those that the budget cut, such as have time now to end are open."""
+    ranked = rank_trials(context.goal, [r for r in prepared.trials if not r.is_open])
+    left_s = budget.search_left_s(ranked)
+
+    def reopen(record: TrialRecord) -> TrialRecord:
+        if record.state != TrialState.CUT or not record.history or left_s <= 0:
+            return record
+        if is_too_slow(record.history, record.epochs or record.history[-1].epoch, left_s):
+            return record
+        return context.folder.reopen_trial(record) or record
+
+    return tuple(reopen(record) for record in prepared.trials)
+
+
+def _build_engine(
+    context: Context, prepared: Prepared, trials: Sequence[TrialRecord], epochs: int
+) -> Engine:
     """The engine, brought to where it was."""
     context.folder.remove_engine_files()
     config = context.config.model_copy(update={"trials": prepared.num_trials})
     engine = build_engine(config, prepared.space, context.goal, context.folder, epochs=epochs)
-    restore(engine, prepared.trials)
+    restore(engine, trials)
     return engine
 
 

@@ -38,7 +38,9 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
     images = task.images.open()
     for prediction in task.predictions:
         model = keras.models.load_model(prediction.model_path, compile=False)
-        probabilities = predict_rows(compile_prediction(model), images, prediction.rows)
+        probabilities = predict_rows(
+            compile_prediction(model), images, prediction.rows, half_batch=task.half_batch
+        )
         np.save(prediction.probabilities_path, probabilities)
     return PredictionResult()
 
@@ -57,19 +59,22 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     if task.own_model is not None:
         task.own_model.register()
     images = task.images.open()
-    before = _assemble(task, is_calibrated=False)
-    test_before = predict_rows(compile_prediction(before), images, task.test_rows)
+    half_batch = task.half_batch
+    before = compile_prediction(_assemble(task, is_calibrated=False))
+    test_before = predict_rows(before, images, task.test_rows, half_batch=half_batch)
     model = _assemble(task, is_calibrated=True)
     save_model(model, task.model_path)
     predict_batch = compile_prediction(model)
-    test = predict_rows(predict_batch, images, task.test_rows)
+    test = predict_rows(predict_batch, images, task.test_rows, half_batch=half_batch)
     sample = images[task.test_rows[task.disturbed]]
     every = np.arange(len(sample))
     disturbed_test = {}
     for name in CORRUPTIONS:
         for strength in STRENGTHS:
             disturbed = corrupt(sample, name, strength, seed=task.seed)
-            disturbed_test[name, strength] = predict_rows(predict_batch, disturbed, every)
+            disturbed_test[name, strength] = predict_rows(
+                predict_batch, disturbed, every, half_batch=half_batch
+            )
     labels = task.images.labels[task.test_rows[task.judged]]
     own = choose_explained(labels, test[task.judged], per_class=task.per_class, seed=task.seed)
     explained = np.union1d(task.explained, task.judged[own])
@@ -87,6 +92,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         num_weights=model.count_params(),
         flops=count_flops(model),
         latency_ms=measure_latency_ms(predict_batch, images[int(task.test_rows[0])]),
+        recipe=task.recipe,
     ).write(task.results_path)
     return CandidateResult()
 
@@ -114,7 +120,7 @@ def _familiarity(
     except ValueError:
         return None  # of an own model that ends otherwise
     reference, val, test = (
-        predict_rows(predict_batch, images, rows)
+        predict_rows(predict_batch, images, rows, half_batch=task.half_batch)
         for rows in (task.reference_rows, task.val_rows, task.test_rows)
     )
     return calibrate_familiarity(reference, val, test, num_classes=task.images.num_classes)

@@ -33,7 +33,9 @@ class Measurements:
             features to be had.
         num_weights: Of the whole model.
         flops: Floating-point operations of one forward pass of one image.
-        latency_ms: Median time to predict one image.
+        latency_ms: Median time to predict one image, while other candidates may be measured on
+            the other processors.
+        recipe: `CandidateTask.recipe` of the candidate.
     """
 
     test: FloatArray
@@ -47,6 +49,7 @@ class Measurements:
     num_weights: int
     flops: int
     latency_ms: float
+    recipe: str = ""
 
     def write(self, path: Path) -> None:
         """Write an .npz, whole or not at all.
@@ -59,6 +62,7 @@ class Measurements:
             "test_before": self.test_before,
             "disturbed": self.disturbed,
             "explained": self.explained,
+            "recipe": np.array(self.recipe),
             "cost": np.array([self.num_weights, self.flops, self.latency_ms], np.float64),
         }
         for (name, strength), probabilities in self.disturbed_test.items():
@@ -104,6 +108,15 @@ class Measurements:
                 num_weights=int(num_weights),
                 flops=int(flops),
                 latency_ms=latency_ms,
+                recipe=str(arrays["recipe"]) if "recipe" in arrays else "",
             )
         except KeyError as error:
             raise ValueError(f"{path}: must hold the array {error}.") from error
+
+
+def read_recipe(path: Path) -> str:
+    """What the candidate was made of whose measurements stand here; empty without any."""
+    if not path.exists():
+        return ""
+    with np.load(path) as file:
+        return str(file["recipe"]) if "recipe" in file else ""

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from autocnn.core.errors import AutocnnError
+from autocnn.core.errors import TrialDivergedError
 from autocnn.core.records import EpochScore, Scores
 from autocnn.execution.tasks import TrainingResult, TrainingTask
 from autocnn.metrics.scores import score
@@ -33,10 +33,6 @@ Report = Callable[[EpochScore], bool]
 
 FEWEST_SCORED, MOST_SCORED = 128, 512
 """A tenth of the train images is scored after each epoch, within these bounds."""
-
-
-class TrialDivergedError(AutocnnError):
-    """The loss is no longer a number."""
 
 
 def train(task: TrainingTask, report: Report) -> TrainingResult:
@@ -207,7 +203,8 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
 
     def _score(self, rows: NDArray[np.integer]) -> Scores:
         self.predict = self.predict or compile_prediction(self.model)
-        return score(self.task.images.labels[rows], predict_rows(self.predict, self.images, rows))
+        predicted = predict_rows(self.predict, self.images, rows, half_batch=self.task.half_batch)
+        return score(self.task.images.labels[rows], predicted)
 
 
 def _save_model(

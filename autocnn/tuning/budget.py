@@ -1,4 +1,7 @@
-"""How long the rest of a study will take: the search must leave time for the finalists."""
+"""How long the rest of a study will take: the search must leave time for the finalists.
+
+docs/budget.md says the policy in words.
+"""
 
 import bisect
 import time
@@ -14,14 +17,21 @@ FORWARD_SHARE = 0.5
 """Time to predict an image over the time to train on it: a third of the operations, but in
 float32 and without the averaging of a large batch."""
 
-MOST_FOR_FINALISTS = 0.5
-"""Largest share of the budget that finalists take; fewer are retrained beyond it."""
+FINALISTS_SHARE = 1 / 3
+"""Largest share of the budget that the search leaves to the finalists, fixed from the start."""
 
 FEWEST_EPOCHS_SHARE = 3
-"""Near the end of the budget a trial starts only if it can train a third of its epochs."""
+"""Near the end of the budget a trial starts if it can train a third of its epochs."""
+
+IDLE_SHARE = 0.05
+"""With fewer epochs than that it starts only where more of the budget would be idle."""
 
 SLOWNESS_ALLOWED = 1.1
 """Epochs vary: a trial may seem to need a tenth more than the time left."""
+
+SECOND_EPOCH_SHARE = 4
+"""A trial's first epoch also compiles its network. If it took less than a quarter of the time
+left, the second one says how long an epoch is."""
 
 
 class Pace:
@@ -31,17 +41,19 @@ class Pace:
         self._epochs_s: list[float] = []
         self._num_trials = 0
         self._trials_s = 0.0
+        self._starts_s = 0.0
 
     def add(self, record: TrialRecord) -> None:
         """Take an ended trial; one without an epoch tells nothing."""
         if record.history:
-            bisect.insort(self._epochs_s, _mean_epoch_s(record.history))
+            bisect.insort(self._epochs_s, epoch_seconds(record.history))
             self._num_trials += 1
             self._trials_s += record.seconds
+            self._starts_s += _start_seconds(record)
 
     @property
     def epoch_s(self) -> float | None:
-        """Median over the trials of their mean seconds per epoch; None before the first."""
+        """Median over the trials of their seconds per epoch; None before the first."""
         number = len(self._epochs_s)
         if not number:
             return None
@@ -51,6 +63,26 @@ class Pace:
     def trial_s(self) -> float | None:
         """Mean seconds of a trial; None before the first."""
         return self._trials_s / self._num_trials if self._num_trials else None
+
+    @property
+    def start_s(self) -> float:
+        """Mean seconds of a trial beside its epochs; 0 before the first."""
+        return self._starts_s / self._num_trials if self._num_trials else 0.0
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """What is made of the best trials at the end.
+
+    Attributes:
+        trials: Best first.
+        num_folds: Folds on which they are compared.
+        is_retrained: Whether they are retrained; else the trials' own models are judged.
+    """
+
+    trials: tuple[TrialRecord, ...]
+    num_folds: int = 0
+    is_retrained: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,20 +120,25 @@ class Budget:
         """Seconds since the study began."""
         return self.clock() - self.started
 
-    def finalists_now(self, ranked: Sequence[TrialRecord]) -> tuple[list[TrialRecord], int]:
-        """Which trials there is time to retrain now, and on how many folds.
+    @property
+    def left_s(self) -> float:
+        """Seconds of the whole budget that are left; infinite without one."""
+        return float("inf") if self.total_s is None else self.total_s - self.elapsed_s
 
-        The best and the default configuration on folds are worth more than many without:
-        first there are fewer finalists, then no folds, then one finalist.
+    # -- the finalists ----------------------------------------------------------------------
+
+    def shortlist_now(self, ranked: Sequence[TrialRecord]) -> Shortlist:
+        """What there is time to make of the best trials now, each refit at its full epochs.
+
+        The best and the default configuration on folds are worth more than many without: first
+        there are fewer finalists, then no folds, then one finalist. Where there is no time for
+        any refit, the trials' own models are judged: a refit that is cut short is worse.
 
         Args:
             ranked: Trials, best first; at least one. Behind as many as there are finalists,
                 only the default configuration is looked for.
         """
-        if self.total_s is None:
-            return self._wanted(ranked, self.finalists), self.num_folds
-        left = self.total_s - self.elapsed_s
-        return self._affordable(ranked, max(MOST_FOR_FINALISTS * self.total_s, left))
+        return self._affordable(ranked, self.left_s)
 
     def planned_s(self, ranked: Sequence[TrialRecord]) -> float:
         """Seconds that the search must leave for the finalists, never more than their share.
@@ -109,77 +146,73 @@ class Budget:
         A slow second-best would else take the time in which a better trial could be found.
 
         Args:
-            ranked: As of `finalists_now`.
+            ranked: As of `shortlist_now`.
         """
         if not ranked:
             return 0.0
-        if self.total_s is None:
-            return self.finalists_s(self._wanted(ranked, self.finalists), self.num_folds)
-        return self.finalists_s(*self._affordable(ranked, MOST_FOR_FINALISTS * self.total_s))
+        share = float("inf") if self.total_s is None else FINALISTS_SHARE * self.total_s
+        return self.shortlist_s(self._affordable(ranked, share))
 
-    def _wanted(self, ranked: Sequence[TrialRecord], number: int) -> list[TrialRecord]:
-        """The best trials, and the default configuration if it is none of them."""
-        default = next((i for i, r in enumerate(ranked) if self.is_default(r.params)), 0)
-        return [*ranked[:number], *([ranked[default]] if default >= number else [])]
+    def shortlist_s(self, shortlist: Shortlist) -> float:
+        """Seconds that retraining these trials, also on folds, and judging them will take.
 
-    def _affordable(
-        self, ranked: Sequence[TrialRecord], limit_s: float
-    ) -> tuple[list[TrialRecord], int]:
-        plans = [
-            (self._wanted(ranked, number), self.num_folds)
-            for number in range(min(self.finalists, len(ranked)), 0, -1)
-        ]
-        plans += [(self._wanted(ranked, 1), 0), (list(ranked[:1]), 0)]
-        return next((p for p in plans if self.finalists_s(*p) <= limit_s), plans[-1])
-
-    def refit_epochs(self, best: Sequence[TrialRecord], num_folds: int) -> list[int]:
-        """Epochs for which to refit these trials now: their best ones, or fewer if time is short.
-
-        A shorter schedule that ends beats a longer one that is cut.
-
-        Args:
-            best: Trials, best first.
-            num_folds: Folds on which they are compared.
+        The trainings start in the order in which `retrain` has them.
         """
-        wanted = [record.best_epoch or 1 for record in best]
-        if self.total_s is None:
-            return wanted
-        left = self.total_s - self.elapsed_s
-        share = min(1.0, max(0.0, left / self.finalists_s(best, num_folds)))
-        return [max(1, int(epochs * share)) for epochs in wanted]
-
-    def is_time_to_judge(self, best: Sequence[TrialRecord], num_folds: int) -> bool:
-        """Whether retraining must end now for the judging to fit."""
-        if self.total_s is None:
-            return False
-        return self.elapsed_s + self._judging_s(best, num_folds) >= self.total_s
-
-    def finalists_s(self, best: Sequence[TrialRecord], num_folds: int) -> float:
-        """Seconds that retraining these trials, also on folds, and judging them will take."""
-        trainings = [self._refit_s(record, 1.0) for record in best]
-        trainings += [self._refit_s(record, self.fold_size) for record in best] * num_folds
         loads = [0.0] * self.workers
-        for seconds in sorted(trainings, reverse=True):
-            loads[loads.index(min(loads))] += seconds
-        return max(loads) + self._judging_s(best, num_folds)
+        if shortlist.is_retrained:
+            for record in shortlist.trials:
+                for share in (1.0, *[self.fold_size] * shortlist.num_folds):
+                    loads[loads.index(min(loads))] += self.refit_s(record, share)
+        return max(loads) + self.judging_s(shortlist.trials, shortlist.num_folds)
 
-    def _judging_s(self, best: Sequence[TrialRecord], num_folds: int) -> float:
-        """Each finalist gives a refit and the mean of its folds; one ensemble more."""
+    def refit_s(self, record: TrialRecord, share: float = 1.0) -> float:
+        """Seconds to train a trial's params again on a share of train + val."""
+        epochs_s = epoch_seconds(record.history) * (record.best_epoch or 1)
+        return _start_seconds(record) + epochs_s * self.refit_factor * share
+
+    def judging_s(self, best: Sequence[TrialRecord], num_folds: int) -> float:
+        """Seconds to judge trials at the end.
+
+        Each gives a refit, or its own model, and the mean of its folds; all give an ensemble.
+        """
         num_models = 2 + num_folds  # the refit in the ensemble too
-        per_image = [_mean_epoch_s(record.history) / self.num_train for record in best]
+        per_image = [epoch_seconds(record.history) / self.num_train for record in best]
         predicting = FORWARD_SHARE * self.num_judged * num_models * sum(per_image)
         num_candidates = len(best) * (2 if num_folds else 1) + bool(num_folds)
         return predicting / self.workers + JUDGING_S * num_candidates
+
+    def is_time_to_judge(self, best: Sequence[TrialRecord], num_folds: int) -> bool:
+        """Whether retraining must end now for the judging to fit."""
+        return self.left_s <= self.judging_s(best, num_folds)
+
+    def _affordable(self, ranked: Sequence[TrialRecord], limit_s: float) -> Shortlist:
+        """The largest plan that takes no longer, or the smallest one."""
+        best = tuple(ranked[:1])
+        plans = [
+            Shortlist(self._wanted(ranked, number), self.num_folds)
+            for number in range(min(self.finalists, len(ranked)), 0, -1)
+        ]
+        plans += [Shortlist(self._wanted(ranked, 1)), Shortlist(best)]
+        plans += [
+            Shortlist(self._wanted(ranked, 1), is_retrained=False),
+            Shortlist(best, is_retrained=False),
+        ]
+        return next((plan for plan in plans if self.shortlist_s(plan) <= limit_s), plans[-1])
+
+    def _wanted(self, ranked: Sequence[TrialRecord], number: int) -> tuple[TrialRecord, ...]:
+        """The best trials, and the default configuration if it is none of them."""
+        default = next((i for i, r in enumerate(ranked) if self.is_default(r.params)), 0)
+        return (*ranked[:number], *([ranked[default]] if default >= number else []))
+
+    # -- the search -------------------------------------------------------------------------
 
     def search_left_s(self, ranked: Sequence[TrialRecord]) -> float:
         """Seconds until the finalists must begin; infinite without a budget.
 
         Args:
-            ranked: As of `finalists_now`.
+            ranked: As of `shortlist_now`.
         """
-        if self.total_s is None:
-            return float("inf")
-        return self.total_s - self.elapsed_s - self.planned_s(ranked)
+        return float("inf") if self.total_s is None else self.left_s - self.planned_s(ranked)
 
     def epochs_for_next(self, epochs: int, pace: Pace, ranked: Sequence[TrialRecord]) -> int:
         """Epochs of a trial that starts now; fewer than `epochs` near the end, then 0.
@@ -189,38 +222,60 @@ class Budget:
         Args:
             epochs: Epochs of a trial with time enough.
             pace: Of the ended trials.
-            ranked: As of `finalists_now`.
+            ranked: As of `shortlist_now`.
         """
         left = self.search_left_s(ranked)
-        if left == float("inf"):
+        if self.total_s is None:
             return epochs
         if left <= 0:
             return 0
         if pace.epoch_s is None:
             return epochs
-        affordable = int(left / pace.epoch_s)
-        return min(epochs, affordable) if affordable * FEWEST_EPOCHS_SHARE >= epochs else 0
+        fitting = int((left - pace.start_s) / pace.epoch_s) if pace.epoch_s > 0 else epochs
+        is_worth_it = fitting * FEWEST_EPOCHS_SHARE >= epochs or left > IDLE_SHARE * self.total_s
+        return max(0, min(epochs, fitting)) if is_worth_it else 0
 
-    def left_s(self, num_left: int, pace: Pace, ranked: Sequence[TrialRecord]) -> float | None:
-        """Seconds until the study is done; None before the first trial has ended.
+    def epochs_that_fit(self, record: TrialRecord, ranked: Sequence[TrialRecord]) -> int | None:
+        """Epochs that the schedule of a running trial can span, before any trial has ended.
 
         Args:
-            num_left: Trials still to run, running ones included.
-            pace: Of the ended trials.
-            ranked: As of `finalists_now`.
-        """
-        if pace.trial_s is None:
-            return None if self.total_s is None else self.total_s - self.elapsed_s
-        estimate = pace.trial_s * num_left / self.workers + self.planned_s(ranked)
-        if self.total_s is None:
-            return estimate
-        return max(0.0, min(estimate, self.total_s - self.elapsed_s))
+            record: With its epochs so far, at least one, and what its schedule spans.
+            ranked: As of `shortlist_now`; when there is none, the trial itself is the finalist.
 
-    def _refit_s(self, record: TrialRecord, share: float) -> float:
-        """Seconds to train a trial's params again on a share of train + val."""
-        start_up = max(0.0, record.seconds - sum(score.seconds for score in record.history))
-        epochs_s = _mean_epoch_s(record.history) * (record.best_epoch or 1)
-        return start_up + epochs_s * self.refit_factor * share
+        Returns:
+            At most what its schedule spans; its epochs so far where not one more fits; None
+            where the second epoch has to tell.
+        """
+        wanted, done = record.epochs or 1, record.history[-1].epoch
+        epoch_s = epoch_seconds(record.history)
+        for epochs in range(wanted, done, -1):
+            then = record.model_copy(update={"best_epoch": epochs})
+            left = self.search_left_s(ranked or [then])
+            if epoch_s * (epochs - done) <= left:
+                break
+        else:
+            epochs = done
+        is_first = len(record.history) == 1
+        if epochs < wanted and is_first and epoch_s * SECOND_EPOCH_SHARE <= self.left_s:
+            return None
+        return epochs
+
+    def time_left_s(
+        self, num_left: int | None, pace: Pace, ranked: Sequence[TrialRecord]
+    ) -> float | None:
+        """Seconds until the study is done; None when that is not known.
+
+        Args:
+            num_left: Trials still to run, running ones included; None: as many as there is
+                time for.
+            pace: Of the ended trials.
+            ranked: As of `shortlist_now`.
+        """
+        left = None if self.total_s is None else max(0.0, self.left_s)
+        if pace.trial_s is None or num_left is None:
+            return left
+        estimate = pace.trial_s * num_left / self.workers + self.planned_s(ranked)
+        return estimate if left is None else min(estimate, left)
 
 
 def is_too_slow(history: Sequence[EpochScore], epochs: int, left_s: float) -> bool:
@@ -231,8 +286,18 @@ def is_too_slow(history: Sequence[EpochScore], epochs: int, left_s: float) -> bo
         epochs: Epochs that its schedule spans.
         left_s: Seconds until the finalists must begin.
     """
-    return _mean_epoch_s(history) * (epochs - len(history)) > SLOWNESS_ALLOWED * left_s
+    epoch_s = epoch_seconds(history)
+    if len(history) == 1 and epoch_s * SECOND_EPOCH_SHARE <= left_s:
+        return False
+    return epoch_s * (epochs - history[-1].epoch) > SLOWNESS_ALLOWED * left_s
 
 
-def _mean_epoch_s(history: Sequence[EpochScore]) -> float:
-    return sum(score.seconds for score in history) / len(history)
+def epoch_seconds(history: Sequence[EpochScore]) -> float:
+    """Mean seconds of an epoch; the first, which also compiles the network, counts only alone."""
+    counted = history[1:] or history
+    return sum(score.seconds for score in counted) / len(counted)
+
+
+def _start_seconds(record: TrialRecord) -> float:
+    """Seconds of a trial beside its epochs: its process, its data, its compiling."""
+    return max(0.0, record.seconds - epoch_seconds(record.history) * len(record.history))

@@ -5,17 +5,18 @@ keeps. A study that was stopped goes on here too: its open trials first, from th
 """
 
 import contextlib
+import itertools
 import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from autocnn.core.errors import SearchError, StudyError
+from autocnn.core.errors import SearchError, StudyError, TrialDivergedError
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.objective import Goal
 from autocnn.core.records import EpochScore, Params, TrialRecord, TrialState
 from autocnn.execution.executor import Executor, Outcome
-from autocnn.execution.runner import Job, Running, Stop, run
+from autocnn.execution.runner import Again, Job, Running, Stop, run
 from autocnn.execution.tasks import TRAIN, TrainingResult, TrainingTask
 from autocnn.storage import StudyFolder
 from autocnn.storage.disk import DiskGuard
@@ -40,7 +41,8 @@ class SearchPlan:
 
     Attributes:
         goal: Objective.
-        trials: Trials in the study, those of earlier sessions included.
+        trials: Trials in the study, those of earlier sessions included; None: as many as there
+            is time for.
         epochs: Most epochs per trial.
         workers: Trials at once.
         keep: Models of that many best trials are kept, and that of the default configuration.
@@ -52,7 +54,7 @@ class SearchPlan:
     """
 
     goal: Goal
-    trials: int
+    trials: int | None
     epochs: int
     workers: int
     keep: int
@@ -126,15 +128,15 @@ def find_stop(
         left_s: Seconds until the finalists must begin.
     """
     epoch = history[-1].epoch
+    if epoch >= epochs:
+        return None
     if is_behind:
         reason = f"pruned after epoch {epoch}: behind other trials by then"
         return Stop(TrialState.PRUNED, reason)
-    if epoch >= epochs:
-        return None
     if left_s <= 0:
         return Stop(TrialState.CUT, OUT_OF_TIME)
     if not is_exempt and is_too_slow(history, epochs, left_s):
-        return Stop(TrialState.PRUNED, TOO_SLOW)
+        return Stop(TrialState.CUT, TOO_SLOW)
     return None
 
 
@@ -170,9 +172,15 @@ class _Search:
             if not record.is_open:
                 self._add(record)
         self.started: dict[int, TrialRecord] = {}
-        self.opened = deque(record for record in earlier if record.is_open)
+        # First those that have something to lose: also without time, their best epoch is kept.
+        opened = sorted((r for r in earlier if r.is_open), key=lambda r: not r.history)
+        self.opened = deque(opened)
         begun = {record.trial for record in earlier}
-        self.numbers = deque(number for number in range(plan.trials) if number not in begun)
+        all_numbers = itertools.count() if plan.trials is None else range(plan.trials)
+        self._numbers = (number for number in all_numbers if number not in begun)
+        self.number = next(self._numbers, None)
+        self.unfitted: set[int] = set()
+        self.fitted: set[int] = set()
         self.is_exhausted = False
         observer.stage("search", total=plan.trials, unit="trials")
         observer.advance(len(self.records))
@@ -194,21 +202,27 @@ class _Search:
 
     def next_job(self, num_running: int) -> Job | None:
         """The next trial: an open one first, then what the engine proposes."""
-        if not self.opened and not self.numbers:
+        if not self.opened and self.number is None:
             return None
         epochs = self.budget.epochs_for_next(self.plan.epochs, self.pace, self._shortlist())
-        if epochs == 0 and (self.records or num_running):
-            return None
+        is_time = epochs > 0 or not (self.records or num_running)
         if self.opened:
+            if not is_time and not self.opened[0].history:
+                return None
             record = self.opened.popleft().model_copy(update={"reason": ""})
+        elif not is_time or self.number is None:
+            return None
         else:
-            proposal = self.engine.ask(self.numbers[0])
+            proposal = self.engine.ask(self.number)
             if proposal == NoProposal.WAIT and num_running:
                 return None
             if not isinstance(proposal, Proposal):
                 self._say_exhausted(num_running)
                 return None
-            record = self._new_record(self.numbers.popleft(), proposal, max(1, epochs))
+            record = self._new_record(self.number, proposal, max(1, epochs))
+            self.number = next(self._numbers, None)
+        if self.budget.total_s is not None and self.pace.epoch_s is None:
+            self.unfitted.add(record.trial)
         record = record.model_copy(update={"state": TrialState.RUNNING})
         self.started[record.trial] = record
         return Job(
@@ -228,25 +242,60 @@ class _Search:
             record = record.model_copy(update={"half_batch": True, "history": ()})
             self.started[job.key] = record
         self.folder.write_trial(record.model_copy(update={"history": ()}))
+        if record.trial in self.fitted:  # for whoever watches it just goes on
+            self.fitted.discard(record.trial)
+            return
         self.observer.trial_started(record.trial, record.params, epochs=record.epochs or 1)
         if record.history:
             done = record.history[-1].epoch
             self.observer.note(f"trial {record.trial} goes on after epoch {done}")
 
-    def epoch_ended(self, running: Running) -> Stop | None:
+    def epoch_ended(self, running: Running) -> Stop | Again | None:
         """Tell the engine; what it and the time left say of going on."""
         trial, record = running.job.key, self.started[running.job.key]
-        is_restoring = running.is_restoring
-        stop = find_stop(
-            running.history,
-            epochs=record.epochs or 1,
-            is_behind=self.engine.report(trial, running.history[-1]),
-            is_exempt=record.from_start,
-            left_s=float("inf") if is_restoring else self.budget.search_left_s(self._shortlist()),
-        )
+        is_behind = self.engine.report(trial, running.history[-1], epochs=record.epochs)
         if running.is_new_epoch:
             self.observer.trial_epoch(trial, running.history[-1])
-        return stop
+        left_s = float("inf")
+        if not running.is_restoring:
+            fitted = None if is_behind else self._fit(running)
+            if fitted is not None:
+                return fitted
+            left_s = self.budget.search_left_s(self._shortlist() or [self._so_far(running)])
+        return find_stop(
+            running.history,
+            epochs=record.epochs or 1,
+            is_behind=is_behind,
+            is_exempt=record.from_start,
+            left_s=left_s,
+        )
+
+    def _fit(self, running: Running) -> Stop | Again | None:
+        """Shorten the schedule of a trial that began before it was known how long an epoch is."""
+        trial, record = running.job.key, self.started[running.job.key]
+        if trial not in self.unfitted:
+            return None
+        epochs = self.budget.epochs_that_fit(self._so_far(running), self._shortlist())
+        if epochs is None:
+            return None  # the next epoch tells
+        self.unfitted.discard(trial)
+        wanted, done = record.epochs or 1, running.history[-1].epoch
+        if done >= wanted or epochs >= wanted:
+            return None
+        if epochs <= done:
+            return Stop(TrialState.CUT, OUT_OF_TIME)
+        self.started[trial] = record = record.model_copy(update={"epochs": epochs})
+        self.observer.note(
+            f"trial {trial} trains {epochs} epochs, not {wanted}: so many fit into the budget"
+        )
+        self.fitted.add(trial)
+        return Again(self.plan.make_task(record))
+
+    def _so_far(self, running: Running) -> TrialRecord:
+        """A running trial with its epochs."""
+        best = self.plan.goal.best_epoch(running.history)
+        facts = {"history": tuple(running.history), "best_epoch": best.epoch if best else None}
+        return self.started[running.job.key].model_copy(update=facts)
 
     def job_ended(self, running: Running, outcome: Outcome) -> None:
         """Turn a running trial into its record; store, tell and show it."""
@@ -257,11 +306,14 @@ class _Search:
         record = self._record(running, state, reason, outcome)
         # First the record: once it stands, the trial has ended, whatever happens next. Then
         # it is counted in, so that an error below cannot have it noted as open again. Only
-        # then goes the checkpoint, with which a kill before the record would let it go on.
+        # then goes the checkpoint, with which a kill before the record would let it go on. That
+        # of a trial that the budget cut stays: with a larger one it goes on.
         self.folder.write_trial(record)
         self._add(record)
         del self.started[trial]
-        self.folder.remove_checkpoint(trial)
+        self.unfitted.discard(trial)
+        if record.state != TrialState.CUT:
+            self.folder.remove_checkpoint(trial)
         self.table.add(record)
         self.engine.tell(record)
         self._remove_models(trial)
@@ -286,7 +338,9 @@ class _Search:
         if self.disk is not None:
             self.disk.check()
         ranked = self._shortlist()
-        left_s = self.budget.left_s(self.plan.trials - len(self.records), self.pace, ranked)
+        trials = self.plan.trials
+        num_left = None if trials is None else trials - len(self.records)
+        left_s = self.budget.time_left_s(num_left, self.pace, ranked)
         self.observer.time_left(left_s, finalists_s=self.budget.planned_s(ranked))
         self.plan.save_progress()
 
@@ -327,6 +381,7 @@ class _Search:
             "peak_memory_mb": outcome.peak_memory_mb if outcome else None,
             "traceback": outcome.traceback if outcome else "",
             "end_order": self.next_end if outcome else None,
+            "is_diverged": outcome is not None and isinstance(outcome.error, TrialDivergedError),
         }
         return self.started[running.job.key].model_copy(update=facts)
 

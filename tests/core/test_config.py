@@ -28,13 +28,28 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+@pytest.mark.parametrize(
+    ("asked", "num_trials"),
+    [
+        ({}, 50),
+        ({"trials": 7}, 7),
+        ({"budget_s": "1h"}, None),
+        ({"budget_s": "1h", "trials": 7}, 7),
+    ],
+)
+def test_a_budget_alone_says_how_many_trials_there_are(
+    asked: dict[str, object], num_trials: int | None
+) -> None:
+    assert resolve_config(asked).num_trials == num_trials
+
+
 # -- precedence ----------------------------------------------------------------------------
 
 
 def test_nothing_asked_gives_the_documented_defaults() -> None:
     config = resolve_config({})
     assert config == StudyConfig()
-    assert (config.data, config.space, config.trials, config.finalists) == (
+    assert (config.data, config.space, config.num_trials, config.finalists) == (
         "digits",
         "default",
         50,

@@ -49,13 +49,33 @@ def test_every_objective_has_its_direction_and_its_score(
     assert goal.value_of(Scores()) is None
 
 
-def test_better_is_strict_and_anything_beats_nothing() -> None:
-    assert Goal("accuracy").is_better(0.6, 0.5)
-    assert not Goal("accuracy").is_better(0.5, 0.5)
-    assert not Goal("accuracy").is_better(0.4, 0.5)
-    assert Goal("log_loss").is_better(0.4, 0.5)
-    assert not Goal("log_loss").is_better(0.5, 0.5)
-    assert Goal("log_loss").is_better(9.0, None)
+def with_loss(number: int, accuracy: float, log_loss: float | None) -> EpochScore:
+    """An epoch whose accuracy and log loss on val are given apart."""
+    val = Scores(accuracy=accuracy, log_loss=log_loss)
+    return epoch(number, accuracy).model_copy(update={"val": val})
+
+
+def test_of_equal_epochs_the_one_of_lower_log_loss_is_best_then_the_earliest() -> None:
+    history = [
+        with_loss(1, 1.0, 0.5),
+        with_loss(2, 1.0, 0.2),
+        with_loss(3, 1.0, 0.2),
+        with_loss(4, 1.0, None),
+        with_loss(5, 0.9, 0.1),
+    ]
+    best = Goal("accuracy").best_epoch(history)
+    assert best is not None
+    assert best.epoch == 2
+
+
+def test_of_equal_trials_the_one_of_lower_log_loss_stands_first_then_the_smaller_number() -> None:
+    losses = [0.5, 0.2, None, 0.2]
+    records = [
+        trial(number, 0.9).model_copy(update={"history": (with_loss(1, 0.9, loss),)})
+        for number, loss in enumerate(losses)
+    ]
+    assert [r.trial for r in Goal("accuracy").rank(records)] == [1, 3, 0, 2]
+    assert Goal("accuracy").rank([*records, trial(4, 0.95)])[0].trial == 4
 
 
 def test_the_best_epoch_is_the_earliest_of_equals() -> None:

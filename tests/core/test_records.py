@@ -145,6 +145,7 @@ def test_the_fields_of_trial_json_are_the_contract() -> None:
         "half_batch",
         "num_ended_before",
         "end_order",
+        "is_diverged",
     ]
 
 
@@ -184,6 +185,24 @@ def test_a_trial_that_the_budget_cut_before_there_was_a_state_for_it_is_read_as_
     assert (record.state, record.reason) == (TrialState.CUT, reason)
     data |= {"reason": "pruned after epoch 3: behind other trials by then"}
     assert TrialRecord.model_validate_json(json.dumps(data)).state == TrialState.PRUNED
+
+
+def test_a_trial_that_diverged_before_there_was_a_field_for_it_is_read_so() -> None:
+    data = trial().model_dump(mode="json")
+    del data["is_diverged"]
+    for state, reason, expected in (
+        ("failed", "diverged: the loss became nan in epoch 2", True),
+        ("failed", "its process was ended by SIGKILL", False),
+        ("complete", "diverged: no", False),
+    ):
+        found = TrialRecord.model_validate(data | {"state": state, "reason": reason})
+        assert found.is_diverged is expected
+
+
+def test_faults_of_the_params_are_told_from_others() -> None:
+    faults = [s for s in TrialState if trial().model_copy(update={"state": s}).is_fault_of_params]
+    assert faults == [TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT]
+    assert trial().model_copy(update={"is_diverged": True}).is_fault_of_params
 
 
 @pytest.mark.parametrize(("fold", "read"), [("0", None), ("null", None), ("2", 2)])

@@ -29,8 +29,8 @@ def cut_short() -> None:
 
     def change_small(config: StudyConfig, flags: Mapping[str, Any]) -> StudyConfig:
         asked = change_config(config, flags)
-        is_more = asked.trials > config.trials
-        return asked.model_copy(update={"trials": config.trials + is_more})
+        before, now = config.trials or 0, asked.trials or 0
+        return asked.model_copy(update={"trials": before + (now > before)})
 
     vars(study).update(_resolve=resolve_small, change_config=change_small)
 

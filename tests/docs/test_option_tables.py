@@ -24,7 +24,8 @@ def test_every_command_with_options_has_its_table() -> None:
 
 def test_a_row_has_the_default_of_the_config_and_its_choices() -> None:
     table = option_table("search")
-    assert "| `--trials` | 50 | Trials in the study. |\n" in table
+    shown = "50; with a budget, as many as it has time for"
+    assert f"| `--trials` | {shown} | Trials in the study. |\n" in table
     assert "| `--engine` | optuna | What proposes params. One of optuna, keras-tuner. |\n" in table
     assert "| `--cache-limit` | 10GB |" in table
     assert "| `--deterministic` | off |" in table

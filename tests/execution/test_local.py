@@ -81,6 +81,10 @@ def name_modules(task: WeightsTask, report: Report) -> WeightsResult:
     return WeightsResult(tuple(sorted({"tensorflow", "keras"} & set(sys.modules))))
 
 
+def tell_environment(task: WeightsTask, report: Report) -> WeightsResult:
+    return WeightsResult(tuple(f"{name}={os.environ.get(name)}" for name in local._ENVIRONMENT))
+
+
 @pytest.fixture
 def executor() -> Iterator[LocalExecutor]:
     executor = LocalExecutor()
@@ -264,3 +268,22 @@ def test_the_callers_main_module_is_not_imported_again(tmp_path: Path) -> None:
         [sys.executable, str(script)], capture_output=True, text=True, env=environment, check=True
     )
     assert result.stdout.split() == ["started", "complete"]
+
+
+def test_the_environment_of_the_workers_is_not_left_to_the_caller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in local._ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    before = dict(os.environ)
+    with local.worker_environment():
+        inside = {name: os.environ[name] for name in local._ENVIRONMENT}
+    assert inside == local._ENVIRONMENT | {"TF_CPP_MIN_LOG_LEVEL": "0"}, "the user's own stays"
+    assert dict(os.environ) == before
+    executor = LocalExecutor()
+    outcome = run(executor, "tell_environment", tmp_path)[-1]
+    executor.close()
+    assert dict(os.environ) == before
+    assert isinstance(outcome.result, WeightsResult)
+    assert "OMP_NUM_THREADS=1" in outcome.result.backbones

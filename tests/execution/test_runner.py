@@ -10,7 +10,7 @@ import pytest
 from autocnn.core.errors import DiskFullError, SearchError
 from autocnn.core.records import TrialRecord, TrialState
 from autocnn.execution.executor import Event, Outcome
-from autocnn.execution.runner import MOST_ATTEMPTS, Job, JobList, Running, Stop, run, run_one
+from autocnn.execution.runner import MOST_ATTEMPTS, Again, Job, JobList, Running, Stop, run, run_one
 from autocnn.execution.tasks import FIND_WEIGHTS, TRAIN, TrainingTask, WeightsResult, WeightsTask
 from autocnn.storage import StudyFolder
 from tests.simulation import Recorder, SimulatedExecutor, SimulatedTask, training_task
@@ -43,7 +43,7 @@ class Listed:
     def job_started(self, job: Job) -> None:
         self._tell(f"start {job.key}" + (" half" if job.has_half_batch else ""))
 
-    def epoch_ended(self, running: Running) -> Stop | None:
+    def epoch_ended(self, running: Running) -> Stop | Again | None:
         epoch = running.history[-1].epoch
         new = "" if running.is_new_epoch else " again"
         self._tell(f"epoch {running.job.key} {epoch}{new}")
@@ -203,7 +203,7 @@ def test_out_of_memory_with_half_the_batch_is_an_end(make_jobs: MakeJobs) -> Non
         assert len(executor.tasks) == attempts
 
 
-def test_only_a_training_has_a_batch_to_halve(folder: StudyFolder) -> None:
+def test_a_probe_has_no_batch_to_halve(folder: StudyFolder) -> None:
     outcome = Outcome(TrialState.OUT_OF_MEMORY, 1.0, "too much")
     executor = SimulatedExecutor(ends={0: outcome})
     found = run_one(executor, FIND_WEIGHTS, PROBE, log_path=folder.path / "log.txt")
@@ -335,14 +335,44 @@ def test_a_list_of_jobs_runs_in_its_order(make_jobs: MakeJobs) -> None:
 
 
 def test_a_list_of_jobs_can_be_told_to_stop_all_trainings(make_jobs: MakeJobs) -> None:
+    """When time is up after the first epochs, nothing more is started either."""
     ends: list[Outcome] = []
     stop = Stop(TrialState.CUT, "the time left is for the judging")
+    executor = SimulatedExecutor()
     source = JobList(
-        make_jobs(2, epochs=5), lambda job, outcome: ends.append(outcome), find_stop=lambda: stop
+        make_jobs(5, epochs=5),
+        lambda job, outcome: ends.append(outcome),
+        find_stop=lambda: stop if executor.clock.now > 0 else None,
     )
-    run(source, SimulatedExecutor(), Recorder(), workers=2)
+    run(source, executor, Recorder(), workers=2)
     assert [end.state for end in ends] == ["cut", "cut"]
     assert all(end.result is not None for end in ends)
+    assert len(executor.tasks) == 2
+
+
+def test_a_training_may_go_on_from_its_epoch_with_another_task(make_jobs: MakeJobs) -> None:
+    class Shortening(Listed):
+        def epoch_ended(self, running: Running) -> Stop | Again | None:
+            stop = super().epoch_ended(running)
+            task = _training(running.job)
+            if running.history[-1].epoch == 2 and task.epochs == 5:
+                return Again(replace(task, epochs=3))
+            return stop
+
+    source, executor = Shortening(make_jobs(1, epochs=5)), SimulatedExecutor()
+    run_all(source, executor)
+    assert source.told == [
+        "start 0",
+        "epoch 0 1",
+        "epoch 0 2",
+        "start 0",
+        "epoch 0 1 again",
+        "epoch 0 2 again",
+        "epoch 0 3",
+        "end 0 complete",
+    ]
+    assert executor.clock.now == 3.0
+    assert executor.num_running == 0
 
 
 def test_the_half_batch_of_a_list_s_job_is_known_before_it_starts(make_jobs: MakeJobs) -> None:

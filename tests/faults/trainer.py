@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autocnn.core.errors import AutocnnError
+from autocnn.core.errors import TrialDivergedError
 from autocnn.core.records import EpochScore, Scores
 from autocnn.core.records.exports import Familiarity
 from autocnn.execution.tasks import (
@@ -119,6 +119,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         num_weights=4,
         flops=100,
         latency_ms=1.0,
+        recipe=task.recipe,
     ).write(task.results_path)
     return CandidateResult()
 
@@ -127,10 +128,6 @@ def _probabilities(weights: np.ndarray, number: int, num_classes: int) -> np.nda
     rng = np.random.default_rng(int(weights.sum() * 1e6))
     scores = rng.random((number, num_classes)).astype(np.float32)
     return np.asarray(scores / scores.sum(axis=1, keepdims=True))
-
-
-class DivergedError(AutocnnError):
-    """Like training's own."""
 
 
 def _misbehave(fault: str | None, epoch: int, task: TrainingTask) -> None:
@@ -144,7 +141,7 @@ def _misbehave(fault: str | None, epoch: int, task: TrainingTask) -> None:
         case "hang":
             time.sleep(600)
         case "nan":
-            raise DivergedError("diverged: the loss became nan in epoch 2")
+            raise TrialDivergedError("diverged: the loss became nan in epoch 2")
         case "memory" if not task.half_batch:
             _ballast.append(np.ones(400_000_000, np.uint8))
             time.sleep(60)

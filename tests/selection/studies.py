@@ -17,6 +17,7 @@ from autocnn.core.records.exports import Familiarity
 from autocnn.data import Dataset, prepare_data
 from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
 from autocnn.execution.tasks import (
+    BatchedTask,
     CandidateResult,
     CandidateTask,
     PredictionResult,
@@ -78,13 +79,14 @@ class FakeExecutor:
 
     Attributes:
         skill: Number of a trial -> share of the images that its models are right on.
-        ends: Name of a task, that of `name_of` -> how it ends instead. A training out of memory
-            does better with half its batch.
+        ends: Name of a task, that of `name_of` -> how it ends instead. One out of memory does
+            better with half its batch.
         has_maps: Whether Grad-CAM opens the candidates.
         on_epoch: Called after each epoch of a training.
         tasks: All that were submitted, in their order.
         timeouts: The seconds that each was given.
         now: The clock.
+        recipes: Model of a candidate -> what it was made of last.
     """
 
     skill: dict[int, float] = field(default_factory=dict)
@@ -94,6 +96,7 @@ class FakeExecutor:
     tasks: list[Task] = field(default_factory=list)
     timeouts: list[float | None] = field(default_factory=list)
     now: float = 0.0
+    recipes: dict[Path, str] = field(default_factory=dict)
     is_closed: bool = False
     _steps: dict[int, Generator[Event, bool, None]] = field(default_factory=dict)
     _asked: dict[int, bool | None] = field(default_factory=dict)
@@ -146,7 +149,7 @@ class FakeExecutor:
 
     def _work(self, key: int, task: Task) -> Generator[Event, bool, None]:
         end = self.ends.get(name_of(task))
-        has_half_batch = isinstance(task, TrainingTask) and task.half_batch
+        has_half_batch = isinstance(task, BatchedTask) and task.half_batch
         if end is not None and not (has_half_batch and end.state == TrialState.OUT_OF_MEMORY):
             yield EndEvent(key, end)
             return
@@ -169,6 +172,7 @@ class FakeExecutor:
             case CandidateTask():
                 self._measure(task).write(task.results_path)
                 task.model_path.write_text("a candidate")
+                self.recipes[task.model_path] = task.recipe
                 result = CandidateResult()
             case _:
                 raise AssertionError(task)
@@ -206,6 +210,7 @@ class FakeExecutor:
             num_weights=NUM_WEIGHTS * len(task.members),
             flops=2000,
             latency_ms=1.5,
+            recipe=task.recipe,
         )
 
 

@@ -9,14 +9,14 @@ import pytest
 from autocnn.core.errors import DiskFullError, SearchError
 from autocnn.core.records import TrialState
 from autocnn.execution.executor import Outcome
-from autocnn.execution.tasks import CandidateTask, PredictionTask
+from autocnn.execution.tasks import BatchedTask, CandidateTask, PredictionTask
 from autocnn.selection.compare import Contender
 from autocnn.selection.judge import judge
 from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.selection.retrain import retrain
 from autocnn.storage.status import Choice
 from autocnn.training.measurements import Measurements
-from tests.selection.studies import NUM_WEIGHTS, Selection, make_finalists
+from tests.selection.studies import NUM_WEIGHTS, Selection, make_finalists, name_of
 
 FAILURE = Outcome(TrialState.FAILED, 1.0, "ValueError: no")
 
@@ -180,6 +180,18 @@ def test_without_folds_there_are_refits_in_the_order_of_val(selection: Selection
     assert "It was not compared on folds, so this may be luck." in choice.sentences[0]
 
 
+def test_a_trial_s_own_model_is_a_candidate_where_its_refit_was_lost(selection: Selection) -> None:
+    selection.executor.ends = {"train 7 fold 0": FAILURE}
+    plan = selection.plan(make_finalists(7, 0), num_folds=0)
+    judged, _ = run(selection, plan, prepare(selection, plan))
+    paths = [task.members[0].path for task in made(selection).values()]
+    assert paths == [
+        selection.folder.trial_model_path(7),
+        selection.folder.retrained_model_path(0, None),
+    ]
+    assert [contender.leader.has_own_model for contender, _ in judged] == [True, False]
+
+
 def test_judging_that_was_stopped_goes_on(selection: Selection) -> None:
     selection.executor.skill = {7: 0.9, 0: 0.6}
     selection.executor.ends = {"make 3": FAILURE}
@@ -197,6 +209,67 @@ def test_judging_that_was_stopped_goes_on(selection: Selection) -> None:
     assert sorted(made(selection)) == [2, *range(3, len(judged) + 1)]
     assert len(choices) == 1
     assert [measured.test.shape for _, measured in judged] == [(12, 2)] * len(judged)
+
+
+@pytest.mark.parametrize("name", ["predict 7", "make 1"])
+def test_want_of_memory_halves_what_is_predicted_at_once(selection: Selection, name: str) -> None:
+    plan = selection.plan(make_finalists(7), num_folds=0)
+    finalists = prepare(selection, plan)
+    selection.executor.ends = {name: Outcome(TrialState.OUT_OF_MEMORY, 1.0, "needed too much")}
+    judged, _ = run(selection, plan, finalists)
+    assert len(judged) == 1
+    tasks = [task for task in selection.executor.tasks if isinstance(task, BatchedTask)]
+    halves = [task.half_batch for task in tasks if name_of(task) == name]
+    assert halves == [False, True]
+    whose = "Trial 7" if name == "predict 7" else "Candidate 1"
+    assert selection.observer.warnings == [
+        f"{whose} ran out of memory; it is repeated with half its batch."
+    ]
+
+
+def recipe_of(selection: Selection, number: int) -> str:
+    """What the model of a candidate was made of."""
+    return selection.executor.recipes[selection.folder.candidate_model_path(number)]
+
+
+def test_a_candidate_of_before_is_known_by_what_it_is_made_of(selection: Selection) -> None:
+    """Two that are nearly equal may have changed places when a study goes on elsewhere."""
+    selection.executor.skill = {7: 0.9, 0: 0.6}
+    plan = selection.plan(make_finalists(7, 0), num_folds=2)
+    finalists = prepare(selection, plan)
+    first, _ = run(selection, plan, finalists)
+    recipes = {number: task.recipe for number, task in made(selection).items()}
+
+    selection.executor.tasks.clear()
+    run(selection, plan, finalists)
+    assert made(selection) == {}, "the same are not made again"
+
+    selection.executor.skill = {7: 0.6, 0: 0.9}
+    second, _ = run(selection, plan, finalists)
+    assert [c.leader.number for c, _ in second] != [c.leader.number for c, _ in first]
+    remade = {number: task.recipe for number, task in made(selection).items()}
+    for number, (contender, measured) in enumerate(second, start=1):
+        recipe = recipe_of(selection, number)
+        assert recipe == measured.recipe == (recipes | remade)[number]
+        assert f"{contender.leader.number:04d}/" in recipe
+
+
+def test_a_kill_between_model_and_measurements_leaves_none_that_fit(selection: Selection) -> None:
+    selection.executor.skill = {7: 0.9, 0: 0.6}
+    plan = selection.plan(make_finalists(7, 0), num_folds=0)
+    finalists = prepare(selection, plan)
+    run(selection, plan, finalists)
+    swapped = finalists[::-1]
+    selection.executor.ends = {"make 1": FAILURE}
+    selection.executor.tasks.clear()
+    with pytest.raises(SearchError):
+        run(selection, plan, swapped)
+    selection.folder.candidate_model_path(1).write_text("of the swapped")  # then it was killed
+    selection.executor.ends = {}
+    selection.executor.tasks.clear()
+    run(selection, plan, finalists)
+    assert 1 in made(selection)
+    assert "0007/" in recipe_of(selection, 1)
 
 
 @pytest.mark.parametrize(("name", "log"), [("predict 7", "refit"), ("make 1", "01")])

@@ -1,19 +1,28 @@
 """Finalists are retrained on all of train + val and on each fold, and none of them twice."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from autocnn.core.errors import DiskFullError, SearchError
+from autocnn.core.errors import DiskFullError, TrialDivergedError
 from autocnn.core.records import TrialState
 from autocnn.execution.executor import Outcome
-from autocnn.execution.tasks import TrainingTask
+from autocnn.execution.tasks import Task, TrainingTask
 from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.selection.retrain import RETRAINED, retrain
 from autocnn.storage.checkpoint import write_checkpoint
-from tests.samples import checkpoint
-from tests.selection.studies import EPOCHS, NUM_WEIGHTS, Selection, make_finalists, name_of
+from tests.samples import checkpoint, retrained
+from tests.selection.studies import (
+    EPOCHS,
+    NUM_WEIGHTS,
+    FakeExecutor,
+    Selection,
+    make_finalists,
+    name_of,
+    write_model,
+)
 
 FAILURE = Outcome(TrialState.FAILED, 1.0, "ValueError: no")
 
@@ -119,22 +128,100 @@ def test_a_torn_checkpoint_is_told(selection: Selection) -> None:
     assert "must be a whole checkpoint" in selection.observer.warnings[0]
 
 
-@pytest.mark.parametrize(("fold", "where"), [(0, ""), (2, " without fold 2")])
-def test_a_finalist_of_which_a_model_fails_is_left_out(
-    selection: Selection, fold: int, where: str
-) -> None:
-    selection.executor.ends = {f"train 7 fold {fold}": FAILURE}
-    retrained = run(selection, selection.plan(make_finalists(7, 0)))
-    assert [finalist.number for finalist in retrained] == [0]
+class Dying(FakeExecutor):
+    """What is said to end otherwise does so at its first attempt."""
+
+    def submit(
+        self, key: int, function: str, task: Task, *, log_path: Path, timeout_s: float | None
+    ) -> None:
+        if name_of(task) in [name_of(one) for one in self.tasks]:
+            self.ends = {}
+        super().submit(key, function, task, log_path=log_path, timeout_s=timeout_s)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        Outcome(TrialState.FAILED, 1.0, "its process was ended by SIGKILL"),
+        Outcome(TrialState.TIMED_OUT, 9.0, "ran longer than its 9 s"),
+    ],
+)
+def test_a_training_that_fails_is_tried_once_more(selection: Selection, end: Outcome) -> None:
+    """As when something else on the machine took all memory for a moment."""
+    selection.executor = Dying(ends={"train 7 fold 2": end})
+    (finalist,) = run(selection, selection.plan(make_finalists(7)))
+    assert list(finalist.records) == [None, 1, 2]
+    assert names(selection).count("train 7 fold 2") == 2
     assert selection.observer.warnings == [
-        f"Trial 7 could not be retrained{where} and is left out: failed: ValueError: no"
+        "The retraining of trial 7 without fold 2 failed "
+        f"({end.state}: {end.reason}); it is tried once more."
     ]
 
 
-def test_without_any_finalist_the_study_fails(selection: Selection) -> None:
+def test_a_training_whose_worker_is_lost_is_repeated_by_the_runner(selection: Selection) -> None:
+    lost = Outcome(TrialState.FAILED, 1.0, "its node is gone", is_lost=True)
+    selection.executor = Dying(ends={"train 7 fold 2": lost})
+    (finalist,) = run(selection, selection.plan(make_finalists(7)))
+    assert list(finalist.records) == [None, 1, 2]
+    assert selection.observer.warnings == [
+        "The retraining of trial 7 without fold 2 lost its worker (its node is gone); it is "
+        "repeated."
+    ]
+
+
+def test_the_trial_s_own_model_takes_the_place_of_a_refit_that_is_lost(
+    selection: Selection,
+) -> None:
+    selection.executor.ends = {"train 7 fold 0": FAILURE}
+    retrained = run(selection, selection.plan(make_finalists(7, 0)))
+    assert [f.number for f in retrained] == [7, 0]
+    assert [f.has_own_model for f in retrained] == [True, False]
+    assert [list(f.records) for f in retrained] == [[None, 1, 2]] * 2
+    own, trial = retrained[0].refit, retrained[0].trial
+    assert (own.epochs, own.history, own.num_weights) == (1, trial.history, trial.num_weights)
+    assert names(selection).count("train 7 fold 0") == 2
+    assert selection.observer.warnings[-1] == (
+        "Trial 7 could not be retrained (failed: ValueError: no): its own model takes the place "
+        "of the refit."
+    )
+
+
+def test_a_finalist_of_which_a_fold_model_fails_twice_is_left_out(selection: Selection) -> None:
+    selection.executor.ends = {"train 7 fold 2": FAILURE}
+    retrained = run(selection, selection.plan(make_finalists(7, 0)))
+    assert [finalist.number for finalist in retrained] == [0]
+    assert selection.observer.warnings[-1] == (
+        "Trial 7 could not be retrained without fold 2 and is left out: failed: ValueError: no"
+    )
+
+
+def test_where_no_finalist_has_all_its_folds_val_decides(selection: Selection) -> None:
     selection.executor.ends = {f"train {number} fold 1": FAILURE for number in (7, 0)}
-    with pytest.raises(SearchError, match="no finalist could be retrained; see finalists/"):
-        run(selection, selection.plan(make_finalists(7, 0)))
+    plan = selection.plan(make_finalists(7, 0))
+    retrained = run(selection, plan)
+    assert [list(f.records) for f in retrained] == [[None], [None]]
+    assert plan.compared_on(retrained).folds == ()
+    assert selection.observer.warnings[-1] == (
+        "The models of the folds could not all be made (trial 7: failed: ValueError: no): the "
+        "finalists are compared on val."
+    )
+
+
+def test_an_error_that_is_meant_for_the_user_would_come_again(selection: Selection) -> None:
+    error = TrialDivergedError("diverged: the loss became nan in epoch 1")
+    selection.executor.ends = {
+        "train 7 fold 0": Outcome(TrialState.FAILED, 1.0, str(error), error=error)
+    }
+    run(selection, selection.plan(make_finalists(7), num_folds=0))
+    assert names(selection) == ["train 7 fold 0"]
+
+
+def test_without_time_for_any_refit_the_trials_own_models_stand(selection: Selection) -> None:
+    finalists = tuple(replace(finalist, epochs=None) for finalist in make_finalists(7, 0))
+    retrained = run(selection, selection.plan(finalists, num_folds=0, budget_s=10.0))
+    assert selection.executor.tasks == []
+    assert [f.has_own_model for f in retrained] == [True, True]
+    assert selection.observer.warnings == []
 
 
 def test_a_full_disk_is_no_fault_of_the_finalist(selection: Selection) -> None:
@@ -148,15 +235,68 @@ def test_a_full_disk_is_no_fault_of_the_finalist(selection: Selection) -> None:
     assert selection.executor.is_closed
 
 
-def test_the_end_of_the_budget_cuts_the_training_and_is_told(selection: Selection) -> None:
+def test_a_refit_that_the_budget_cuts_is_not_kept_and_made_again_with_more_time(
+    selection: Selection,
+) -> None:
     # Judging one candidate takes 8 s: two of ten epochs fit.
     plan = selection.plan(make_finalists(7, epochs=10), num_folds=0, budget_s=10.0)
     (finalist,) = run(selection, plan)
-    assert len(finalist.refit.history) == 2
-    assert finalist.refit.epochs == 10
+    assert finalist.has_own_model
+    assert selection.folder.read_retrained(7, None) is None
     assert selection.observer.warnings == [
-        "The budget cut the retraining of trial 7 after 2 of 10 epochs."
+        "Trial 7 could not be retrained (no time left after 2 of 10 epochs): its own model takes "
+        "the place of the refit."
     ]
+    again = Selection(selection.dataset, selection.folder)
+    (finalist,) = run(again, again.plan(make_finalists(7, epochs=10), num_folds=0, budget_s=99.0))
+    assert len(finalist.refit.history) == 10
+    assert not finalist.has_own_model
+
+
+def test_a_short_refit_of_an_older_study_is_made_again(selection: Selection) -> None:
+    """It was kept, although the budget had cut it."""
+    cut = retrained(7).model_copy(update={"epochs": EPOCHS})
+    assert len(cut.history) == 2 < EPOCHS
+    write_model(selection.folder.retrained_model_path(7, None), trial=7)
+    selection.folder.write_retrained(cut)
+    (finalist,) = run(selection, selection.plan(make_finalists(7), num_folds=0))
+    assert names(selection) == ["train 7 fold 0"]
+    assert len(finalist.refit.history) == EPOCHS
+
+
+def test_when_time_is_up_no_training_is_started(selection: Selection) -> None:
+    # An epoch of each is a second: time is up in the first fold of trial 7.
+    finalists = make_finalists(7, 0, epochs=4)
+    plan = selection.plan(finalists, num_folds=2, budget_s=8.0 * 5 + 6.0, workers=1)
+    found = run(selection, plan)
+    assert names(selection) == ["train 7 fold 0", "train 7 fold 1"]
+    assert [(f.number, f.has_own_model, list(f.records)) for f in found] == [
+        (7, False, [None]),
+        (0, True, [None]),
+    ]
+    assert plan.compared_on(found).folds == ()
+    assert selection.observer.warnings == [
+        "Trial 0 could not be retrained (no time left): its own model takes the place of the "
+        "refit.",
+        "The models of the folds could not all be made (trial 7: no time left after 2 of 4 "
+        "epochs): the finalists are compared on val.",
+    ]
+
+
+def test_where_the_best_one_has_its_folds_the_others_may_be_left_out(selection: Selection) -> None:
+    finalists = make_finalists(7, 0, epochs=4)
+    plan = selection.plan(finalists, num_folds=2, budget_s=8.0 * 5 + 13.0, workers=1)
+    found = run(selection, plan)
+    assert [(f.number, list(f.records)) for f in found] == [(7, [None, 1, 2])]
+    assert plan.compared_on(found) is plan
+
+
+def test_with_a_budget_what_hangs_after_its_end_is_ended(selection: Selection) -> None:
+    plan = selection.plan(make_finalists(7), num_folds=0, budget_s=100.0)
+    run(selection, plan)
+    (limit,) = selection.executor.timeouts
+    assert limit is not None
+    assert 100.0 < limit < 110.0
 
 
 def test_without_folds_there_are_refits_alone(selection: Selection) -> None:

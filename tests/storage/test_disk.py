@@ -76,6 +76,26 @@ def test_a_nearly_full_disk_stops_the_study(folder: StudyFolder, disk: Disk) -> 
     assert error.remedy == f"Free some space, then go on with `autocnn resume {folder.path}`."
 
 
+@pytest.mark.parametrize(
+    "place", ["trials/0007/checkpoint/epoch.npz", "finalists/0007/fold-1/checkpoint/epoch.npz"]
+)
+def test_large_checkpoints_need_more_free_space_for_each_worker(
+    folder: StudyFolder, disk: Disk, place: str
+) -> None:
+    """As of a ResNet50V2: the next one is written beside it."""
+    path = folder.path / place
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        file.truncate(500_000_000)  # a hole: it takes no space
+    watching = guard(folder, disk)
+    watching.workers = 2
+    disk.free_gb = 2.0
+    watching.check()
+    disk.free_gb, disk.now = 1.9, LOOK_EVERY_S
+    message = problem(watching.check).message
+    assert "the disk must have 2000 MB of free space, got 1900 MB." in message
+
+
 def test_a_study_over_its_limit_is_stopped(folder: StudyFolder, disk: Disk) -> None:
     disk.size_gb = 2.5
     error = problem(guard(folder, disk, limit_gb=2.0).check)

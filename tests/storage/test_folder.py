@@ -258,7 +258,57 @@ def test_space_yaml_can_be_searched_again(folder: StudyFolder, name: str) -> Non
 def test_split_csv_has_its_columns(folder: StudyFolder) -> None:
     folder.write_split([("a, b.png", "cat", "", "train", "00ff")])
     text = (folder.path / "split.csv").read_text("utf-8")
-    assert text == 'path,label,group,split,sha256\n"a, b.png",cat,,train,00ff\n'
+    assert text == 'path,label,group,split,fold,sha256\n"a, b.png",cat,,train,,00ff\n'
+    assert folder.read_folds() == []
+
+
+def test_each_repeat_of_the_folds_has_a_column(folder: StudyFolder) -> None:
+    rows = [
+        ("a, b.png", "cat", "", "train", "00ff"),
+        ("c.png", "dog", "g", "val", "01"),
+        ("d.png", "dog", "", "test", "02"),
+    ]
+    folds = [{"a, b.png": 1, "c.png": 2}, {"a, b.png": 2, "c.png": 1}]
+    folder.write_split(rows, folds)
+    assert (folder.path / "split.csv").read_text("utf-8").splitlines() == [
+        "path,label,group,split,fold,sha256,fold_2",
+        '"a, b.png",cat,,train,1,00ff,2',
+        "c.png,dog,g,val,2,01,1",
+        "d.png,dog,,test,,02,",
+    ]
+    assert folder.read_split() == rows
+    assert folder.read_folds() == folds
+
+
+def test_a_split_of_an_older_study_has_no_folds(folder: StudyFolder) -> None:
+    (folder.path / "split.csv").write_text("path,label,group,split,sha256\na.png,cat,,train,00\n")
+    assert folder.read_split() == [("a.png", "cat", "", "train", "00")]
+    assert folder.read_folds() == []
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("", "no column 'path'"),
+        ("path,label,group,split,fold\n", "no column 'sha256'"),
+        ("path,label,group,split,fold,sha256\na.png,cat\n", "a row of another length"),
+    ],
+)
+def test_a_split_that_was_changed_by_hand_is_told(
+    folder: StudyFolder, text: str, wrong: str
+) -> None:
+    (folder.path / "split.csv").write_text(text)
+    for read in (folder.read_split, folder.read_folds):
+        with pytest.raises(StudyError, match=f"split.csv: must have the columns .*, got {wrong}"):
+            read()
+
+
+def test_a_fold_is_a_number(folder: StudyFolder) -> None:
+    (folder.path / "split.csv").write_text(
+        "path,label,group,split,fold,sha256\na.png,cat,,train,first,00\n"
+    )
+    with pytest.raises(StudyError, match=r"a fold must be a number, got: .*'first'"):
+        folder.read_folds()
 
 
 @pytest.mark.parametrize(

@@ -143,6 +143,34 @@ def test_open_trials_go_on_with_the_epochs_of_their_checkpoints(folder: StudyFol
     assert read_checkpoint(folder.trial_checkpoint_path(1)) is not None
 
 
+def test_a_trial_that_the_budget_cut_keeps_its_checkpoint_and_can_be_opened_again(
+    folder: StudyFolder,
+) -> None:
+    history = (epoch(1), epoch(2))
+    cut = trial(0, state=TrialState.CUT, reason="no time", history=history, end_order=0)
+    folder.write_trial(cut)
+    write_checkpoint(folder.trial_checkpoint_path(0), checkpoint(2))
+    records, _ = folder.recover_trials()
+    assert records == [cut], "until then it counts as ended"
+    opened = folder.reopen_trial(cut)
+    assert opened is not None
+    assert (opened.state, opened.reason, opened.end_order) == (TrialState.INTERRUPTED, "", None)
+    assert opened.history == history
+    assert folder.read_trials() == [cut], "nothing is written"
+
+
+@pytest.mark.parametrize("content", [None, b"torn"])
+def test_a_trial_that_was_cut_stays_so_without_its_checkpoint(
+    folder: StudyFolder, content: bytes | None
+) -> None:
+    """As one of an older study."""
+    cut = trial(0, state=TrialState.CUT)
+    folder.write_trial(cut)
+    if content is not None:
+        folder.trial_checkpoint_path(0).write_bytes(content)
+    assert folder.reopen_trial(cut) is None
+
+
 def test_what_an_open_record_says_of_its_epochs_yields_to_the_checkpoint(
     folder: StudyFolder,
 ) -> None:

@@ -83,11 +83,16 @@ def adopt(
     *,
     fingerprint: str = "same",
     rows: list[tuple[str, str, str, str, str]] = ROWS,
+    image_shape: tuple[int, int, int] = (8, 8, 1),
+    epochs: int = 4,
     **config: Any,
 ) -> tuple[int, Recorder]:
     observer = Recorder()
     asked: StudyConfig = resolve_config({"fork": str(source.path), **config})
-    return adopt_trials(asked, SPACE, fingerprint, rows, folder, observer), observer
+    taken = adopt_trials(
+        asked, SPACE, fingerprint, rows, folder, observer, image_shape=image_shape, epochs=epochs
+    )
+    return taken, observer
 
 
 # -- what still holds ----------------------------------------------------------------------
@@ -202,7 +207,7 @@ def test_trials_outside_the_space_stay_behind_and_are_named(
     assert [record.trial for record in folder.read_trials()] == [0, 1]
     assert observer.notes == [
         "Took over 2 of 4 ended trials of old.",
-        "The others do not fit the space: trial 0: width must be in 8 .. 32, step 8, got 12; "
+        "The others do not fit: trial 0: width must be in 8 .. 32, step 8, got 12; "
         "trial 2: width is missing.",
     ]
 
@@ -213,7 +218,7 @@ def test_only_the_first_problems_are_told(source: StudyFolder, folder: StudyFold
     taken, observer = adopt(source, folder)
     assert taken == 0
     assert observer.notes[1] == (
-        "The others do not fit the space: trial 0: width is missing; trial 1: width is missing; "
+        "The others do not fit: trial 0: width is missing; trial 1: width is missing; "
         "trial 2: width is missing ..."
     )
     assert folder.read_trials() == []
@@ -261,7 +266,17 @@ def test_trials_of_another_model_are_refused(
     source.write_trial(ended(0))
     config = resolve_config({"fork": str(source.path), "model": new[0]})
     observer = Recorder()
-    got = adopt_trials(config, SPACE, "same", ROWS, folder, observer, model_files=new[1])
+    got = adopt_trials(
+        config,
+        SPACE,
+        "same",
+        ROWS,
+        folder,
+        observer,
+        image_shape=(8, 8, 1),
+        epochs=4,
+        model_files=new[1],
+    )
     assert got == taken
     assert observer.warnings == [
         "None of the 1 trials of old are valid: their networks are those of another model."
@@ -288,6 +303,55 @@ def test_trials_with_another_objective_are_refused(
         "None of the 1 trials of old are valid: they kept the weights that are best in accuracy."
     ]
     assert adopt(source, folder, objective="accuracy")[0] == 1
+
+
+def test_trials_on_images_of_another_size_stay_behind(
+    source: StudyFolder, folder: StudyFolder
+) -> None:
+    """They would be ranked beside the others, and their models could not predict at the end."""
+    source.write_trial(ended(0))
+    source.write_trial(ended(1, width=16))
+    taken, observer = adopt(source, folder, image_shape=(16, 16, 1))
+    assert taken == 0
+    assert observer.notes == [
+        "Took over 0 of 2 ended trials of old.",
+        "The others do not fit: trial 0: its images have 8 px, not 16 px; "
+        "trial 1: its images have 8 px, not 16 px.",
+    ]
+
+
+def test_a_size_that_is_a_param_holds_whatever_the_default_is(
+    source: StudyFolder, folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = SearchSpace(
+        "mine", "", 4, "auto", (Categorical("image_size", choices=(0, 32)),), ({"image_size": 0},)
+    )
+    monkeypatch.setattr("tests.study.test_adopt.SPACE", space)
+    source.write_trial(ended(0, params={"image_size": 32}))
+    source.write_trial(ended(1, params={"image_size": 0}))
+    taken, observer = adopt(source, folder, image_shape=(16, 16, 1))
+    assert taken == 1
+    assert folder.read_trials()[0].params == {"image_size": 32}
+    assert "trial 1: its images have 8 px, not 16 px" in observer.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("new", "reason"),
+    [
+        (
+            {"image_shape": (8, 8, 3)},
+            "their images are read as grey, those of the new study as RGB.",
+        ),
+        ({"epochs": 9}, "their schedules span 4 epochs, those of the new study 9."),
+    ],
+)
+def test_trials_of_other_channels_or_epochs_are_refused(
+    source: StudyFolder, folder: StudyFolder, new: dict[str, Any], reason: str
+) -> None:
+    source.write_trial(ended(0))
+    taken, observer = adopt(source, folder, **new)
+    assert taken == 0
+    assert observer.warnings == [f"None of the 1 trials of old are valid: {reason}"]
 
 
 @pytest.mark.parametrize("sampler", ["hyperband", "grid"])

@@ -8,7 +8,7 @@ import pytest
 
 from autocnn.core.records.exports import Familiarity
 from autocnn.metrics.familiarity import Reference
-from autocnn.training.measurements import Measurements
+from autocnn.training.measurements import Measurements, read_recipe
 
 TEST = np.array([[0.25, 0.75], [0.5, 0.5], [1.0, 0.0]], np.float32)
 
@@ -30,6 +30,7 @@ def measurements(*, is_whole: bool = True) -> Measurements:
         num_weights=12,
         flops=345,
         latency_ms=0.75,
+        recipe='[[["0007/refit/model.keras", 1.0, 1.25]], 1.0, false]',
     )
 
 
@@ -68,6 +69,7 @@ def test_the_names_of_the_arrays_are_those_of_earlier_studies(tmp_path: Path) ->
             "maps",
             "random_maps",
             "cost",
+            "recipe",
             "familiarity/reference",
             "familiarity/neighbours",
             "familiarity/threshold",
@@ -81,3 +83,12 @@ def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
     np.savez(tmp_path / "1.npz", allow_pickle=False, cost=np.ones(3))
     with pytest.raises(ValueError, match=r"1\.npz: must hold the array 'test'\."):
         Measurements.read(tmp_path / "1.npz")
+
+
+def test_what_it_is_made_of_is_read_alone(tmp_path: Path) -> None:
+    assert read_recipe(tmp_path / "none.npz") == ""
+    measurements().write(tmp_path / "1.npz")
+    assert read_recipe(tmp_path / "1.npz") == measurements().recipe
+    with (tmp_path / "old.npz").open("wb") as file:
+        np.savez(file, allow_pickle=False, test=TEST)
+    assert read_recipe(tmp_path / "old.npz") == ""

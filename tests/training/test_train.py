@@ -7,12 +7,11 @@ import keras
 import numpy as np
 import pytest
 
-from autocnn.core.errors import DiskFullError
+from autocnn.core.errors import DiskFullError, TrialDivergedError
 from autocnn.core.objective import Goal
 from autocnn.core.records import EpochScore, ParamValue
 from autocnn.execution.tasks import Images, TrainingResult, TrainingTask
 from autocnn.storage.checkpoint import read_checkpoint
-from autocnn.training import train as training
 from autocnn.training.networks import batches
 from autocnn.training.train import Report, train
 
@@ -257,7 +256,7 @@ def test_a_diverging_trial_says_so(
 ) -> None:
     nan = np.full(2, np.nan, np.float32)
     monkeypatch.setattr(batches, "class_weights", lambda labels, num_classes, settings: nan)
-    with pytest.raises(training.TrialDivergedError, match=r"diverged: .* nan in epoch 1"):
+    with pytest.raises(TrialDivergedError, match=r"diverged: .* nan in epoch 1"):
         train(make_task(images, tmp_path), keep_going)
 
 

@@ -7,7 +7,16 @@ from collections.abc import Sequence
 import pytest
 
 from autocnn.core.records import EpochScore, TrialRecord, TrialState
-from autocnn.tuning.budget import FORWARD_SHARE, JUDGING_S, Budget, Pace, is_too_slow
+from autocnn.tuning.budget import (
+    FINALISTS_SHARE,
+    FORWARD_SHARE,
+    JUDGING_S,
+    Budget,
+    Pace,
+    Shortlist,
+    epoch_seconds,
+    is_too_slow,
+)
 
 INFINITY = float("inf")
 
@@ -83,6 +92,17 @@ def budget(
     )
 
 
+def cost(plan: Budget, records: Sequence[TrialRecord], num_folds: int = 0) -> float:
+    """Seconds to retrain and judge these."""
+    return plan.shortlist_s(Shortlist(tuple(records), num_folds))
+
+
+def numbers(shortlist: Shortlist) -> tuple[list[int], int, bool]:
+    """What there is time for, in short."""
+    trials = [record.trial for record in shortlist.trials]
+    return trials, shortlist.num_folds, shortlist.is_retrained
+
+
 REFIT_S = 2.0 + 5 * 1.2
 """A trial above, retrained: its start and five epochs of 1.2 times the images."""
 
@@ -92,20 +112,20 @@ def test_time_counts_from_the_start_of_the_study() -> None:
 
 
 def test_finalists_cost_their_refit_and_their_judging() -> None:
-    assert budget(None).finalists_s([], 0) == 0
-    assert budget(None).finalists_s([trial()], 0) == pytest.approx(REFIT_S + JUDGING_S)
-    assert budget(None).finalists_s([trial()] * 3, 0) == pytest.approx(3 * (REFIT_S + JUDGING_S))
+    assert cost(budget(None), []) == 0
+    assert cost(budget(None), [trial()]) == pytest.approx(REFIT_S + JUDGING_S)
+    assert cost(budget(None), [trial()] * 3) == pytest.approx(3 * (REFIT_S + JUDGING_S))
 
 
 def test_folds_cost_their_share_of_the_images_and_more_candidates() -> None:
     fold_s = 2.0 + 5 * 1.2 * 2 / 3
-    one = budget(None).finalists_s([trial()], 3)
+    one = cost(budget(None), [trial()], 3)
     assert one == pytest.approx(REFIT_S + 3 * fold_s + 3 * JUDGING_S)  # refit, folds, ensemble
 
 
 def test_predicting_costs_half_of_what_training_on_as_many_images_does() -> None:
     free, busy = budget(None), budget(None, num_judged=1000)
-    assert busy.finalists_s([trial()], 0) - free.finalists_s([trial()], 0) == pytest.approx(
+    assert cost(busy, [trial()]) - cost(free, [trial()]) == pytest.approx(
         FORWARD_SHARE * 1000 * 2 * 1.0 / 100
     )
 
@@ -113,14 +133,14 @@ def test_predicting_costs_half_of_what_training_on_as_many_images_does() -> None
 def test_workers_share_the_refits() -> None:
     long = trial(best=10)
     two = budget(None, workers=2)
-    assert two.finalists_s([trial()] * 4, 0) == pytest.approx(2 * REFIT_S + 4 * JUDGING_S)
-    assert two.finalists_s([trial(), long], 0) == pytest.approx(2 + 10 * 1.2 + 2 * JUDGING_S)
+    assert cost(two, [trial()] * 4) == pytest.approx(2 * REFIT_S + 4 * JUDGING_S)
+    assert cost(two, [trial(), long]) == pytest.approx(2 + 10 * 1.2 + 2 * JUDGING_S)
 
 
 def test_without_a_budget_there_is_time_for_everything() -> None:
     free = budget(None, now=1e9)
     assert free.search_left_s([trial()] * 3) == INFINITY
-    assert free.finalists_now(numbered(5)) == (numbered(3), 0)
+    assert numbers(free.shortlist_now(numbered(5))) == ([0, 1, 2], 0, True)
     assert free.epochs_for_next(30, pace(trial()), [trial()]) == 30
 
 
@@ -133,70 +153,93 @@ def test_the_search_ends_in_time_for_the_finalists() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total_s", "now", "expected"),
+    ("left_s", "expected"),
     [
-        (1000.0, 0.0, 3),
-        (70.0, 60.0, 2),  # their share of 70 s is enough for two of 16 s each
-        (32.0, 31.0, 1),
-        (1.0, 5.0, 1),  # even when all time is gone
-        (70.0, 0.0, 3),  # nothing of it used yet
+        (1000.0, ([0, 1, 2], True)),
+        (50.0, ([0, 1, 2], True)),
+        (47.0, ([0, 1], True)),
+        (20.0, ([0], True)),
+        (15.0, ([0], False)),  # no refit fits: the trial's own model is judged
+        (-5.0, ([0], False)),
     ],
 )
-def test_fewer_finalists_when_time_is_short(total_s: float, now: float, expected: int) -> None:
-    best, _ = budget(total_s, now).finalists_now(numbered(5))
-    assert best == numbered(5)[:expected]
+def test_fewer_finalists_when_time_is_short(
+    left_s: float, expected: tuple[list[int], bool]
+) -> None:
+    trials, _, is_retrained = numbers(budget(1000.0, 1000.0 - left_s).shortlist_now(numbered(5)))
+    assert (trials, is_retrained) == expected
 
 
 def test_there_are_no_more_finalists_than_trials() -> None:
-    assert len(budget(1000.0).finalists_now([trial()])[0]) == 1
-    assert len(budget(None, finalists=1).finalists_now(numbered(4))[0]) == 1
+    assert len(budget(1000.0).shortlist_now([trial()]).trials) == 1
+    assert len(budget(None, finalists=1).shortlist_now(numbered(4)).trials) == 1
 
 
 def test_the_default_configuration_is_always_a_finalist() -> None:
     ranked = [*numbered(5, start=1), trial(0)]
-    best, _ = budget(None).finalists_now(ranked)
-    assert [record.trial for record in best] == [1, 2, 3, 0]
+    assert numbers(budget(None).shortlist_now(ranked)) == ([1, 2, 3, 0], 0, True)
 
 
 def test_the_default_configuration_is_known_by_its_params() -> None:
     """As after `--fork`, which numbers anew: number 0 may be any point of the space."""
     ranked = numbered(6, start=1)
     first = trial(0).model_copy(update={"params": {"width": 9}})
-    assert budget(None).finalists_now([*ranked, first]) == (ranked[:3], 0)
+    assert budget(None).shortlist_now([*ranked, first]).trials == tuple(ranked[:3])
     default = trial(7).model_copy(update={"params": DEFAULT})
-    assert budget(None).finalists_now([*ranked, default]) == ([*ranked[:3], default], 0)
+    assert budget(None).shortlist_now([*ranked, default]).trials == (*ranked[:3], default)
 
 
 @pytest.mark.parametrize(
-    ("total_s", "expected"),
+    ("left_s", "expected"),
     [
-        (1e6, ([1, 2, 3, 0], 3)),
-        (330.0, ([1, 2, 0], 3)),
-        (200.0, ([1, 0], 3)),
-        (80.0, ([1, 0], 0)),  # no folds before no default
-        (40.0, ([1], 0)),
-        (1.0, ([1], 0)),
+        (1e6, ([1, 2, 3, 0], 3, True)),
+        (165.0, ([1, 2, 0], 3, True)),
+        (100.0, ([1, 0], 3, True)),
+        (40.0, ([1, 0], 0, True)),  # no folds before no default
+        (18.0, ([1], 0, True)),
+        (15.9, ([1], 0, False)),  # to judge both would take 16 s
+        (1.0, ([1], 0, False)),
     ],
 )
-def test_first_finalists_go_then_folds(total_s: float, expected: tuple[list[int], int]) -> None:
+def test_first_finalists_go_then_folds_then_refits(
+    left_s: float, expected: tuple[list[int], int, bool]
+) -> None:
     ranked = [*numbered(5, start=1), trial(0)]
-    best, folds = budget(total_s, now=total_s, num_folds=3).finalists_now(ranked)
-    assert ([record.trial for record in best], folds) == expected
+    found = budget(1e7, now=1e7 - left_s, num_folds=3).shortlist_now(ranked)
+    assert numbers(found) == expected
+
+
+def test_the_finalists_take_no_more_than_their_share_which_is_fixed() -> None:
+    rng = random.Random(0)
+    for _ in range(200):
+        total_s = rng.uniform(60, 4000)
+        plan = budget(total_s, now=rng.uniform(0, total_s), num_folds=rng.choice([0, 3]))
+        ranked = [trial(n, epoch_s=rng.uniform(0.1, 9), best=rng.randint(1, 10)) for n in range(5)]
+        least = plan.shortlist_s(Shortlist(tuple(ranked[:1]), is_retrained=False))
+        assert plan.planned_s(ranked) <= max(FINALISTS_SHARE * total_s, least)
 
 
 @pytest.mark.parametrize(
     ("left_s", "epochs"),
-    [(100.0, 30), (30.5, 30), (29.5, 29), (10.5, 10), (9.5, 0), (0.0, 0), (-5.0, 0)],
+    [(100.0, 30), (32.5, 30), (31.5, 29), (12.5, 10), (11.5, 0), (0.0, 0), (-5.0, 0)],
 )
 def test_a_trial_near_the_end_gets_the_epochs_that_fit(left_s: float, epochs: int) -> None:
+    """Its start takes 2 s, an epoch one."""
     planned = REFIT_S + JUDGING_S
     now = 1000.0 - planned - left_s
     assert budget(1000.0, now).epochs_for_next(30, pace(trial()), [trial()]) == epochs
 
 
+def test_rather_a_few_epochs_than_a_twentieth_of_the_budget_idle() -> None:
+    slow = trial(epoch_s=20.0, best=1)
+    for left_s, epochs in ((70.0, 3), (51.0, 2), (49.0, 0)):
+        plan = budget(1000.0, now=1000.0 - left_s - budget(1000.0).planned_s([slow]))
+        assert plan.epochs_for_next(30, pace(slow), [slow]) == epochs
+
+
 def test_the_typical_epoch_decides_not_the_slowest() -> None:
     records = [trial(epoch_s=1.0), trial(epoch_s=1.0), trial(epoch_s=60.0), failed()]
-    assert budget(1000.0, now=980.0).epochs_for_next(40, pace(*records), []) == 20
+    assert budget(1000.0, now=978.0).epochs_for_next(40, pace(*records), []) == 20
 
 
 def test_before_any_epoch_a_trial_starts_whole() -> None:
@@ -230,14 +273,14 @@ def test_no_trial_is_too_slow_without_a_budget() -> None:
 def test_time_left(
     total_s: float | None, records: Sequence[TrialRecord], expected: float | None
 ) -> None:
-    left = budget(total_s, now=10.0).left_s(4, pace(*records), records)
+    left = budget(total_s, now=10.0).time_left_s(4, pace(*records), records)
     assert left == (None if expected is None else pytest.approx(expected))
 
 
 def test_failed_trials_do_not_spoil_the_time_left() -> None:
     best = [trial()]
-    with_failure = budget(None).left_s(4, pace(trial(), failed()), best)
-    assert with_failure == budget(None).left_s(4, pace(trial()), best)
+    with_failure = budget(None).time_left_s(4, pace(trial(), failed()), best)
+    assert with_failure == budget(None).time_left_s(4, pace(trial()), best)
 
 
 def test_the_pace_is_the_median_of_the_epochs_and_the_mean_of_the_trials() -> None:
@@ -247,10 +290,46 @@ def test_the_pace_is_the_median_of_the_epochs_and_the_mean_of_the_trials() -> No
         records.append(trial(number, epochs=rng.randint(1, 9), epoch_s=rng.random(), start_s=1.0))
         found.add(records[-1])
         found.add(failed())
-        per_epoch = [sum(s.seconds for s in r.history) / len(r.history) for r in records]
+        per_epoch = [epoch_seconds(record.history) for record in records]
         assert found.epoch_s == statistics.median(per_epoch)
         assert found.trial_s == pytest.approx(statistics.mean(r.seconds for r in records))
-    assert (Pace().epoch_s, Pace().trial_s) == (None, None)
+        assert found.start_s == pytest.approx(1.0)
+    assert (Pace().epoch_s, Pace().trial_s, Pace().start_s) == (None, None, 0.0)
+
+
+def test_the_first_epoch_which_also_compiles_tells_only_when_it_is_alone() -> None:
+    history = trial(epochs=3, epoch_s=2.0).history
+    compiling = (history[0].model_copy(update={"seconds": 60.0}), *history[1:])
+    assert epoch_seconds(compiling[:1]) == 60.0
+    assert epoch_seconds(compiling) == 2.0
+    record = trial(epochs=3, start_s=5.0).model_copy(update={"history": compiling, "seconds": 69.0})
+    assert pace(record).start_s == pytest.approx(69.0 - 6.0)
+    assert not is_too_slow(compiling[:1], 30, left_s=240.0), "the second epoch tells"
+    assert is_too_slow(compiling[:1], 30, left_s=239.0)
+    assert not is_too_slow(compiling[:2], 30, left_s=60.0)
+
+
+@pytest.mark.parametrize(
+    ("epoch_s", "done", "expected"),
+    [
+        (10.0, 1, 30),  # all of them
+        (60.0, 1, None),  # the first also compiled: the second tells
+        (60.0, 2, 16),  # its refit would take too long: its own model is judged
+        (300.0, 1, 3),
+        (900.0, 1, 1),  # not one more
+    ],
+)
+def test_the_first_trial_is_fitted_into_what_there_is(
+    epoch_s: float, done: int, expected: int | None
+) -> None:
+    record = trial(epochs=done, epoch_s=epoch_s, best=1, start_s=0.0)
+    record = record.model_copy(update={"epochs": 30, "seconds": 0.0})
+    plan = budget(1000.0, now=epoch_s * done)
+    epochs = plan.epochs_that_fit(record, [])
+    assert epochs == expected
+    if epochs is not None and epochs > done:
+        then = trial(epochs=epochs, epoch_s=epoch_s, best=epochs, start_s=0.0)
+        assert epoch_s * epochs + plan.planned_s([then]) <= 1000.0
 
 
 def test_behind_the_finalists_only_the_default_is_looked_for() -> None:
@@ -259,13 +338,14 @@ def test_behind_the_finalists_only_the_default_is_looked_for() -> None:
     for total_s in (None, 330.0, 200.0, 80.0, 1.0):
         plan = budget(total_s, now=50.0, num_folds=3)
         assert plan.planned_s(short) == plan.planned_s(ranked)
-        assert plan.finalists_now(short) == plan.finalists_now(ranked)
+        assert plan.shortlist_now(short) == plan.shortlist_now(ranked)
 
 
 def test_a_slow_second_best_does_not_starve_the_search() -> None:
     plan = budget(1000.0, now=100.0, finalists=2)
     best = [*numbered(1), trial(1, epoch_s=100.0)]
-    assert plan.planned_s(best) == plan.finalists_s(best[:1], 0)
+    assert plan.planned_s(best) == cost(plan, best[:1])
     # When the trials are all done, there is time for both.
-    assert plan.finalists_now(best)[0] == best
-    assert budget(1000.0, now=700.0, finalists=2).finalists_now(best)[0] == best[:1]
+    assert plan.shortlist_now(best).trials == tuple(best)
+    late = budget(1000.0, now=700.0, finalists=2)
+    assert late.shortlist_now(best).trials == tuple(best[:1])

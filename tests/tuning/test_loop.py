@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import pytest
 
-from autocnn.core.errors import DiskFullError, SearchError
+from autocnn.core.errors import DiskFullError, SearchError, TrialDivergedError
 from autocnn.core.records import EpochScore, TrialRecord, TrialState
 from autocnn.execution.executor import EndEvent, Event, Outcome
 from autocnn.execution.runner import Stop
+from autocnn.execution.tasks import TrainingTask
 from autocnn.storage import StudyFolder
 from autocnn.storage.disk import DiskGuard
 from autocnn.tuning.engines.base import restore
@@ -179,6 +180,16 @@ def test_a_trial_that_does_not_finish_is_recorded_and_the_study_goes_on(
     assert [record.state for record in records[1:]] == ["complete", "complete"]
 
 
+def test_a_trial_that_diverged_is_known_by_its_error(make_study: StudyMaker) -> None:
+    error = TrialDivergedError("diverged: the loss became nan in epoch 2")
+    ends = {
+        1: Outcome(TrialState.FAILED, 2.0, str(error), error=error),
+        2: failure("diverged: a word of somebody else's"),
+    }
+    records = make_study(executor=SimulatedExecutor(ends=ends), trials=4).run()
+    assert [record.is_diverged for record in records] == [False, True, False, False]
+
+
 def test_three_failures_alike_at_the_start_end_the_study(make_study: StudyMaker) -> None:
     executor = SimulatedExecutor(ends={n: failure("ValueError: bad images.") for n in range(9)})
     study = make_study(executor=executor, trials=9)
@@ -239,30 +250,89 @@ def test_a_trial_that_starts_late_gets_fewer_epochs(make_study: StudyMaker) -> N
     assert 10 > epochs[-1] >= 4
 
 
-def test_a_trial_is_stopped_when_time_is_up_and_may_still_win(make_study: StudyMaker) -> None:
-    study = make_study(trials=1, epochs=1000, budget_s=20.0)
-    (record,) = study.run()
-    assert (record.state, record.reason) == (TrialState.CUT, OUT_OF_TIME)
-    assert len(record.history) == 20
-    assert rank_trials(GOAL, [record]) == [record]
-    assert study.kept_models() == [0]
-
-
-def test_a_trial_too_slow_for_the_time_left_ends_at_once_and_is_no_finalist(
+def test_the_first_trial_is_fitted_into_the_budget_and_goes_on_from_its_epoch(
     make_study: StudyMaker,
 ) -> None:
-    executor = SimulatedExecutor(epoch_s={1: 20.0})
+    """Its judging takes 8 s of the 20; the second epoch tells, and no epoch is trained twice."""
+    study = make_study(trials=1, epochs=1000, budget_s=20.0)
+    (record,) = study.run()
+    assert (record.state, record.reason, record.epochs) == (TrialState.COMPLETE, "", 12)
+    assert [score.epoch for score in record.history] == list(range(1, 13))
+    assert [task.epochs for task in study.executor.trainings] == [1000, 12]
+    assert study.executor.clock.now == 12.0
+    assert study.observer.said[1:6] == [
+        "start 0 1000",
+        "epoch 0 1",
+        "epoch 0 2",
+        "note trial 0 trains 12 epochs, not 1000: so many fit into the budget",
+        "epoch 0 3",
+    ], "whoever watches it sees it go on"
+    assert study.folder.read_trials() == [record]
+
+
+class Slower(SimulatedExecutor):
+    """From the fourth epoch on, each takes five times as long."""
+
+    def _train(self, key: int, running: SimulatedTask, task: TrainingTask) -> EpochScore:
+        self.epoch_s[key] = 5.0 if len(running.history) > 3 else 1.0
+        return super()._train(key, running, task)
+
+
+def test_a_trial_is_stopped_when_time_is_up_and_may_still_win(make_study: StudyMaker) -> None:
+    study = make_study(executor=Slower(), trials=1, epochs=1000, budget_s=20.0)
+    (record,) = study.run()
+    assert (record.state, record.reason) == (TrialState.CUT, OUT_OF_TIME)
+    assert 4 < len(record.history) < 12
+    assert rank_trials(GOAL, [record]) == [record]
+    assert study.kept_models() == [0]
+    assert study.folder.trial_checkpoint_path(0).parent.exists(), "with more time it goes on"
+
+
+def test_a_trial_too_slow_for_the_time_left_ends_at_once_and_stays_as_it_is(
+    make_study: StudyMaker,
+) -> None:
+    executor = SimulatedExecutor(epoch_s={1: 30.0})
     study = make_study(executor=executor, trials=4, epochs=10, budget_s=120.0)
     records = study.run()
-    assert (records[1].state, records[1].reason) == (TrialState.PRUNED, TOO_SLOW)
+    assert (records[1].state, records[1].reason) == (TrialState.CUT, TOO_SLOW)
     assert len(records[1].history) == 1
-    assert [record.trial for record in rank_trials(GOAL, records)] == [0, 2, 3]
+    assert [record.trial for record in rank_trials(GOAL, records)] == [0, 2, 3, 1]
 
 
-def test_the_start_point_is_never_too_slow(make_study: StudyMaker) -> None:
+def test_a_start_point_is_never_too_slow_but_fitted(make_study: StudyMaker) -> None:
     executor = SimulatedExecutor(epoch_s={0: 20.0})
     records = make_study(executor=executor, trials=1, epochs=10, budget_s=120.0).run()
-    assert (records[0].reason, len(records[0].history)) == (OUT_OF_TIME, 6)
+    assert (records[0].reason, len(records[0].history)) == ("", 5)
+
+
+def test_a_budget_alone_searches_until_it_is_spent(make_study: StudyMaker) -> None:
+    study = make_study(trials=None, epochs=2, budget_s=400.0)
+    records = study.run()
+    assert len(records) > 100
+    assert study.observer.said[0] == "stage search None trials"
+    assert study.executor.clock.now + study.budget.planned_s(records) > 0.95 * 400.0
+    again = make_study(trials=None, epochs=2, budget_s=500.0, executor=study.executor)
+    study.executor.is_closed = False
+    assert len(again.run(records)) > len(records)
+
+
+def test_an_open_trial_without_time_keeps_what_it_had_reached(make_study: StudyMaker) -> None:
+    executor = SimulatedExecutor(press_after=8)
+    engine = ListEngine((8, 64))
+    study = make_study(executor=executor, engine=engine, trials=9, epochs=5, budget_s=100.0)
+    with pytest.raises(KeyboardInterrupt):
+        study.run()
+    earlier = study.folder.read_trials()
+    assert earlier[-1].state == TrialState.INTERRUPTED
+    assert earlier[-1].history
+    again = make_study(engine=engine, trials=9, epochs=5, budget_s=100.0)
+    again.executor.clock.now = 1000.0
+    again.executor.checkpoints.update(executor.checkpoints)
+    records = again.run(earlier)
+    assert records[-1].state == TrialState.CUT
+    assert records[-1].history == earlier[-1].history
+    assert records[-1].trial in again.kept_models()
+    assert again.executor.clock.now == 1000.0, "its epochs were there"
 
 
 def test_one_trial_runs_even_when_the_time_is_gone_before(make_study: StudyMaker) -> None:
@@ -311,7 +381,7 @@ def test_an_interrupted_trial_is_no_finalist(make_study: StudyMaker) -> None:
 
 def test_an_error_of_the_engine_closes_the_executor(make_study: StudyMaker) -> None:
     class BrokenEngine(ListEngine):
-        def report(self, trial: int, score: EpochScore) -> bool:
+        def report(self, trial: int, score: EpochScore, *, epochs: int | None = None) -> bool:
             raise RuntimeError("bug")
 
     study = make_study(engine=BrokenEngine())
@@ -436,9 +506,7 @@ def test_a_trial_with_half_the_batch_that_the_budget_cuts_may_still_win(
     make_study: StudyMaker,
 ) -> None:
     outcome = Outcome(TrialState.OUT_OF_MEMORY, 2.5, "needed too much")
-    study = make_study(
-        executor=SimulatedExecutor(ends={0: outcome}), trials=1, epochs=1000, budget_s=20.0
-    )
+    study = make_study(executor=Slower(ends={0: outcome}), trials=1, epochs=1000, budget_s=20.0)
     (record,) = study.run()
     assert record.state == TrialState.CUT
     assert record.reason == f"{OUT_OF_TIME}; {HALF_BATCH}"
@@ -544,6 +612,10 @@ def test_a_trial_behind_the_others_is_pruned_whatever_the_time() -> None:
     assert verdict(4, is_behind=True, left_s=-1.0) == pruned
 
 
+def test_a_trial_that_trained_all_its_epochs_is_complete_whatever_the_engine_says() -> None:
+    assert verdict(10, is_behind=True, left_s=-1.0) is None
+
+
 @pytest.mark.parametrize("left_s", [0.0, -5.0])
 def test_the_budget_cuts_a_trial_but_not_one_in_its_last_epoch(left_s: float) -> None:
     assert verdict(4, left_s=left_s) == Stop(TrialState.CUT, OUT_OF_TIME)
@@ -552,7 +624,7 @@ def test_the_budget_cuts_a_trial_but_not_one_in_its_last_epoch(left_s: float) ->
 
 
 def test_a_trial_too_slow_ends_unless_it_is_exempt() -> None:
-    assert verdict(4, left_s=5.0) == Stop(TrialState.PRUNED, TOO_SLOW)
+    assert verdict(4, left_s=5.0) == Stop(TrialState.CUT, TOO_SLOW)
     assert verdict(4, left_s=5.6) is None, "a tenth more than the time left is allowed"
     assert verdict(4, left_s=5.0, is_exempt=True) is None
 

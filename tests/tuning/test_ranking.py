@@ -19,7 +19,7 @@ def trial(number: int, rng: random.Random) -> TrialRecord:
         epoch=1,
         train_loss=1.0,
         train=Scores(accuracy=rng.choice([0.5, 0.75, 1.0])),
-        val=Scores(accuracy=objective),
+        val=Scores(accuracy=objective, log_loss=rng.choice([None, 0.25, 0.5])),
         learning_rate=0.1,
         seconds=1.0,
     )
@@ -61,7 +61,7 @@ def test_a_trial_more_takes_no_more_comparisons_than_the_logarithm() -> None:
     places: list[int] = []
 
     class CountingGoal(Goal):
-        def place_of(self, record: TrialRecord) -> tuple[bool, float, int]:
+        def place_of(self, record: TrialRecord) -> tuple[bool, float, float, int]:
             places.append(record.trial)
             return super().place_of(record)
 

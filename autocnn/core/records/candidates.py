@@ -215,7 +215,8 @@ class CandidateRecord(Record):
         image_size: Side of the square images that the model takes, px; None: of the data's.
         num_weights: Of the whole model.
         flops: Floating-point operations of one forward pass of one image.
-        latency_ms: Median time to predict one image.
+        latency_ms: Median time to predict one image, while other candidates may be judged on the
+            other processors.
         size_mb: Size of model.keras.
         epochs: Epochs that its models trained, each.
         train_seconds: Time that they took, together.

@@ -11,6 +11,9 @@ from autocnn.core.records.scores import Scores
 _REASON_OF_A_CUT = "stopped early: the time left is for the finalists"
 """How the records of 0.1 told a trial that the budget ended from one that was pruned."""
 
+_REASON_OF_DIVERGENCE = "diverged: "
+"""How they told that a loss was no number."""
+
 
 class TrialState(StrEnum):
     """How a trial stands or ended."""
@@ -85,6 +88,7 @@ class TrialRecord(Record):
         end_order: Its place among the trials in the order of their ends, 0 for the first;
             None before its end. With `num_ended_before` the order of all events is known,
             which an engine needs to be rebuilt.
+        is_diverged: Whether it failed since its loss was no longer a number.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -106,20 +110,33 @@ class TrialRecord(Record):
     half_batch: bool = False
     num_ended_before: int = 0
     end_order: int | None = None
+    is_diverged: bool = False
 
     @model_validator(mode="before")
     @classmethod
-    def _read_cut(cls, data: Any) -> Any:
-        """Records of before `TrialState.CUT` said it in their reason."""
-        if not isinstance(data, dict) or data.get("state") != TrialState.PRUNED:
+    def _read_reason(cls, data: Any) -> Any:
+        """Older records said in their reason alone what is a state or a field now."""
+        if not isinstance(data, dict):
             return data
-        is_cut = str(data.get("reason", "")).startswith(_REASON_OF_A_CUT)
-        return data | {"state": TrialState.CUT} if is_cut else data
+        state, reason = data.get("state"), str(data.get("reason", ""))
+        if state == TrialState.PRUNED and reason.startswith(_REASON_OF_A_CUT):
+            return data | {"state": TrialState.CUT}
+        if state == TrialState.FAILED and reason.startswith(_REASON_OF_DIVERGENCE):
+            return {"is_diverged": True} | data
+        return data
 
     @property
     def may_win(self) -> bool:
         """Whether it may become a finalist: only its last epoch or the budget ended it."""
         return self.state in (TrialState.COMPLETE, TrialState.CUT)
+
+    @property
+    def is_fault_of_params(self) -> bool:
+        """Whether it ended in a fault that other params can be spared: the sampler learns it.
+
+        A process that was killed, or a bug, says nothing about the params.
+        """
+        return self.is_diverged or self.state in (TrialState.OUT_OF_MEMORY, TrialState.TIMED_OUT)
 
     @property
     def is_open(self) -> bool:

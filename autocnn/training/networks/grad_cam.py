@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from autocnn.training.networks.average import members_of
+from autocnn.training.networks.inference import batch_size_for, in_batches
 
-BATCH_SIZE = 32
+MOST_AT_ONCE = 32
+"""Images of a batch, unless they are large: gradients need all feature maps at once."""
 
 FEWEST_CELLS = 20
 """Rows and columns that a feature map needs to say where something is; see the decision."""
@@ -61,15 +63,18 @@ def grad_cam(
     Source: Selvaraju et al. 2017, arXiv:1610.02391; Draelos & Carin 2020, arXiv:2011.08891.
     """
     explain = _explain_average(model)
-    parts = [np.zeros((0, *images.shape[1:3]), np.float32)]
-    for start in range(0, len(images), BATCH_SIZE):
-        batch = slice(start, start + BATCH_SIZE)
-        chosen = tf.constant(classes[batch].astype(np.int32))
-        maps = np.asarray(explain(tf.constant(images[batch]), chosen), np.float32)
+
+    def work(part: slice) -> NDArray[np.float32]:
+        chosen = tf.constant(classes[part].astype(np.int32))
+        maps = np.asarray(explain(tf.constant(images[part]), chosen), np.float32)
         # Reflected at the edges: what is on the border stays there.
         blur = [0.0, *(SMOOTHING * side for side in maps.shape[1:])]
-        parts.append(gaussian_filter(maps, blur, mode="reflect"))
-    return np.concatenate(parts)
+        smooth: NDArray[np.float32] = gaussian_filter(maps, blur, mode="reflect")
+        return smooth
+
+    batch_size = batch_size_for(images, most=MOST_AT_ONCE)
+    none = np.zeros((0, *images.shape[1:3]), np.float32)
+    return np.concatenate([none, *in_batches(work, len(images), batch_size=batch_size)])
 
 
 def randomize_weights(model: keras.Model, *, seed: int) -> keras.Model:

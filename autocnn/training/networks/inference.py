@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from autocnn.training.networks.keras_private import frozen_graph
 
-PREDICT_BATCH_SIZE = 256
+MOST_AT_ONCE = 256
+"""Images of a batch, unless they are large."""
+
+LARGE_SIDE = 96
+"""From this side in px on, a batch has as many pixels as one of this side: 256 images of 512 px
+would need 5 GB and more."""
 
 
 def compile_prediction(model: keras.Model) -> Callable[[Any], Any]:
@@ -28,8 +33,53 @@ def compile_prediction(model: keras.Model) -> Callable[[Any], Any]:
     return predict  # type: ignore[no-any-return]
 
 
+def batch_size_for(images: NDArray[np.uint8], *, most: int = MOST_AT_ONCE) -> int:
+    """Images that go through a network at once: fewer when they are large, at least one.
+
+    Args:
+        images: Shape (n, height, width, channels).
+        most: Of small images.
+
+    >>> [batch_size_for(np.zeros((0, side, side, 1), np.uint8)) for side in (28, 96, 224, 512)]
+    [256, 256, 47, 9]
+    """
+    num_pixels = int(images.shape[1]) * int(images.shape[2])
+    return max(1, min(most, most * LARGE_SIDE**2 // num_pixels))
+
+
+def in_batches(
+    work: Callable[[slice], NDArray[np.float32]], number: int, *, batch_size: int
+) -> list[NDArray[np.float32]]:
+    """What `work` gives for each part of `number` images; the parts are halved on want of memory.
+
+    Args:
+        work: Takes a part of the images.
+        number: Of the images.
+        batch_size: Of a part, to begin with.
+
+    Raises:
+        MemoryError, tf.errors.ResourceExhaustedError: When not even one image fits.
+    """
+    parts: list[NDArray[np.float32]] = []
+    start = 0
+    while start < number:
+        try:
+            parts.append(work(slice(start, start + batch_size)))
+        except (MemoryError, tf.errors.ResourceExhaustedError):
+            if batch_size == 1:
+                raise
+            batch_size //= 2
+        else:
+            start += batch_size
+    return parts
+
+
 def predict_rows(
-    predict: Callable[[Any], Any], images: NDArray[np.uint8], rows: NDArray[np.integer]
+    predict: Callable[[Any], Any],
+    images: NDArray[np.uint8],
+    rows: NDArray[np.integer],
+    *,
+    half_batch: bool = False,
 ) -> NDArray[np.float32]:
     """Probabilities of some rows, a batch at a time.
 
@@ -37,15 +87,18 @@ def predict_rows(
         predict: From `compile_prediction`.
         images: uint8, shape (n, height, width, channels); may be mapped from disk.
         rows: Shape (m,).
+        half_batch: Whether batches are half as large as they would be: a process ran out of
+            memory with the whole ones.
 
     Returns:
         float32, shape (m, classes).
     """
-    parts = []
-    for start in range(0, len(rows), PREDICT_BATCH_SIZE):
-        batch = images[rows[start : start + PREDICT_BATCH_SIZE]]
-        parts.append(np.asarray(predict(tf.constant(batch)), np.float32))
-    return np.concatenate(parts)
+
+    def work(part: slice) -> NDArray[np.float32]:
+        return np.asarray(predict(tf.constant(images[rows[part]])), np.float32)
+
+    batch_size = batch_size_for(images, most=MOST_AT_ONCE // 2 if half_batch else MOST_AT_ONCE)
+    return np.concatenate(in_batches(work, len(rows), batch_size=batch_size))
 
 
 def measure_latency_ms(

@@ -101,8 +101,14 @@ class Engine(Protocol):
         """Take a trial of an earlier session as asked for, with the params it has."""
         ...
 
-    def report(self, trial: int, score: EpochScore) -> bool:
-        """Take an epoch's scores; True when the trial is not worth going on with."""
+    def report(self, trial: int, score: EpochScore, *, epochs: int | None = None) -> bool:
+        """Take an epoch's scores; True when the trial is not worth going on with.
+
+        Args:
+            trial: Its number.
+            score: Of the epoch.
+            epochs: Epochs of the trial's schedule; None: as many as the study gives any trial.
+        """
         ...
 
     def tell(self, record: TrialRecord) -> None:
@@ -130,7 +136,7 @@ def restore(engine: Engine, records: Sequence[TrialRecord]) -> None:
             engine.reopen(record)
             continue
         for score in record.history:
-            engine.report(record.trial, score)
+            engine.report(record.trial, score, epochs=record.epochs)
         engine.tell(record)
 
 

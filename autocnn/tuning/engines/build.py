@@ -3,6 +3,7 @@
 from autocnn.core.config import StudyConfig
 from autocnn.core.objective import Goal
 from autocnn.core.quiet import silent_stderr
+from autocnn.execution.local import worker_environment
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
 from autocnn.tuning.engines.base import Engine
@@ -22,7 +23,7 @@ def build_engine(
     """
     assert config.sampler is not None and config.pruner is not None, "chosen by the engine"
     if config.engine == "keras-tuner":
-        with silent_stderr():  # TensorFlow greets when it is imported
+        with silent_stderr(), worker_environment():  # TensorFlow greets when it is imported
             from autocnn.tuning.engines.keras_tuner_engine import KerasTunerEngine
 
         return KerasTunerEngine(
@@ -42,7 +43,7 @@ def build_engine(
         pruner=config.pruner,
         seed=config.seed,
         epochs=epochs,
-        num_trials=config.trials,
+        num_trials=config.num_trials,
         storage=folder.optuna_url,
         name=folder.name,
     )

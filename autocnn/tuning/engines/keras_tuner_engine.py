@@ -88,7 +88,7 @@ class KerasTunerEngine:
         if record.parent is not None:
             self._parent_of[record.trial] = record.parent
 
-    def report(self, trial: int, score: EpochScore) -> bool:
+    def report(self, trial: int, score: EpochScore, *, epochs: int | None = None) -> bool:
         """Tell the oracle, which never stops a trial; see `base.Engine.report`."""
         value = self.goal.value_of(score.val)
         if value is not None and score.epoch > self._reported.get(trial, 0):

@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 import optuna
-from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 from optuna.trial import Trial, TrialState
 
@@ -17,19 +17,27 @@ from autocnn.core import records
 from autocnn.core.config import PrunerName, SamplerName
 from autocnn.core.objective import Goal
 from autocnn.core.records import EpochScore, ParamValue, TrialRecord
+from autocnn.spaces.knobs import Settings
 from autocnn.spaces.space import SearchSpace
 from autocnn.tuning.engines.base import NoProposal, Proposal, TriedPoints
+from autocnn.tuning.engines.halving import Halving
 from autocnn.tuning.engines.optuna_space import suggest_point
 from autocnn.tuning.engines.optuna_view import OptunaView
 
-RUNG_FACTOR = 3
-"""ASHA keeps the best third at each rung (Li et al. 2020, arXiv:1810.05934)."""
+MEDIAN_AFTER_SHARE = 6
+"""The median pruner looks from a sixth of the epochs on."""
 
-FIRST_RUNG_SHARE = 6
-"""The first rung is at a sixth of the epochs: before, warm-up decides more than params."""
+FAULT = "fault"
+"""Constraint that a trial breaks which its params made fail."""
+
+FAULT_EXCESS = 1e6
+"""By so much: more than any gap can exceed its limit, so that the sampler ranks it last."""
 
 STOPPED = (records.TrialState.PRUNED, records.TrialState.CUT)
 """Ends in the midst of training, which are all the same to Optuna."""
+
+MOST_RANDOM = 10
+"""Trials by chance before the sampler begins to model."""
 
 MOST_ATTEMPTS = 10
 """So often a sampler is asked for something new before chance decides."""
@@ -44,8 +52,8 @@ class OptunaEngine:
         sampler: Name of the sampler.
         pruner: Name of the pruner.
         seed: Study seed.
-        epochs: Most epochs per trial; places ASHA's rungs.
-        num_trials: Trials in the study; the first fifth, at most 10, is random.
+        epochs: Most epochs per trial.
+        num_trials: Trials in the study; the first fifth, at most 10, is random. None: many.
         storage: SQLAlchemy address of the database that shows it; None: there is none.
         name: Name of the study in the database.
     """
@@ -59,7 +67,7 @@ class OptunaEngine:
         pruner: PrunerName = "asha",
         seed: int = 0,
         epochs: int = 30,
-        num_trials: int = 50,
+        num_trials: int | None = 50,
         storage: str | None = None,
         name: str = "study",
     ) -> None:
@@ -68,10 +76,14 @@ class OptunaEngine:
         self.goal = goal
         self.sampler = sampler
         self.seed = seed
-        self.num_random = max(3, min(10, num_trials // 5))
+        self.epochs = epochs
+        self.num_random = MOST_RANDOM
+        if num_trials is not None:
+            self.num_random = max(3, min(MOST_RANDOM, num_trials // 5))
         self._open: dict[int, Trial] = {}
         self._reported: dict[int, int] = {}
         self._tried = TriedPoints(space)
+        self._halving = Halving(maximize=goal.maximize) if pruner == "asha" else None
         self._study = optuna.create_study(
             direction="maximize" if goal.maximize else "minimize",
             pruner=_build_pruner(pruner, epochs),
@@ -108,7 +120,7 @@ class OptunaEngine:
         )
         self._take(opened)
 
-    def report(self, trial: int, score: EpochScore) -> bool:
+    def report(self, trial: int, score: EpochScore, *, epochs: int | None = None) -> bool:
         """Whether to stop a trial after this epoch; see `base.Engine.report`."""
         value = self.goal.value_of(score.val)
         if value is None or score.epoch <= self._reported.get(trial, 0):
@@ -118,7 +130,16 @@ class OptunaEngine:
         opened.report(value, step=score.epoch)
         if self._view is not None:
             self._view.report(opened.number, value, epoch=score.epoch)
-        return not opened.user_attrs["from_start"] and opened.should_prune()
+        if opened.user_attrs["from_start"]:
+            return False
+        if self._halving is None:
+            return opened.should_prune()
+        return self._halving.is_behind(
+            score.epoch,
+            value,
+            epochs=epochs or self.epochs,
+            warmup_epochs=Settings(opened.params).integer("warmup_epochs"),
+        )
 
     def close(self) -> None:
         """Close the database; see `base.Engine.close`."""
@@ -135,13 +156,15 @@ class OptunaEngine:
         for key, value in _facts_of(record).items():
             opened.set_user_attr(key, value)
         excess = self.goal.gap_excess(record)
-        if excess is not None:
+        if record.is_fault_of_params:
+            opened.set_constraint(FAULT, FAULT_EXCESS)
+        elif excess is not None:
             opened.set_constraint("max_gap", excess)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             if record.state == records.TrialState.COMPLETE and record.objective is not None:
                 ended = self._study.tell(opened, record.objective)
-            elif record.state in STOPPED and record.history:
+            elif record.is_fault_of_params or (record.state in STOPPED and record.history):
                 ended = self._study.tell(opened, state=TrialState.PRUNED)
             else:
                 ended = self._study.tell(opened, state=TrialState.FAIL)
@@ -210,9 +233,8 @@ def _facts_of(record: TrialRecord) -> dict[str, str | int | float]:
 
 
 def _build_pruner(name: PrunerName, epochs: int) -> BasePruner:
-    first = max(1, epochs // FIRST_RUNG_SHARE)
-    if name == "asha":
-        return SuccessiveHalvingPruner(min_resource=first, reduction_factor=RUNG_FACTOR)
+    """Optuna's pruner; ASHA is `halving`, which Optuna need not know of."""
     if name == "median":
+        first = max(1, epochs // MEDIAN_AFTER_SHARE)
         return MedianPruner(n_startup_trials=4, n_warmup_steps=first)
     return NopPruner()

@@ -37,10 +37,7 @@ class BoundedStorage(InMemoryStorage):
             self._is_bounded = False
 
     def get_all_trials(
-        self,
-        study_id: int,
-        deepcopy: bool = True,  # noqa: FBT001, FBT002 - Optuna's signature
-        states: Container[TrialState] | None = None,
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         """See `BaseStorage.get_all_trials`."""
         trials = super().get_all_trials(study_id, deepcopy=deepcopy, states=states)
@@ -48,7 +45,9 @@ class BoundedStorage(InMemoryStorage):
 
     def _choose(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
         """In the order of their numbers, and the same for the same trials."""
-        ended = [trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+        ended = [
+            trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
+        ]
         if len(ended) <= MOST_SEEN:
             return trials
         complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]

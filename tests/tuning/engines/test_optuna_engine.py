@@ -1,6 +1,7 @@
 """Optuna behind ask, report and tell."""
 
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -285,6 +286,43 @@ def test_asha_prunes_a_bad_trial_at_the_first_rung() -> None:
     assert report_all(engine, 5, val=0.95) is None
 
 
+@pytest.mark.parametrize("epochs", [3, 9, 10, 20])
+def test_asha_prunes_no_trial_in_its_last_third_however_bad(epochs: int) -> None:
+    engine = OptunaEngine(SPACE, GOAL, pruner="asha", epochs=epochs)
+    for trial in range(8):
+        propose(engine, trial)
+    for epoch in range(1, epochs + 1):
+        for trial in range(2, 8):
+            # They trade places at each epoch: whoever is the worst is so at any rung.
+            value = 0.9 - ((trial + epoch) % 6) / 10
+            is_behind = engine.report(trial, score(epoch, value), epochs=epochs)
+            assert not (is_behind and epoch > 2 * epochs / 3)
+
+
+def test_asha_waits_for_the_end_of_the_warm_up_and_knows_short_schedules() -> None:
+    space = SearchSpace(
+        "s",
+        "",
+        18,
+        "auto",
+        (Int("warmup_epochs", low=0, high=5), Float("dropout", low=0.0, high=0.5)),
+        ({"warmup_epochs": 5, "dropout": 0.1},),
+    )
+    engine = OptunaEngine(space, GOAL, pruner="asha", epochs=18)
+
+    def first_stop(trial: int, epochs: int) -> tuple[int, int | None]:
+        warmup = int(propose(engine, trial).params["warmup_epochs"])
+        scores = (score(epoch, 0.9 - trial / 100) for epoch in range(1, epochs + 1))
+        stops = (s.epoch for s in scores if engine.report(trial, s, epochs=epochs))
+        return warmup, next(stops, None)
+
+    assert first_stop(0, 18) == (5, None)
+    assert first_stop(1, 18)[1] is None
+    for trial, epochs in ((2, 18), (3, 18), (4, 12), (5, 6), (6, 6)):
+        warmup, stopped = first_stop(trial, epochs)
+        assert stopped == max(-(-epochs // 6), min(warmup, epochs // 2) + 1)
+
+
 def test_the_median_pruner_prunes_a_bad_trial() -> None:
     engine = OptunaEngine(SPACE, GOAL, pruner="median", epochs=18)
     for trial in range(4):
@@ -398,8 +436,8 @@ def test_states_in_optuna_s_terms() -> None:
         (TrialState.PRUNED, None, OptunaState.FAIL),
         (TrialState.FAILED, None, OptunaState.FAIL),
         (TrialState.FAILED, 0.5, OptunaState.FAIL),
-        (TrialState.OUT_OF_MEMORY, None, OptunaState.FAIL),
-        (TrialState.TIMED_OUT, 0.5, OptunaState.FAIL),
+        (TrialState.OUT_OF_MEMORY, None, OptunaState.PRUNED),
+        (TrialState.TIMED_OUT, 0.5, OptunaState.PRUNED),
         (TrialState.INTERRUPTED, 0.5, OptunaState.FAIL),
     ]
     engine = OptunaEngine(SPACE, GOAL)
@@ -412,6 +450,40 @@ def test_states_in_optuna_s_terms() -> None:
     assert [trial.state for trial in trials] == [expected for _, _, expected in ends]
     assert [trial.user_attrs["state"] for trial in trials] == [str(state) for state, _, _ in ends]
     assert {trial.user_attrs["reason"] for trial in trials} == {"because"}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"state": TrialState.FAILED, "is_diverged": True},
+        {"state": TrialState.OUT_OF_MEMORY},
+        {"state": TrialState.TIMED_OUT},
+    ],
+)
+def test_the_sampler_learns_to_leave_a_corner_in_which_trials_fail(fault: dict[str, Any]) -> None:
+    """Where half the space fails, it proposes fewer of its points; a kill teaches it nothing."""
+
+    def count_failures(fault: dict[str, Any]) -> int:
+        engine = OptunaEngine(SPACE, GOAL, num_trials=15)
+        failures = 0
+        for trial in range(40):
+            params = propose(engine, trial).params
+            is_fault = float(params["learning_rate"]) > 3e-3
+            engine.report(trial, score(1, 0.9 if is_fault else 0.5))  # good until it failed
+            ended = record(trial, params, val=0.9 if is_fault else 0.5)
+            engine.tell(ended.model_copy(update=fault if is_fault else {}))
+            failures += is_fault and trial >= 15
+        return failures
+
+    killed = count_failures({"state": TrialState.FAILED, "objective": None})
+    assert count_failures(fault) < 0.6 * killed
+
+
+def test_a_fault_of_the_params_is_worse_than_any_gap() -> None:
+    engine = OptunaEngine(SPACE, Goal("accuracy", max_gap=0.125))
+    params = propose(engine, 0).params
+    engine.tell(record(0, params, val=0.5, train=0.75, state=TrialState.OUT_OF_MEMORY))
+    assert optuna_trials(engine)[0].constraints == {"fault": 1e6}
 
 
 def test_failed_trials_do_not_stop_the_sampler() -> None:

@@ -1,0 +1,166 @@
+"""The policy of docs/budget.md, in drawn situations."""
+
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from autocnn.core.objective import Goal
+from autocnn.core.records import TrialRecord, TrialState
+from autocnn.data import Dataset
+from autocnn.tuning.budget import epoch_seconds
+from tests.selection.studies import make_dataset
+from tests.study.situations import Drawn, Situation, draw, make, without_waiting
+
+NUM_SITUATIONS = 1000
+PART = 50
+"""Situations of one test."""
+
+GOAL = Goal("accuracy")
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return make_dataset(tmp_path_factory.mktemp("budget"))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What became of one end of a study.
+
+    Attributes:
+        used: Share of the budget that was used.
+        overrun_s: Seconds beyond it.
+        allowed_s: The longest epoch, with the start of its process, and the judging.
+        is_spent: Whether 90 % were used, or another epoch of a trial would not have fitted, where
+            trials were left. A refit of an earlier end is not made again: more may be left then.
+        worst: How much worse than the best trial the best model at the end is.
+    """
+
+    used: float
+    overrun_s: float
+    allowed_s: float
+    is_spent: bool
+    worst: float
+
+
+def look(drawn: Drawn, budget_s: float) -> Found:
+    """What became of a study that has ended."""
+    records, situation = drawn.records, drawn.situation
+    elapsed = drawn.executor.clock.now
+    begun = [record for record in records if record.history]
+    typical = statistics.median(epoch_seconds(record.history) for record in begun)
+    is_left = situation.trials is None or len(records) < situation.trials
+    is_left = is_left and len(drawn.judged_s) == 1
+    next_s = typical + situation.start_s + situation.compile_s
+    return Found(
+        used=elapsed / budget_s,
+        overrun_s=elapsed - budget_s,
+        allowed_s=drawn.executor.longest_s + drawn.judged_s[-1],
+        is_spent=not is_left or elapsed >= 0.9 * budget_s or elapsed + next_s > budget_s,
+        worst=max(quality(r) for r in records if r.may_win)
+        - max(
+            quality(f.trial)
+            for f in drawn.finalists
+            if f.has_own_model or len(f.refit.history) >= (f.trial.best_epoch or 1)
+        ),
+    )
+
+
+def quality(record: TrialRecord) -> float:
+    return record.objective or 0.0
+
+
+def run(situation: Situation, dataset: Dataset, place: Path) -> list[Found]:
+    """The ends of a study: the first, and that with a larger budget."""
+    drawn, config = make(situation, dataset, place)
+    drawn.run(config)
+    found = [look(drawn, situation.budget_s)]
+    if situation.more is not None:
+        budget_s = situation.more * max(situation.budget_s, drawn.executor.clock.now)
+        drawn.go_on(budget_s)
+        found.append(look(drawn, budget_s))
+    return found
+
+
+def problems(situation: Situation, found: Found) -> list[str]:
+    """The promises that are not kept."""
+    kept = {
+        "overrun": found.overrun_s <= found.allowed_s,
+        "idle": found.is_spent,
+        "worse": found.worst <= 1e-9,
+    }
+    return [f"{name}: {situation} {found}" for name, is_kept in kept.items() if not is_kept]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, NUM_SITUATIONS, PART))
+def test_the_promises_of_a_budget_hold_in_drawn_situations(
+    dataset: Dataset, tmp_path: Path, first: int
+) -> None:
+    """No overrun beyond an epoch and the judging, nothing worse than a trial, nothing idle."""
+    broken = []
+    for seed in range(first, first + PART):
+        place = tmp_path / str(seed)
+        place.mkdir()
+        situation = draw(seed)
+        with without_waiting(dataset, situation):
+            for found in run(situation, dataset, place):
+                broken += problems(situation, found)
+    assert broken == []
+
+
+def one(**changes: object) -> Situation:
+    """A situation that is not drawn."""
+    facts = draw(0)
+    plain = replace(
+        facts,
+        noise=0.0,
+        judged=0.2,
+        judging_error=1.0,
+        start_s=2.0,
+        compile_s=3.0,
+        workers=1,
+        finalists=3,
+        folds=0,
+        pruner="none",
+        num_stops=0,
+        more=None,
+        trials=None,
+    )
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_slow_epochs_and_a_short_budget_end_in_the_model_of_the_trial(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    """Epochs of 400 s in an hour: a trial of eight epochs, whose refit would take too long."""
+    situation = one(budget_s=3600.0, epoch_s=400.0, epochs=30)
+    with without_waiting(dataset, situation):
+        drawn, config = make(situation, dataset, tmp_path)
+        drawn.run(config)
+    assert [(r.state, len(r.history)) for r in drawn.records] == [(TrialState.COMPLETE, 8)]
+    assert [(f.number, f.has_own_model) for f in drawn.finalists] == [(0, True)]
+    assert drawn.executor.clock.now < 3600.0
+
+
+def test_a_trial_that_was_cut_goes_on_with_a_larger_budget(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    situation = one(budget_s=1000.0, epoch_s=10.0, epochs=20, workers=2, folds=2)
+    with without_waiting(dataset, situation):
+        for seed in range(20):  # one of them has a trial that was cut
+            drawn, config = make(replace(situation, seed=seed, noise=0.1), dataset, tmp_path)
+            drawn.run(config.model_copy(update={"name": f"drawn-{seed}"}))
+            cut = [record for record in drawn.records if record.state == TrialState.CUT]
+            if cut:
+                break
+        assert cut
+        drawn.go_on(3000.0)
+    after = {record.trial: record for record in drawn.records}
+    for record in cut:
+        ended = after[record.trial]
+        assert ended.state != TrialState.CUT
+        assert ended.history[: len(record.history)] == record.history
+        assert len(ended.history) > len(record.history)

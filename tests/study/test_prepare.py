@@ -1,0 +1,113 @@
+"""The folds of a study stand in its split.csv: a resumed one goes on with those."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autocnn.core.config import StudyConfig
+from autocnn.core.errors import StudyChangedError
+from autocnn.selection import plan
+from autocnn.selection.plan import Fold
+from autocnn.storage import StudyFolder
+from autocnn.study.run import resume, search
+from tests.samples import read_rows
+from tests.simulation import SimulatedExecutor
+
+SPACE = """
+description: "One param"
+epochs: 3
+parameters:
+  - {name: width, type: int, low: 8, high: 64, step: 8}
+start:
+  - {width: 8}
+"""
+
+
+class Finish:
+    """In the place of the last stage: keeps the folds, and ends."""
+
+    def __init__(self) -> None:
+        self.folds: list[tuple[Fold, ...]] = []
+
+    def __call__(self, context: Any, progress: Any, prepared: Any, searched: Any) -> None:
+        self.folds.append(prepared.folds)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> StudyConfig:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60, 16, 16), dtype=np.uint8)
+    np.savez(tmp_path / "data.npz", allow_pickle=False, x=images, y=np.arange(60) % 2)
+    (tmp_path / "space.yaml").write_text(SPACE)
+    return StudyConfig(
+        data=str(tmp_path / "data.npz"),
+        space=str(tmp_path / "space.yaml"),
+        name="mine",
+        results=tmp_path / "results",
+        cache_dir=tmp_path / "cache",
+        trials=1,
+        folds=2,
+        fold_repeats=2,
+        workers=1,
+    )
+
+
+def start(config: StudyConfig, finish: Finish) -> StudyFolder:
+    return search(config, make_executor=lambda resources: SimulatedExecutor(), finish=finish)
+
+
+def go_on(folder: StudyFolder, finish: Finish) -> None:
+    trials = len(folder.read_trials()) + 1
+    resume(
+        folder,
+        changes={"trials": trials},
+        make_executor=lambda resources: SimulatedExecutor(),
+        finish=finish,
+    )
+
+
+def held_out(folds: tuple[Fold, ...]) -> list[list[int]]:
+    return [fold.held_out.tolist() for fold in folds]
+
+
+def test_the_folds_are_those_that_were_written_whatever_would_be_cut_now(
+    config: StudyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with a scikit-learn that shuffles otherwise."""
+    finish = Finish()
+    folder = start(config, finish)
+    rows = read_rows(folder.path / "split.csv")
+    assert list(rows[0]) == ["path", "label", "group", "split", "fold", "sha256", "fold_2"]
+    assert {(row["fold"], row["fold_2"]) for row in rows if row["split"] == "test"} == {("", "")}
+
+    def cut(labels: Any, bundles: Any, *, num_folds: int, seed: int) -> Any:
+        return np.arange(len(labels)) // 2 % num_folds
+
+    monkeypatch.setattr(plan, "make_folds", cut)
+    go_on(folder, finish)
+    before, after = map(held_out, finish.folds)
+    assert after == before
+
+
+def test_a_study_of_before_goes_on_with_the_folds_that_are_cut_now(config: StudyConfig) -> None:
+    finish = Finish()
+    folder = start(config, finish)
+    folder.write_split(folder.read_split())
+    assert folder.read_folds() == []
+    go_on(folder, finish)
+    before, after = map(held_out, finish.folds)
+    assert after == before
+
+
+def test_folds_that_were_changed_by_hand_stop_a_resume(config: StudyConfig) -> None:
+    finish = Finish()
+    folder = start(config, finish)
+    columns = folder.read_folds()
+    first = folder.read_split()[0][0]
+    del columns[1][first]
+    folder.write_split(folder.read_split(), columns)
+    with pytest.raises(StudyChangedError, match=r"split\.csv: must hold the folds .* got no fold"):
+        go_on(folder, finish)
+    assert len(finish.folds) == 1

@@ -1,0 +1,43 @@
+"""Rungs are shares of a trial's own schedule; the best third goes on."""
+
+import pytest
+
+from autocnn.tuning.engines.halving import LAST_SHARE, Halving, rung_epochs
+
+
+@pytest.mark.parametrize("epochs", range(1, 101))
+@pytest.mark.parametrize("warmup_epochs", [0, 1, 3, 10, 100])
+def test_no_rung_is_in_the_warm_up_or_in_the_last_third(epochs: int, warmup_epochs: int) -> None:
+    rungs = [epoch for epoch in rung_epochs(epochs, warmup_epochs=warmup_epochs) if epoch]
+    assert rungs == sorted(set(rungs))
+    for epoch in rungs:
+        assert min(warmup_epochs, epochs // 2) < epoch <= LAST_SHARE * epochs
+    if warmup_epochs <= 1 < epochs - 1:
+        assert rungs, "a trial of three epochs or more is looked at"
+
+
+def test_of_fewer_than_three_the_best_goes_on_then_the_best_third() -> None:
+    halving = Halving(maximize=True)
+    values = [0.5, 0.4, 0.6, 0.55, 0.5, 0.55]
+    behind = [halving.is_behind(3, value, epochs=18, warmup_epochs=1) for value in values]
+    assert behind == [False, True, False, True, True, False], "the sixth is second of six"
+
+
+def test_equals_go_on_together() -> None:
+    halving = Halving(maximize=False)
+    assert not any(halving.is_behind(3, 0.5, epochs=18, warmup_epochs=1) for _ in range(9))
+
+
+def test_a_lower_log_loss_goes_on() -> None:
+    halving = Halving(maximize=False)
+    behind = [halving.is_behind(3, loss, epochs=18, warmup_epochs=1) for loss in (0.5, 0.6, 0.4)]
+    assert behind == [False, True, False]
+
+
+def test_trials_of_other_schedules_meet_at_the_same_share_of_them() -> None:
+    halving = Halving(maximize=True)
+    assert not halving.is_behind(3, 0.9, epochs=18, warmup_epochs=1)
+    # A sixth of six epochs is one, which is warm-up: its rung is after the second.
+    assert not halving.is_behind(1, 0.1, epochs=6, warmup_epochs=1)
+    assert halving.is_behind(2, 0.1, epochs=6, warmup_epochs=1)
+    assert not halving.is_behind(3, 0.2, epochs=6, warmup_epochs=1), "the first at the other rung"
