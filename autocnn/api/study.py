@@ -48,7 +48,7 @@ class Candidate:
 
     @property
     def kind(self) -> str:
-        """`refit`, `folds` or `ensemble`."""
+        """`refit`, `trial`, `folds` or `ensemble`."""
         return self.record.kind
 
     @property

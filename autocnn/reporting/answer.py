@@ -213,7 +213,7 @@ def _model(facts: StudyFacts, record: CandidateRecord) -> str:
     height, width, channels = input_shape(facts, record)
     colours = "grey" if channels == 1 else "RGB"
     family = names.family(record.params, record.builder)
-    in_all = "" if record.kind == "refit" else " in all"
+    in_all = " in all" if record.members else ""
     is_anew = record.builder is None and record.params.get("family") != "pretrained"
     start = " trained from scratch," if is_anew else ""
     return (

@@ -12,6 +12,7 @@ import numpy as np
 from autocnn.core.arrays import FloatArray
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
+from autocnn.core.records import CandidateKind
 from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, weights
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.comparison import compare, standard_error
@@ -19,15 +20,13 @@ from autocnn.metrics.ensembles import choose_ensemble
 from autocnn.metrics.scores import guessing, is_at_chance, score, score_split
 from autocnn.selection.plan import Finalist, Held
 
-Kind = Literal["refit", "folds", "ensemble"]
-
 
 @dataclass(frozen=True, eq=False)
 class Contender:
     """A candidate before it is made.
 
     Attributes:
-        kind: `refit`, `folds` or `ensemble`.
+        kind: `refit`, `trial`, `folds` or `ensemble`.
         finalists: Whose models it is made of; several only for an ensemble.
         shares: Of each finalist; they add up to 1.
         temperatures: Of each finalist's models.
@@ -38,7 +37,7 @@ class Contender:
             before its own, with shares that were chosen on the other folds.
     """
 
-    kind: Kind
+    kind: CandidateKind
     finalists: tuple[Finalist, ...]
     shares: tuple[float, ...]
     temperatures: tuple[float, ...]
@@ -124,7 +123,7 @@ def rank_contenders(
     contenders = []
     for finalist in finalists:
         contenders += _of_one(finalist, held, goal)
-    singles = [c for c in contenders if c.kind == "refit"]
+    singles = [c for c in contenders if c.kind != "folds"]
     ensemble = _ensemble(singles, held, goal)
     if ensemble is not None:
         contenders.append(ensemble)
@@ -163,7 +162,7 @@ def _refit(finalist: Finalist, held: Held) -> Contender:
     """Without folds: the temperature is that of the trial's model on val."""
     temperature = fit_temperature(held.val_labels, finalist.predictions["val"])
     return Contender(
-        "refit",
+        _single(finalist),
         (finalist,),
         (1.0,),
         (temperature,),
@@ -174,12 +173,19 @@ def _refit(finalist: Finalist, held: Held) -> Contender:
     )
 
 
+def _single(finalist: Finalist) -> CandidateKind:
+    return "trial" if finalist.has_own_model else "refit"
+
+
 def _of_one(finalist: Finalist, held: Held, goal: Goal) -> list[Contender]:
     """The refit of a finalist, and the mean of its fold models."""
     out_of_fold = finalist.predictions["folds"]
     temperature = fit_temperature(held.labels, out_of_fold)
     scores = _fold_scores(held, apply_temperature(out_of_fold, temperature), goal)
-    sizes: tuple[tuple[Kind, int], ...] = ("refit", 1), ("folds", len(held.fold_sizes))
+    sizes: tuple[tuple[CandidateKind, int], ...] = (
+        (_single(finalist), 1),
+        ("folds", len(held.fold_sizes)),
+    )
     return [
         Contender(
             kind,
@@ -247,6 +253,8 @@ def describe(contender: Contender) -> str:
     trial = contender.leader.number
     if contender.kind == "refit":
         return f"the refit of trial {trial}"
+    if contender.kind == "trial":
+        return f"the model of trial {trial} itself"
     if contender.kind == "folds":
         return f"the mean of the fold models of trial {trial}"
     trials = [str(finalist.number) for finalist in contender.finalists]

@@ -226,7 +226,7 @@ def _record(
         epochs=max(len(record.history) for record in records),
         train_seconds=sum(record.seconds for record in records),
         seed=plan.seed,
-        history=leader.refit.history if contender.kind == "refit" else (),
+        history=leader.refit.history if contender.kind in ("refit", "trial") else (),
     )
 
 
@@ -250,7 +250,7 @@ def _way(scores: Mapping[ScoredSet, SplitScores]) -> list[ScoredSet]:
 
 
 def _members(contender: Contender) -> tuple[Member, ...]:
-    if contender.kind == "refit":
+    if contender.kind in ("refit", "trial"):
         return ()
     return tuple(
         Member(trial=finalist.number, fold=fold, weight=share)

@@ -255,3 +255,12 @@ def test_labels_that_cannot_be_learned_are_said_to_be() -> None:
     _, sentences = rank(finalist(4, wrong=wrong))
     assert sentences[0].startswith("Nothing was learned that holds for new images")
     assert "where guessing gives 0.5000" in sentences[0]
+
+
+def test_a_trial_that_could_not_be_retrained_stands_for_itself() -> None:
+    own = replace(finalist(4, wrong=spread(20)), has_own_model=True)
+    held = replace(HELD, labels=HELD.labels[:0], groups=HELD.groups[:0], fold_sizes=())
+    contenders, sentences = rank(own, held=held)
+    assert [contender.kind for contender in contenders] == ["trial"]
+    assert contenders[0].models == [(own, None, 1.0, contenders[0].temperatures[0])]
+    assert "Candidate 1 (the model of trial 4 itself) is the best on val" in sentences[0]

@@ -22,10 +22,10 @@ def test_folds_come_back_as_they_were(small_dataset: Dataset, num_folds: int, re
         np.testing.assert_array_equal(one.held_out, other.held_out)
 
 
-def test_test_is_in_no_fold(small_dataset: Dataset) -> None:
+def test_val_and_test_are_in_no_fold(small_dataset: Dataset) -> None:
     (column,) = fold_columns(small_dataset, cut_folds(small_dataset, 3, repeats=1, seed=0))
     pairs = zip(small_dataset.table.paths, small_dataset.split_names, strict=True)
-    assert set(column) == {path for path, split in pairs if split != "test"}
+    assert set(column) == {path for path, split in pairs if split == "train"}
     assert set(column.values()) == {1, 2, 3}
 
 
@@ -37,7 +37,7 @@ def test_what_are_no_folds_is_told(small_dataset: Dataset) -> None:
         (dict.fromkeys(column, 1), "the folds 1"),
         ({path: 2 * fold for path, fold in column.items()}, "the folds 2, 4"),
         ({path: fold for path, fold in column.items() if path != first}, f"no fold for {first}"),
-        (column | {in_test: 1}, f"a fold for {in_test}, which is not in train or val"),
+        (column | {in_test: 1}, f"a fold for {in_test}, which is not in train"),
     ):
         with pytest.raises(ValueError) as caught:
             folds_of(small_dataset, [changed])

@@ -25,6 +25,7 @@ from autocnn.core.records.base import (
     SplitName,
 )
 from autocnn.core.records.candidates import (
+    CandidateKind,
     CandidateRecord,
     Comparison,
     Corruption,
@@ -68,6 +69,7 @@ __all__ = [
     "AuditReport",
     "Calibration",
     "CalibrationScores",
+    "CandidateKind",
     "CandidateRecord",
     "Channels",
     "ClassScores",

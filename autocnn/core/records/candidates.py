@@ -8,6 +8,10 @@ from autocnn.core.records.base import SCHEMA_VERSION, Fold, ParamValue, Record
 from autocnn.core.records.scores import Calibration, Interval, ScoredSet, SplitScores
 from autocnn.core.records.trials import EpochScore
 
+CandidateKind = Literal["refit", "trial", "folds", "ensemble"]
+"""The params of a trial trained on train + val; the trial's own model, where there was no time for
+that; the mean of its fold models; the weighted mean of several refits."""
+
 
 class Member(Record):
     """A model inside a candidate that averages several.
@@ -188,10 +192,9 @@ class CandidateRecord(Record):
     Attributes:
         candidate: Its number, 1 for the first; `candidates/01`.
         rank: Place on the leaderboard; by folds or val, never by test.
-        kind: `refit`: the params of a trial, trained on train + val; `folds`: the mean of its
-            fold models; `ensemble`: the weighted mean of several refits.
+        kind: `refit`, `trial`, `folds` or `ensemble`; see `CandidateKind`.
         trial: Number of the trial whose params it has; of the member that weighs most.
-        members: The models that it averages; empty for a refit.
+        members: The models that it averages; empty for a single one.
         params: Of that trial.
         builder: Short name of the user's own model; None: autocnn's networks.
         is_default: Whether that trial is the space's default configuration.
@@ -226,7 +229,7 @@ class CandidateRecord(Record):
     schema_version: int = SCHEMA_VERSION
     candidate: int = Field(ge=1)
     rank: int = Field(ge=1)
-    kind: Literal["refit", "folds", "ensemble"]
+    kind: CandidateKind
     trial: int
     members: tuple[Member, ...] = ()
     params: dict[str, ParamValue]

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from autocnn.core.records.base import SCHEMA_VERSION, Channels, Record
+from autocnn.core.records.candidates import CandidateKind
 from autocnn.core.records.scores import Interval
 
 ExportFormat = Literal["keras", "savedmodel", "onnx", "litert"]
@@ -126,7 +127,7 @@ class ExportMetadata(Record):
     model: str
     study: str
     candidate: int = Field(ge=1)
-    kind: Literal["refit", "folds", "ensemble"]
+    kind: CandidateKind
     class_names: tuple[str, ...]
     input: ModelInput
     outputs: tuple[str, ...] = ("probabilities",)

@@ -22,6 +22,7 @@ from autocnn.spaces.space import SearchSpace
 from autocnn.tuning.engines.base import NoProposal, Proposal, TriedPoints
 from autocnn.tuning.engines.halving import Halving
 from autocnn.tuning.engines.optuna_space import suggest_point
+from autocnn.tuning.engines.optuna_storage import BoundedStorage
 from autocnn.tuning.engines.optuna_view import OptunaView
 
 MEDIAN_AFTER_SHARE = 6
@@ -84,7 +85,9 @@ class OptunaEngine:
         self._reported: dict[int, int] = {}
         self._tried = TriedPoints(space)
         self._halving = Halving(maximize=goal.maximize) if pruner == "asha" else None
+        self._storage = BoundedStorage(maximize=goal.maximize)
         self._study = optuna.create_study(
+            storage=self._storage,
             direction="maximize" if goal.maximize else "minimize",
             pruner=_build_pruner(pruner, epochs),
         )
@@ -177,10 +180,11 @@ class OptunaEngine:
         if fixed is not None:
             self._study.enqueue_trial(fixed)
             self._study.sampler = self._build_sampler(trial, 0)
-        opened = self._study.ask()
-        if fixed is not None and self.sampler == "qmc" and not from_start:
-            _ = opened.relative_params  # takes its point off the sequence, as it first did
-        params = suggest_point(opened, self.space)
+        with self._storage.bounded():
+            opened = self._study.ask()
+            if fixed is not None and self.sampler == "qmc" and not from_start:
+                _ = opened.relative_params  # takes its point off the sequence, as it first did
+            params = suggest_point(opened, self.space)
         opened.set_user_attr("trial", trial)
         opened.set_user_attr("from_start", from_start)
         self._open[trial] = opened
