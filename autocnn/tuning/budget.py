@@ -6,7 +6,7 @@ docs/budget.md says the policy in words.
 import bisect
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autocnn.core.records import EpochScore, Params, TrialRecord
 
@@ -28,10 +28,6 @@ IDLE_SHARE = 0.05
 
 SLOWNESS_ALLOWED = 1.1
 """Epochs vary: a trial may seem to need a tenth more than the time left."""
-
-SECOND_EPOCH_SHARE = 4
-"""A trial's first epoch also compiles its network. If it took less than a quarter of the time
-left, the second one says how long an epoch is."""
 
 
 class Pace:
@@ -101,6 +97,8 @@ class Budget:
         num_judged: Images that a finalist's models predict at the end, each.
         clock: Seconds now; from the start of the study on.
         started: The clock at the start.
+        most_for_finalists_s: Seconds that the search leaves to the finalists at most; None: their
+            share of the budget.
     """
 
     total_s: float | None
@@ -114,6 +112,7 @@ class Budget:
     num_judged: int = 0
     clock: Callable[[], float] = time.monotonic
     started: float = field(default=0.0)
+    most_for_finalists_s: float | None = None
 
     @property
     def elapsed_s(self) -> float:
@@ -150,8 +149,32 @@ class Budget:
         """
         if not ranked:
             return 0.0
-        share = float("inf") if self.total_s is None else FINALISTS_SHARE * self.total_s
-        return self.shortlist_s(self._affordable(ranked, share))
+        return self.shortlist_s(self._affordable(ranked, self._share_s))
+
+    def settled(self, ranked: Sequence[TrialRecord]) -> "Budget | None":
+        """The budget after a search that has ended, if that may go on.
+
+        The last epochs may have taken so long that the finalists can no longer be what they were
+        to be. What they will not need then is the search's again.
+
+        Args:
+            ranked: As of `shortlist_now`; at least one.
+
+        Returns:
+            None where no more than a twentieth of the budget would be idle.
+        """
+        if self.total_s is None:
+            return None
+        needed_s = self.shortlist_s(self.shortlist_now(ranked))
+        is_idle = self.left_s - needed_s > IDLE_SHARE * self.total_s
+        return replace(self, most_for_finalists_s=needed_s) if is_idle else None
+
+    @property
+    def _share_s(self) -> float:
+        """Seconds that the search leaves to the finalists at most."""
+        if self.most_for_finalists_s is not None:
+            return self.most_for_finalists_s
+        return float("inf") if self.total_s is None else FINALISTS_SHARE * self.total_s
 
     def shortlist_s(self, shortlist: Shortlist) -> float:
         """Seconds that retraining these trials, also on folds, and judging them will take.
@@ -243,22 +266,29 @@ class Budget:
             ranked: As of `shortlist_now`; when there is none, the trial itself is the finalist.
 
         Returns:
-            At most what its schedule spans; its epochs so far where not one more fits; None
-            where the second epoch has to tell.
+            Fewer than its schedule spans, which takes another process, where so many fit; else
+            what it spans, so that it goes on as it is until it is cut; its epochs so far where not
+            one more fits. None where the second epoch has to tell.
         """
         wanted, done = record.epochs or 1, record.history[-1].epoch
-        epoch_s = epoch_seconds(record.history)
-        for epochs in range(wanted, done, -1):
-            then = record.model_copy(update={"best_epoch": epochs})
-            left = self.search_left_s(ranked or [then])
-            if epoch_s * (epochs - done) <= left:
-                break
-        else:
-            epochs = done
-        is_first = len(record.history) == 1
-        if epochs < wanted and is_first and epoch_s * SECOND_EPOCH_SHARE <= self.left_s:
+        if self._fits(record, ranked, wanted, 0.0):
+            return wanted
+        if _second_tells(record.history, self.left_s - JUDGING_S):
             return None
-        return epochs
+        again_s = max(0.0, record.history[0].seconds - epoch_seconds(record.history))
+        fewer = range(wanted - 1, done, -1)
+        fitting = next((n for n in fewer if self._fits(record, ranked, n, again_s)), None)
+        if fitting is not None:
+            return fitting
+        return wanted if self._fits(record, ranked, done + 1, 0.0) else done
+
+    def _fits(
+        self, record: TrialRecord, ranked: Sequence[TrialRecord], epochs: int, again_s: float
+    ) -> bool:
+        """Whether a running trial can train so many epochs in all, `again_s` for compiling."""
+        then = record.model_copy(update={"best_epoch": epochs})
+        more_s = epoch_seconds(record.history) * (epochs - record.history[-1].epoch)
+        return more_s + again_s <= self.search_left_s(ranked or [then])
 
     def time_left_s(
         self, num_left: int | None, pace: Pace, ranked: Sequence[TrialRecord]
@@ -287,17 +317,31 @@ def is_too_slow(history: Sequence[EpochScore], epochs: int, left_s: float) -> bo
         left_s: Seconds until the finalists must begin.
     """
     epoch_s = epoch_seconds(history)
-    if len(history) == 1 and epoch_s * SECOND_EPOCH_SHARE <= left_s:
+    if _second_tells(history, left_s):
         return False
     return epoch_s * (epochs - history[-1].epoch) > SLOWNESS_ALLOWED * left_s
 
 
 def epoch_seconds(history: Sequence[EpochScore]) -> float:
-    """Mean seconds of an epoch; the first, which also compiles the network, counts only alone."""
-    counted = history[1:] or history
-    return sum(score.seconds for score in counted) / len(counted)
+    """Typical seconds of an epoch: the median, the lower one of two.
+
+    The first epoch of each process also compiles the network: that of the trial's first process
+    counts only where it is alone, and that of a later one is no median.
+    """
+    counted = sorted(score.seconds for score in history[1:] or history)
+    return counted[(len(counted) - 1) // 2]
+
+
+def _second_tells(history: Sequence[EpochScore], left_s: float) -> bool:
+    """Whether the second epoch says how long an epoch is: one like the first would still fit.
+
+    The first also compiles the network, which may take far longer than to train on small images.
+    """
+    return len(history) == 1 and history[0].seconds <= left_s
 
 
 def _start_seconds(record: TrialRecord) -> float:
-    """Seconds of a trial beside its epochs: its process, its data, its compiling."""
-    return max(0.0, record.seconds - epoch_seconds(record.history) * len(record.history))
+    """Seconds of a trial beside its epochs: its process, its data, its compiling, once."""
+    history = record.history
+    outside_s = max(0.0, record.seconds - sum(score.seconds for score in history))
+    return outside_s + max(0.0, history[0].seconds - epoch_seconds(history))

@@ -181,6 +181,7 @@ class _Search:
         self.number = next(self._numbers, None)
         self.unfitted: set[int] = set()
         self.fitted: set[int] = set()
+        self.exempt: set[int] = set()
         self.is_exhausted = False
         observer.stage("search", total=plan.trials, unit="trials")
         observer.advance(len(self.records))
@@ -204,7 +205,13 @@ class _Search:
         """The next trial: an open one first, then what the engine proposes."""
         if not self.opened and self.number is None:
             return None
-        epochs = self.budget.epochs_for_next(self.plan.epochs, self.pace, self._shortlist())
+        epochs = self._epochs_for_next()
+        settled = None
+        if epochs == 0 and self.ranking.best and not num_running:
+            settled = self.budget.settled(self._shortlist())
+        if settled is not None:
+            self.budget = settled
+            epochs = self._epochs_for_next()
         is_time = epochs > 0 or not (self.records or num_running)
         if self.opened:
             if not is_time and not self.opened[0].history:
@@ -258,29 +265,29 @@ class _Search:
             self.observer.trial_epoch(trial, running.history[-1])
         left_s = float("inf")
         if not running.is_restoring:
-            fitted = None if is_behind else self._fit(running)
-            if fitted is not None:
-                return fitted
+            if trial in self.unfitted and not is_behind:
+                epochs = self.budget.epochs_that_fit(self._so_far(running), self._shortlist())
+                if epochs is None:
+                    return None  # the next epoch tells
+                fitted = self._fit(running, epochs)
+                if fitted is not None:
+                    return fitted
             left_s = self.budget.search_left_s(self._shortlist() or [self._so_far(running)])
         return find_stop(
             running.history,
             epochs=record.epochs or 1,
             is_behind=is_behind,
-            is_exempt=record.from_start,
+            is_exempt=record.from_start or trial in self.exempt,
             left_s=left_s,
         )
 
-    def _fit(self, running: Running) -> Stop | Again | None:
+    def _fit(self, running: Running, epochs: int) -> Stop | Again | None:
         """Shorten the schedule of a trial that began before it was known how long an epoch is."""
         trial, record = running.job.key, self.started[running.job.key]
-        if trial not in self.unfitted:
-            return None
-        epochs = self.budget.epochs_that_fit(self._so_far(running), self._shortlist())
-        if epochs is None:
-            return None  # the next epoch tells
         self.unfitted.discard(trial)
         wanted, done = record.epochs or 1, running.history[-1].epoch
         if done >= wanted or epochs >= wanted:
+            self.exempt.add(trial)
             return None
         if epochs <= done:
             return Stop(TrialState.CUT, OUT_OF_TIME)
@@ -312,6 +319,7 @@ class _Search:
         self._add(record)
         del self.started[trial]
         self.unfitted.discard(trial)
+        self.exempt.discard(trial)
         if record.state != TrialState.CUT:
             self.folder.remove_checkpoint(trial)
         self.table.add(record)
@@ -345,6 +353,10 @@ class _Search:
         self.plan.save_progress()
 
     # -- what that needs --------------------------------------------------------------------
+
+    def _epochs_for_next(self) -> int:
+        """Epochs of a trial that would start now."""
+        return self.budget.epochs_for_next(self.plan.epochs, self.pace, self._shortlist())
 
     def _shortlist(self) -> list[TrialRecord]:
         """The trials that the budget keeps time for."""

@@ -66,7 +66,7 @@ def test_ranges_are_those_of_the_fields(field: str, given: Any) -> None:
 @pytest.mark.parametrize(
     ("field", "end"),
     [
-        ("trials", "  [50]"),
+        ("trials", "  [50; with a budget, as many as it has time for]"),
         ("val_fraction", "  [0.15]"),
         ("disk_limit_gb", "  [50GB]"),
         ("sampler", "  [tpe; bayesian]"),

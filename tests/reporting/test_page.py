@@ -309,6 +309,8 @@ def test_broken_and_wandering_pictures_are_left_out(tmp_path: Path) -> None:
     assert (1, "roc") not in read_facts(folder).pictures
     assert folder.read_candidate_picture(1, "../../study.json") is None
     assert folder.read_audit_picture("") is None
+    (folder.candidate_dir(1) / "link.png").symlink_to(folder.path / "study.json")
+    assert folder.read_candidate_picture(1, "link.png") is None
 
 
 def test_palettes_make_plots_smaller_and_keep_them() -> None:

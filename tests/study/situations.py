@@ -105,7 +105,7 @@ def draw(seed: int) -> Situation:
         budget_s=budget_s,
         epoch_s=epoch_s,
         start_s=start_s,
-        compile_s=rng.uniform(0.0, 5.0),
+        compile_s=rng.choice([0.0, 5.0, 30.0]) * rng.random(),
         noise=rng.choice([0.0, 0.1]),
         judged=rng.uniform(0.05, 1.0),
         judging_error=rng.uniform(0.8, 1.2),

@@ -304,8 +304,8 @@ def test_the_first_epoch_which_also_compiles_tells_only_when_it_is_alone() -> No
     assert epoch_seconds(compiling) == 2.0
     record = trial(epochs=3, start_s=5.0).model_copy(update={"history": compiling, "seconds": 69.0})
     assert pace(record).start_s == pytest.approx(69.0 - 6.0)
-    assert not is_too_slow(compiling[:1], 30, left_s=240.0), "the second epoch tells"
-    assert is_too_slow(compiling[:1], 30, left_s=239.0)
+    assert not is_too_slow(compiling[:1], 30, left_s=60.0), "the second epoch tells"
+    assert is_too_slow(compiling[:1], 30, left_s=59.0)
     assert not is_too_slow(compiling[:2], 30, left_s=60.0)
 
 
@@ -315,7 +315,9 @@ def test_the_first_epoch_which_also_compiles_tells_only_when_it_is_alone() -> No
         (10.0, 1, 30),  # all of them
         (60.0, 1, None),  # the first also compiled: the second tells
         (60.0, 2, 16),  # its refit would take too long: its own model is judged
-        (300.0, 1, 3),
+        (300.0, 1, None),
+        (300.0, 2, 3),
+        (497.0, 1, 1),  # another one, and the judging, would not fit
         (900.0, 1, 1),  # not one more
     ],
 )
@@ -349,3 +351,43 @@ def test_a_slow_second_best_does_not_starve_the_search() -> None:
     assert plan.shortlist_now(best).trials == tuple(best)
     late = budget(1000.0, now=700.0, finalists=2)
     assert late.shortlist_now(best).trials == tuple(best[:1])
+
+
+def test_a_schedule_is_shortened_only_where_the_new_process_pays() -> None:
+    """It compiles again; without that time, the trial goes on as it is, and is cut."""
+    history = trial(epochs=2, epoch_s=10.0).history
+    compiling = (history[0].model_copy(update={"seconds": 110.0}), history[1])
+    record = trial().model_copy(
+        update={"history": compiling, "best_epoch": 2, "epochs": 90, "seconds": 0.0}
+    )
+    for left_s, expected in (
+        (990.0, 90),  # all of them
+        (300.0, 21),  # 100 s for the new process, 19 epochs, and its own model judged
+        (160.0, 90),  # no time to compile again
+        (15.0, 2),  # not one epoch more
+    ):
+        found = budget(1000.0, now=1000.0 - left_s).epochs_that_fit(record, [])
+        assert found == expected
+
+
+def test_the_search_has_again_what_the_finalists_can_no_longer_be() -> None:
+    dear = trial(epoch_s=30.0, best=9, start_s=0.0)  # to retrain it takes 324 s
+    plan = budget(1000.0, now=700.0)
+    assert plan.planned_s([dear]) == pytest.approx(324.0 + JUDGING_S)
+    assert plan.search_left_s([dear]) < 0
+    settled = plan.settled([dear])
+    assert settled is not None
+    assert numbers(settled.shortlist_now([dear])) == ([0], 0, False)
+    assert settled.search_left_s([dear]) == pytest.approx(300.0 - JUDGING_S)
+    assert settled.settled([dear]) is not None, "with as much to spend again"
+    assert budget(1000.0, now=960.0).settled([dear]) is None, "a twentieth may be idle"
+    assert budget(None).settled([dear]) is None
+
+
+def test_the_processes_of_a_trial_that_was_resumed_are_not_those_of_its_refit() -> None:
+    history = trial(epochs=6, epoch_s=1.0).history
+    slow = {1: 20.0, 3: 20.0, 5: 20.0}  # the first epoch of each of three processes
+    resumed = tuple(s.model_copy(update={"seconds": slow.get(s.epoch, 1.0)}) for s in history)
+    record = trial().model_copy(update={"history": resumed, "seconds": 63.0 + 3 * 2.0})
+    assert epoch_seconds(resumed) == 1.0
+    assert pace(record).start_s == pytest.approx(19.0 + 3 * 2.0)
