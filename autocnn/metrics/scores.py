@@ -21,6 +21,7 @@ from autocnn.core.records import (
     Scores,
     SplitScores,
 )
+from autocnn.metrics.evidence import equally_informative
 from autocnn.metrics.intervals import (
     calibration_interval,
     effective_number,
@@ -45,12 +46,6 @@ METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedScores))
 
 CLASS_METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedClassScores))
 """Names of the scores of one class against the rest."""
-
-MIN_IMAGES = 30
-"""Images below which a set cannot carry a verdict (`equivalent_images`)."""
-
-MIN_CLASS_IMAGES = 10
-"""Images below which a class cannot be spoken of alone."""
 
 SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "macro_auc", *CLASS_METRICS})
 """Metrics from 0 to 1 that are 1 when every image is right."""
@@ -172,45 +167,6 @@ def score_split(
     )
 
 
-def equivalent_images(scored: SplitScores, metric: str) -> float:
-    """How many images a score of a set rests on: where classes count alike, the rarest decide.
-
-    k^2 / sum(1 / n_c) of k classes with n_c images for a mean over classes, which is 0 where a
-    class has none; all images for the others.
-
-    Args:
-        scored: The set.
-        metric: A field of `Scores`.
-    """
-    if metric not in ("balanced_accuracy", "macro_f1", "macro_auc"):
-        return scored.num_images
-    counts = np.array([one.num_images for one in scored.classes], np.float64)
-    return _equally_informative(counts) if counts.size and counts.all() else 0.0
-
-
-def guessing(scored: SplitScores) -> float:
-    """The balanced accuracy of guessing: 1 / the number of classes that have images.
-
-    Args:
-        scored: The set.
-    """
-    return 1 / max(1, sum(one.num_images > 0 for one in scored.classes))
-
-
-def is_at_chance(scored: SplitScores) -> bool:
-    """Whether a set does not show that anything was learned.
-
-    Neither the interval of the balanced accuracy nor that of the macro AUC is above guessing:
-    a model that always names the largest class may still rank the images.
-
-    Args:
-        scored: With intervals.
-    """
-    balanced, area = (scored.intervals.get(name) for name in ("balanced_accuracy", "macro_auc"))
-    is_low = balanced is not None and balanced.low <= guessing(scored)
-    return is_low and (area is None or area.low <= 0.5)
-
-
 def confusion_matrix(
     labels: IntArray, probabilities: FloatArray, class_names: Sequence[str]
 ) -> ConfusionMatrix:
@@ -268,7 +224,7 @@ class _Numbers:
     def of_all(self) -> dict[str, float]:
         """Metric -> number, for those over all images."""
         own = self.own[self.own > 0]
-        means = dict.fromkeys(METRICS, _equally_informative(own))
+        means = dict.fromkeys(METRICS, equally_informative(own))
         return means | {"accuracy": self.all}
 
     @property
@@ -285,13 +241,8 @@ class _Numbers:
             "recall": own,
             "specificity": others,
             "f1": (own + predicted) / 2,
-            "auc": _equally_informative(sides) if sides.all() else 0.0,
+            "auc": equally_informative(sides) if sides.all() else 0.0,
         }
-
-
-def _equally_informative(numbers: DoubleArray) -> float:
-    """Images that tell as much of a mean over classes as these numbers of each do."""
-    return float(len(numbers) ** 2 / (1 / numbers).sum())
 
 
 def _unweighted(metrics: WeightedMetrics) -> tuple[WeightedScores, WeightedClassScores]:

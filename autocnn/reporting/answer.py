@@ -8,7 +8,7 @@ from autocnn.core import wording
 from autocnn.core.config import StudyConfig
 from autocnn.core.own_model import kept_name, module_name
 from autocnn.core.records import CandidateRecord, ScoredSet, SplitScores, TrialState
-from autocnn.metrics.scores import (
+from autocnn.metrics.evidence import (
     MIN_CLASS_IMAGES,
     MIN_IMAGES,
     equivalent_images,

@@ -17,7 +17,8 @@ from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, 
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.comparison import compare, standard_error
 from autocnn.metrics.ensembles import choose_ensemble
-from autocnn.metrics.scores import guessing, is_at_chance, score, score_split
+from autocnn.metrics.evidence import guessing, is_at_chance
+from autocnn.metrics.scores import score, score_split
 from autocnn.selection.plan import Finalist, Held
 
 

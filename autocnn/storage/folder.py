@@ -196,6 +196,11 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
         """Where the process that gets pretrained weights writes what it prints."""
         return self.path / "weights.txt"
 
+    @property
+    def split_path(self) -> Path:
+        """Where split.csv stands."""
+        return self.path / "split.csv"
+
     def write_split(
         self, rows: Iterable[Sequence[str]], folds: Sequence[Mapping[str, int]] = ()
     ) -> None:
@@ -238,13 +243,13 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
         try:
             found = [{row[0]: int(row[place]) for row in rows if row[place]} for place in places]
         except ValueError as error:
-            where = self.path / "split.csv"
+            where = self.split_path
             raise StudyError(f"{where}: a fold must be a number, got: {error}.") from error
         return [column for column in found if column]
 
     def _split_table(self) -> tuple[list[str], list[list[str]]]:
         """Columns and rows of split.csv; nothing when there is none yet."""
-        path = self.path / "split.csv"
+        path = self.split_path
         if not path.exists():
             return [], []
         columns, *rows = list(read_csv(self._read("split.csv"))) or [[]]

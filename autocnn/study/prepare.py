@@ -133,8 +133,7 @@ def _folds(context: Context, status: StudyStatus, dataset: Dataset) -> tuple[Fol
         return folds_of(dataset, columns)
     except ValueError as error:
         raise StudyChangedError(
-            f"{folder.path / 'split.csv'}: must hold the folds of train as they were "
-            f"written, got {error}.",
+            f"{folder.split_path}: must hold the folds of train as they were written, got {error}.",
             remedy="Put the file back: the models of the folds were trained by it.",
         ) from error
 

@@ -305,7 +305,9 @@ def test_without_folds_or_copies_the_summary_shows_val_and_test() -> None:
 def test_the_wide_summary_has_the_rest() -> None:
     clean = make_split("test_clean", accuracy=0.92, macro_auc=0.91)
     drop = Robustness(num_images=9, accuracy=1.0, mean_drop=0.0125, corruptions=())
-    one = make_candidate(1, cv_mean=0.9, cv_sd=0.01, test_clean=clean, robustness=drop)
+    one = make_candidate(
+        1, cv_mean=0.9, cv_sd=0.01, test_clean=clean, num_test_clean=9, robustness=drop
+    )
     header, rows = summary_rows(build_leaderboard([one]), wide=True)
     assert dict(zip(header, rows[0], strict=True)) == {
         "rank": "1",

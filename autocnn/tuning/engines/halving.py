@@ -29,7 +29,7 @@ def rung_epochs(epochs: int, *, warmup_epochs: int) -> tuple[int | None, ...]:
     >>> rung_epochs(18, warmup_epochs=1), rung_epochs(10, warmup_epochs=1)
     ((3, 9), (2, 5))
     >>> rung_epochs(18, warmup_epochs=3), rung_epochs(9, warmup_epochs=100)
-    ((4, 9), (5, None))
+    ((4, 9), (5, 6))
     >>> rung_epochs(1, warmup_epochs=0)
     (None, None)
     """
