@@ -14,6 +14,7 @@ from autocnn.core.records import (
     EpochScore,
     Interval,
     Member,
+    ModelInput,
     Record,
     RetrainedRecord,
     Scores,
@@ -242,3 +243,14 @@ def test_epochs_and_candidates_count_from_1() -> None:
         EpochScore(epoch=0, train_loss=1.0, learning_rate=0.1, seconds=1.0)
     with pytest.raises(ValidationError, match="candidate"):
         CandidateRecord.model_validate(candidate().model_dump() | {"candidate": 0})
+
+
+def test_a_pickle_of_an_earlier_version_gets_the_defaults_of_newer_fields() -> None:
+    taken = ModelInput(shape=(None, 8, 8, 1), height=8, width=8, is_grey=True)
+    state = taken.__getstate__()
+    state = {**state, "__dict__": {**state["__dict__"]}}
+    del state["__dict__"]["levels"]
+    again = ModelInput.__new__(ModelInput)
+    again.__setstate__(state)
+    assert again.levels is None
+    assert again == taken

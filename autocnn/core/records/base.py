@@ -1,7 +1,7 @@
 """What all records have in common, and the words that they share."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
@@ -26,3 +26,10 @@ class Record(BaseModel):
     """Base of all records: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __setstate__(self, state: dict[Any, Any]) -> None:
+        """Take what was pickled; fields that are newer than the pickle have their defaults."""
+        super().__setstate__(state)
+        for name, info in type(self).model_fields.items():
+            if name not in self.__dict__ and not info.is_required():
+                self.__dict__[name] = info.get_default(call_default_factory=True)
