@@ -14,7 +14,7 @@ from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
 from autocnn.core.errors import StudyError, Text, UsageError
 from autocnn.core.records import CandidateRecord, ExportFormat, Params, Precision, SplitScores
-from autocnn.core.wording import METRICS, fraction
+from autocnn.core.wording import METRICS, SET_NAMES, fraction
 from autocnn.reporting import leaderboard as boards
 from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.status import StudyStatus
@@ -86,7 +86,10 @@ class Candidate:
 
     @property
     def predictions(self) -> "pd.DataFrame":
-        """path, label, split, predicted, and a column `p.<class>` per class.
+        """path, label, split, predicted, a column `p.<class>` per class, and is_clean.
+
+        `is_clean` says of test images whether they have no copy in train or val; it is None for
+        the others, and the column is missing in older studies.
 
         Raises:
             StudyError: When predictions.csv is gone or cannot be read.
@@ -95,11 +98,7 @@ class Candidate:
         if not rows:
             raise StudyError(f"{self.path}: candidate {self.number} has no predictions.csv.")
         columns = list(rows[0])
-        cells = [
-            [float(row[name]) if name.startswith("p.") else row[name] for name in columns]
-            for row in rows
-        ]
-        return to_frame(columns, cells)
+        return to_frame(columns, [[_value(name, row[name]) for name in columns] for row in rows])
 
     def load(self, *, trust_code: bool = False) -> "Model":
         """The model, which predicts files, arrays and PIL images.
@@ -127,9 +126,18 @@ class Candidate:
         return keras.models.load_model(self.model_path, compile=False)
 
     def __repr__(self) -> str:
-        scores = self.scores.scores
-        accuracy = "" if scores.accuracy is None else f", test accuracy {fraction(scores.accuracy)}"
+        judged, accuracy = self.scores, ""
+        if judged.scores.accuracy is not None:
+            where = SET_NAMES[judged.split]
+            accuracy = f", {where} accuracy {fraction(judged.scores.accuracy)}"
         return f"Candidate({self.number}: {self.kind} of trial {self.trial}{accuracy})"
+
+
+def _value(column: str, text: str) -> float | bool | str | None:
+    """A cell of predictions.csv."""
+    if column.startswith("p."):
+        return float(text)
+    return {"true": True, "false": False}.get(text) if column == "is_clean" else text
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def _tables(candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]) -> di
     scored = (record.train, record.val, record.folds, record.test, record.test_clean)
     tables: dict[str, Table] = {
         "predictions": (
-            ["path", "label", "split", "predicted", *shares],
+            ["path", "label", "split", "predicted", *shares, "is_clean"],
             _predictions(candidate, dataset),
         ),
         "confusion_matrix": confusion_table(matrix),
@@ -139,11 +139,16 @@ def _pictures(candidate: Candidate, dataset: Dataset) -> Iterator[tuple[str, Fig
 
 
 def _predictions(candidate: Candidate, dataset: Dataset) -> Iterator[list[Cell]]:
-    """One row per image: train and val by the model of the search, test by the candidate."""
+    """One row per image: train and val by the model of the search, test by the candidate.
+
+    The last cell says whether an image of test is clean; it is empty for the others.
+    """
+    is_clean = dataset.is_clean_test
     for split in SPLITS:
         found = candidate.predictions[split].probabilities
         for position, row in zip(dataset.positions(split), found, strict=True):
-            yield _prediction(dataset, int(position), split, row.tolist())
+            last = bool(is_clean[position]) if split == "test" else None
+            yield [*_prediction(dataset, int(position), split, row.tolist()), last]
 
 
 def _out_of_fold(

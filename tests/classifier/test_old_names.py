@@ -17,6 +17,7 @@ print(network.taken.shape, network.own_files.builder.function)
 """
 
 
+@pytest.mark.slow
 def test_a_pickle_with_the_old_names_loads_in_a_process_that_imported_nothing(
     tmp_path: Path,
 ) -> None:

@@ -173,6 +173,7 @@ def test_every_end_is_a_state(
     assert outcome.result is None
 
 
+@pytest.mark.slow
 def test_a_hung_task_times_out_and_its_process_is_gone(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_hung_task_times_out_and_its_process_is_gone(
     assert "3 s" in outcome.reason
 
 
+@pytest.mark.slow
 def test_a_task_over_its_memory_is_ended(executor: LocalExecutor, tmp_path: Path) -> None:
     base = run(executor, "count_to_three", tmp_path)[1].peak_memory_mb or 0.0
     executor.memory_limit_gb = base / 1e3 + 0.1
@@ -244,6 +246,7 @@ def test_tasks_run_side_by_side_and_close_stops_them(
     assert executor.poll(0.0) == []
 
 
+@pytest.mark.slow
 def test_the_callers_main_module_is_not_imported_again(tmp_path: Path) -> None:
     import subprocess
     import sys

@@ -59,6 +59,7 @@ def without_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("autocnn.selection.files._pictures", lambda candidate, dataset: iter(()))
 
 
+@pytest.mark.slow
 def test_every_table_has_its_picture(selection: Selection) -> None:
     plan = selection.plan(make_finalists(7), num_folds=2)
     candidate = judge_all(selection, plan)[0]

@@ -309,6 +309,7 @@ def test_bad_data_leaves_nothing_behind(
     assert not (tmp_path / "results" / "s").exists()
 
 
+@pytest.mark.slow
 def test_transfer_without_weights_fails_before_the_first_trial(
     tmp_path: Path, cache_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

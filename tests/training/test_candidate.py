@@ -106,6 +106,7 @@ def test_a_refit_is_its_model_at_its_temperature(
     assert min(found.num_weights, found.flops, found.latency_ms) > 0
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_one_model_with_a_temperature_of_its_own(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:

@@ -242,6 +242,7 @@ def test_early_stopping_waits_for_its_patience(images: Images, tmp_path: Path) -
     assert len(result.history) == result.best_epoch + 1 < 10
 
 
+@pytest.mark.slow
 def test_a_refit_has_no_val_and_keeps_its_last_epoch(images: Images, tmp_path: Path) -> None:
     task = make_task(images, tmp_path, val_rows=np.arange(0), train_rows=np.arange(320))
     result = train(task, keep_going)
