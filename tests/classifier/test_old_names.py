@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from autocnn.classifier.network import OwnFiles, WinningNetwork
 from autocnn.classifier.old_names import OLD_NAMES
 from autocnn.core.own_model import OwnModel
