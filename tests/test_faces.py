@@ -238,14 +238,14 @@ def test_the_terminal_says_what_the_leaderboard_says(
 ) -> None:
     for row in board_of(study):
         judged = scored_of(study, row)
+        assert row["judged_objective"] == row[f"{judged}_balanced_accuracy"]
         value, low, high = (
-            f"{float(row[f'{judged}_accuracy{end}']):.3f}" for end in ("", "_low", "_high")
+            f"{float(row[f'judged_objective{end}']):.3f}" for end in ("", "_low", "_high")
         )
         mean, spread = f"{float(row['cv_mean']):.3f}", f"{float(row['cv_sd']):.3f}"
         capsys.readouterr()
         assert run_command(["leaderboard", str(study.path)]) == 0
         lines = capsys.readouterr().out.splitlines()
-        print(lines)
         (line,) = [one for one in lines if re.match(rf"\W*{row['rank']}\b", one)]
         assert f"{value} [{low}, {high}]" in line
         assert f"{mean} ± {spread}" in line
@@ -260,9 +260,10 @@ def test_the_page_says_what_the_leaderboard_says(study: autocnn.Study) -> None:
         judged = scored_of(study, row)
         cells = re.findall(r'<t[hd][^>]*?(?:data-value="([^"]*)")?>', html)
         shown = dict(zip(titles, cells, strict=True))
-        clean = "clean test [95 %]" if judged == "test_clean" else "test [95 %]"
+        where = "clean test" if judged == "test_clean" else "test"
         for title, column in (
-            (clean, f"{judged}_accuracy"),
+            (f"balanced accuracy, {where} [95 %]", "judged_objective"),
+            (where, f"{judged}_accuracy"),
             ("macro AUC", f"{judged}_macro_auc"),
             ("log loss", f"{judged}_log_loss"),
             ("calibration error", f"{judged}_ece"),

@@ -255,7 +255,8 @@ got neither. Start one with `autocnn search`.
         with contextlib.suppress(StudyError):  # the leaderboard can be read without study.json
             objective = METRICS[self._status().config.objective]
         how = f"{objective}, mean ± sd over them" if ranked_on == "folds" else objective
-        meaning = f"{ranked_on}: {how}; test: accuracy; gap: accuracy on train less that on val."
+        judged = objective if boards.has_objective(leaderboard) else "accuracy"
+        meaning = f"{ranked_on}: {how}; test: {judged}; gap: accuracy on train less that on val."
         if any(" =" in row[0] for row in rows):
             meaning += " 2 =1: test cannot distinguish candidate 2 from candidate 1."
         return LeaderboardSummary(ranked_on, header, rows, meaning)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from autocnn.core import wording
 from autocnn.core.records import (
@@ -61,18 +62,19 @@ def leaderboard_table(
         chosen: Number of the best candidate, by whatever decided.
     """
     judged = [record.judged for record in candidates]
-    scale = Scale.over([scored.intervals.get("accuracy") for scored in judged])
+    scale = Scale.over([scored.intervals.get(objective) for scored in judged])
     has_clean = any(record.test_clean for record in candidates)
     has_folds = any(record.cv_mean is not None for record in candidates)
     has_robustness = any(record.robustness for record in candidates)
-    name = wording.METRICS[objective]
+    name, where = wording.METRICS[objective], "clean test" if has_clean else "test"
     columns = [
         Column("rank"),
         *text_columns("candidate"),
         *([Column(f"{name}, folds ± sd")] if has_folds else []),
         Column(f"{name}, val"),
         *number_columns("train", "val"),
-        Column("clean test [95 %]" if has_clean else "test [95 %]"),
+        Column(f"{name}, {where} [95 %]"),
+        *([Column(where)] if objective != "accuracy" else []),
         *(number_columns("all of test") if has_clean else []),
         *number_columns("macro AUC", "log loss", "calibration error"),
         *(number_columns("mean drop when disturbed") if has_robustness else []),
@@ -91,7 +93,8 @@ def leaderboard_table(
             _metric(objective, record.objective),
             _accuracy(record.train),
             _accuracy(record.val),
-            _with_bar(scored, scale),
+            _with_bar(scored, scale, objective),
+            *([_accuracy(scored)] if objective != "accuracy" else []),
             *([_accuracy(record.test)] if has_clean else []),
             _metric("macro_auc", scored.scores.macro_auc),
             _metric("log_loss", scored.scores.log_loss),
@@ -103,12 +106,13 @@ def leaderboard_table(
         ]
         for record, scored in zip(candidates, judged, strict=True)
     ]
+    reach = _reach(scale) if objective != "log_loss" else ""  # no bar of what has no end
     caption = (
         f"Ranked by {name} on {'folds' if has_folds else 'val'}, never by test. =1: not "
         "distinguished from candidate 1 on test. Scores without a name are accuracies."
     )
     return make_table(
-        "candidates", caption, columns=columns, rows=rows, is_sortable=True, scale=_reach(scale)
+        "candidates", caption, columns=columns, rows=rows, is_sortable=True, scale=reach
     )
 
 
@@ -314,10 +318,11 @@ def _accuracy(scored: SplitScores) -> Cell:
     return Cell(wording.percent(scored.scores.accuracy), scored.scores.accuracy)
 
 
-def _with_bar(scored: SplitScores, scale: Scale) -> Cell:
-    interval, value = scored.intervals.get("accuracy"), scored.scores.accuracy
-    below = _ends(interval, wording.percent)
-    return Cell(wording.percent(value), value, bar=scale.bar(interval), below=below)
+def _with_bar(scored: SplitScores, scale: Scale, objective: str) -> Cell:
+    interval, value = scored.intervals.get(objective), getattr(scored.scores, objective)
+    below = _ends(interval, partial(wording.metric, objective))
+    bar = scale.bar(interval) if objective != "log_loss" else None
+    return Cell(wording.metric(objective, value), value, bar=bar, below=below)
 
 
 def _folds(record: CandidateRecord, objective: str) -> Cell:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from autocnn.core.csv_tables import PARAM_PREFIX, Cell, measured, read_csv, to_csv
 from autocnn.core.errors import StudyError
-from autocnn.core.records import CandidateRecord, Scores, SplitScores
+from autocnn.core.records import CandidateRecord, Interval, Scores, SplitScores
 from autocnn.core.wording import TABLE_PLACES, fraction, weights
 from autocnn.spaces.knobs import KNOBS
 
@@ -64,6 +64,9 @@ MORE_COLUMNS: tuple[str, ...] = (
     "robustness_drop",
     "tied_with",
     "is_default",
+    "judged_objective",
+    "judged_objective_low",
+    "judged_objective_high",
 )
 """Columns after those of the params."""
 
@@ -103,7 +106,9 @@ class Leaderboard:
         return to_csv(self.columns, self.rows)
 
 
-def build_leaderboard(candidates: Sequence[CandidateRecord]) -> Leaderboard:
+def build_leaderboard(
+    candidates: Sequence[CandidateRecord], *, objective: str = "accuracy"
+) -> Leaderboard:
     """The leaderboard of some candidates, by rank.
 
     Measured numbers are rounded as in every table (`csv_tables.measured`), so that the CSV, the
@@ -113,13 +118,15 @@ def build_leaderboard(candidates: Sequence[CandidateRecord]) -> Leaderboard:
     Args:
         candidates: In any order. Their params, in order of first appearance, become
             the `param.<name>` columns; a param that a candidate lacks is empty.
+        objective: What the study improved: `judged_objective` is its value on the images that
+            speak for a candidate, clean test or test where that is the same.
     """
     ranked = sorted(candidates, key=lambda record: record.rank)
     names = list(dict.fromkeys(name for record in ranked for name in record.params))
     rows = []
     for record in ranked:
         params: list[Cell] = [record.params.get(name) for name in names]
-        rows.append((*_measured_cells(record), *params, *_more_cells(record)))
+        rows.append((*_measured_cells(record), *params, *_more_cells(record, objective)))
     columns = (*COLUMNS, *(f"{PARAM_PREFIX}{name}" for name in names), *MORE_COLUMNS)
     return Leaderboard(columns=columns, rows=tuple(rows))
 
@@ -176,27 +183,36 @@ def summary_rows(
         wide: Whether the rest is shown too: family, more scores, weights.
 
     Returns:
-        The header, and a row of texts per candidate: what it was ranked on, accuracy on test with
-        its 95 % interval (on the clean part where that was scored), the gap between train and
-        val. `-` where empty.
+        The header, and a row of texts per candidate: what it was ranked on, the objective on test
+        with its 95 % interval (on the clean part where that was scored; accuracy in older
+        studies), the gap between train and val. `-` where empty.
     """
     board = [dict(zip(leaderboard.columns, row, strict=True)) for row in leaderboard.rows]
     has_folds = any(cells.get("cv_mean") is not None for cells in board)
     has_clean = any(cells.get("test_clean_accuracy") is not None for cells in board)
+    accuracy = "test_clean_accuracy" if has_clean else "test_accuracy"
+    judged = "judged_objective" if has_objective(leaderboard) else accuracy
     columns: list[tuple[str, Callable[[dict[str, Cell]], str]]] = [
         ("rank", _show_rank),
         ("model", _show_kind),
         ("folds", _show_folds) if has_folds else ("val", _show_score("objective")),
-        ("clean test [95 %]", _show_interval("test_clean_accuracy"))
-        if has_clean
-        else ("test [95 %]", _show_interval("test_accuracy")),
+        ("clean test [95 %]" if has_clean else "test [95 %]", _show_interval(judged)),
         ("gap", _show_score("gap_train_val", sign=True)),
     ]
     if wide:
+        columns += [("accuracy [95 %]", _show_interval(accuracy))] if judged != accuracy else []
         columns += _MORE
         columns += [("all of test [95 %]", _show_interval("test_accuracy"))] if has_clean else []
     header = tuple(name for name, _ in columns)
     return header, tuple(tuple(show(cells) for _, show in columns) for cells in board)
+
+
+def has_objective(leaderboard: Leaderboard) -> bool:
+    """Whether it holds the objective on test; that of an older study has accuracy alone."""
+    if "judged_objective" not in leaderboard.columns:
+        return False
+    place = leaderboard.columns.index("judged_objective")
+    return any(row[place] is not None for row in leaderboard.rows)
 
 
 def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
@@ -228,7 +244,7 @@ def _measured_cells(record: CandidateRecord) -> tuple[Cell, ...]:
     return tuple(_round(cell) for cell in cells)
 
 
-def _more_cells(record: CandidateRecord) -> tuple[Cell, ...]:
+def _more_cells(record: CandidateRecord, objective: str) -> tuple[Cell, ...]:
     clean = record.test_clean
     folds = record.folds.scores.accuracy if record.folds else None
     cells: tuple[Cell, ...] = (
@@ -242,6 +258,8 @@ def _more_cells(record: CandidateRecord) -> tuple[Cell, ...]:
         record.robustness.mean_drop if record.robustness else None,
         record.tied_with,
         record.is_default,
+        getattr(record.judged.scores, objective),
+        *_ends(record.judged.intervals.get(objective)),
     )
     return tuple(_round(cell) for cell in cells)
 
@@ -252,14 +270,17 @@ def _scores(scored: SplitScores | None) -> tuple[Cell, ...]:
     interval = scored.intervals.get("accuracy") if scored else None
     return (
         scores.accuracy,
-        interval.low if interval else None,
-        interval.high if interval else None,
+        *_ends(interval),
         scores.balanced_accuracy,
         scores.macro_f1,
         scores.macro_auc,
         scores.log_loss,
         scores.ece,
     )
+
+
+def _ends(interval: Interval | None) -> tuple[Cell, Cell]:
+    return (interval.low, interval.high) if interval else (None, None)
 
 
 def _difference(first: float | None, second: float | None) -> float | None:

@@ -52,7 +52,9 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
     for candidate, pictures in explain_candidates(plan, candidates):
         write_candidate_files(candidate, pictures, prepared.dataset, plan.folds, folder)
         observer.advance()
-    leaderboard = build_leaderboard([candidate.record for candidate in candidates])
+    leaderboard = build_leaderboard(
+        [candidate.record for candidate in candidates], objective=context.goal.objective
+    )
     folder.write_leaderboard(leaderboard.to_csv())
     _close(progress)
     folder.remove_predictions()

@@ -126,6 +126,9 @@ def test_cells_come_from_the_record() -> None:
         "robustness_drop": 0.0125,
         "tied_with": None,
         "is_default": False,
+        "judged_objective": 0.92,
+        "judged_objective_low": 0.9,
+        "judged_objective_high": 1.0,
     }
 
 
