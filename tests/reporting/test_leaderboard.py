@@ -245,7 +245,7 @@ def test_empty_leaderboard() -> None:
     [
         (lambda _: "", "must have the column rank, got 0 columns"),
         (lambda text: text.replace("seed", "sead", 1), "must have the column seed"),
-        (lambda text: text + "1,2\n", "line 3 must have 47 cells, got 2"),
+        (lambda text: text + "1,2\n", "line 3 must have 50 cells, got 2"),
         (lambda text: text.replace("\n1,", "\none,"), "line 2: rank must be an integer, got 'one'"),
         (lambda text: text.replace("0.97", "high"), "train_accuracy must be a number, got 'high'"),
     ],
@@ -294,7 +294,7 @@ def test_summary_is_short_and_formatted() -> None:
     )
     header, rows = summary_rows(board)
     assert header == ("rank", "model", "folds", "clean test [95 %]", "gap")
-    assert rows[0] == ("1", "refit 7 (default)", "-", "-", "-0.010")
+    assert rows[0] == ("1", "refit 7 (default)", "-", "0.931 [0.911, 1.000]", "-0.010")
     assert rows[1] == ("2 =1", "folds 7", "0.951 ± 0.004", "0.920 [0.900, 1.000]", "+0.030")
     assert rows[2][1] == "ensemble"
 
@@ -324,5 +324,6 @@ def test_the_wide_summary_has_the_rest() -> None:
         "AUC": "0.910",
         "drop": "0.013",
         "weights": "0.31M",
+        "accuracy [95 %]": "0.920 [0.900, 1.000]",
         "all of test [95 %]": "0.931 [0.911, 1.000]",
     }
