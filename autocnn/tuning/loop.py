@@ -285,9 +285,9 @@ class _Search:
         """Shorten the schedule of a trial that began before it was known how long an epoch is."""
         trial, record = running.job.key, self.started[running.job.key]
         self.unfitted.discard(trial)
+        self.exempt.add(trial)  # what is a little too slow now is cut when time is up
         wanted, done = record.epochs or 1, running.history[-1].epoch
         if done >= wanted or epochs >= wanted:
-            self.exempt.add(trial)
             return None
         if epochs <= done:
             return Stop(TrialState.CUT, OUT_OF_TIME)
