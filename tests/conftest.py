@@ -13,7 +13,9 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--every-kill", action="store_true", help="kill studies in all stages, not in a sample"
+        "--every-kill",
+        action="store_true",
+        help="kill studies in all stages and draw all situations, not a sample",
     )
 
 

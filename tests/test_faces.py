@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,7 +68,7 @@ CASES = {
 
 def write_data(case: Case, path: Path) -> Path:
     rng = np.random.default_rng(1)
-    arrays = {}
+    arrays: dict[str, NDArray[Any]] = {}
     for split, share in (("train", 1.0), ("val", 0.5), ("test", 1.0)):
         number = int(case.classes * case.per_class * share)
         arrays[f"{split}_images"] = rng.integers(0, 256, (number, SIDE, SIDE), dtype=np.uint8)

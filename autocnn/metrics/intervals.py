@@ -4,6 +4,7 @@ import numpy as np
 
 from autocnn.core.arrays import DoubleArray, IntArray
 from autocnn.core.records import Interval
+from autocnn.metrics.weighted import divide, draw_weights
 
 Z_95 = 1.959963984540054
 """The normal distribution's 97.5 % point: 95 % lie within this many standard deviations."""
@@ -92,19 +93,19 @@ def loss_interval(
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 12.
     """
     mean = float(losses.mean())
-    _, members = np.unique(groups, return_inverse=True)
-    sizes, sums = np.bincount(members), np.bincount(members, weights=losses)
+    _, first, members = np.unique(groups, return_index=True, return_inverse=True)
+    sizes, sums = np.bincount(members)[:, np.newaxis], np.bincount(members, weights=losses)
+    sums = sums[:, np.newaxis]
     error = float(np.sqrt(((sums - mean * sizes) ** 2).sum()) / len(losses))
-    if len(sizes) < 2 or error == 0.0:
+    if len(first) < 2 or error == 0.0:
         return Interval(value=mean, low=mean, high=mean)
-    generator = np.random.default_rng(seed)
-    distances = np.empty(num_resamples)
-    for index in range(num_resamples):
-        counts = np.bincount(generator.integers(0, len(sizes), len(sizes)), minlength=len(sizes))
-        total = counts @ sizes
-        resampled = counts @ sums / total
-        spread = np.sqrt(counts @ (sums - resampled * sizes) ** 2) / total
-        distances[index] = (resampled - mean) / spread if spread > 0 else 0.0
+    found = []
+    for weights in draw_weights(groups, num_resamples, seed=seed):
+        counts, total = weights[first], weights.sum(axis=0)
+        resampled = losses @ weights / total
+        spread = np.sqrt((counts * (sums - resampled * sizes) ** 2).sum(axis=0)) / total
+        found.append(divide(resampled - mean, spread))
+    distances = np.nan_to_num(np.concatenate(found))
     low, high = mean - error * np.percentile(distances, [97.5, 2.5])
     return Interval(value=mean, low=max(0.0, min(float(low), mean)), high=max(float(high), mean))
 

@@ -103,6 +103,7 @@ def test_a_study_shows_itself(folder: StudyFolder) -> None:
     assert "0.931 [0.911, 1.000]" in html
 
 
+@pytest.mark.slow
 def test_reports_are_written_where_the_command_writes_them(folder: StudyFolder) -> None:
     study = autocnn.open_study("mine")
     assert study.report() == folder.report_path

@@ -14,6 +14,9 @@ from tests.cli.terminal import ROOT, command, in_terminal
 
 WIDTHS = (40, 80, 120, 200)
 
+PROGRAM_WIDTHS = [80, *(pytest.param(width, marks=pytest.mark.slow) for width in (40, 120, 200))]
+"""Of commands that take a second to start."""
+
 SHIPPED = ROOT / "results" / "brain-tumour"
 
 EVALUATE = """
@@ -73,7 +76,7 @@ def test_the_leaderboard_is_whole(width: int) -> None:
     assert (f"model{' ' * 14}ensemble" in out) == (width < 80)
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", PROGRAM_WIDTHS)
 def test_the_wide_leaderboard_is_whole(width: int) -> None:
     out = whole(in_terminal(command("leaderboard", str(SHIPPED), "--wide"), width=width), width)
     summary = autocnn.open_study(SHIPPED).summary(wide=True)
@@ -83,7 +86,7 @@ def test_the_wide_leaderboard_is_whole(width: int) -> None:
             assert unfolded(cell) in unfolded(out), cell
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", PROGRAM_WIDTHS)
 def test_the_table_that_ends_a_search_is_whole(width: int) -> None:
     make_study()
     out = whole(in_terminal(SEARCH, width=width), max(width, 80))
@@ -106,7 +109,7 @@ def hundred_classes() -> Path:
     return Path("many")
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", PROGRAM_WIDTHS)
 def test_the_audit_of_a_hundred_classes_has_a_row_each(width: int, hundred_classes: Path) -> None:
     out = in_terminal(command("audit", "many", "--cache-dir", "cache", "-q"), width=width)
     table, _, _ = whole(out, width).partition("Files")
@@ -121,7 +124,7 @@ def test_the_audit_of_a_hundred_classes_has_a_row_each(width: int, hundred_class
         assert all(f"class {number:03d}" in table for number in range(100))
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", PROGRAM_WIDTHS)
 def test_an_evaluation_is_whole(width: int) -> None:
     from tests.inference.evaluate.models import draw, know_classes
 
@@ -138,7 +141,7 @@ def test_an_evaluation_is_whole(width: int) -> None:
         assert name in out
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", PROGRAM_WIDTHS)
 def test_predictions_are_whole(width: int) -> None:
     out = whole(in_terminal(PREDICT, width=width), width)
     for word in ("predicted", "probability", "unlike", "error", "glioma", "0.9100"):
@@ -148,7 +151,7 @@ def test_predictions_are_whole(width: int) -> None:
     )
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("width", PROGRAM_WIDTHS)
 @pytest.mark.parametrize("name", [None, "default"])
 def test_spaces_are_whole(width: int, name: str | None) -> None:
     arguments = ["spaces"] if name is None else ["spaces", name]

@@ -111,6 +111,7 @@ def run(
                 return epochs, event.outcome
 
 
+@pytest.mark.slow
 def test_epochs_are_reported_and_the_result_returned(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:

@@ -86,6 +86,7 @@ def test_copies_are_no_evidence() -> None:
     assert record.difference.high > 0.08
 
 
+@pytest.mark.slow
 def test_equals_are_seldom_told_apart() -> None:
     generator = np.random.default_rng(2)
     told_apart = []

@@ -14,7 +14,7 @@ from tests.selection.studies import make_dataset
 from tests.study.situations import Drawn, Situation, draw, make, without_waiting
 
 NUM_SITUATIONS = 1000
-PART = 50
+PART = 40
 """Situations of one test."""
 
 GOAL = Goal("accuracy")
@@ -94,8 +94,14 @@ def problems(situation: Situation, found: Found) -> list[str]:
     return [f"{name}: {situation} {found}" for name, is_kept in kept.items() if not is_kept]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """All situations with `--every-kill`, else a part of them."""
+    if "first" in metafunc.fixturenames:
+        number = NUM_SITUATIONS if metafunc.config.getoption("--every-kill") else PART
+        metafunc.parametrize("first", range(0, number, PART))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("first", range(0, NUM_SITUATIONS, PART))
 def test_the_promises_of_a_budget_hold_in_drawn_situations(
     dataset: Dataset, tmp_path: Path, first: int
 ) -> None:

@@ -126,6 +126,7 @@ def test_an_ensemble_is_one_model_with_a_temperature_of_its_own(
     np.testing.assert_allclose(saved, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_every_disturbance_is_predicted_and_some_images_explained(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:

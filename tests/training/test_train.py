@@ -230,6 +230,7 @@ def test_a_full_disk_ends_the_training(
         train(make_task(images, tmp_path), keep_going)
 
 
+@pytest.mark.slow
 def test_it_stops_when_told(images: Images, tmp_path: Path) -> None:
     result = train(make_task(images, tmp_path), lambda score: score.epoch == 2)
     assert len(result.history) == 2

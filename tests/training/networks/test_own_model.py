@@ -84,6 +84,7 @@ def test_its_output_is_float32_in_mixed_precision(mixed_precision: None) -> None
     assert [layer.compute_dtype for layer in convolutions] == ["bfloat16"]
 
 
+@pytest.mark.slow
 def test_a_good_own_model_is_tried_and_what_it_read_is_told() -> None:
     params = {"depth": 2, "filters": 4, "unread": 3, "learning_rate": 1e-3}
     assert check_own_model(own("cnn"), params, SHAPE, 3) == ({"depth", "filters"}, "")
