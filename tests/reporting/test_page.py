@@ -5,6 +5,7 @@ import io
 import itertools
 import re
 from collections import Counter
+from collections.abc import Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -104,6 +105,44 @@ def test_the_first_section_is_the_answer(page: Reader) -> None:
         "glioma, meningioma, notumor, pituitary",
     ):
         assert words in answer, words
+
+
+def with_clean_test(folder: StudyFolder, counts: Sequence[int], **changes: object) -> Reader:
+    """The page of a study whose clean test holds so many images of each class."""
+    record = make_candidate(1)
+    clean = record.test_clean
+    assert clean is not None
+    classes = tuple(
+        one.model_copy(update={"num_images": number})
+        for one, number in zip(clean.classes, counts, strict=True)
+    )
+    clean = clean.model_copy(update={"num_images": sum(counts), "classes": classes})
+    facts = {"test_clean": clean, "num_test_clean": sum(counts), **changes}
+    folder.write_candidate(record.model_copy(update=facts))
+    return render(folder)
+
+
+def test_a_clean_part_that_is_too_small_leaves_the_lead_to_the_folds(tmp_path: Path) -> None:
+    """As 2 of 319 images of a class, whose recall is a quarter of a balanced accuracy."""
+    folder = make_study(tmp_path, num_candidates=1)
+    page = with_clean_test(folder, (219, 17, 2, 81))
+    assert "96.5 % balanced accuracy on the folds" in page.text
+    assert "Only 319 test images have no copy in train or val, too few for a verdict" in page.text
+    assert "On all 1,311 test images: balanced accuracy 98.0 %" in page.text
+    page = with_clean_test(folder, (219, 17, 9, 81))
+    assert "97.6 % balanced accuracy on clean test images" in page.text
+    assert "Clean test has fewer than 10 images of notumor (9)." in page.text
+    page = with_clean_test(folder, (219, 17, 2, 81), folds=None)
+    assert "97.6 % balanced accuracy on clean test images" in page.text
+
+
+def test_a_test_split_of_copies_leaves_the_lead_to_the_folds(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    facts = {"test_clean": None, "num_test_clean": 0, "checked_on": "test"}
+    folder.write_candidate(make_candidate(1).model_copy(update=facts))
+    text = render(folder).text
+    assert "96.5 % balanced accuracy on the folds" in text
+    assert "Every test image has a copy in train or val, so test cannot carry a verdict." in text
 
 
 def test_tags_are_balanced_and_ids_unique(page: Reader) -> None:

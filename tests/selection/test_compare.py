@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
+from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.comparison import standard_error
+from autocnn.metrics.ensembles import choose_ensemble
+from autocnn.metrics.scores import score
 from autocnn.selection.compare import Contender, describe, rank_contenders
 from autocnn.selection.plan import Finalist, Held
 from tests.samples import retrained, trial
@@ -264,3 +267,30 @@ def test_a_trial_that_could_not_be_retrained_stands_for_itself() -> None:
     assert [contender.kind for contender in contenders] == ["trial"]
     assert contenders[0].models == [(own, None, 1.0, contenders[0].temperatures[0])]
     assert "Candidate 1 (the model of trial 4 itself) is the best on val" in sentences[0]
+
+
+def test_singles_are_scored_as_they_are_shipped() -> None:
+    """At their temperature, as ensembles are: log loss would favour those for that alone."""
+    (refit, *_), _ = rank(finalist(4, wrong=spread(60), sure=0.99), goal=Goal("log_loss"))
+    temperature = refit.temperatures[0]
+    expected = [
+        score(HELD.labels[part], apply_temperature(refit.out_of_fold[part], temperature)).log_loss
+        for part in HELD.parts()
+    ]
+    assert refit.fold_scores == pytest.approx(expected)
+    raw = score(HELD.labels, refit.out_of_fold).log_loss
+    assert raw is not None and refit.cv_mean is not None
+    assert refit.cv_mean < raw - 0.5
+
+
+def test_an_ensemble_is_scored_with_shares_of_the_other_folds() -> None:
+    one, two = finalist(4, wrong=spread(30)), finalist(5, wrong=spread(30, start=40), sure=0.85)
+    contenders, _ = rank(one, two)
+    ensemble = next(contender for contender in contenders if contender.kind == "ensemble")
+    part = HELD.parts()[0]
+    rest = ~np.isin(np.arange(NUM_IMAGES), np.arange(NUM_IMAGES)[part])
+    singles = [next(c for c in contenders if c.finalists == (f,)) for f in (one, two)]
+    calibrated = np.stack([single.calibrated for single in singles])
+    shares = choose_ensemble(HELD.labels[rest], calibrated[:, rest])
+    expected = np.tensordot(shares, calibrated[:, part], axes=1)
+    np.testing.assert_allclose(ensemble.out_of_fold[part], expected)
