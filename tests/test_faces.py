@@ -137,7 +137,7 @@ def study_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], autocn
             cache_dir=path / "cache",
             space="quick",
             trials=3,
-            finalists=2,
+            finalists=1,
             folds=2,
             workers=1,
         )

@@ -147,21 +147,23 @@ def score_split(
     recalls = [one.intervals["recall"] for one in by_class if "recall" in one.intervals]
     if 0 < scores.balanced_accuracy[0] < 1:
         intervals["balanced_accuracy"] = mean_interval(recalls)
+    intervals["log_loss"] = loss_interval(
+        metrics.cross_entropy, groups, num_resamples=num_resamples, seed=seed
+    )
+    intervals["ece"] = calibration_interval(
+        metrics.calibration @ np.ones(len(labels)) / len(labels),
+        _bin_errors(metrics, probabilities, groups, num_resamples, seed=seed),
+        resampled.ece,
+        seed=seed,
+    )
     return SplitScores(
         split=scored,
         num_images=len(labels),
         scores=points,
-        intervals=intervals
-        | {
-            "log_loss": loss_interval(
-                metrics.cross_entropy, groups, num_resamples=num_resamples, seed=seed
-            ),
-            "ece": calibration_interval(
-                metrics.calibration @ np.ones(len(labels)) / len(labels),
-                _bin_errors(metrics, probabilities, groups, num_resamples, seed=seed),
-                resampled.ece,
-                seed=seed,
-            ),
+        # Summed in another order, a mean differs in its last digit: the point's value stands.
+        intervals={
+            name: interval.model_copy(update={"value": getattr(points, name)})
+            for name, interval in intervals.items()
         },
         classes=by_class,
     )

@@ -256,6 +256,11 @@ def _measured_on(record: CandidateRecord, headline: SplitScores, objective: str)
             f"Measured on the {wording.count(clean.num_images, 'test image')} that have no copy "
             "in train or val."
         )
+        if not _carries(record, objective):
+            yield (
+                "That is too few for a verdict, as the rarest class decides, and there are no "
+                "folds to lead with."
+            )
     else:
         yield f"Measured on {wording.count(test.num_images, 'test image')}."
         if record.num_test_clean == 0:

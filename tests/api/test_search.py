@@ -58,7 +58,8 @@ def test_a_script_without_a_guard_searches_and_evaluates_as_the_leaderboard_did(
     assert found["num"] == found["own"] == 270
     assert found["seen"] == 0
     for name, (board, here) in found["pairs"].items():
-        assert here == board, name
+        # In batches of another size the last digits of a probability are others.
+        assert here == pytest.approx(board, rel=1e-6), name
     assert found["apart"] < 2e-6
     assert found["resumed"]
     assert found["layers"] > 3

@@ -134,6 +134,7 @@ def test_a_clean_part_that_is_too_small_leaves_the_lead_to_the_folds(tmp_path: P
     assert "Clean test has fewer than 10 images of notumor (9)." in page.text
     page = with_clean_test(folder, (219, 17, 2, 81), folds=None)
     assert "97.6 % balanced accuracy on clean test images" in page.text
+    assert "That is too few for a verdict, as the rarest class decides" in page.text
 
 
 def test_a_test_split_of_copies_leaves_the_lead_to_the_folds(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import autocnn
 
 pytestmark = pytest.mark.slow
 
-NUM_IMAGES, SIDE = 400, 16
+NUM_IMAGES, SIDE = 300, 16
 
 
 def write_images(path: Path, images: NDArray[np.uint8], labels: NDArray[np.integer]) -> Path:
@@ -28,8 +28,8 @@ def run(path: Path, data: Path, **options: object) -> autocnn.Study:
     return autocnn.search(
         data,
         space="quick",
-        trials=3,
-        epochs=4,
+        trials=2,
+        epochs=3,
         finalists=1,
         folds=2,
         workers=2,
