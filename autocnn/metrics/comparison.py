@@ -20,7 +20,10 @@ SIGNIFICANCE = 0.05
 """Level that goes with 95 % intervals."""
 
 NUM_SWAPS = 1000
-"""Draws of the permutation test: p-values are no finer than 1 / 1001."""
+"""Fewest draws of the permutation test, whose p-values are no finer than 1 / (draws + 1)."""
+
+SWAPS_PER_COMPARISON = 40
+"""With so many for each, a p-value can be half the corrected level."""
 
 
 def compare(
@@ -67,12 +70,10 @@ def compare(
         check_predictions(labels, probabilities)
     groups = check_groups(groups, len(labels))
     level = SIGNIFICANCE / num_comparisons
-    both = np.concatenate([first_probabilities, second_probabilities])
-    pair = _Pair(np.concatenate([labels, labels]), both, metric)
-    value = float(pair.difference(np.ones((len(labels), 1)))[0])
-    resampled = pair.resample(groups, num_resamples, seed=seed)
-    spread = float(np.nanstd(resampled, ddof=1))
-    p_value = pair.swap(groups, value, seed=seed)
+    pair = _Pair(labels, first_probabilities, second_probabilities, metric)
+    value, spread = pair.value, pair.spread(groups, num_resamples, seed=seed)
+    num_swaps = max(NUM_SWAPS, SWAPS_PER_COMPARISON * num_comparisons)
+    p_value = pair.swap(groups, num_swaps, seed=seed)
     if spread == 0.0:
         reach = wilson_interval(0.0, effective_number(groups)).high
         low, high = value - reach, value + reach
@@ -111,25 +112,33 @@ def standard_error(
         seed: Of the resamples.
         num_resamples: At least 2.
     """
-    both = np.concatenate([first_probabilities, second_probabilities])
-    pair = _Pair(np.concatenate([labels, labels]), both, metric)
-    value = float(pair.difference(np.ones((len(labels), 1)))[0])
-    return value, float(np.nanstd(pair.resample(groups, num_resamples, seed=seed), ddof=1))
+    pair = _Pair(labels, first_probabilities, second_probabilities, metric)
+    return pair.value, pair.spread(groups, num_resamples, seed=seed)
 
 
 class _Pair:
     """The predictions of two candidates on n images, one below the other.
 
     Args:
-        labels: (2n,) The true classes, twice.
-        probabilities: (2n, k).
+        labels: (n,) The true classes.
+        first: (n, k) Probabilities of the first.
+        second: (n, k) Of the second.
         metric: A field of `Scores`.
+
+    Attributes:
+        value: First minus second.
     """
 
-    def __init__(self, labels: IntArray, probabilities: FloatArray, metric: str) -> None:
+    def __init__(
+        self, labels: IntArray, first: FloatArray, second: FloatArray, metric: str
+    ) -> None:
         self.metric = metric
-        has_auc = metric == "macro_auc"
-        self.metrics = WeightedMetrics.prepare(labels, probabilities, has_auc=has_auc)
+        self.metrics = WeightedMetrics.prepare(
+            np.concatenate([labels, labels]),
+            np.concatenate([first, second]),
+            has_auc=metric == "macro_auc",
+        )
+        self.value = float(self.difference(np.ones((len(labels), 1)))[0])
 
     def difference(
         self, weights: DoubleArray, is_swapped: NDArray[np.bool_] | None = None
@@ -139,18 +148,19 @@ class _Pair:
         kept, given = np.where(swapped, 0.0, weights), np.where(swapped, weights, 0.0)
         return self._value(kept, given) - self._value(given, kept)
 
-    def resample(self, groups: IntArray, num_resamples: int, *, seed: int) -> DoubleArray:
-        """(num_resamples,) Differences of bootstrap resamples by group."""
+    def spread(self, groups: IntArray, num_resamples: int, *, seed: int) -> float:
+        """Standard deviation of the differences of bootstrap resamples by group."""
         drawn = draw_weights(groups, num_resamples, seed=seed)
-        return np.concatenate([self.difference(weights) for weights in drawn])
+        differences = np.concatenate([self.difference(weights) for weights in drawn])
+        return float(np.nanstd(differences, ddof=1))
 
-    def swap(self, groups: IntArray, value: float, *, seed: int) -> float:
-        """How often random roles make a difference as large as `value`."""
+    def swap(self, groups: IntArray, num_swaps: int, *, seed: int) -> float:
+        """How often random roles make a difference as large as it is."""
         larger = 0
-        for is_swapped in _draw_swaps(groups, seed):
+        for is_swapped in _draw_swaps(groups, num_swaps, seed=seed):
             found = self.difference(np.ones(is_swapped.shape), is_swapped)
-            larger += int((np.abs(found) >= abs(value) - 1e-12).sum())
-        return (1 + larger) / (1 + NUM_SWAPS)
+            larger += int((np.abs(found) >= abs(self.value) - 1e-12).sum())
+        return (1 + larger) / (1 + num_swaps)
 
     def _value(self, first: DoubleArray, second: DoubleArray) -> DoubleArray:
         scores, _ = self.metrics.reduce(np.concatenate([first, second]))
@@ -158,13 +168,13 @@ class _Pair:
         return found
 
 
-def _draw_swaps(groups: IntArray, seed: int) -> Iterator[NDArray[np.bool_]]:
+def _draw_swaps(groups: IntArray, number: int, *, seed: int) -> Iterator[NDArray[np.bool_]]:
     """Chunks (n, b) of coins, one per group and draw."""
     _, members = np.unique(groups, return_inverse=True)
     generator = np.random.default_rng((seed, 1))
     step = max(1, CHUNK_ELEMENTS // len(groups))
-    for start in range(0, NUM_SWAPS, step):
-        size = min(step, NUM_SWAPS - start)
+    for start in range(0, number, step):
+        size = min(step, number - start)
         yield generator.integers(0, 2, size=(members.max() + 1, size), dtype=np.int8)[members] > 0
 
 

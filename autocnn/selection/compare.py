@@ -12,7 +12,7 @@ import numpy as np
 from autocnn.core.arrays import FloatArray
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
-from autocnn.core.records import CandidateKind
+from autocnn.core.records import CandidateKind, Comparison
 from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, weights
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.comparison import compare, standard_error
@@ -294,18 +294,32 @@ def _why(
         other, role = best, "The best"
     if other is chosen:
         return
-    found = compare(
-        held.labels,
-        other.calibrated,
-        chosen.calibrated,
-        other=1,
-        metric=goal.objective,
-        groups=held.groups,
-        seed=seed,
-    ).difference
+    found = _compare(other, chosen, held, goal, seed=seed).difference
     yield (
         f"{role} is candidate {contenders.index(other) + 1} ({_describe_with_size(other)}): "
         f"{measure} {fraction_interval(found, sign=True)} against candidate 1."
+    )
+
+
+def _compare(
+    first: Contender,
+    second: Contender,
+    held: Held,
+    goal: Goal,
+    *,
+    seed: int,
+    num_comparisons: int = 1,
+) -> Comparison:
+    """The objective of a contender minus that of another one, out of fold."""
+    return compare(
+        held.labels,
+        first.calibrated,
+        second.calibrated,
+        other=1,
+        metric=goal.objective,
+        groups=held.groups,
+        num_comparisons=num_comparisons,
+        seed=seed,
     )
 
 
@@ -331,16 +345,7 @@ def _against_default(
         return
     # One ensemble or single was chosen out of these, by the same images.
     num_rivals = len(singles) - 1 + any(c.kind == "ensemble" for c in contenders)
-    found = compare(
-        held.labels,
-        chosen.calibrated,
-        default.calibrated,
-        other=1,
-        metric=goal.objective,
-        groups=held.groups,
-        num_comparisons=max(1, num_rivals),
-        seed=seed,
-    )
+    found = _compare(chosen, default, held, goal, seed=seed, num_comparisons=max(1, num_rivals))
     gain = found.difference.value if goal.maximize else -found.difference.value
     verdict = "is not shown to be better than"
     if found.is_told_apart:

@@ -119,6 +119,15 @@ def test_many_comparisons_are_corrected() -> None:
     assert many.difference.low <= 0 < one.difference.low
 
 
+def test_what_is_plain_is_told_apart_among_any_number() -> None:
+    """With a fixed number of draws no p-value could reach the level of many comparisons."""
+    first, second = np.ones((2, 300), dtype=int)
+    second[:60] = 0
+    labels = np.zeros(300, dtype=int)
+    record = compare(labels, _certain(first), _certain(second), other=1, num_comparisons=78)
+    assert record.is_told_apart
+
+
 @pytest.mark.parametrize("metric", ["balanced_accuracy", "macro_f1", "macro_auc", "log_loss"])
 def test_any_metric_is_compared(metric: str) -> None:
     generator = np.random.default_rng(0)
