@@ -140,8 +140,8 @@ def calibration_interval(
     The error adds up absolute values, so noise makes it larger: it is held against what bins
     with so much noise would show if their true parts were c times the measured ones. The
     interval holds the true errors of all c for which what was measured is in the middle 95 %.
-    Where that images move from bin to bin is more than this noise, the ends are further out, as
-    resamples say: reflected below, as they are biased upwards, half their spread above.
+    What images move from bin to bin is more than this noise: the upper end is at least as far
+    above as the spread of resamples says.
 
     Args:
         parts: (b,) Of each bin, with sign: (accuracy - confidence) times its share of the images.
@@ -158,14 +158,12 @@ def calibration_interval(
     below = np.array(
         [(np.abs(c * parts[:, np.newaxis] + noise).sum(axis=0) <= value).mean() for c in scales]
     )
-    low = 0.0 if below[0] <= 0.975 else scales[(below <= 0.975).argmax()] * value
-    possible = scales[below >= 0.025]
-    high = possible[-1] * value if possible.size else value
-    lowest, highest = np.percentile(resampled, [2.5, 97.5])
+    # The share falls as c rises; the grid's ends stand where a limit is not reached.
+    low, high = np.interp([-0.975, -0.025], -np.minimum.accumulate(below), scales) * value
     return Interval(
         value=value,
-        low=max(0.0, float(min(low, 2 * value - highest, value))),
-        high=min(1.0, float(max(high, value + (highest - lowest) / 2))),
+        low=min(float(low), value),
+        high=min(1.0, max(float(high), value + Z_95 * float(resampled.std()))),
     )
 
 

@@ -31,7 +31,6 @@ from autocnn.metrics.intervals import (
     share_interval,
 )
 from autocnn.metrics.weighted import (
-    NUM_BINS,
     WeightedClassScores,
     WeightedMetrics,
     WeightedScores,
@@ -152,7 +151,7 @@ def score_split(
     )
     intervals["ece"] = calibration_interval(
         metrics.calibration @ np.ones(len(labels)) / len(labels),
-        _bin_errors(metrics, probabilities, groups, num_resamples, seed=seed),
+        _bin_errors(metrics, labels, probabilities, groups, num_resamples, seed=seed),
         resampled.ece,
         seed=seed,
     )
@@ -259,6 +258,7 @@ def _scores(scores: WeightedScores, classes: WeightedClassScores) -> Scores:
 
 def _bin_errors(
     metrics: WeightedMetrics,
+    labels: IntArray,
     probabilities: FloatArray,
     groups: IntArray,
     num_resamples: int,
@@ -268,20 +268,24 @@ def _bin_errors(
     """(15,) Standard error of each bin's part of the calibration error.
 
     That of resamples, or where it is larger, as in bins of a handful of images that are all
-    right, the one that the probabilities themselves expect.
+    right, that of a share to which one image was added which is right as often as the
+    probabilities say.
     """
     parts = [
         metrics.calibration @ weights / weights.sum(axis=0)
         for weights in draw_weights(groups, num_resamples, seed=seed)
     ]
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    expected = np.bincount(
-        confidence_bins(confidence), weights=confidence * (1 - confidence), minlength=NUM_BINS
-    )
-    independent = effective_number(groups)
-    errors = np.sqrt(expected.clip(0) / len(groups) / independent)
-    found: DoubleArray = np.maximum(np.concatenate(parts, axis=1).std(axis=1), errors)
-    return found
+    errors = np.concatenate(parts, axis=1).std(axis=1)
+    confidence = probabilities.max(axis=1).astype(np.float64).clip(max=1.0)
+    is_right = probabilities.argmax(axis=1) == labels
+    bins = confidence_bins(confidence)
+    for index in np.unique(bins):
+        inside = bins == index
+        number = effective_number(groups[inside])
+        share = (is_right[inside].mean() * number + confidence[inside].mean()) / (number + 1)
+        error = inside.mean() * np.sqrt(share * (1 - share) / (number + 1))
+        errors[index] = max(errors[index], error)
+    return errors
 
 
 def _class_scores(

@@ -24,7 +24,7 @@ NAMES = ("accuracy", "balanced_accuracy", "macro_auc", "log_loss", "ece")
 
 @dataclass(frozen=True)
 class Population:
-    """Images without end, and a model that is over-confident on them.
+    """Images without end, and a model that is too little confident on them.
 
     Attributes:
         shares: Of each class.
@@ -83,10 +83,8 @@ def coverage(population: Population) -> dict[str, float]:
 
 @pytest.mark.parametrize("name", POPULATIONS)
 def test_intervals_hold_the_truth_as_often_as_they_say(name: str) -> None:
+    # 93 to 97 %; 400 splits know a coverage to 1.1 points.
     found = coverage(POPULATIONS[name])
-    error = found.pop("ece")
-    assert error >= 0.93, "the calibration error's may hold it more often than 97 %"
-    # 400 splits know a coverage to 1.1 points.
     assert all(0.92 <= share <= 0.98 for share in found.values()), found
 
 
