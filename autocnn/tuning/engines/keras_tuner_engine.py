@@ -102,7 +102,10 @@ class KerasTunerEngine:
     def tell(self, record: TrialRecord) -> None:
         """Take the end of a trial; see `base.Engine.tell`."""
         opened = self._open.pop(record.trial)
-        is_scored = record.state.is_scored and opened.metrics.exists(OBJECTIVE)
+        if record.is_fault_of_params:
+            is_scored = self._oracle.learns_from(opened)
+        else:
+            is_scored = record.state.is_scored and opened.metrics.exists(OBJECTIVE)
         opened.status = "COMPLETED" if is_scored else "FAILED"
         opened.message = record.reason or None
         with _calling(self.directory):

@@ -59,6 +59,10 @@ class _Common:
     reopened: tuple[TrialRecord, str | None] | None = None
     find_untried: Callable[[], Values | None] = staticmethod(lambda: None)
 
+    def learns_from(self, fault: Any) -> bool:
+        """Whether a trial that its params made fail, about to be ended, teaches the oracle."""
+        return False
+
     def keep_in(self, directory: Path) -> None:
         """Write the oracle's JSON into a folder, which only a tuner tells it otherwise."""
         self._set_project_dir(str(directory.parent), directory.name)  # type: ignore[attr-defined]
@@ -94,6 +98,26 @@ class BayesianOracle(_Common, oracles.BayesianOptimizationOracle):  # type: igno
 
     ongoing_trials: dict[str, Any]
     trials: dict[str, Any]
+    objective: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._faults: dict[str, float] = {}
+
+    def learns_from(self, fault: Any) -> bool:
+        """It does, as of a trial that was as bad as the worst so far; not before there is one."""
+        scores = [trial.score for trial in self.trials.values() if trial.status == "COMPLETED"]
+        if scores:
+            worst = min if self.objective.direction == "max" else max
+            self._faults[fault.trial_id] = worst(scores)
+        return bool(scores)
+
+    def score_trial(self, trial: Any) -> None:
+        """Its best epoch's value, but of a fault the worst."""
+        if trial.trial_id in self._faults:
+            trial.score, trial.best_step = self._faults[trial.trial_id], 0
+        else:
+            super().score_trial(trial)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """What is prescribed, else the most promising point that was not tried."""

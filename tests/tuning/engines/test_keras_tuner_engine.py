@@ -265,6 +265,26 @@ def test_the_bayesian_oracle_learns_where_the_good_values_are(
         assert max(distances) < 0.1
 
 
+@pytest.mark.slow
+def test_the_bayesian_oracle_learns_to_leave_a_corner_in_which_trials_fail(tmp_path: Path) -> None:
+    """A score that rises towards the corner lures it there; a kill teaches it nothing."""
+    space = make_space(Float("dropout", low=0.0, high=0.5), start=[{"dropout": 0.1}])
+
+    def count_failures(state: TrialState) -> int:
+        directory = tmp_path / state.value
+        engine = KerasTunerEngine(space, GOAL, sampler="bayesian", directory=directory)
+        session = Session(engine, formula=lambda params, epoch: float(params["dropout"]))
+        for trial in range(11):
+            params = session.open(trial).params
+            if float(params["dropout"]) > 0.3:
+                session.end(trial, state)
+            else:
+                session.finish(trial)
+        return sum(float(point["dropout"]) > 0.3 for point in session.points[6:])
+
+    assert count_failures(TrialState.OUT_OF_MEMORY) < count_failures(TrialState.FAILED)
+
+
 # -- its files -----------------------------------------------------------------------------
 
 
