@@ -113,7 +113,11 @@ class Dataset:
 
 
 def prepare_data(
-    config: StudyConfig, *, image_sizes: Sequence[int | None], observer: Observer
+    config: StudyConfig,
+    *,
+    image_sizes: Sequence[int | None],
+    observer: Observer,
+    audits: Mapping[str, AuditReport] | None = None,
 ) -> Dataset:
     """Read, decode, split and audit the data of a study.
 
@@ -123,6 +127,8 @@ def prepare_data(
             `config.image_size`, or what suits the images. The default is always prepared.
         observer: Hears of the stages `read`, `decode`, `facts`, `compare` and `audit`, and of
             what was found.
+        audits: Fingerprint of a data set -> its audit, by the same config; one that is there
+            is not made again.
 
     Raises:
         DataError: When the data cannot be used; nothing half-written is left.
@@ -148,22 +154,25 @@ def prepare_data(
         test_fraction=config.test_fraction,
         seed=config.seed,
     )
-    observer.stage("audit")
-    is_test = np.array(split.names) == "test"
-    findings = Findings(
-        copies=copies,
-        is_blank=blank_images(facts),
-        odd=odd_images(facts, table),
-        counts=count_by_class(facts, table.labels, table.class_names),
-        shortcuts=(
-            *find_marks(pixels, rows, table.labels, table.class_names, seed=config.seed),
-            *find_shortcuts(
-                facts, table.labels, table.class_names, is_test, bundles, seed=config.seed
+    fingerprint = _fingerprint(table, split)
+    report = (audits or {}).get(fingerprint)
+    if report is None:
+        observer.stage("audit")
+        is_test = np.array(split.names) == "test"
+        findings = Findings(
+            copies=copies,
+            is_blank=blank_images(facts),
+            odd=odd_images(facts, table),
+            counts=count_by_class(facts, table.labels, table.class_names),
+            shortcuts=(
+                *find_marks(pixels, rows, table.labels, table.class_names, seed=config.seed),
+                *find_shortcuts(
+                    facts, table.labels, table.class_names, is_test, bundles, seed=config.seed
+                ),
             ),
-        ),
-    )
-    coloured = arrays[default_size].coloured
-    report = audit(found, unreadable, table, split, findings=findings, coloured=coloured)
+        )
+        coloured = arrays[default_size].coloured
+        report = audit(found, unreadable, table, split, findings=findings, coloured=coloured)
     labels = np.full(len(found), -1, np.int32)
     labels[rows] = table.labels
     dataset = Dataset(
@@ -176,7 +185,7 @@ def prepare_data(
         copies=copies,
         bundles=bundles,
         audit=report,
-        fingerprint=_fingerprint(table, split),
+        fingerprint=fingerprint,
     )
     _tell(dataset, observer)
     return dataset

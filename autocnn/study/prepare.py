@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from autocnn.core.errors import ConfigError, StudyChangedError
+from autocnn.core.errors import ConfigError, StudyChangedError, StudyError
 from autocnn.core.own_model import OwnModel
-from autocnn.core.records import SPLITS, TrialRecord
+from autocnn.core.records import SPLITS, AuditReport, TrialRecord
 from autocnn.core.wording import rough_duration
 from autocnn.data import Dataset, prepare_data
 from autocnn.data.thumbnails import picture_copies
@@ -59,7 +59,12 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     if config.image_size is not None:
         space = space.narrow("image_size", [config.image_size])
     own_model = find_own_model(context, progress.status.model_files)
-    dataset = prepare_data(config, image_sizes=_image_sizes(space), observer=observer)
+    dataset = prepare_data(
+        config,
+        image_sizes=_image_sizes(space),
+        observer=observer,
+        audits=_audits(context, progress.status),
+    )
     folds = _folds(context, progress.status, dataset)
     if len(folds) < config.folds * config.fold_repeats:
         observer.warn(
@@ -120,6 +125,17 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     prepared = Prepared(dataset, space, own_model, folds, tuple(trials), num_trials)
     _say_plan(context, progress.status, prepared)
     return prepared
+
+
+def _audits(context: Context, status: StudyStatus) -> dict[str, AuditReport]:
+    """The audit of an earlier session, if it can be read, by the fingerprint of its images."""
+    try:
+        report = context.folder.read_audit() if status.is_prepared else None
+    except StudyError:
+        report = None
+    if report is None or status.data is None:
+        return {}
+    return {status.data.fingerprint: report}
 
 
 def _folds(context: Context, status: StudyStatus, dataset: Dataset) -> tuple[Fold, ...]:

@@ -1,4 +1,4 @@
-"""The folds of a study stand in its split.csv: a resumed one goes on with those."""
+"""A resumed study goes on with the folds of its split.csv and the audit of its audit.json."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 
 from autocnn.core.config import StudyConfig
 from autocnn.core.errors import StudyChangedError
+from autocnn.data import dataset
 from autocnn.selection import plan
 from autocnn.selection.plan import Fold
 from autocnn.storage import StudyFolder
@@ -110,3 +111,36 @@ def test_folds_that_were_changed_by_hand_stop_a_resume(config: StudyConfig) -> N
     with pytest.raises(StudyChangedError, match=r"split\.csv: must hold the folds .* got no fold"):
         go_on(folder, finish)
     assert len(finish.folds) == 1
+
+
+def count_audits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    made: list[str] = []
+
+    def find(*arguments: Any, **options: Any) -> tuple[()]:
+        made.append("audit")
+        return ()
+
+    monkeypatch.setattr(dataset, "find_shortcuts", find)
+    return made
+
+
+def test_the_images_are_audited_once(config: StudyConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = count_audits(monkeypatch)
+    finish = Finish()
+    folder = start(config, finish)
+    audit = folder.read_audit()
+    assert audit is not None
+    go_on(folder, finish)
+    assert made == ["audit"]
+    assert folder.read_audit() == audit
+
+
+def test_an_audit_that_cannot_be_read_is_made_again(
+    config: StudyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = count_audits(monkeypatch)
+    finish = Finish()
+    folder = start(config, finish)
+    (folder.path / "audit.json").write_text("{")
+    go_on(folder, finish)
+    assert len(made) == 2
