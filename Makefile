@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Each of some hundred processes of the tests would else compile all modules.
+export PYTHONDONTWRITEBYTECODE =
 # Exact versions; `make CONSTRAINTS=` takes the newest that setup.cfg allows.
 CONSTRAINTS ?= constraints.txt
 # Two processes, each of which imports TensorFlow once; one that has nothing left takes from the other.

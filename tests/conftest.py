@@ -47,6 +47,14 @@ def one_thread() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def dots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every picture is a dot: for whole studies whose pictures the test does not look at."""
+    from tests.pictures import save_dot
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", save_dot)
+
+
 @pytest.fixture(autouse=True)
 def impatient_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for a process that may just be dying."""

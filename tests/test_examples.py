@@ -14,12 +14,14 @@ QUICK = """
 import runpy, sys
 import autocnn
 from autocnn.api import search
+from tests.pictures import draw_dots
 
 def quick(data, **settings):
     short = {"space": "quick", "trials": 1, "epochs": 1, "finalists": 1, "folds": 0, "workers": 1}
     return search(data, **{**settings, **short})
 
 autocnn.search = quick
+draw_dots()
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
@@ -30,7 +32,7 @@ def run(program: str, *arguments: str, folder: Path) -> list[str]:
     done = subprocess.run(
         [sys.executable, "-c", QUICK, str(EXAMPLES / program), *arguments],
         cwd=folder,
-        env={**os.environ, "MPLBACKEND": "agg"},
+        env={**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": str(EXAMPLES.parent)},
         capture_output=True,
         text=True,
         check=False,

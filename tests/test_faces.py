@@ -5,11 +5,11 @@ predictions.csv counted again. Studies: with copies in test, without, of two cla
 """
 
 import csv
-import functools
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,9 @@ from autocnn.execution.tasks import (
 )
 from autocnn.metrics.familiarity import Reference
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
-from autocnn.storage import StudyFolder
 from autocnn.study.run import search
 from autocnn.training.measurements import Measurements
+from tests.shared import share
 from tests.simulation import SimulatedExecutor
 
 pytestmark = pytest.mark.slow
@@ -69,8 +69,8 @@ CASES = {
 def write_data(case: Case, path: Path) -> Path:
     rng = np.random.default_rng(1)
     arrays: dict[str, NDArray[Any]] = {}
-    for split, share in (("train", 1.0), ("val", 0.5), ("test", 1.0)):
-        number = int(case.classes * case.per_class * share)
+    for split, size in (("train", 1.0), ("val", 0.5), ("test", 1.0)):
+        number = int(case.classes * case.per_class * size)
         arrays[f"{split}_images"] = rng.integers(0, 256, (number, SIDE, SIDE), dtype=np.uint8)
         arrays[f"{split}_labels"] = np.arange(number) % case.classes
     arrays["test_images"][: case.copies] = arrays["train_images"][: case.copies]
@@ -123,29 +123,33 @@ def make_candidate(task: Task) -> CandidateResult:
     return CandidateResult()
 
 
-@pytest.fixture(scope="module")
-def study_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], autocnn.Study]:
-    """The study of a case, made once."""
+def make_study(case: Case, path: Path) -> None:
+    config = StudyConfig(
+        data=str(write_data(case, path)),
+        name="mine",
+        results=path / "results",
+        cache_dir=path / "cache",
+        space="quick",
+        trials=3,
+        finalists=1,
+        folds=2,
+        workers=1,
+    )
+    executor = SimulatedExecutor(others={PREDICT: predict, MAKE_CANDIDATE: make_candidate})
+    search(config, make_executor=lambda resources: executor)
 
-    @functools.cache
-    def make(name: str) -> autocnn.Study:
-        path = tmp_path_factory.mktemp("faces")
-        config = StudyConfig(
-            data=str(write_data(CASES[name], path)),
-            name="mine",
-            results=path / "results",
-            cache_dir=path / "cache",
-            space="quick",
-            trials=3,
-            finalists=1,
-            folds=2,
-            workers=1,
-        )
-        executor = SimulatedExecutor(others={PREDICT: predict, MAKE_CANDIDATE: make_candidate})
-        folder: StudyFolder = search(config, make_executor=lambda resources: executor)
-        return autocnn.open_study(folder.path)
 
-    return make
+@pytest.fixture
+def study_of(
+    tmp_path_factory: pytest.TempPathFactory, dots: None
+) -> Callable[[str], autocnn.Study]:
+    """The study of a case, for all who only look."""
+
+    def find(name: str) -> autocnn.Study:
+        path = share(tmp_path_factory, f"faces-{name}", partial(make_study, CASES[name]))
+        return autocnn.open_study(path / "results" / "mine")
+
+    return find
 
 
 @pytest.fixture(params=CASES)

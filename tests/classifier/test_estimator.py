@@ -385,6 +385,7 @@ def small_classifier(folder: Path, **parameters: Any) -> AutoCNNClassifier:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("dots")
 def test_real_studies_in_cross_validation(tmp_path: Path) -> None:
     images, labels = load_digits(n_class=3, return_X_y=True)
     scores = cross_val_score(small_classifier(tmp_path), images, labels.astype(str), cv=2)
@@ -392,6 +393,7 @@ def test_real_studies_in_cross_validation(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("dots")
 def test_a_real_study_predicts_here_and_in_another_process(tmp_path: Path) -> None:
     images, labels = load_digits(n_class=3, return_X_y=True)
     classifier = small_classifier(tmp_path)
@@ -421,6 +423,7 @@ def test_a_real_study_predicts_here_and_in_another_process(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("dots")
 def test_a_network_of_ones_own_goes_into_a_pickle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -450,6 +453,7 @@ def test_a_network_of_ones_own_goes_into_a_pickle(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("dots")
 def test_a_few_images_are_enough_and_copies_are_an_error_in_words(tmp_path: Path) -> None:
     images, labels = draw(20, 16, 12)
     classifier = small_classifier(tmp_path, epochs=1)

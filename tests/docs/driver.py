@@ -16,8 +16,11 @@ from autocnn.core.config import StudyConfig, change_config
 from autocnn.spaces.space import SearchSpace
 from autocnn.study import run as study
 from tests.docs.pages import Block, read_blocks
+from tests.pictures import draw_dots
 
 SMALL = {"trials": 2, "epochs": 2, "finalists": 1, "folds": 0, "workers": 2}
+
+DRAWING = ("search", "resume", "evaluate", "report")
 
 
 def cut_short() -> None:
@@ -60,6 +63,8 @@ def _run_shell(block: Block) -> None:
 def main(arguments: list[str]) -> int:
     """One page, or one command line of autocnn."""
     cut_short()
+    if arguments[0] == "page" or arguments[1] in DRAWING:
+        draw_dots()
     if arguments[0] == "page":
         sys.path.insert(0, os.getcwd())  # noqa: PTH109 - a script's folder is there too
         run_page(Path(arguments[1]))

@@ -122,6 +122,7 @@ def test_epochs_are_reported_and_the_result_returned(
     assert outcome.peak_memory_mb is not None and outcome.peak_memory_mb > 10
 
 
+@pytest.mark.slow
 def test_the_answer_stops_a_task(executor: LocalExecutor, tmp_path: Path) -> None:
     task = WeightsTask((), 32, "")
     log_path = tmp_path / "log.txt"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import autocnn
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("dots")]
 
 NUM_IMAGES, SIDE = 300, 16
 

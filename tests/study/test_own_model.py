@@ -86,6 +86,7 @@ def search(*more: str) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("dots")
 def test_a_study_of_an_own_model_and_its_resume(folder: Path, capsys: Output) -> None:
     assert search() == 0
     out, err = capsys.readouterr()

@@ -26,6 +26,7 @@ from autocnn.storage import StudyFolder
 from autocnn.study.run import search
 from autocnn.training.networks import build_model
 from autocnn.training.networks.average import average_models
+from tests.pictures import save_dot
 from tests.shared import share
 
 pytestmark = pytest.mark.slow
@@ -71,7 +72,9 @@ def make_study(path: Path) -> None:
         cache_dir=path / "cache",
         workers=1,
     )
-    search(config)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", save_dot)
+        search(config)
 
 
 @pytest.fixture(scope="module")

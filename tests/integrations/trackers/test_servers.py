@@ -27,6 +27,7 @@ for package in ("tensorboard", "mlflow"):
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.usefixtures("dots"),
     pytest.mark.filterwarnings("ignore::FutureWarning:mlflow"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
 ]
