@@ -275,7 +275,7 @@ def _bin_errors(
         metrics.calibration @ weights / weights.sum(axis=0)
         for weights in draw_weights(groups, num_resamples, seed=seed)
     ]
-    errors = np.concatenate(parts, axis=1).std(axis=1)
+    errors: DoubleArray = np.concatenate(parts, axis=1).std(axis=1)
     confidence = probabilities.max(axis=1).astype(np.float64).clip(max=1.0)
     is_right = probabilities.argmax(axis=1) == labels
     bins = confidence_bins(confidence)
