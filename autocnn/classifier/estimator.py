@@ -86,7 +86,7 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         objective: What is improved, a field of the leaderboard: "balanced_accuracy", ...
         max_gap: Largest gap between train and val that is acceptable.
         finalists: Best trials that are retrained and compared.
-        folds: Folds of train + val on which they are compared; 0: val decides.
+        folds: Parts of train on which they are compared; 0: val decides.
         image_shape: (height, width) or (height, width, 1 or 3) of flattened images; None: from
             the number of values.
         image_size: Side of the square that the network sees, px; None: from the data.

@@ -142,7 +142,7 @@ class StudyConfig(BaseModel):
         ge=1,
     )
     folds: int = _setting(
-        3, "Folds of train + val on which finalists are compared; 0: val decides.", ge=0, le=20
+        3, "Parts of train on which finalists are compared; 0: val decides.", ge=0, le=20
     )
     fold_repeats: int = _setting(1, "Times that the folds are cut anew.", ge=1, le=10)
     prefer: Prefer = _setting(

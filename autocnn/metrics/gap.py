@@ -24,7 +24,6 @@ SMALL_LOSS = 0.01
 WIDE_LOSS = 0.05
 """Accuracy that must not go unseen without a word."""
 
-
 MUCH_LESS = 0.97
 """Share of the images below which a fold model learns from markedly fewer."""
 
@@ -65,9 +64,8 @@ def take_apart(splits: Sequence[SplitScores], training: Training | None = None) 
     """Where accuracy is lost between train and test, and what that means.
 
     The interval of a loss adds up those of its two sets (`difference_interval`), as if
-    they were independent. Sets without a common image are. Val is a part of the folds, so
-    what is hard in one is hard in the other, and their true interval is narrower: a loss
-    that is called real there is. All intervals speak of other images, not of other
+    they were independent, as sets without a common image are. (The folds are the images of
+    train, but no loss is between the two.) All intervals speak of other images, not of other
     trainings: the folds and test are predicted by other models than train and val, so a
     loss of the size of `cv_sd` may also be the training's.
 

@@ -31,7 +31,7 @@ from autocnn.reporting.plots.style import (
 SET_WORDS: dict[ScoredSet, tuple[str, str]] = {
     "train": ("train", "seen in training"),
     "val": ("val", "used to choose, not to train"),
-    "folds": ("folds", "train + val, each image judged\nby a model that has not seen it"),
+    "folds": ("folds", "train, each image judged\nby a model that has not seen it"),
     "test": ("test", "new images"),
     "test_clean": ("clean test", "new images, no copies of seen ones"),
 }
