@@ -55,6 +55,14 @@ def dots(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", save_dot)
 
 
+@pytest.fixture
+def simulated(monkeypatch: pytest.MonkeyPatch, dots: None) -> None:
+    """The studies of this process train by a formula: for tests of all that is around trainings."""
+    from tests.simulation import SimulatedExecutor
+
+    monkeypatch.setattr("autocnn.study.run._local_executor", lambda resources: SimulatedExecutor())
+
+
 @pytest.fixture(autouse=True)
 def impatient_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test waits for a process that may just be dying."""

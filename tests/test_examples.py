@@ -14,6 +14,7 @@ QUICK = """
 import runpy, sys
 import autocnn
 from autocnn.api import search
+from autocnn.data.sources import phantoms
 from tests.pictures import draw_dots
 
 def quick(data, **settings):
@@ -21,6 +22,7 @@ def quick(data, **settings):
     return search(data, **{**settings, **short})
 
 autocnn.search = quick
+phantoms.BUILT_IN_PER_CLASS = 40
 draw_dots()
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
@@ -72,7 +74,7 @@ def test_brain_tumour_on_a_folder(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_brain_tumour_without_a_folder(tmp_path: Path) -> None:
     lines = run("brain_tumour.py", folder=tmp_path)
-    assert lines[0] == "600 scans in phantoms"
+    assert lines[0] == "160 scans in phantoms"
     assert Path(tmp_path, lines[-1]).is_file()
 
 

@@ -386,14 +386,6 @@ def small_classifier(folder: Path, **parameters: Any) -> AutoCNNClassifier:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("dots")
-def test_real_studies_in_cross_validation(tmp_path: Path) -> None:
-    images, labels = load_digits(n_class=3, return_X_y=True)
-    scores = cross_val_score(small_classifier(tmp_path), images, labels.astype(str), cv=2)
-    assert scores.min() > 0.6
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("dots")
 def test_a_real_study_predicts_here_and_in_another_process(tmp_path: Path) -> None:
     images, labels = load_digits(n_class=3, return_X_y=True)
     classifier = small_classifier(tmp_path)

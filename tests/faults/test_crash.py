@@ -45,7 +45,7 @@ STAGES: dict[str, Callable[[Path], object]] = {
     "leaderboard": lambda s: (s / "leaderboard.csv").exists(),
 }
 
-NUM_SAMPLED = {"tpe": 9, "asha": 5, "hyperband": 5}
+NUM_SAMPLED = {"tpe": 6, "asha": 4, "hyperband": 4}
 """Stages in which each study is killed without `--every-kill`."""
 
 

@@ -24,25 +24,25 @@ def noise(rng: np.random.Generator) -> NDArray[np.uint8]:
     return rng.integers(60, 200, (NUM_IMAGES, SIDE, SIDE), dtype=np.uint8)
 
 
-def run(path: Path, data: Path, **options: object) -> autocnn.Study:
+def run(path: Path, data: Path, *, trials: int, folds: int) -> autocnn.Study:
     return autocnn.search(
         data,
         space="quick",
-        trials=2,
+        trials=trials,
         epochs=3,
         finalists=1,
-        folds=2,
+        folds=folds,
         workers=2,
         results=path / "results",
         cache_dir=path / "cache",
         verbose=False,
-        **options,  # type: ignore[arg-type]
     )
 
 
 def test_shuffled_labels_end_at_chance_and_the_report_says_so(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
-    study = run(tmp_path, write_images(tmp_path, noise(rng), rng.integers(0, 2, NUM_IMAGES)))
+    data = write_images(tmp_path, noise(rng), rng.integers(0, 2, NUM_IMAGES))
+    study = run(tmp_path, data, trials=2, folds=2)
     choice = json.loads((study.path / "study.json").read_text())["choice"]["sentences"]
     assert choice[0].startswith("Nothing was learned that holds for new images")
     assert not any("is better than" in said for said in choice)
@@ -60,7 +60,7 @@ def test_a_mark_in_the_pixels_of_one_class_is_warned_of(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     images, labels = noise(rng), rng.integers(0, 2, NUM_IMAGES)
     images[labels == 1, :2, :2] = 255
-    study = run(tmp_path, write_images(tmp_path, images, labels))
+    study = run(tmp_path, write_images(tmp_path, images, labels), trials=1, folds=0)
     assert study.best.scores.scores.accuracy == pytest.approx(1.0, abs=0.1)
     audit = json.loads((study.path / "audit.json").read_text())
     assert any("small place at the edge (top left)" in said for said in audit["warnings"])

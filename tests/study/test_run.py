@@ -1,4 +1,4 @@
-"""Whole studies: real processes, real training, through the command line."""
+"""Whole studies through the command line, most with real processes and real training."""
 
 import contextlib
 import csv
@@ -232,6 +232,7 @@ def test_the_best_model_predicts_elsewhere_as_in_the_study(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("simulated")
 @pytest.mark.parametrize("kind", ["flat folder", "csv", "npz", "medmnist"])
 def test_every_kind_of_data_works(kind: str, tmp_path: Path, space: Path, cache_dir: Path) -> None:
     pixels, labels = draw_images(90)
@@ -262,6 +263,7 @@ def test_every_kind_of_data_works(kind: str, tmp_path: Path, space: Path, cache_
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("simulated")
 def test_a_study_of_the_same_seed_proposes_the_same_params(
     tmp_path: Path, space: Path, cache_dir: Path
 ) -> None:

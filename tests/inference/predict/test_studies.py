@@ -1,18 +1,20 @@
 """A real study: its model gives the study's own numbers, wherever it is loaded from."""
 
+import contextlib
 import csv
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from autocnn.cli.main import run
 from tests.shared import share
 from tests.study.test_run import TINY_SPACE
 
@@ -53,17 +55,21 @@ def write_images(root: Path) -> Path:
     return root
 
 
-def autocnn(folder: Path, *arguments: str, expected: int = 0) -> subprocess.CompletedProcess[str]:
-    result = subprocess.run(
-        [sys.executable, "-m", "autocnn", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"},
-    )
-    assert result.returncode == expected, result.stderr
-    return result
+@dataclass(frozen=True)
+class Printed:
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+def autocnn(folder: Path, *arguments: str, expected: int = 0) -> Printed:
+    """A command in a folder, in this process: TensorFlow is imported once for all of them."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = run(list(arguments))
+    assert code == expected, err.getvalue()
+    return Printed(out.getvalue(), err.getvalue())
 
 
 def read_csv(text: str) -> list[dict[str, str]]:

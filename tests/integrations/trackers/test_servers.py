@@ -1,4 +1,4 @@
-"""A whole study with a real MLflow server, read again by a real TensorBoard."""
+"""A whole study, simulated, with a real MLflow server, read again by a real TensorBoard."""
 
 import json
 import os
@@ -27,7 +27,7 @@ for package in ("tensorboard", "mlflow"):
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.usefixtures("dots"),
+    pytest.mark.usefixtures("simulated"),
     pytest.mark.filterwarnings("ignore::FutureWarning:mlflow"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning:mlflow"),
 ]
