@@ -1,16 +1,18 @@
-"""How soon the commands that train nothing answer: `python -m benchmarks.start`."""
+"""How soon commands answer and the server of the workers is there: `python -m benchmarks.start`."""
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from autocnn.core.records import CandidateRecord, Interval, Scores, SplitName, SplitScores
+from autocnn.execution.local import PRELOAD
 from autocnn.reporting.leaderboard import build_leaderboard
 from autocnn.storage import StudyFolder
 from benchmarks.processes import autocnn_command, run_program
 from benchmarks.report import Figure, Options, Samples, print_table, run_benchmarks
 
 REPEATS = 11
+SERVER_REPEATS = 5
 MOST_FOR_HELP_S = 0.3
 MOST_FOR_LEADERBOARD_S = 0.6
 NUM_CANDIDATES = 5
@@ -41,12 +43,31 @@ def measure(options: Options) -> list[Figure]:
         ("program", "seconds", "ratio to click"),
         rows,
     )
+    server, keras = measure_server(options)
     return [
+        Figure("import of the workers' server over that of Keras", server / keras, " x", most=1.0),
         Figure("start of autocnn --help", help_.median, " s", most=MOST_FOR_HELP_S),
         Figure(
             "start of autocnn leaderboard", leaderboard.median, " s", most=MOST_FOR_LEADERBOARD_S
         ),
     ]
+
+
+def measure_server(options: Options) -> tuple[float, float]:
+    """Seconds to import all that workers need, and to import Keras as it comes."""
+    programs = {
+        "the server of the workers": "from importlib import import_module\n"
+        f"for name in {PRELOAD!r}: import_module(name)",
+        "import keras": "import keras",
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in programs}
+    for _ in range(options.repeats_or(SERVER_REPEATS)):
+        for name, program in programs.items():
+            seconds[name].append(run_program([sys.executable, "-c", program]).seconds)
+    rows = [(name, Samples.of(values).text(2)) for name, values in seconds.items()]
+    print_table("IMPORTS: whole programs in turn", ("program", "seconds"), rows)
+    server, keras = (Samples.of(values).median for values in seconds.values())
+    return server, keras
 
 
 def write_study(results: Path) -> StudyFolder:

@@ -80,6 +80,15 @@ PROGRAMS = {
     "report": Program(command(0, "report", "mine"), NETWORKS),
     "metrics": Program("import autocnn.metrics.scores, autocnn.metrics.robustness", SCORING),
     "data": Program("import autocnn.data", NETWORKS | {"pandas", "sklearn"}),
+    "worker": Program(
+        "import sys; from importlib import import_module\n"
+        "from autocnn.execution.local import PRELOAD\n"
+        "for name in PRELOAD: import_module(name)\n"
+        "assert 'keras' in sys.modules\n"
+        "assert not {'matplotlib', 'pandas', 'sklearn'} & set(sys.modules)\n"
+        "import matplotlib, pandas, sklearn.base  # who needs them later gets them",
+        frozenset(),
+    ),
     "tensorboard": Program("import autocnn.integrations.trackers.tensorboard", NETWORKS),
 }
 

@@ -28,6 +28,7 @@ from autocnn.execution.tasks import Task
 from autocnn.execution.worker import run_task
 
 PRELOAD = (
+    "autocnn.training.lean_keras",  # before any other imports Keras
     "autocnn.training.train",
     "autocnn.training.candidate",
     "autocnn.training.probe",
