@@ -70,6 +70,7 @@ def test_json_is_the_record(folder: Path, capsys: Output) -> None:
     assert report.copies[1].turns == ("as is", "mirrored")
 
 
+@pytest.mark.slow
 def test_a_corrected_split_is_clean(folder: Path, capsys: Output) -> None:
     assert audit("pets", "--split-out", "pets/split.csv") == 0
     out, err = capsys.readouterr()

@@ -109,7 +109,8 @@ def hundred_classes() -> Path:
     return Path("many")
 
 
-@pytest.mark.parametrize("width", PROGRAM_WIDTHS)
+@pytest.mark.slow
+@pytest.mark.parametrize("width", WIDTHS)
 def test_the_audit_of_a_hundred_classes_has_a_row_each(width: int, hundred_classes: Path) -> None:
     out = in_terminal(command("audit", "many", "--cache-dir", "cache", "-q"), width=width)
     table, _, _ = whole(out, width).partition("Files")
@@ -124,7 +125,8 @@ def test_the_audit_of_a_hundred_classes_has_a_row_each(width: int, hundred_class
         assert all(f"class {number:03d}" in table for number in range(100))
 
 
-@pytest.mark.parametrize("width", PROGRAM_WIDTHS)
+@pytest.mark.slow
+@pytest.mark.parametrize("width", WIDTHS)
 def test_an_evaluation_is_whole(width: int) -> None:
     from tests.inference.evaluate.models import draw, know_classes
 

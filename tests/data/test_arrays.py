@@ -178,6 +178,7 @@ def tell(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
+@pytest.mark.slow
 def test_two_processes_decode_once(table: Any, tmp_path: Path, start: Any) -> None:
     processes = [start(table.source, tmp_path / "cache") for _ in range(2)]
     for process in processes:

@@ -111,6 +111,7 @@ def test_groups_are_kept_and_paths_are_of_the_file(class_folders: Any, tmp_path:
     assert [*again.split.names] == [row["split"] for row in rows]
 
 
+@pytest.mark.slow
 def test_files_that_could_not_be_given_back(class_folders: Any, tmp_path: Path) -> None:
     root = class_folders({"a": 4, "b": 4})
     dataset = prepare(tmp_path, root)

@@ -138,11 +138,13 @@ def test_the_answer_stops_a_task(executor: LocalExecutor, tmp_path: Path) -> Non
     assert ended[0].outcome.result == WeightsResult(("stopped 2",))
 
 
+@pytest.mark.slow
 def test_workers_have_keras_loaded_already(executor: LocalExecutor, tmp_path: Path) -> None:
     _, outcome = run(executor, "name_modules", tmp_path)
     assert outcome.result == WeightsResult(("keras", "tensorflow"))
 
 
+@pytest.mark.slow
 def test_a_bug_is_a_state_with_its_traceback(executor: LocalExecutor, tmp_path: Path) -> None:
     _, outcome = run(executor, "print_and_raise", tmp_path)
     assert outcome.state == TrialState.FAILED
@@ -151,12 +153,14 @@ def test_a_bug_is_a_state_with_its_traceback(executor: LocalExecutor, tmp_path: 
     assert "some output" in (tmp_path / "log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_a_user_error_comes_back_whole(executor: LocalExecutor, tmp_path: Path) -> None:
     _, outcome = run(executor, "raise_user_error", tmp_path)
     assert isinstance(outcome.error, ConfigError)
     assert (outcome.error.message, outcome.error.remedy) == ("the rule, got x.", "Do this.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "state", "reason"),
     [
@@ -194,6 +198,7 @@ def test_a_task_over_its_memory_is_ended(executor: LocalExecutor, tmp_path: Path
     assert outcome.reason == f"needed more than its {executor.memory_limit_gb:g} GB of memory"
 
 
+@pytest.mark.slow
 def test_a_kill_by_the_kernel_for_want_of_memory_is_told_from_others(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +211,7 @@ def test_a_kill_by_the_kernel_for_want_of_memory_is_told_from_others(
     assert outcome.reason == "the kernel ended its process for want of memory"
 
 
+@pytest.mark.slow
 def test_a_process_that_cannot_start_is_a_failed_task(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +226,7 @@ def test_a_process_that_cannot_start_is_a_failed_task(
     assert run(executor, "count_to_three", tmp_path)[1].state == TrialState.COMPLETE
 
 
+@pytest.mark.slow
 def test_a_cancelled_task_is_gone_without_an_end(executor: LocalExecutor, tmp_path: Path) -> None:
     log_path = tmp_path / "log.txt"
     task = WeightsTask((), 32, "")
@@ -232,6 +239,7 @@ def test_a_cancelled_task_is_gone_without_an_end(executor: LocalExecutor, tmp_pa
     executor.cancel(0)
 
 
+@pytest.mark.slow
 def test_tasks_run_side_by_side_and_close_stops_them(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def true_error(threshold: float) -> float:
     return (1 - max(threshold, 0.5)) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "max_error"), [(78, 0.15), (78, 0.2), (500, 0.1), (500, 0.2)])
 def test_the_bound_holds_in_95_of_100_studies(number: int, max_error: float) -> None:
     rng = np.random.default_rng(number)

@@ -382,6 +382,7 @@ def test_conflicts_and_leaks_come_first_among_the_copies(whole: StudyFolder) -> 
     assert ["test" in group.splits for group in shown] == [True] * 10 + [False] * 2
 
 
+@pytest.mark.slow
 def test_write_report_leaves_one_whole_file(tmp_path: Path) -> None:
     folder = make_study(tmp_path, num_candidates=1, has_all=False)
     path = write_report(folder)

@@ -202,6 +202,7 @@ def test_a_flipped_bit_in_the_values_is_told(path: Path, content: bytes) -> None
                 read_checkpoint(path)
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_in_what_describes_the_arrays_is_told_or_harmless(
     path: Path, content: bytes
 ) -> None:

@@ -117,7 +117,7 @@ SENTENCES = {
 @pytest.mark.parametrize(
     "plant",
     [
-        pytest.param(plant, marks=() if plant in ("file type", "frame") else pytest.mark.slow)
+        pytest.param(plant, marks=() if plant == "file type" else pytest.mark.slow)
         for plant in SENTENCES
     ],
 )
@@ -209,6 +209,7 @@ def test_the_built_in_digits_raise_no_alarm(make_table: Any) -> None:
     assert not any(shortcut.is_warning for shortcut in found)
 
 
+@pytest.mark.slow
 def test_a_split_of_other_files_is_an_alarm() -> None:
     for seed in range(2):
         is_test = np.random.default_rng(seed).random(120) < 0.25

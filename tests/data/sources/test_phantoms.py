@@ -191,6 +191,7 @@ def test_phantoms_that_cannot_be() -> None:
         make_phantoms(0)
 
 
+@pytest.mark.slow
 def test_built_in(recorder: Any) -> None:
     assert "phantoms" in BUILT_IN
     table = read_source("phantoms", observer=recorder)

@@ -29,6 +29,7 @@ def assessed(tmp_path_factory: pytest.TempPathFactory) -> Assessed:
     return replace(found, record=record)
 
 
+@pytest.mark.slow
 def test_every_table_and_picture_is_there(assessed: Assessed, tmp_path: Path) -> None:
     target = write_assessment(assessed, tmp_path / "deep" / "down")
     assert {path.name for path in target.iterdir()} == FILES

@@ -44,6 +44,7 @@ def converting() -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_gelu_and_constants_of_layers_become_onnx(images: NDArray[np.uint8]) -> None:
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("tf2onnx")

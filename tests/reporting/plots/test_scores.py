@@ -67,6 +67,7 @@ def test_numbers_as_long_as_they_can_be_read(size: int, num_bars: int, has_numbe
     assert all(bar.get_ylabel() == "fraction of the true class's images" for bar in bars)
 
 
+@pytest.mark.slow
 def test_hundred_classes_have_thinned_names_and_a_bounded_page() -> None:
     figure = draw_confusion_matrix(make_matrix(100), title="title")
     width, height = draw(figure)

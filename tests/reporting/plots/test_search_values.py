@@ -106,6 +106,7 @@ def test_what_matters_is_found_in_order() -> None:
     assert found.reason == ""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_trees")
 def test_importances_are_the_same_for_losses_and_monotone_scores_and_every_time() -> None:
     trials = make_trials(30)

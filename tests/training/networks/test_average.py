@@ -130,6 +130,7 @@ def test_smaller_members_get_rounded_resized_images() -> None:
     assert np.abs(np.asarray(resized, np.float64) - halves).max() <= 0.5 + 1e-3
 
 
+@pytest.mark.slow
 def test_a_call_without_training_predicts(tmp_path: Path) -> None:
     average = average_models([member(0, side=8), member(1)], [0.5, 0.5])
     expected = predict(average)
