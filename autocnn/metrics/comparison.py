@@ -46,7 +46,8 @@ def compare(
     matter which of them predicted a group, so the predictions of each group are swapped or
     not at random, and the p-value is how often the difference is as large as it is. The
     bootstrap takes a handful of images for more evidence than they are, so where the p-value
-    is above the level, the interval is stretched to 0. Candidates that predict all images
+    is above the level, the interval is stretched to 0; and where the interval holds 0, the
+    p-value is the interval's: both must speak. Candidates that predict all images
     alike are as far apart as the Wilson interval of a share of 0 allows.
 
     Args:
@@ -80,6 +81,7 @@ def compare(
     else:
         half = _normal_quantile(1 - level / 2) * spread
         low, high = value - half, value + half
+        p_value = max(p_value, _normal_tails(value / spread))
     if p_value > level:
         low, high = min(low, 0.0), max(high, 0.0)
     return Comparison(
@@ -176,6 +178,13 @@ def _draw_swaps(groups: IntArray, number: int, *, seed: int) -> Iterator[NDArray
     for start in range(0, number, step):
         size = min(step, number - start)
         yield generator.integers(0, 2, size=(members.max() + 1, size), dtype=np.int8)[members] > 0
+
+
+def _normal_tails(distance: float) -> float:
+    """The share of a normal distribution that is at least so many standard deviations away."""
+    from scipy.special import ndtr
+
+    return float(2 * ndtr(-abs(distance)))
 
 
 def _normal_quantile(share: float) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 
 from autocnn.core.arrays import BoolArray, DoubleArray, FloatArray, IntArray, Pixels
 from autocnn.core.records import ExplainedImage, Explanation
+from autocnn.core.wording import SPACE
 
 BORDER_WIDTH = 0.1
 """Width of the outer frame, as a fraction of each side."""
@@ -234,14 +235,17 @@ def explain(
     )
 
 
+def _share(shares: DoubleArray) -> str:
+    """Their mean, in whole percent."""
+    return f"{100 * shares.mean():.0f}{SPACE}%"
+
+
 def _warn(
     place: str, shares: DoubleArray, areas: DoubleArray, predicted: Sequence[str], meaning: str
 ) -> list[str]:
     """What is wrong with the attention on a place: a sentence for all images or for a class."""
     if _sure_excess(shares - areas) > 0:
-        text = (
-            f"{shares.mean():.0%} of the attention is on {place}, {areas.mean():.0%} of the image"
-        )
+        text = f"{_share(shares)} of the attention is on {place}, {_share(areas)} of the image"
         return [f"{text}. {meaning}"]
     names = np.array(predicted)
     worst, text = 0.0, ""
@@ -255,8 +259,8 @@ def _warn(
         if excess > worst:
             worst = excess
             text = (
-                f"{shares[rows].mean():.0%} of the attention in images predicted as {name} is on"
-                f" {place}, and {others:.0%} in the others. {meaning}"
+                f"{_share(shares[rows])} of the attention in images predicted as {name} is on"
+                f" {place}, and {_share(shares[~rows])} in the others. {meaning}"
             )
     return [text] if text else []
 

@@ -56,7 +56,7 @@ class Training:
         """In what the fold models had less than the trial's own, in words."""
         share = ""
         if self.fold_share < MUCH_LESS:
-            share = f"the fold models learn from {self.fold_share:.0%} as many images"
+            share = f"the fold models learn from {100 * self.fold_share:.0f} % as many images"
         return [reason for reason in (share, self.cut) if reason]
 
 

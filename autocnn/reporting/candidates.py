@@ -278,7 +278,8 @@ def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     caption = (
         f"Pairs of candidates on the same {images}: {wording.METRICS[metric]} of the first minus "
         "that of the second. Distinguished: the interval excludes 0. Intervals and p (of a "
-        f"permutation test) are corrected for {wording.count(len(rows), 'comparison')}."
+        "permutation test, or of the interval where that is larger) are corrected for "
+        f"{wording.count(len(rows), 'comparison')}."
     )
     return make_table("comparisons", caption, columns=columns, rows=rows, is_sortable=True)
 

@@ -11,7 +11,8 @@ import sys
 TAKEN_ALONG = ("matplotlib", "pandas", "sklearn")
 
 _absent = [name for name in TAKEN_ALONG if name not in sys.modules]
-sys.modules.update(dict.fromkeys(_absent))  # type: ignore[arg-type] - None: it cannot be imported
+for _name in _absent:
+    sys.modules[_name] = None  # type: ignore[assignment]  # it cannot be imported
 try:
     importlib.import_module("keras")
 finally:

@@ -166,3 +166,23 @@ def test_the_seed_alone_decides() -> None:
 def test_predictions_must_be_of_the_same_images() -> None:
     with pytest.raises(ValueError, match=r"labels must be \(2,\), got \(3,\)"):
         compare(np.array([0, 1, 1]), np.eye(2)[[0, 1, 1]], np.eye(2), other=1)
+
+
+@pytest.mark.parametrize("seed", [26, 33, 36, 41, 48])
+def test_the_verdict_is_that_of_the_p_value(seed: int) -> None:
+    """Also where the permutation test sees what the interval of a rare class does not."""
+    labels = np.repeat([0, 1], [200, 17])
+    right = np.random.default_rng(seed).random((2, 217)) < [[0.95], [0.86]]
+    first, second = (np.eye(2)[np.where(one, labels, 1 - labels)] for one in right)
+    found = compare(
+        labels,
+        first,
+        second,
+        other=1,
+        metric="balanced_accuracy",
+        num_comparisons=10,
+        num_resamples=400,
+        seed=seed,
+    )
+    assert found.is_told_apart == (found.p_value <= 0.05)
+    assert not found.is_told_apart

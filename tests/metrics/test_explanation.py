@@ -159,8 +159,10 @@ def test_each_fault_has_its_warning() -> None:
         images, corner, predicted=["a"] * 4, randomized_maps=corner, other_maps=[-corner]
     )
     border, outside, similar, apart = found.warnings
-    assert border.startswith("92% of the attention is on the border, 36% of the image.")
-    assert outside.startswith("100% of the attention is on the background, 72% of the image.")
+    assert border.startswith("92\xa0% of the attention is on the border, 36\xa0% of the image.")
+    assert outside.startswith(
+        "100\xa0% of the attention is on the background, 72\xa0% of the image."
+    )
     assert "hardly change when the weights are random (rank correlation 1.00)" in similar
     assert "other places than the others do (rank correlation -1.00)" in apart
 
@@ -172,7 +174,7 @@ def test_a_mark_of_one_class_is_not_lost_among_the_others() -> None:
     images = np.random.default_rng(0).integers(0, 256, (16, 40, 40, 1), dtype=np.uint8)
     found = explain(images, maps, predicted=names, randomized_maps=1 - maps)
     (warning,) = found.warnings
-    assert "in images predicted as pituitary is on the border, and 0% in the others" in warning
+    assert "in images predicted as pituitary is on the border, and 0\xa0% in the others" in warning
     assert found.border_share < found.border_area
     few = explain(images[:15], maps[:15], predicted=names[:15], randomized_maps=1 - maps[:15])
     assert few.warnings == ()  # three images are too few

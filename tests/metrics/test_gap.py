@@ -98,7 +98,7 @@ def test_fold_models_that_learn_from_less_are_a_cause_beside_luck() -> None:
     assert gap.losses[1].cause == "luck or less training"
     assert (
         "luck or less training. Val flatters the trial that was chosen by it, and the fold models "
-        "learn from 78% as many images and 9 epochs were trained where the trial's best was 16."
+        "learn from 78 % as many images and 9 epochs were trained where the trial's best was 16."
     ) in gap.sentence
 
 

@@ -91,8 +91,8 @@ class Comparison(Record):
         metric: What is compared: a field of `Scores`.
         difference: The metric of this one minus the other's, with the interval of the paired
             bootstrap by group, such that those of all comparisons hold together with 95 %.
-        p_value: Of a permutation test by group, times the number of comparisons (in studies
-            before 0.2 McNemar's, of one).
+        p_value: The larger one of a permutation test by group and of the interval, times the
+            number of comparisons (in studies before 0.2 McNemar's, of one).
         is_told_apart: Whether the interval leaves 0 out.
     """
 
