@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = frozenset({"keras", "keras_tuner", "tensorflow", "optuna"})
 HEAVY = NETWORKS | {"matplotlib", "pandas", "sklearn", "scipy"}
 SCORING = NETWORKS | {"sklearn", "scipy.stats", "scipy.optimize"}
@@ -127,6 +129,5 @@ import matplotlib, pandas, sklearn.base  # who needs them later gets them
 """
 
 
-@pytest.mark.slow
 def test_workers_import_keras_without_what_it_takes_along() -> None:
     subprocess.run([sys.executable, "-c", WORKER], check=True)

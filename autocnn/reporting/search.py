@@ -69,7 +69,9 @@ def draw_search(facts: StudyFacts) -> Drawings:
     pictures = {}
     tried = [(f"candidate {r.candidate}", r.robustness) for r in facts.candidates if r.robustness]
     if len(tried) > 1:
-        figure = plots.draw_robustness(tried, title="Candidates on disturbed test images")
+        # All candidates are judged, and disturbed, on the same images.
+        images = wording.images_of(facts.candidates[0].judged.split, tried[0][1].num_images)
+        figure = plots.draw_robustness(tried, title=f"Candidates on {images}, disturbed")
         pictures["robustness"] = _picture(figure)
     trials = facts.trials
     if not scored_trials(trials):

@@ -283,6 +283,7 @@ def test_the_callers_main_module_is_not_imported_again(tmp_path: Path) -> None:
     assert result.stdout.split() == ["started", "complete"]
 
 
+@pytest.mark.slow
 def test_the_environment_of_the_workers_is_not_left_to_the_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -195,6 +195,7 @@ def test_classes_that_look_different_raise_no_alarm(make_table: Any) -> None:
         assert "the content itself may make that so" in bars.sentence
 
 
+@pytest.mark.slow
 def test_the_built_in_digits_raise_no_alarm(make_table: Any) -> None:
     from sklearn.datasets import load_digits
 
@@ -221,6 +222,7 @@ def test_a_split_of_other_files_is_an_alarm() -> None:
         assert not any(shortcut.is_warning for shortcut in others)
 
 
+@pytest.mark.slow
 def test_a_split_that_looks_different_is_an_alarm() -> None:
     is_test = np.arange(200) % 4 == 0
     brightness = np.random.default_rng(0).normal(100, 10, 200) + 40 * is_test
@@ -242,6 +244,7 @@ def test_other_shares_of_the_classes_are_no_shift() -> None:
     assert found["split"].fact_auc < 0.65
 
 
+@pytest.mark.slow
 def test_copies_do_not_count_twice() -> None:
     """Facts of ten scenes, each taken 20 times: as images a certainty, as scenes chance."""
     rng = np.random.default_rng(1)
@@ -278,6 +281,7 @@ def test_small_classes_and_equal_facts_are_left_out() -> None:
     assert find(facts.select(np.zeros(60, np.int64)), np.arange(60) % 2) == ()
 
 
+@pytest.mark.slow
 def test_a_large_set_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     measure: Callable[..., Any] = shortcuts._measure

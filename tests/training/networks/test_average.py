@@ -14,7 +14,7 @@ from autocnn.training.networks import build_model
 from autocnn.training.networks.average import average_models, set_temperature
 from autocnn.training.networks.inference import compile_prediction, count_flops, predict_rows
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow_session")]
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1), dtype=np.uint8)
 
@@ -130,7 +130,6 @@ def test_smaller_members_get_rounded_resized_images() -> None:
     assert np.abs(np.asarray(resized, np.float64) - halves).max() <= 0.5 + 1e-3
 
 
-@pytest.mark.slow
 def test_a_call_without_training_predicts(tmp_path: Path) -> None:
     average = average_models([member(0, side=8), member(1)], [0.5, 0.5])
     expected = predict(average)
@@ -160,7 +159,6 @@ def test_a_probability_of_0_leaves_a_gradient() -> None:
     assert all(np.isfinite(np.asarray(gradient)).all() for gradient in gradients)
 
 
-@pytest.mark.slow
 def test_prediction_and_flops_work_as_for_any_model() -> None:
     members = [member(0), member(1, side=8)]
     average = average_models(members, [0.5, 0.5], temperature=1.5)
@@ -170,7 +168,6 @@ def test_prediction_and_flops_work_as_for_any_model() -> None:
     assert average.count_params() == sum(model.count_params() for model in members)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [1.0, 1.6])
 def test_saved_averages_keep_their_members_apart(tmp_path: Path, temperature: float) -> None:
     paths = [tmp_path / "first.keras", tmp_path / "second.keras"]
@@ -186,7 +183,6 @@ def test_saved_averages_keep_their_members_apart(tmp_path: Path, temperature: fl
     assert b"autocnn" not in (tmp_path / "average.keras").read_bytes()
 
 
-@pytest.mark.slow
 def test_a_saved_average_loads_without_autocnn(tmp_path: Path) -> None:
     members = [member(0), member(1), member(2, side=8, family="separable")]
     average = average_models(members, [0.5, 0.3, 0.2], temperature=1.3)

@@ -12,7 +12,7 @@ from autocnn.training.networks import build_model
 from autocnn.training.networks.average import average_models, set_temperature
 from autocnn.training.networks.grad_cam import grad_cam, randomize_weights
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow_session")]
 
 FloatMaps = NDArray[np.float32]
 SIDE = 64
@@ -75,7 +75,6 @@ def trained(tensorflow_session: None) -> Iterator[list[keras.Model]]:
     yield [train(params, data) for params in (plain, {**plain, "family": "resnet"})]
 
 
-@pytest.mark.slow
 def test_maps_find_a_planted_mark(trained: list[keras.Model], held_out: Marked) -> None:
     for model in trained:
         top = np.asarray(model.predict_on_batch(held_out.images)).argmax(axis=1)
@@ -85,14 +84,12 @@ def test_maps_find_a_planted_mark(trained: list[keras.Model], held_out: Marked) 
         assert ratio > 4
 
 
-@pytest.mark.slow
 def test_an_average_of_both_finds_it_too(trained: list[keras.Model], held_out: Marked) -> None:
     hits, ratio = held_out.find(average_models(trained, [0.5, 0.5], temperature=1.4))
     assert hits >= 0.8
     assert ratio > 4
 
 
-@pytest.mark.slow
 def test_random_weights_do_not_find_it(trained: list[keras.Model], held_out: Marked) -> None:
     """A cross is the brightest thing there is, so random weights often see it, but dimly."""
     for model in (*trained, average_models(trained, [0.5, 0.5])):
@@ -101,7 +98,6 @@ def test_random_weights_do_not_find_it(trained: list[keras.Model], held_out: Mar
         assert max(ratio for _, ratio in found) < held_out.find(model)[1] / 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "params",
     [
@@ -123,7 +119,6 @@ def test_every_family_has_maps_that_add_up_to_1(params: dict[str, ParamValue]) -
     np.testing.assert_array_equal(np.asarray(model(IMAGES)), before)  # left as it was
 
 
-@pytest.mark.slow
 def test_a_frozen_backbone_inside_the_model_has_maps_too() -> None:
     params: dict[str, ParamValue] = {"family": "pretrained", "trainable_fraction": 0.0}
     model = build_model(params, (48, 48, 1), 3, weights=None)
@@ -174,7 +169,6 @@ def test_a_map_without_evidence_is_even() -> None:
     np.testing.assert_allclose(maps, 1 / 24**2, rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_a_member_weighs_in_the_map_what_it_weighs_in_the_model(tmp_path: Path) -> None:
     small = build_model({"family": "plain", "width": 8, "num_stages": 2}, (24, 24, 1), 3)
     large = build_model({"family": "resnet", "width": 8, "num_stages": 2}, (32, 32, 1), 3)

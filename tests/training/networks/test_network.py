@@ -36,6 +36,7 @@ def test_every_family_predicts_probabilities(family: str, normalization: str) ->
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("side", "stride", "stages"), list(itertools.product([8, 9, 28], [1, 4], [1, 6]))
 )

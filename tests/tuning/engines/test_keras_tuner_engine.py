@@ -28,6 +28,8 @@ from tests.tuning.engines.trials import (
     score,
 )
 
+pytestmark = pytest.mark.slow
+
 SAMPLERS = ("random", "bayesian", "hyperband", "grid")
 
 EngineMaker = Callable[..., KerasTunerEngine]
@@ -246,7 +248,6 @@ def test_hyperband_goes_on_after_it_waited(make_engine: EngineMaker) -> None:
 # -- learning ------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("goal", [Goal("accuracy"), Goal("log_loss")])
 def test_the_bayesian_oracle_learns_where_the_good_values_are(
     make_engine: EngineMaker, goal: Goal
@@ -265,7 +266,6 @@ def test_the_bayesian_oracle_learns_where_the_good_values_are(
         assert max(distances) < 0.1
 
 
-@pytest.mark.slow
 def test_the_bayesian_oracle_learns_to_leave_a_corner_in_which_trials_fail(tmp_path: Path) -> None:
     """A score that rises towards the corner lures it there; a kill teaches it nothing."""
     space = make_space(Float("dropout", low=0.0, high=0.5), start=[{"dropout": 0.1}])
