@@ -102,7 +102,8 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     num_classes = task.images.num_classes
     test = _probabilities(weights, len(task.test_rows), num_classes)
     _, height, width, _ = task.images.open().shape
-    maps = np.ones((len(task.explained), height, width), np.float32)
+    explained = np.union1d(task.explained, task.judged)
+    maps = np.ones((len(explained), height, width), np.float32)
     disturbed = test[task.disturbed]
     facts = Familiarity(
         neighbours=1, num_reference=4, threshold=0.5, val_share=0.01, test_share=None
@@ -112,7 +113,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         test_before=test,
         disturbed=task.disturbed,
         disturbed_test={(name, s): disturbed for name in CORRUPTIONS for s in STRENGTHS},
-        explained=task.explained,
+        explained=explained,
         maps=maps,
         random_maps=maps,
         familiarity=Reference(np.eye(4, dtype=np.float32), facts),

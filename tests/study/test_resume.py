@@ -52,7 +52,7 @@ def test_digits_killed_three_times_end_as_if_never_killed(tmp_path: Path) -> Non
         "--finalists",
         "1",
         "--folds",
-        "2",
+        "0",
         "--epochs",
         "4",
     ]

@@ -65,11 +65,13 @@ class Printed:
 
 def autocnn(folder: Path, *arguments: str, expected: int = 0) -> Printed:
     """A command in a folder, in this process: TensorFlow is imported once for all of them."""
-    out, err = io.StringIO(), io.StringIO()
+    printed, err = io.BytesIO(), io.StringIO()
+    out = io.TextIOWrapper(printed, encoding="utf-8", newline="")
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = run(list(arguments))
+        out.flush()
     assert code == expected, err.getvalue()
-    return Printed(out.getvalue(), err.getvalue())
+    return Printed(printed.getvalue().decode("utf-8"), err.getvalue())
 
 
 def read_csv(text: str) -> list[dict[str, str]]:
