@@ -103,7 +103,7 @@ class KerasTunerEngine:
         """Take the end of a trial; see `base.Engine.tell`."""
         opened = self._open.pop(record.trial)
         if record.is_fault_of_params:
-            is_scored = self._oracle.learns_from(opened)
+            is_scored = self._oracle.learn_from(opened)
         else:
             is_scored = record.state.is_scored and opened.metrics.exists(OBJECTIVE)
         opened.status = "COMPLETED" if is_scored else "FAILED"

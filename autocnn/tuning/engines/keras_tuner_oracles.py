@@ -59,8 +59,8 @@ class _Common:
     reopened: tuple[TrialRecord, str | None] | None = None
     find_untried: Callable[[], Values | None] = staticmethod(lambda: None)
 
-    def learns_from(self, fault: Any) -> bool:
-        """Whether a trial that its params made fail, about to be ended, teaches the oracle."""
+    def learn_from(self, fault: Any) -> bool:
+        """Take a trial that its params made fail, before it is ended; whether it teaches."""
         return False
 
     def keep_in(self, directory: Path) -> None:
@@ -104,8 +104,8 @@ class BayesianOracle(_Common, oracles.BayesianOptimizationOracle):  # type: igno
         super().__init__(*args, **kwargs)
         self._faults: dict[str, float] = {}
 
-    def learns_from(self, fault: Any) -> bool:
-        """It does, as of a trial that was as bad as the worst so far; not before there is one."""
+    def learn_from(self, fault: Any) -> bool:
+        """As of a trial that was as bad as the worst so far; nothing before there is one."""
         scores = [trial.score for trial in self.trials.values() if trial.status == "COMPLETED"]
         if scores:
             worst = min if self.objective.direction == "max" else max
