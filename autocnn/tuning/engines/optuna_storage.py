@@ -1,6 +1,8 @@
 """The trials of an Optuna study in memory, of which a sampler sees a bounded number."""
 
-from collections.abc import Container, Iterator
+import copy
+from bisect import insort
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 
 from optuna.storages import InMemoryStorage
@@ -16,7 +18,8 @@ BEST_SHARE = 4
 
 
 class BoundedStorage(InMemoryStorage):
-    """Optuna's storage in memory; while `bounded`, the best trials and an even sample of the rest.
+    """Optuna's storage in memory, of one study; while `bounded`, the best trials and an even
+    sample of the rest.
 
     Args:
         maximize: Whether larger values are better.
@@ -25,36 +28,61 @@ class BoundedStorage(InMemoryStorage):
     def __init__(self, *, maximize: bool) -> None:
         super().__init__()
         self._sign = -1.0 if maximize else 1.0
-        self._is_bounded = False
+        self._running: set[int] = set()
+        # Kept in order, since a sort of all would be the dearest part of a proposal.
+        self._ended: list[int] = []
+        self._complete: list[tuple[float, int]] = []
+        self._sample: list[int] | None = None
 
     @contextmanager
     def bounded(self) -> Iterator[None]:
         """Show at most `MOST_SEEN` ended trials, and all that run."""
-        self._is_bounded = True
+        if len(self._ended) > MOST_SEEN:
+            self._sample = self._choose()
         try:
             yield
         finally:
-            self._is_bounded = False
+            self._sample = None
+
+    def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
+        """See `BaseStorage.create_new_trial`; the id of a trial is its number."""
+        trial = super().create_new_trial(study_id, template_trial)
+        self._file(trial)
+        return trial
+
+    def set_trial_state_values(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
+    ) -> bool:
+        """See `BaseStorage.set_trial_state_values`."""
+        is_set = super().set_trial_state_values(trial_id, state, values)
+        if is_set:
+            self._file(trial_id)
+        return is_set
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
         """See `BaseStorage.get_all_trials`."""
-        trials = super().get_all_trials(study_id, deepcopy=deepcopy, states=states)
-        return self._choose(trials) if self._is_bounded else trials
+        if self._sample is None or states == (TrialState.WAITING,):
+            return super().get_all_trials(study_id, deepcopy=deepcopy, states=states)
+        trials = [self.get_trial(trial) for trial in sorted({*self._sample, *self._running})]
+        shown = [trial for trial in trials if states is None or trial.state in states]
+        return copy.deepcopy(shown) if deepcopy else shown
 
-    def _choose(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
-        """In the order of their numbers, and the same for the same trials."""
-        ended = [
-            trial for trial in trials if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)
-        ]
-        if len(ended) <= MOST_SEEN:
-            return trials
-        complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
-        complete.sort(key=lambda trial: (self._sign * (trial.value or 0.0), trial.number))
-        kept = {trial.number for trial in complete[: MOST_SEEN // BEST_SHARE]}
-        rest = [trial.number for trial in ended if trial.number not in kept]
-        number = MOST_SEEN - len(kept)
-        kept.update(rest[index * len(rest) // number] for index in range(number))
-        kept.update(trial.number for trial in trials if trial.state == TrialState.RUNNING)
-        return [trial for trial in trials if trial.number in kept]
+    def _file(self, number: int) -> None:
+        """Note what state a trial is in."""
+        trial = self.get_trial(number)
+        self._running.discard(number)
+        if trial.state == TrialState.RUNNING:
+            self._running.add(number)
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            insort(self._ended, number)
+        if trial.state == TrialState.COMPLETE:
+            insort(self._complete, (self._sign * (trial.value or 0.0), number))
+
+    def _choose(self) -> list[int]:
+        """Their numbers; the same for the same trials, in whatever order they ended."""
+        best = {number for _, number in self._complete[: MOST_SEEN // BEST_SHARE]}
+        rest = [number for number in self._ended if number not in best]
+        size = MOST_SEEN - len(best)
+        return [*best, *(rest[index * len(rest) // size] for index in range(size))]
