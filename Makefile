@@ -34,9 +34,9 @@ test-slow: $(STAMP)
 test-all: $(STAMP)
 	$(PYTEST) $(PARALLEL)
 
-# All tests, and of the kills in every stage of a study not a sample, but all of them.
+# All tests, and all of what the others take a sample of: kills, situations, variants.
 test-full: $(STAMP)
-	$(PYTEST) --every-kill $(PARALLEL)
+	$(PYTEST) --full $(PARALLEL)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -13,15 +13,20 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--every-kill",
+        "--full",
         action="store_true",
-        help="kill studies in all stages and draw all situations, not a sample",
+        help="all of what is a sample else: kills, situations, variants marked `full`",
     )
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long tests come first in each of two processes, so that none is left alone at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without --full none that is marked so; long tests come first in each of two processes, so
+    that none is left alone at the end."""
+    if not config.getoption("--full"):
+        left_out = [item for item in items if item.get_closest_marker("full")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
     long = [item for item in items if item.get_closest_marker("long")]
     others = [item for item in items if not item.get_closest_marker("long")]
     half = len(others) // 2

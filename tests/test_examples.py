@@ -72,6 +72,7 @@ def test_brain_tumour_on_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_brain_tumour_without_a_folder(tmp_path: Path) -> None:
     lines = run("brain_tumour.py", folder=tmp_path)
     assert lines[0] == "160 scans in phantoms"

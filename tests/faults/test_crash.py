@@ -45,8 +45,8 @@ STAGES: dict[str, Callable[[Path], object]] = {
     "leaderboard": lambda s: (s / "leaderboard.csv").exists(),
 }
 
-NUM_SAMPLED = {"tpe": 6, "asha": 4, "hyperband": 4}
-"""Stages in which each study is killed without `--every-kill`."""
+NUM_SAMPLED = {"tpe": 5, "asha": 3, "hyperband": 3}
+"""Stages in which each study is killed without `--full`."""
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_a_study_killed_in_every_stage_ends_like_one_that_was_not(
 ) -> None:
     rng = random.Random(changes["name"])
     stages = list(STAGES)
-    if not request.config.getoption("--every-kill"):
+    if not request.config.getoption("--full"):
         sample = set(rng.sample(stages, NUM_SAMPLED[changes["name"]]))
         stages = [stage for stage in stages if stage in sample]
     changes = {"trials": 8, "finalists": 2, "folds": 3, "deterministic": True, **changes}

@@ -92,6 +92,9 @@ def test_intervals_hold_the_truth_as_often_as_they_say(name: str) -> None:
 
 NUM_STUDIES, NUM_IMAGES, NUM_FOLDS = 1000, 150, 3
 
+PART = 250
+"""Of the studies without `--full`."""
+
 
 def make_study(seed: int, num_rivals: int) -> tuple[list[Finalist], Held]:
     """Finalists that are equally good: the default, and others that err on their own images."""
@@ -119,7 +122,9 @@ def make_study(seed: int, num_rivals: int) -> tuple[list[Finalist], Held]:
     return finalists, Held(labels[:30], labels, groups, (size,) * NUM_FOLDS)
 
 
-def test_equals_are_seldom_called_better(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equals_are_seldom_called_better(
+    monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     """Without ensembles, which of equals that err apart are truly better."""
 
     def no_ensemble(*arguments: object) -> Contender | None:
@@ -127,7 +132,7 @@ def test_equals_are_seldom_called_better(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr("autocnn.selection.compare._ensemble", no_ensemble)
     claims = []
-    for seed in range(NUM_STUDIES):
+    for seed in range(NUM_STUDIES if request.config.getoption("--full") else PART):
         finalists, held = make_study(seed, num_rivals=3)
         goal = Goal("balanced_accuracy")
         _, sentences = rank_contenders(finalists, held, goal, seed=seed)

@@ -95,9 +95,9 @@ def problems(situation: Situation, found: Found) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """All situations with `--every-kill`, else a part of them."""
+    """All situations with `--full`, else a part of them."""
     if "first" in metafunc.fixturenames:
-        number = NUM_SITUATIONS if metafunc.config.getoption("--every-kill") else PART
+        number = NUM_SITUATIONS if metafunc.config.getoption("--full") else PART
         metafunc.parametrize("first", range(0, number, PART))
 
 

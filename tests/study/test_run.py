@@ -354,7 +354,9 @@ def test_ctrl_c_keeps_what_ended(tmp_path: Path, space: Path, cache_dir: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["default", "resnet", "mri"])
+@pytest.mark.parametrize(
+    "name", [*(pytest.param(name, marks=pytest.mark.full) for name in ("default", "resnet")), "mri"]
+)
 def test_every_shipped_space_finishes_a_small_study(
     name: str, tmp_path: Path, cache_dir: Path
 ) -> None:

@@ -127,9 +127,15 @@ def without_times(history: tuple[EpochScore, ...]) -> list[EpochScore]:
     ("change", "precision"),
     [
         ({}, "float32"),
-        ({"weight_averaging": False, "optimizer": "sgd"}, "float32"),
+        pytest.param(
+            {"weight_averaging": False, "optimizer": "sgd"}, "float32", marks=pytest.mark.full
+        ),
         ({"optimizer": "lion", "learning_rate": 1e-3, "stochastic_depth": 0.2}, "mixed_bfloat16"),
-        ({"mixup": 0.2, "erasing": 0.3, "rotation": 10.0}, "mixed_float16"),
+        pytest.param(
+            {"mixup": 0.2, "erasing": 0.3, "rotation": 10.0},
+            "mixed_float16",
+            marks=pytest.mark.full,
+        ),
     ],
 )
 def test_training_in_pieces_ends_with_the_same_numbers(

@@ -18,8 +18,9 @@ BEST_SHARE = 4
 
 
 class BoundedStorage(InMemoryStorage):
-    """Optuna's storage in memory, of one study; while `bounded`, the best trials and an even
-    sample of the rest.
+    """Optuna's storage in memory; while `bounded`, the best trials and an even sample of the rest.
+
+    It holds one study, so that the id of a trial is its number.
 
     Args:
         maximize: Whether larger values are better.
@@ -45,7 +46,7 @@ class BoundedStorage(InMemoryStorage):
             self._sample = None
 
     def create_new_trial(self, study_id: int, template_trial: FrozenTrial | None = None) -> int:
-        """See `BaseStorage.create_new_trial`; the id of a trial is its number."""
+        """See `BaseStorage.create_new_trial`."""
         trial = super().create_new_trial(study_id, template_trial)
         self._file(trial)
         return trial

@@ -83,7 +83,10 @@ def test_without_tensorboard_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("given", ["arrays", "split", "dataset"])
+@pytest.mark.parametrize(
+    "given",
+    [*(pytest.param(given, marks=pytest.mark.full) for given in ("arrays", "split")), "dataset"],
+)
 def test_a_tuner_searches_and_keeps_what_it_scored(tmp_path: Path, given: str) -> None:
     (x, y), val = draw(128), draw(32)
     one_hot = np.eye(2, dtype=np.float32)
@@ -108,6 +111,7 @@ def test_a_tuner_searches_and_keeps_what_it_scored(tmp_path: Path, given: str) -
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_hyperband_goes_on_where_it_was(tmp_path: Path) -> None:
     (x, y), val = draw(128), draw(32)
     tuner = keras_tuner.Hyperband(

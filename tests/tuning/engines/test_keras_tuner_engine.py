@@ -274,7 +274,7 @@ def test_the_bayesian_oracle_learns_to_leave_a_corner_in_which_trials_fail(tmp_p
         directory = tmp_path / state.value
         engine = KerasTunerEngine(space, GOAL, sampler="bayesian", directory=directory)
         session = Session(engine, formula=lambda params, epoch: float(params["dropout"]))
-        for trial in range(11):
+        for trial in range(9):
             params = session.open(trial).params
             if float(params["dropout"]) > 0.3:
                 session.end(trial, state)
