@@ -39,7 +39,7 @@ class TimedRandomSearch(keras_tuner.RandomSearch):  # type: ignore[misc]
 
 def main(folder: Path, params: dict[str, int | str], trials: int) -> None:
     """Read the images, then search with `trials` trials of one epoch."""
-    _stand_in_for_tensorboard()
+    stand_in_for_tensorboard()
     x_train, y_train = read_split(folder, "train")
     x_val, y_val = read_split(folder, "val")
     height, width, channels = x_train.shape[1:]
@@ -73,7 +73,8 @@ def main(folder: Path, params: dict[str, int | str], trials: int) -> None:
         )
 
 
-def _stand_in_for_tensorboard() -> None:
+def stand_in_for_tensorboard() -> None:
+    """Put an empty `tensorboard` into `sys.modules`, unless the package is there."""
     if importlib.util.find_spec("tensorboard") is not None:
         return
     name = "tensorboard"

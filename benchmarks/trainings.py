@@ -1,0 +1,134 @@
+"""Trainings of given params on given rows, as many at once as in a study."""
+
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.arrays import FloatArray, IntArray
+from autocnn.core.events import Observer
+from autocnn.core.objective import Goal
+from autocnn.core.records import Params
+from autocnn.data import Dataset
+from autocnn.execution.executor import Outcome
+from autocnn.execution.local import LocalExecutor
+from autocnn.execution.machine import Machine, share_machine
+from autocnn.execution.runner import Job, JobList, run
+from autocnn.execution.tasks import (
+    PREDICT,
+    TRAIN,
+    Prediction,
+    PredictionTask,
+    TrainingResult,
+    TrainingTask,
+)
+from autocnn.metrics.comparison import compare
+from autocnn.selection.plan import study_images
+from autocnn.spaces.knobs import image_size_of
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One network that is trained without val, and what it is asked then.
+
+    Attributes:
+        name: For the progress.
+        params: Of network and training.
+        epochs: Of its schedule.
+        seed: Of all that is by chance.
+        rows: That it learns from.
+        held_out: Rows that it predicts.
+    """
+
+    name: str
+    params: Params
+    epochs: int
+    seed: tuple[int, ...]
+    rows: IntArray
+    held_out: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What became of it.
+
+    Attributes:
+        seconds: Of its process.
+        predicted: (held out, classes) probabilities, before any temperature.
+    """
+
+    seconds: float
+    predicted: FloatArray
+
+
+def train_all(dataset: Dataset, trainings: Sequence[Training]) -> list[Trained]:
+    """Train and ask all of them, in their order."""
+    resources = share_machine(
+        Machine.inspect(), trials=None, workers=None, threads=None, precision="auto"
+    )
+    seconds = [0.0] * len(trainings)
+    executor = LocalExecutor()
+    with tempfile.TemporaryDirectory(prefix="autocnn-trainings-") as place:
+        folder = Path(place)
+
+        def training(number: int) -> Job:
+            one = trainings[number]
+            task = TrainingTask(
+                images=study_images(dataset, image_size_of(one.params)),
+                train_rows=one.rows,
+                val_rows=one.rows[:0],
+                params=dict(one.params),
+                epochs=one.epochs,
+                seed=one.seed,
+                goal=Goal("log_loss"),
+                model_path=folder / f"{number}.keras",
+                threads=resources.threads,
+                precision=resources.precision,
+                weights="imagenet",
+                checkpoint_path=folder / f"{number}-checkpoint" / "epoch.npz",
+            )
+            return Job(number, one.name, TRAIN, task, folder / f"{number}.txt")
+
+        def note(job: Job, outcome: Outcome) -> None:
+            if not isinstance(outcome.result, TrainingResult):
+                raise SystemExit(f"{job.name}: {outcome.reason}")
+            seconds[job.key] = outcome.seconds
+            click.echo(f"  {job.name}: {outcome.seconds:.0f} s", err=True)
+
+        def prediction(number: int) -> Job:
+            one = trainings[number]
+            asked = Prediction(folder / f"{number}.keras", one.held_out, folder / f"{number}.npy")
+            images = study_images(dataset, image_size_of(one.params))
+            task = PredictionTask(images, (asked,), resources.threads)
+            return Job(number, f"prediction {number}", PREDICT, task, folder / f"{number}.txt")
+
+        try:
+            for make, keep in ((training, note), (prediction, lambda job, outcome: None)):
+                jobs = JobList(deque(map(make, range(len(trainings)))), keep)
+                run(jobs, executor, Observer(), workers=resources.workers)
+        finally:
+            executor.close()
+        return [
+            Trained(spent, np.load(folder / f"{number}.npy"))
+            for number, spent in enumerate(seconds)
+        ]
+
+
+def bundles_of(dataset: Dataset, rows: IntArray) -> NDArray[np.int64]:
+    """The bundle of each row: copies of each other, or images of one group."""
+    bundle_of = np.full(len(dataset.labels), -1, np.int64)
+    bundle_of[dataset.rows] = dataset.bundles
+    return bundle_of[rows]
+
+
+def difference(
+    labels: IntArray, first: FloatArray, second: FloatArray, metric: str, groups: IntArray
+) -> str:
+    """`-0.0072 [-0.0207, +0.0064]`: a metric of the first less that of the second, by group."""
+    apart = compare(labels, first, second, other=0, metric=metric, groups=groups).difference
+    return f"{apart.value:+.4f} [{apart.low:+.4f}, {apart.high:+.4f}]"
