@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 from autocnn.core.records import (
+    REFIT,
     CandidateRecord,
     EpochScore,
+    Part,
     RetrainedRecord,
     Scores,
     SplitName,
@@ -98,10 +100,16 @@ def candidate(number: int) -> CandidateRecord:
     )
 
 
-def retrained(trial: int, fold: int | None = None) -> RetrainedRecord:
+def retrained(trial: int, part: Part = REFIT) -> RetrainedRecord:
     """A trial that was retrained for two epochs."""
     return RetrainedRecord(
-        trial=trial, fold=fold, epochs=2, num_weights=5, seconds=3.5, history=(epoch(1), epoch(2))
+        trial=trial,
+        fold=part.fold,
+        member=part.member,
+        epochs=2,
+        num_weights=5,
+        seconds=3.5,
+        history=(epoch(1), epoch(2)),
     )
 
 

@@ -18,7 +18,8 @@ from autocnn.data.sources import phantoms
 from tests.pictures import draw_dots
 
 def quick(data, **settings):
-    short = {"space": "quick", "trials": 1, "epochs": 1, "finalists": 1, "folds": 0, "workers": 1}
+    short = {"space": "quick", "trials": 1, "epochs": 1, "finalists": 1, "folds": 0}
+    short |= {"members": 1, "workers": 1}
     return search(data, **{**settings, **short})
 
 autocnn.search = quick

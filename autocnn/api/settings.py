@@ -69,6 +69,7 @@ class Settings(Changes, total=False):
     finalists: int
     folds: int
     fold_repeats: int
+    members: int
     prefer: str
     seed: int
     image_size: int

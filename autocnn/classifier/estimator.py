@@ -33,6 +33,7 @@ _SETTINGS = (
     "max_gap",
     "finalists",
     "folds",
+    "members",
     "image_size",
     "channels",
     "val_fraction",
@@ -87,6 +88,7 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_gap: Largest gap between train and val that is acceptable.
         finalists: Best trials that are retrained and compared.
         folds: Parts of train on which they are compared; 0: val decides.
+        members: Networks, each with another seed, of which the chosen one is an average.
         image_shape: (height, width) or (height, width, 1 or 3) of flattened images; None: from
             the number of values.
         image_size: Side of the square that the network sees, px; None: from the data.
@@ -139,6 +141,7 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         max_gap: float | None = None,
         finalists: int | None = None,
         folds: int | None = None,
+        members: int | None = None,
         image_shape: tuple[int, ...] | None = None,
         image_size: int | None = None,
         channels: str = "auto",
@@ -165,6 +168,7 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.max_gap = max_gap
         self.finalists = finalists
         self.folds = folds
+        self.members = members
         self.image_shape = image_shape
         self.image_size = image_size
         self.channels = channels

@@ -22,7 +22,7 @@ SECTIONS = {
         "pruner",
         "fork",
     ),
-    "Who wins": ("finalists", "folds", "fold_repeats", "prefer"),
+    "Who wins": ("finalists", "folds", "fold_repeats", "members", "prefer"),
     "The images": ("image_size", "channels", "val_fraction", "test_fraction", "max_unreadable"),
     "The machine": (
         "workers",

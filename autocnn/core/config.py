@@ -145,6 +145,13 @@ class StudyConfig(BaseModel):
         3, "Parts of train on which finalists are compared; 0: val decides.", ge=0, le=20
     )
     fold_repeats: int = _setting(1, "Times that the folds are cut anew.", ge=1, le=10)
+    members: int = _setting(
+        3,
+        "Networks, each with another seed, of which the chosen one is an average, where there is "
+        "time for so many; 1: a single one.",
+        ge=1,
+        le=20,
+    )
     prefer: Prefer = _setting(
         "score",
         "Which candidate is chosen on the folds: the best, or the simplest within one standard "

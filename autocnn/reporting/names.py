@@ -28,6 +28,8 @@ def making(record: CandidateRecord) -> str:
     """How a candidate was made, short: a part of a table or a title."""
     if record.kind == "refit":
         return f"trial {record.trial}, retrained"
+    if record.kind == "refits":
+        return f"trial {record.trial}, mean of {count(len(record.members), 'refit')}"
     if record.kind == "trial":
         return f"trial {record.trial}, not retrained"
     if record.kind == "folds":

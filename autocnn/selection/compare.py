@@ -12,7 +12,7 @@ import numpy as np
 from autocnn.core.arrays import FloatArray
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
-from autocnn.core.records import CandidateKind, Comparison
+from autocnn.core.records import REFIT, CandidateKind, Comparison, Part
 from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, weights
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.comparison import compare, standard_error
@@ -27,7 +27,7 @@ class Contender:
     """A candidate before it is made.
 
     Attributes:
-        kind: `refit`, `trial`, `folds` or `ensemble`.
+        kind: Of `CandidateKind`.
         finalists: Whose models it is made of; several only for an ensemble.
         shares: Of each finalist; they add up to 1.
         temperatures: Of each finalist's models.
@@ -53,13 +53,13 @@ class Contender:
         return self.finalists[self.shares.index(max(self.shares))]
 
     @property
-    def models(self) -> list[tuple[Finalist, int | None, float, float]]:
-        """Its models: finalist, fold (None: the refit), share and temperature of each."""
+    def models(self) -> list[tuple[Finalist, Part, float, float]]:
+        """Its models: finalist, which of its models, share and temperature of each."""
         found = []
-        parts = zip(self.finalists, self.shares, self.temperatures, strict=True)
-        for finalist, share, temperature in parts:
-            folds = [f for f in finalist.records if (f is not None) == (self.kind == "folds")]
-            found += [(finalist, fold, share / len(folds), temperature) for fold in folds]
+        every = zip(self.finalists, self.shares, self.temperatures, strict=True)
+        for finalist, share, temperature in every:
+            parts = _parts(finalist, self.kind)
+            found += [(finalist, part, share / len(parts), temperature) for part in parts]
         return found
 
     @property
@@ -99,10 +99,10 @@ def rank_contenders(
 ) -> tuple[list[Contender], tuple[str, ...]]:
     """All candidates that the finalists give, the chosen one first, and why it is.
 
-    Each finalist gives its refit and the mean of its fold models, which share its fold
-    scores; an ensemble of refits is chosen greedily on the out-of-fold predictions. The best
-    on the folds is chosen, or the simplest that is within one standard error of it. Without
-    folds there are refits only, and val decides.
+    Each finalist gives its refit, the mean of several where it has them, and the mean of its fold
+    models, which share its fold scores; an ensemble of refits is chosen greedily on the
+    out-of-fold predictions. The best on the folds is chosen, or the simplest that is within one
+    standard error of it. Without folds val decides.
 
     Args:
         finalists: With their records and predictions, best on val first.
@@ -115,21 +115,20 @@ def rank_contenders(
     standard error rule), with the error of the paired difference; Caruana et al. 2004, ICML
     (ensembles).
     """
+    contenders = [one for finalist in finalists for one in _of_one(finalist, held, goal)]
     if not held.fold_sizes:
-        contenders = [_refit(finalist, held) for finalist in finalists]
+        if prefer == "simple":
+            contenders.sort(key=lambda c: c.kind == "refits")
         return contenders, (
             f"Candidate 1 ({describe(contenders[0])}) is the best on val. It was not compared on "
             "folds, so this may be luck.",
         )
-    contenders = []
-    for finalist in finalists:
-        contenders += _of_one(finalist, held, goal)
-    singles = [c for c in contenders if c.kind != "folds"]
+    singles = [c for c in contenders if c.kind in ("refit", "trial")]
     ensemble = _ensemble(singles, held, goal)
     if ensemble is not None:
         contenders.append(ensemble)
     sign = -1.0 if goal.maximize else 1.0
-    contenders.sort(key=lambda c: (sign * (c.cv_mean or 0.0), c.num_weights))
+    contenders.sort(key=lambda c: (sign * (c.cv_mean or 0.0), c.kind != "refits", c.num_weights))
     best = contenders[0]
     if prefer == "simple":
         chosen = _simplest(contenders, held, goal, seed=seed)
@@ -159,34 +158,35 @@ def _simplest(ranked: Sequence[Contender], held: Held, goal: Goal, *, seed: int)
     return best
 
 
-def _refit(finalist: Finalist, held: Held) -> Contender:
-    """Without folds: the temperature is that of the trial's model on val."""
-    temperature = fit_temperature(held.val_labels, finalist.predictions["val"])
-    return Contender(
-        _single(finalist),
-        (finalist,),
-        (1.0,),
-        (temperature,),
-        1.0,
-        (),
-        finalist.num_weights,
-        finalist.predictions["folds"],
-    )
+def _kinds(finalist: Finalist, held: Held) -> list[CandidateKind]:
+    """What its models give alone, the mean of several refits before one of them.
+
+    They share their scores on the folds, which are of one model per image. The log loss of a mean
+    is at most the mean log loss, so a mean of refits is at least as good as that says.
+    """
+    if finalist.has_own_model:
+        kinds: list[CandidateKind] = ["trial"]
+    else:
+        kinds = ["refits", "refit"] if len(finalist.refits) > 1 else ["refit"]
+    return [*kinds, "folds"] if held.fold_sizes else kinds
 
 
-def _single(finalist: Finalist) -> CandidateKind:
-    return "trial" if finalist.has_own_model else "refit"
+def _parts(finalist: Finalist, kind: CandidateKind) -> list[Part]:
+    """Of which of its models a candidate is made."""
+    if kind == "folds":
+        return finalist.fold_models
+    return [REFIT] if kind in ("refit", "trial") else finalist.refits
 
 
 def _of_one(finalist: Finalist, held: Held, goal: Goal) -> list[Contender]:
-    """The refit of a finalist, and the mean of its fold models."""
+    """The candidates of a finalist alone; without folds the temperature is that on val."""
     out_of_fold = finalist.predictions["folds"]
-    temperature = fit_temperature(held.labels, out_of_fold)
-    scores = _fold_scores(held, apply_temperature(out_of_fold, temperature), goal)
-    sizes: tuple[tuple[CandidateKind, int], ...] = (
-        (_single(finalist), 1),
-        ("folds", len(held.fold_sizes)),
-    )
+    scores: tuple[float, ...] = ()
+    if held.fold_sizes:
+        temperature = fit_temperature(held.labels, out_of_fold)
+        scores = _fold_scores(held, apply_temperature(out_of_fold, temperature), goal)
+    else:
+        temperature = fit_temperature(held.val_labels, finalist.predictions["val"])
     return [
         Contender(
             kind,
@@ -195,10 +195,10 @@ def _of_one(finalist: Finalist, held: Held, goal: Goal) -> list[Contender]:
             (temperature,),
             1.0,
             scores,
-            number * finalist.num_weights,
+            len(_parts(finalist, kind)) * finalist.num_weights,
             out_of_fold,
         )
-        for kind, number in sizes
+        for kind in _kinds(finalist, held)
     ]
 
 
@@ -221,7 +221,7 @@ def _ensemble(singles: Sequence[Contender], held: Held, goal: Goal) -> Contender
         tuple(single.own_temperature for single, _ in members),
         fit_temperature(held.labels, averaged),
         _fold_scores(held, crossed, goal),
-        sum(single.num_weights for single, _ in members),
+        sum(len(single.leader.refits) * single.num_weights for single, _ in members),
         crossed,
     )
 
@@ -254,6 +254,8 @@ def describe(contender: Contender) -> str:
     trial = contender.leader.number
     if contender.kind == "refit":
         return f"the refit of trial {trial}"
+    if contender.kind == "refits":
+        return f"the mean of {len(contender.models)} refits of trial {trial}"
     if contender.kind == "trial":
         return f"the model of trial {trial} itself"
     if contender.kind == "folds":

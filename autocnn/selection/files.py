@@ -36,6 +36,7 @@ from autocnn.storage import StudyFolder
 
 KINDS: Mapping[str, str] = {
     "refit": "refit of trial",
+    "refits": "refits of trial",
     "trial": "model of trial",
     "folds": "fold models of trial",
     "ensemble": "ensemble led by trial",

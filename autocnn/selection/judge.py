@@ -14,6 +14,7 @@ import numpy as np
 from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.errors import SearchError
 from autocnn.core.events import Observer
+from autocnn.core.records import REFIT, Part
 from autocnn.execution.executor import Executor, Outcome
 from autocnn.execution.runner import Job, JobList, run
 from autocnn.execution.tasks import (
@@ -27,6 +28,7 @@ from autocnn.execution.tasks import (
 from autocnn.metrics.familiarity import choose_reference
 from autocnn.selection.compare import Contender, rank_contenders
 from autocnn.selection.plan import Finalist, FinalistsPlan, SeenSet
+from autocnn.selection.retrain import add_members
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import Choice
 from autocnn.training.measurements import Measurements, read_recipe
@@ -47,7 +49,7 @@ def judge(
     *,
     open_test: Callable[[Choice], None],
 ) -> list[tuple[Contender, Measurements]]:
-    """Compare the finalists, choose, then predict test with every candidate.
+    """Compare the finalists, choose, train the chosen once more, predict test with all candidates.
 
     Args:
         plan: Images, folds, goal.
@@ -65,12 +67,19 @@ def judge(
         KeyboardInterrupt: When stopping was asked for.
     """
     finalists = _predict_unseen(plan, finalists, executor, folder, observer)
-    contenders, sentences = rank_contenders(
-        finalists, plan.held(), plan.goal, seed=plan.seed, prefer=plan.prefer
-    )
+    contenders, sentences = _rank(plan, finalists)
+    chosen = contenders[0].finalists
+    finalists = add_members(plan, finalists, chosen, executor, folder, observer)
+    contenders, sentences = _rank(plan, finalists)
     open_test(Choice(candidate=1, sentences=sentences))
     measured = _measure(plan, contenders, executor, folder, observer)
     return list(zip(contenders, measured, strict=True))
+
+
+def _rank(
+    plan: FinalistsPlan, finalists: Sequence[Finalist]
+) -> tuple[list[Contender], tuple[str, ...]]:
+    return rank_contenders(finalists, plan.held(), plan.goal, seed=plan.seed, prefer=plan.prefer)
 
 
 def _predict_unseen(
@@ -93,8 +102,9 @@ def _predict_unseen(
             (own_path, dataset.indices("val"), "val"),
         ]
         parts += [
-            (folder.retrained_model_path(trial, fold.number), fold.held_out, f"fold-{fold.number}")
+            (folder.retrained_model_path(trial, part), fold.held_out, part.name)
             for fold in plan.folds
+            for part in (Part(fold.number),)
         ]
         predictions = tuple(
             Prediction(path, rows, folder.predictions_dir() / f"{trial}-{name}.npy")
@@ -103,7 +113,7 @@ def _predict_unseen(
         images = plan.images_of(finalist.trial)
         task = PredictionTask(images, predictions, plan.threads, plan.own_model)
         tasks.append(task)
-        log_path = folder.retrained_log_path(trial, None)
+        log_path = folder.retrained_log_path(trial, REFIT)
         jobs.append(Job(index, f"Trial {trial}", PREDICT, task, log_path))
     _run(plan, jobs, executor, observer, folder)
     predicted = []
@@ -155,8 +165,8 @@ def _candidate_task(
     train = dataset.indices("train")
     return CandidateTask(
         members=tuple(
-            MemberModel(_model_path(finalist, fold, folder), share, temperature)
-            for finalist, fold, share, temperature in contender.models
+            MemberModel(_model_path(finalist, part, folder), share, temperature)
+            for finalist, part, share, temperature in contender.models
         ),
         temperature=contender.temperature,
         has_temperature=contender.kind == "ensemble",
@@ -176,11 +186,11 @@ def _candidate_task(
     )
 
 
-def _model_path(finalist: Finalist, fold: int | None, folder: StudyFolder) -> Path:
-    """Where a finalist's model of a fold stands, or its refit, or the trial's own in its place."""
-    if fold is None and finalist.has_own_model:
+def _model_path(finalist: Finalist, part: Part, folder: StudyFolder) -> Path:
+    """Where a model of a finalist stands, or the trial's own in the place of its refit."""
+    if part.is_refit and finalist.has_own_model:
         return folder.trial_model_path(finalist.number)
-    return folder.retrained_model_path(finalist.number, fold)
+    return folder.retrained_model_path(finalist.number, part)
 
 
 def pictured_per_class(num_classes: int) -> int:

@@ -12,7 +12,7 @@ from autocnn.core.errors import DataError
 from autocnn.core.events import Interruption
 from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
-from autocnn.core.records import RetrainedRecord, TrialRecord, TrialState
+from autocnn.core.records import REFIT, Part, RetrainedRecord, TrialRecord, TrialState
 from autocnn.data import Dataset
 from autocnn.data.split import make_folds
 from autocnn.execution.runner import Stop
@@ -37,8 +37,8 @@ class Finalist:
         epochs: Epochs to retrain, its best epoch; None: there is no time for it, and the trial's
             own model stands in the place of the refit.
         is_default: Whether its params are the space's default configuration.
-        records: Of its retrained models, by the fold that they have not seen; None: the refit,
-            which has seen all of train + val. Empty until `retrain` has made them.
+        records: Of its retrained models: refits, which have seen all of train + val, and those of
+            the folds. Empty until `retrain` has made them.
         has_own_model: Whether the trial's own model, which has seen train alone, stands in the
             place of the refit, and its record too.
         predictions: Probabilities, (images, classes): `train` and `val` by the trial's own
@@ -49,7 +49,7 @@ class Finalist:
     trial: TrialRecord
     epochs: int | None
     is_default: bool = False
-    records: Mapping[int | None, RetrainedRecord] = field(default_factory=dict)
+    records: Mapping[Part, RetrainedRecord] = field(default_factory=dict)
     predictions: Mapping[SeenSet, FloatArray] = field(default_factory=dict)
     has_own_model: bool = False
 
@@ -60,8 +60,18 @@ class Finalist:
 
     @property
     def refit(self) -> RetrainedRecord:
-        """The record of the model that has seen all of train + val, or stands in its place."""
-        return self.records[None]
+        """Record of the first model that has seen all of train + val, or stands in its place."""
+        return self.records[REFIT]
+
+    @property
+    def refits(self) -> list[Part]:
+        """Its refits, each with another seed."""
+        return [part for part in self.records if part.is_refit]
+
+    @property
+    def fold_models(self) -> list[Part]:
+        """Its models of the folds."""
+        return [part for part in self.records if not part.is_refit]
 
     @property
     def num_weights(self) -> int:
@@ -201,8 +211,8 @@ class FinalistsPlan:
 
     def compared_on(self, finalists: Sequence[Finalist]) -> "FinalistsPlan":
         """The plan without folds where one of these finalists has no models of them."""
-        numbers = {fold.number for fold in self.folds}
-        is_whole = all(numbers <= set(finalist.records) for finalist in finalists)
+        parts = {Part(fold.number) for fold in self.folds}
+        is_whole = all(parts <= set(finalist.records) for finalist in finalists)
         return self if is_whole else replace(self, folds=())
 
     def find_stop(self) -> Stop | None:

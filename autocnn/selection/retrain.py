@@ -14,7 +14,7 @@ import numpy as np
 
 from autocnn.core.arrays import IntArray
 from autocnn.core.events import Observer
-from autocnn.core.records import RetrainedRecord, TrialState
+from autocnn.core.records import REFIT, Part, RetrainedRecord, TrialState
 from autocnn.execution.executor import Executor, Outcome
 from autocnn.execution.runner import Job, JobList, run
 from autocnn.execution.tasks import TRAIN, TrainingResult, TrainingTask
@@ -32,14 +32,14 @@ RETRIED = (TrialState.FAILED, TrialState.TIMED_OUT)
 
 @dataclass
 class _Trainings:
-    """What became of the trainings, by trial and fold."""
+    """What became of the trainings, by trial and part."""
 
-    made: dict[tuple[int, int | None], RetrainedRecord] = field(default_factory=dict)
-    ends: dict[tuple[int, int | None], Outcome] = field(default_factory=dict)
+    made: dict[tuple[int, Part], RetrainedRecord] = field(default_factory=dict)
+    ends: dict[tuple[int, Part], Outcome] = field(default_factory=dict)
 
-    def why(self, finalist: Finalist, fold: int | None) -> str:
+    def why(self, finalist: Finalist, part: Part) -> str:
         """Why there is no such model."""
-        outcome = self.ends.get((finalist.number, fold))
+        outcome = self.ends.get((finalist.number, part))
         if outcome is None:
             return "no time left"
         if outcome.state != TrialState.CUT:
@@ -47,16 +47,16 @@ class _Trainings:
         done = len(outcome.result.history) if isinstance(outcome.result, TrainingResult) else 0
         return f"no time left after {done} of {finalist.epochs} epochs"
 
-    def is_worth_another_try(self, finalist: Finalist, fold: int | None) -> bool:
+    def is_worth_another_try(self, finalist: Finalist, part: Part) -> bool:
         """Whether it failed, and would not fail so for sure again."""
-        key = finalist.number, fold
+        key = finalist.number, part
         outcome = self.ends.get(key)
         is_fault = outcome is not None and outcome.state in RETRIED and outcome.error is None
         return is_fault and key not in self.made
 
-    def is_for_want_of_time(self, finalist: Finalist, fold: int | None) -> bool:
+    def is_for_want_of_time(self, finalist: Finalist, part: Part) -> bool:
         """Whether the budget alone was the reason."""
-        outcome = self.ends.get((finalist.number, fold))
+        outcome = self.ends.get((finalist.number, part))
         return outcome is None or outcome.state == TrialState.CUT
 
 
@@ -82,19 +82,21 @@ def retrain(
     Raises:
         KeyboardInterrupt: When stopping was asked for; what was made is kept.
     """
-    folds = (None, *(fold.number for fold in plan.folds))
+    parts = (REFIT, *(Part(fold.number) for fold in plan.folds))
     retrained = [finalist for finalist in plan.finalists if finalist.epochs is not None]
-    pairs = [(finalist, fold) for finalist in retrained for fold in folds]
+    pairs = [(finalist, part) for finalist in retrained for part in parts]
     trainings = _Trainings()
     if pairs:
-        _train(plan, pairs, trainings, executor, folder, observer)
+        on_folds = f", also on {len(plan.folds)} folds" if plan.folds else ""
+        name = f"retrain the finalists{on_folds}"
+        _train(plan, name, pairs, trainings, executor, folder, observer)
     finalists = [_with_refit(finalist, trainings, observer) for finalist in plan.finalists]
     if not plan.folds:
         return finalists
     whole = [_with_folds(finalist, plan, trainings) for finalist in finalists]
     first = whole[0]
-    lost = [f.number for f in plan.folds if (finalists[0].number, f.number) not in trainings.made]
-    is_short = any(trainings.is_for_want_of_time(finalists[0], fold) for fold in lost)
+    lost = [part for part in parts[1:] if (finalists[0].number, part) not in trainings.made]
+    is_short = any(trainings.is_for_want_of_time(finalists[0], part) for part in lost)
     if not any(whole) or (first is None and is_short):
         observer.warn(
             f"The models of the folds could not all be made (trial {finalists[0].number}: "
@@ -103,56 +105,114 @@ def retrain(
         return finalists
     for finalist, found in zip(finalists, whole, strict=True):
         if found is None:
-            fold = next(f for f in folds[1:] if (finalist.number, f) not in trainings.made)
+            part = next(p for p in parts[1:] if (finalist.number, p) not in trainings.made)
             observer.warn(
-                f"Trial {finalist.number} could not be retrained without fold {fold} and is left "
-                f"out: {trainings.why(finalist, fold)}"
+                f"Trial {finalist.number} could not be retrained without fold {part.fold} and is "
+                f"left out: {trainings.why(finalist, part)}"
             )
     return [finalist for finalist in whole if finalist is not None]
 
 
+def add_members(
+    plan: FinalistsPlan,
+    finalists: Sequence[Finalist],
+    chosen: Sequence[Finalist],
+    executor: Executor,
+    folder: StudyFolder,
+    observer: Observer,
+) -> list[Finalist]:
+    """Train more refits of the chosen finalists, each with another seed, as time allows.
+
+    They are chosen by then, on their folds, so nothing is chosen by these models.
+
+    Args:
+        plan: How to train, and how many refits there may be.
+        finalists: All, with their records.
+        chosen: Those that the chosen candidate is made of.
+        executor: Runs the processes.
+        folder: Gets the models.
+        observer: Hears of each epoch.
+
+    Returns:
+        The finalists in their order; each of the chosen with as many refits as all of those got.
+
+    Raises:
+        KeyboardInterrupt: When stopping was asked for; what was made is kept.
+    """
+    wanted = [finalist for finalist in chosen if not finalist.has_own_model]
+    trials = [finalist.trial for finalist in finalists]
+    most = plan.budget.members_now([f.trial for f in wanted], trials, len(plan.folds))
+    members = [Part(member=number) for number in range(2, plan.budget.members + 1)]
+    there = [part for part in members if all(_is_there(plan, f, part, folder) for f in wanted)]
+    more = members[: max(most - 1, len(there))] if wanted else []
+    if not more:
+        return list(finalists)
+    trainings = _Trainings()
+    pairs = [(finalist, part) for part in more for finalist in wanted]
+    name = f"train {1 + len(more)} refits of the best, to average them"
+    _train(plan, name, pairs, trainings, executor, folder, observer)
+    whole = [p for p in more if all((f.number, p) in trainings.made for f in wanted)]
+    if len(whole) < len(more):
+        lost = next(pair for pair in pairs if (pair[0].number, pair[1]) not in trainings.made)
+        observer.warn(
+            f"The best is averaged of {1 + len(whole)} refits, not of {1 + len(more)}: "
+            f"{trainings.why(*lost)}."
+        )
+    return [
+        replace(
+            finalist,
+            records={**finalist.records, **{p: trainings.made[finalist.number, p] for p in whole}},
+        )
+        if finalist in wanted
+        else finalist
+        for finalist in finalists
+    ]
+
+
+def _is_there(plan: FinalistsPlan, finalist: Finalist, part: Part, folder: StudyFolder) -> bool:
+    """Whether an earlier session made that model."""
+    record = folder.read_retrained(finalist.number, part)
+    return record is not None and _is_wanted(record, plan, finalist)
+
+
 def _train(
     plan: FinalistsPlan,
-    pairs: Sequence[tuple[Finalist, int | None]],
+    name: str,
+    pairs: Sequence[tuple[Finalist, Part]],
     trainings: _Trainings,
     executor: Executor,
     folder: StudyFolder,
     observer: Observer,
 ) -> None:
-    """Run the trainings of finalists on folds (None: on all) that have no record yet."""
-    on_folds = f", also on {len(plan.folds)} folds" if plan.folds else ""
-    observer.stage(
-        f"retrain the finalists{on_folds}",
-        total=sum(finalist.epochs or 0 for finalist, _ in pairs),
-        unit="epochs",
-    )
+    """Run the trainings of finalists that have no record yet."""
+    observer.stage(name, total=sum(finalist.epochs or 0 for finalist, _ in pairs), unit="epochs")
     for sentence in folder.recover_finalists():
         observer.warn(sentence)
     left: list[int] = []
-    for index, (finalist, fold) in enumerate(pairs):
+    for index, (finalist, part) in enumerate(pairs):
         trial = finalist.number
-        record = folder.read_retrained(trial, fold)
+        record = folder.read_retrained(trial, part)
         if record is not None and _is_wanted(record, plan, finalist):
-            folder.remove_retrained_checkpoint(trial, fold)  # a kill may have left it
-            trainings.made[trial, fold] = record
+            folder.remove_retrained_checkpoint(trial, part)  # a kill may have left it
+            trainings.made[trial, part] = record
             observer.advance(record.epochs)
         else:
             left.append(index)
 
     def note_half_batch(job: Job) -> None:
-        finalist, fold = pairs[job.key]
+        finalist, part = pairs[job.key]
         if job.has_half_batch and not finalist.trial.half_batch:
-            folder.note_half_batch(finalist.number, fold)
+            folder.note_half_batch(finalist.number, part)
 
     def keep(job: Job, outcome: Outcome) -> None:
-        finalist, fold = pairs[job.key]
+        finalist, part = pairs[job.key]
         result = outcome.result
         # One that the budget cut is not kept: it is worse than the trial was.
         if isinstance(result, TrainingResult) and len(result.history) == finalist.epochs:
-            record = _write_record(plan, finalist, job, outcome, result, folder, fold=fold)
-            trainings.made[finalist.number, fold] = record
+            record = _write_record(plan, finalist, job, outcome, result, folder, part=part)
+            trainings.made[finalist.number, part] = record
         else:
-            trainings.ends[finalist.number, fold] = outcome
+            trainings.ends[finalist.number, part] = outcome
 
     for attempt in range(1, MOST_ATTEMPTS + 1):
         jobs = deque(_job(plan, index, *pairs[index], folder) for index in left)
@@ -162,21 +222,21 @@ def _train(
         if not left or attempt == MOST_ATTEMPTS:
             break
         for index in left:
-            finalist, fold = pairs[index]
+            finalist, part = pairs[index]
             observer.warn(
-                f"{_name(finalist, fold)} failed ({trainings.why(finalist, fold)}); it is tried "
+                f"{_name(finalist, part)} failed ({trainings.why(finalist, part)}); it is tried "
                 "once more."
             )
 
 
 def _with_refit(finalist: Finalist, trainings: _Trainings, observer: Observer) -> Finalist:
     """A finalist with the record of its refit, or of its trial's own model in its place."""
-    record = trainings.made.get((finalist.number, None))
+    record = trainings.made.get((finalist.number, REFIT))
     if record is not None:
-        return replace(finalist, records={None: record})
+        return replace(finalist, records={REFIT: record})
     if finalist.epochs is not None:
         observer.warn(
-            f"Trial {finalist.number} could not be retrained ({trainings.why(finalist, None)}): "
+            f"Trial {finalist.number} could not be retrained ({trainings.why(finalist, REFIT)}): "
             "its own model takes the place of the refit."
         )
     trial = finalist.trial
@@ -188,22 +248,25 @@ def _with_refit(finalist: Finalist, trainings: _Trainings, observer: Observer) -
         history=tuple(s for s in trial.history if s.epoch <= (trial.best_epoch or 1)),
         half_batch=trial.half_batch,
     )
-    return replace(finalist, records={None: own}, has_own_model=True)
+    return replace(finalist, records={REFIT: own}, has_own_model=True)
 
 
 def _with_folds(finalist: Finalist, plan: FinalistsPlan, trainings: _Trainings) -> Finalist | None:
     """A finalist with the records of all its fold models too; None where one is missing."""
     records = dict(finalist.records)
-    for fold in plan.folds:
-        record = trainings.made.get((finalist.number, fold.number))
+    for part in (Part(fold.number) for fold in plan.folds):
+        record = trainings.made.get((finalist.number, part))
         if record is None:
             return None
-        records[fold.number] = record
+        records[part] = record
     return replace(finalist, records=records)
 
 
-def _name(finalist: Finalist, fold: int | None) -> str:
-    return f"The retraining of trial {finalist.number}" + (f" without fold {fold}" if fold else "")
+def _name(finalist: Finalist, part: Part) -> str:
+    more = "" if part == REFIT else f", refit {part.member}"
+    if part.fold is not None:
+        more = f" without fold {part.fold}"
+    return f"The retraining of trial {finalist.number}{more}"
 
 
 def _seen(plan: FinalistsPlan, fold: int | None) -> IntArray:
@@ -228,34 +291,33 @@ def _is_wanted(record: RetrainedRecord, plan: FinalistsPlan, finalist: Finalist)
     return is_same and record.epochs == finalist.epochs == len(record.history)
 
 
-def _job(
-    plan: FinalistsPlan, key: int, finalist: Finalist, fold: int | None, folder: StudyFolder
-) -> Job:
+def _job(plan: FinalistsPlan, key: int, finalist: Finalist, part: Part, folder: StudyFolder) -> Job:
     trial, number = finalist.trial, finalist.number
-    seen = _seen(plan, fold)
+    seen = _seen(plan, part.fold)
+    seed = (plan.seed, number, RETRAINED, part.fold or 0)
     task = TrainingTask(
         images=plan.images_of(trial),
         train_rows=seen,
         val_rows=seen[:0],
         params=dict(trial.params),
         epochs=finalist.epochs or 1,
-        seed=(plan.seed, number, RETRAINED, fold or 0),
+        seed=seed if part.member == 1 else (*seed, part.member),
         goal=plan.goal,
-        model_path=folder.retrained_model_path(number, fold),
+        model_path=folder.retrained_model_path(number, part),
         threads=plan.threads,
         precision=plan.precision,
         weights=plan.weights,
-        checkpoint_path=folder.retrained_checkpoint_path(number, fold),
-        half_batch=trial.half_batch or folder.has_half_batch(number, fold),
+        checkpoint_path=folder.retrained_checkpoint_path(number, part),
+        half_batch=trial.half_batch or folder.has_half_batch(number, part),
         deterministic=plan.deterministic,
         own_model=plan.own_model,
     )
     return Job(
         key=key,
-        name=_name(finalist, fold),
+        name=_name(finalist, part),
         function=TRAIN,
         task=task,
-        log_path=folder.retrained_log_path(number, fold),
+        log_path=folder.retrained_log_path(number, part),
         timeout_s=plan.timeout_s(trial, len(seen)),
     )
 
@@ -268,19 +330,20 @@ def _write_record(
     result: TrainingResult,
     folder: StudyFolder,
     *,
-    fold: int | None,
+    part: Part,
 ) -> RetrainedRecord:
     """The record of a training that ended well, written."""
     record = RetrainedRecord(
         trial=finalist.number,
-        fold=fold,
+        fold=part.fold,
+        member=part.member,
         epochs=len(result.history),
         num_weights=result.num_weights,
         # A resumed one trained in earlier processes too.
         seconds=max(outcome.seconds, sum(score.seconds for score in result.history)),
         history=result.history,
         half_batch=job.has_half_batch,
-        rows_digest=_digest(_seen(plan, fold)),
+        rows_digest=_digest(_seen(plan, part.fold)),
     )
     folder.write_retrained(record)
     return record

@@ -180,7 +180,7 @@ def _record(
 ) -> CandidateRecord:
     leader = contender.leader
     tied = [comparison.other for comparison in comparisons if not comparison.is_told_apart]
-    records = [finalist.records[fold] for finalist, fold, _, _ in contender.models]
+    records = [finalist.records[part] for finalist, part, _, _ in contender.models]
     judged = judged_part(predictions)
     fitted = predictions.get("folds", predictions["val"])
     fitted_before = contender.out_of_fold if "folds" in predictions else fitted.probabilities
@@ -253,8 +253,8 @@ def _members(contender: Contender) -> tuple[Member, ...]:
     if contender.kind in ("refit", "trial"):
         return ()
     return tuple(
-        Member(trial=finalist.number, fold=fold, weight=share)
-        for finalist, fold, share, _ in contender.models
+        Member(trial=finalist.number, fold=part.fold, member=part.member, weight=share)
+        for finalist, part, share, _ in contender.models
     )
 
 

@@ -9,8 +9,8 @@ A reader therefore sees the old file or the new one, never half of one.
       weights.txt                                            of loading pretrained weights
       optuna.db or keras_tuner/                              views of the engine
       trials/0007/       trial.json  epochs.csv  log.txt  checkpoint/  model.keras
-      finalists/0007/    refit/  fold-1/  ...  each with retrained.json  log.txt  checkpoint/
-                         and model.keras
+      finalists/0007/    refit/  refit-2/  fold-1/  ...  each with retrained.json  log.txt
+                         checkpoint/  and model.keras
       leaderboard.csv  report.html  model_card.md
       candidates/01/     candidate.json  metrics.json  model.keras  predictions.csv
                          confusion_matrix.csv/.png  roc.csv/.png  learning_curves.csv/.png

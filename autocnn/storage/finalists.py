@@ -6,56 +6,55 @@ from pathlib import Path
 
 from autocnn.core.atomic import replace_file
 from autocnn.core.errors import StudyError
-from autocnn.core.records import RetrainedRecord
+from autocnn.core.records import Part, RetrainedRecord
 from autocnn.storage.files import CHECKPOINT, Files
 
 
 class FinalistFiles(Files):
     """What stands under `finalists/` of a study: `0007/refit`, `0007/fold-1`, ..."""
 
-    def retrained_dir(self, trial: int, fold: int | None) -> Path:
-        """Folder of one retrained model, made if need be; None is the refit."""
-        name = "refit" if fold is None else f"fold-{fold}"
-        path = self.path / "finalists" / f"{trial:04d}" / name
+    def retrained_dir(self, trial: int, part: Part) -> Path:
+        """Folder of one retrained model, made if need be."""
+        path = self.path / "finalists" / f"{trial:04d}" / part.name
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def retrained_model_path(self, trial: int, fold: int | None) -> Path:
+    def retrained_model_path(self, trial: int, part: Part) -> Path:
         """Where a retrained model stands."""
-        return self.retrained_dir(trial, fold) / "model.keras"
+        return self.retrained_dir(trial, part) / "model.keras"
 
-    def retrained_log_path(self, trial: int, fold: int | None) -> Path:
+    def retrained_log_path(self, trial: int, part: Part) -> Path:
         """Where the process that retrains it writes what it prints."""
-        return self.retrained_dir(trial, fold) / "log.txt"
+        return self.retrained_dir(trial, part) / "log.txt"
 
-    def retrained_checkpoint_path(self, trial: int, fold: int | None) -> Path:
+    def retrained_checkpoint_path(self, trial: int, part: Part) -> Path:
         """Where its training keeps the last whole epoch; the folder is made."""
-        path = self.retrained_dir(trial, fold) / CHECKPOINT
+        path = self.retrained_dir(trial, part) / CHECKPOINT
         path.parent.mkdir(exist_ok=True)
         return path
 
-    def note_half_batch(self, trial: int, fold: int | None) -> None:
+    def note_half_batch(self, trial: int, part: Part) -> None:
         """Note, beside its checkpoint, that a training goes on with half its batch."""
-        replace_file(self._half_batch_path(trial, fold), b"")
+        replace_file(self._half_batch_path(trial, part), b"")
 
-    def has_half_batch(self, trial: int, fold: int | None) -> bool:
+    def has_half_batch(self, trial: int, part: Part) -> bool:
         """Whether a training that was stopped ran with half its batch."""
-        return self._half_batch_path(trial, fold).exists()
+        return self._half_batch_path(trial, part).exists()
 
-    def _half_batch_path(self, trial: int, fold: int | None) -> Path:
-        return self.retrained_checkpoint_path(trial, fold).with_name("half-batch")
+    def _half_batch_path(self, trial: int, part: Part) -> Path:
+        return self.retrained_checkpoint_path(trial, part).with_name("half-batch")
 
     def write_retrained(self, record: RetrainedRecord) -> None:
         """Write retrained.json: the model is whole, and need not be made again."""
-        folder = self.retrained_dir(record.trial, record.fold)
+        folder = self.retrained_dir(record.trial, record.part)
         self._write_text(
             str(folder.relative_to(self.path) / "retrained.json"), record.model_dump_json(indent=1)
         )
-        self.remove_retrained_checkpoint(record.trial, record.fold)
+        self.remove_retrained_checkpoint(record.trial, record.part)
 
-    def remove_retrained_checkpoint(self, trial: int, fold: int | None) -> None:
+    def remove_retrained_checkpoint(self, trial: int, part: Part) -> None:
         """Delete the checkpoint of a model that is finished; none is no error."""
-        path = self.retrained_dir(trial, fold) / CHECKPOINT
+        path = self.retrained_dir(trial, part) / CHECKPOINT
         shutil.rmtree(path.parent, ignore_errors=True)
 
     def remove_retrained_checkpoints(self) -> None:
@@ -66,10 +65,10 @@ class FinalistFiles(Files):
         for path in (self.path / "finalists").glob(f"*/*/{CHECKPOINT}"):
             shutil.rmtree(path.parent, ignore_errors=True)
 
-    def read_retrained(self, trial: int, fold: int | None) -> RetrainedRecord | None:
+    def read_retrained(self, trial: int, part: Part) -> RetrainedRecord | None:
         """What `write_retrained` wrote; None when the model has to be made."""
-        path = self.retrained_dir(trial, fold) / "retrained.json"
-        if not path.exists() or not self.retrained_model_path(trial, fold).exists():
+        path = self.retrained_dir(trial, part) / "retrained.json"
+        if not path.exists() or not self.retrained_model_path(trial, part).exists():
             return None
         try:
             return self._parse(path, RetrainedRecord.model_validate_json)

@@ -99,6 +99,7 @@ def _budget(context: Context, progress: Progress, prepared: Prepared) -> Budget:
         refit_factor=(num_train + num_val) / num_train,
         is_default=prepared.space.is_default,
         num_folds=len(folds),
+        members=context.config.members if context.config.prefer == "score" else 1,
         fold_size=len(folds[0].train) / (num_train + num_val) if folds else 0.0,
         num_train=num_train,
         num_judged=num_test + len(CORRUPTIONS) * len(STRENGTHS) * min(NUM_DISTURBED, num_test),

@@ -17,7 +17,7 @@ FORWARD_SHARE = 0.5
 """Time to predict an image over the time to train on it: a third of the operations, but in
 float32 and without the averaging of a large batch."""
 
-FINALISTS_SHARE = 1 / 3
+FINALISTS_SHARE = 1 / 2
 """Largest share of the budget that the search leaves to the finalists, fixed from the start."""
 
 FEWEST_EPOCHS_SHARE = 3
@@ -73,11 +73,13 @@ class Shortlist:
     Attributes:
         trials: Best first.
         num_folds: Folds on which they are compared.
+        num_members: Refits, each with another seed, of the best one.
         is_retrained: Whether they are retrained; else the trials' own models are judged.
     """
 
     trials: tuple[TrialRecord, ...]
     num_folds: int = 0
+    num_members: int = 1
     is_retrained: bool = True
 
 
@@ -89,6 +91,7 @@ class Budget:
         total_s: Seconds for all of it; None: no limit.
         workers: Trials at once.
         finalists: Trials wanted at the end, beside the default configuration.
+        members: Refits of the best one that are wanted, each with another seed.
         num_folds: Models that a finalist is compared on, all repeats together; 0: none.
         fold_size: Fraction of train + val that a fold model trains on.
         is_default: Whether params are the space's default configuration.
@@ -107,6 +110,7 @@ class Budget:
     refit_factor: float
     is_default: Callable[[Params], bool]
     num_folds: int = 0
+    members: int = 1
     fold_size: float = 0.0
     num_train: int = 1
     num_judged: int = 0
@@ -129,9 +133,10 @@ class Budget:
     def shortlist_now(self, ranked: Sequence[TrialRecord]) -> Shortlist:
         """What there is time to make of the best trials now, each refit at its full epochs.
 
-        The best and the default configuration on folds are worth more than many without: first
-        there are fewer finalists, then no folds, then one finalist. Where there is no time for
-        any refit, the trials' own models are judged: a refit that is cut short is worse.
+        The best and the default configuration on folds are worth more than many without, and an
+        average of several refits more than a third finalist: first there are fewer finalists,
+        then fewer refits of the best, then no folds, then one finalist. Where there is no time
+        for any refit, the trials' own models are judged: a refit that is cut short is worse.
 
         Args:
             ranked: Trials, best first; at least one. Behind as many as there are finalists,
@@ -181,27 +186,58 @@ class Budget:
 
         The trainings start in the order in which `retrain` has them.
         """
+        judging_s = self.judging_s(shortlist.trials, shortlist.num_folds, shortlist.num_members)
+        if not shortlist.is_retrained:
+            return judging_s
+        shares = (1.0, *[self.fold_size] * shortlist.num_folds)
+        first_s = self._makespan([self.refit_s(r, s) for r in shortlist.trials for s in shares])
+        return first_s + self._members_s(shortlist.trials[:1], shortlist.num_members) + judging_s
+
+    def members_now(
+        self, chosen: Sequence[TrialRecord], finalists: Sequence[TrialRecord], num_folds: int
+    ) -> int:
+        """Refits that there is time for of each of the chosen trials, those made already included.
+
+        Args:
+            chosen: One, or those of an ensemble.
+            finalists: All that will be judged.
+            num_folds: Fold models of each.
+        """
+        fitting = (
+            number
+            for number in range(self.members, 1, -1)
+            if self._members_s(chosen, number) + self.judging_s(finalists, num_folds, number)
+            <= self.left_s
+        )
+        return next(fitting, 1)
+
+    def _members_s(self, chosen: Sequence[TrialRecord], number: int) -> float:
+        """Seconds to train so many refits of each trial but the first, which is there."""
+        return self._makespan([self.refit_s(record) for record in chosen] * (number - 1))
+
+    def _makespan(self, seconds: Sequence[float]) -> float:
+        """When all of these end that start in their order, each where one ends first."""
         loads = [0.0] * self.workers
-        if shortlist.is_retrained:
-            for record in shortlist.trials:
-                for share in (1.0, *[self.fold_size] * shortlist.num_folds):
-                    loads[loads.index(min(loads))] += self.refit_s(record, share)
-        return max(loads) + self.judging_s(shortlist.trials, shortlist.num_folds)
+        for one in seconds:
+            loads[loads.index(min(loads))] += one
+        return max(loads)
 
     def refit_s(self, record: TrialRecord, share: float = 1.0) -> float:
         """Seconds to train a trial's params again on a share of train + val."""
         epochs_s = epoch_seconds(record.history) * (record.best_epoch or 1)
         return _start_seconds(record) + epochs_s * self.refit_factor * share
 
-    def judging_s(self, best: Sequence[TrialRecord], num_folds: int) -> float:
+    def judging_s(self, best: Sequence[TrialRecord], num_folds: int, num_members: int = 1) -> float:
         """Seconds to judge trials at the end.
 
-        Each gives a refit, or its own model, and the mean of its folds; all give an ensemble.
+        Each gives a refit, or its own model, and the mean of its folds; all give an ensemble. The
+        first stands for those of which there are more refits.
         """
         num_models = 2 + num_folds  # the refit in the ensemble too
         per_image = [epoch_seconds(record.history) / self.num_train for record in best]
-        predicting = FORWARD_SHARE * self.num_judged * num_models * sum(per_image)
-        num_candidates = len(best) * (2 if num_folds else 1) + bool(num_folds)
+        forwards = num_models * sum(per_image) + (num_members - 1) * sum(per_image[:1])
+        num_candidates = len(best) * (2 if num_folds else 1) + bool(num_folds) + (num_members > 1)
+        predicting = FORWARD_SHARE * self.num_judged * forwards
         return predicting / self.workers + JUDGING_S * num_candidates
 
     def is_time_to_judge(self, best: Sequence[TrialRecord], num_folds: int) -> bool:
@@ -210,12 +246,20 @@ class Budget:
 
     def _affordable(self, ranked: Sequence[TrialRecord], limit_s: float) -> Shortlist:
         """The largest plan that takes no longer, or the smallest one."""
-        best = tuple(ranked[:1])
+        best, members = tuple(ranked[:1]), range(self.members, 0, -1)
         plans = [
-            Shortlist(self._wanted(ranked, number), self.num_folds)
-            for number in range(min(self.finalists, len(ranked)), 0, -1)
+            Shortlist(self._wanted(ranked, number), self.num_folds, self.members)
+            for number in range(min(self.finalists, len(ranked)), 1, -1)
         ]
-        plans += [Shortlist(self._wanted(ranked, 1)), Shortlist(best)]
+        plans += [
+            Shortlist(trials, num_folds, number)
+            for trials, num_folds in (
+                (self._wanted(ranked, 1), self.num_folds),
+                (self._wanted(ranked, 1), 0),
+                (best, 0),
+            )
+            for number in members
+        ]
         plans += [
             Shortlist(self._wanted(ranked, 1), is_retrained=False),
             Shortlist(best, is_retrained=False),

@@ -16,7 +16,7 @@ import autocnn
 
 print("begins")
 study = autocnn.search(
-    "digits", trials=1, epochs=2, space="tiny.yaml", name="mine", finalists=1, folds=0,
+    "digits", trials=1, epochs=2, space="tiny.yaml", name="mine", finalists=1, folds=0, members=1,
     cache_dir="cache", verbose=False,
 )
 found = autocnn.evaluate(study, "digits", split="test", to="there", cache_dir="cache")

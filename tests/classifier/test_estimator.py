@@ -208,6 +208,7 @@ def test_parameters_reach_the_study(asked: stub.Asked, tmp_path: Path) -> None:
         "max_gap": 0.1,
         "finalists": 2,
         "folds": 4,
+        "members": 2,
         "image_size": 12,
         "channels": "rgb",
         "val_fraction": 0.3,
@@ -380,7 +381,7 @@ def test_column_names_of_a_table_are_remembered(asked: stub.Asked) -> None:
 def small_classifier(folder: Path, **parameters: Any) -> AutoCNNClassifier:
     """One trial of a small network in two epochs."""
     (folder / "tiny.yaml").write_text(SPACE)
-    small = {"trials": 1, "finalists": 1, "folds": 0, "random_state": 0, **parameters}
+    small = {"trials": 1, "finalists": 1, "folds": 0, "members": 1, "random_state": 0, **parameters}
     return AutoCNNClassifier(space=folder / "tiny.yaml", **small)
 
 
@@ -429,6 +430,7 @@ def test_a_network_of_ones_own_goes_into_a_pickle(
         trials=1,
         finalists=1,
         folds=0,
+        members=1,
         random_state=0,
     ).fit(images, labels)
     (tmp_path / "net_of_my_own.py").unlink()

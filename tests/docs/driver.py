@@ -18,7 +18,7 @@ from autocnn.study import run as study
 from tests.docs.pages import Block, read_blocks
 from tests.pictures import draw_dots
 
-SMALL = {"trials": 1, "epochs": 2, "finalists": 1, "folds": 0, "workers": 2}
+SMALL = {"trials": 1, "epochs": 2, "finalists": 1, "folds": 0, "members": 1, "workers": 2}
 
 DRAWING = ("search", "resume", "evaluate", "report")
 

@@ -89,6 +89,7 @@ class Place:
             "trials": 6,
             "finalists": 1,
             "folds": 0,
+            "members": 1,
             "space": str(self.path / "space.yaml"),
             "workers": 1,
             "results": str(self.path / "results"),

@@ -73,7 +73,14 @@ def test_a_study_killed_in_every_stage_ends_like_one_that_was_not(
     if not request.config.getoption("--full"):
         sample = set(rng.sample(stages, NUM_SAMPLED[changes["name"]]))
         stages = [stage for stage in stages if stage in sample]
-    changes = {"trials": 8, "finalists": 2, "folds": 3, "deterministic": True, **changes}
+    changes = {
+        "trials": 8,
+        "finalists": 2,
+        "folds": 3,
+        "members": 2,
+        "deterministic": True,
+        **changes,
+    }
     reference, study = place.study(f"{changes['name']}-reference"), place.study(changes["name"])
     code, stderr = place.search(**changes | {"name": reference.name}).wait()
     assert code == 0, stderr

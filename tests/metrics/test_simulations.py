@@ -10,6 +10,7 @@ import pytest
 
 from autocnn.core.arrays import DoubleArray, IntArray
 from autocnn.core.objective import Goal
+from autocnn.core.records import REFIT, Part
 from autocnn.metrics.scores import score, score_split
 from autocnn.selection.compare import Contender, rank_contenders
 from autocnn.selection.plan import Finalist, Held
@@ -108,13 +109,13 @@ def make_study(seed: int, num_rivals: int) -> tuple[list[Finalist], Held]:
         logits[np.arange(NUM_IMAGES), labels] += 2.2
         raised = np.exp(logits)
         probabilities = raised / raised.sum(axis=1, keepdims=True)
-        folds: list[int | None] = [None, *range(1, NUM_FOLDS + 1)]
+        parts = (REFIT, *map(Part, range(1, NUM_FOLDS + 1)))
         finalists.append(
             Finalist(
                 trial(number),
                 epochs=2,
                 is_default=number == 0,
-                records={fold: retrained(number, fold) for fold in folds},
+                records={part: retrained(number, part) for part in parts},
                 predictions={"val": probabilities[:30], "folds": probabilities},
             )
         )

@@ -215,8 +215,11 @@ class FakeExecutor:
 
 
 def name_of(task: Task) -> str:
-    """Of a task in `FakeExecutor.ends`: `train 7 fold 1` (0: the refit), `predict 7`, `make 2`."""
+    """Of a task in `FakeExecutor.ends`: `train 7 fold 1` (0: the refit), `train 7 refit 2`,
+    `predict 7`, `make 2`."""
     match task:
+        case TrainingTask(seed=(_, number, _, _, member)):
+            return f"train {number} refit {member}"
         case TrainingTask():
             return f"train {task.seed[1]} fold {task.seed[3]}"
         case PredictionTask():
@@ -267,6 +270,7 @@ class Selection:
         num_folds: int = 2,
         budget_s: float | None = None,
         workers: int = 2,
+        members: int = 1,
         dataset: Dataset | None = None,
     ) -> FinalistsPlan:
         """With the models of the finalists' trials in the folder."""
@@ -277,6 +281,7 @@ class Selection:
             budget_s,
             workers=workers,
             finalists=3,
+            members=members,
             refit_factor=1.0,
             is_default=lambda params: params.get("width") == 0,
             clock=self.executor.clock,

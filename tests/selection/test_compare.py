@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
+from autocnn.core.records import REFIT, Part
 from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.comparison import standard_error
 from autocnn.metrics.ensembles import choose_ensemble
@@ -44,10 +45,9 @@ def finalist(
     sure: float = 0.9,
     is_default: bool = False,
 ) -> Finalist:
-    folds: list[int | None] = [None, 1, 2, 3]
     records = {
-        fold: retrained(number, fold).model_copy(update={"num_weights": num_weights})
-        for fold in folds
+        part: retrained(number, part).model_copy(update={"num_weights": num_weights})
+        for part in (REFIT, *map(Part, (1, 2, 3)))
     }
     return Finalist(
         trial(number),
@@ -265,7 +265,7 @@ def test_a_trial_that_could_not_be_retrained_stands_for_itself() -> None:
     held = replace(HELD, labels=HELD.labels[:0], groups=HELD.groups[:0], fold_sizes=())
     contenders, sentences = rank(own, held=held)
     assert [contender.kind for contender in contenders] == ["trial"]
-    assert contenders[0].models == [(own, None, 1.0, contenders[0].temperatures[0])]
+    assert contenders[0].models == [(own, REFIT, 1.0, contenders[0].temperatures[0])]
     assert "Candidate 1 (the model of trial 4 itself) is the best on val" in sentences[0]
 
 
@@ -294,3 +294,44 @@ def test_an_ensemble_is_scored_with_shares_of_the_other_folds() -> None:
     shares = choose_ensemble(HELD.labels[rest], calibrated[:, rest])
     expected = np.tensordot(shares, calibrated[:, part], axes=1)
     np.testing.assert_allclose(ensemble.out_of_fold[part], expected)
+
+
+# -- several refits ----------------------------------------------------------------------------
+
+
+def with_refits(one: Finalist, number: int) -> Finalist:
+    more = [Part(member=n) for n in range(2, number + 1)]
+    return replace(one, records={**one.records, **{p: retrained(one.number, p) for p in more}})
+
+
+def test_the_mean_of_several_refits_comes_before_one_of_them() -> None:
+    """On the folds both are the same: of each image one model is asked."""
+    several = with_refits(finalist(4, wrong=spread(20)), 3)
+    contenders, sentences = rank(several, finalist(0, wrong=spread(60), is_default=True))
+    assert [c.kind for c in contenders if c.leader is several] == ["refits", "refit", "folds"]
+    first = contenders[0]
+    assert first.num_weights == 3 * 1000
+    assert [part.name for _, part, _, _ in first.models] == ["refit", "refit-2", "refit-3"]
+    assert [share for _, _, share, _ in first.models] == pytest.approx([1 / 3] * 3)
+    assert sentences[0].startswith("Candidate 1 (the mean of 3 refits of trial 4, 3,000 weights)")
+    assert "candidate 2 (the refit of trial 4, 1,000 weights)" in sentences[1]
+
+
+def test_the_simplest_is_one_refit() -> None:
+    several = with_refits(finalist(4, wrong=spread(20)), 3)
+    for held in (
+        HELD,
+        replace(HELD, labels=HELD.labels[:0], groups=HELD.groups[:0], fold_sizes=()),
+    ):
+        contenders, _ = rank(several, held=held, prefer="simple")
+        assert contenders[0].kind == "refit"
+
+
+def test_in_an_ensemble_a_trial_shares_its_weight_among_its_refits() -> None:
+    one = with_refits(finalist(4, wrong=spread(30)), 2)
+    other = with_refits(finalist(7, wrong=spread(30, start=60)), 2)
+    contenders, _ = rank(one, other)
+    ensemble = next(c for c in contenders if c.kind == "ensemble")
+    assert ensemble.num_weights == 4 * 1000
+    assert len(ensemble.models) == 4
+    assert sum(share for _, _, share, _ in ensemble.models) == pytest.approx(1.0)

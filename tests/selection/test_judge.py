@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autocnn.core.errors import DiskFullError, SearchError
-from autocnn.core.records import TrialState
+from autocnn.core.records import REFIT, TrialState
 from autocnn.execution.executor import Outcome
 from autocnn.execution.tasks import BatchedTask, CandidateTask, PredictionTask
 from autocnn.selection.compare import Contender
@@ -72,6 +72,18 @@ def test_test_is_opened_once_after_the_choice(selection: Selection) -> None:
         ("judge the candidates on test", len(judged)),
     ]
     assert selection.observer.steps == 2 + len(judged)
+
+
+def test_the_chosen_is_trained_again_and_averaged(selection: Selection) -> None:
+    selection.executor.skill = {7: 0.9, 0: 0.6}
+    plan = selection.plan(make_finalists(7, 0), members=3)
+    judged, (choice,) = run(selection, plan, prepare(selection, plan))
+    assert [(c.kind, c.leader.number) for c, _ in judged[:2]] == [("refits", 7), ("refit", 7)]
+    assert {c.kind for c, _ in judged if c.leader.number == 0} == {"refit", "folds"}
+    names = [member.path.parent.name for member in made(selection)[1].members]
+    assert names == ["refit", "refit-2", "refit-3"]
+    assert "Candidate 1 (the mean of 3 refits of trial 7, 3,000 weights)" in choice.sentences[0]
+    assert selection.observer.stages[1] == ("train 3 refits of the best, to average them", 6)
 
 
 def test_before_the_choice_no_model_sees_test_and_fold_models_what_they_have_not_seen(
@@ -141,7 +153,7 @@ def test_an_ensemble_averages_refits_at_their_temperatures(selection: Selection)
     for member, finalist, temperature in zip(
         task.members, contender.finalists, contender.temperatures, strict=True
     ):
-        assert member.path == selection.folder.retrained_model_path(finalist.number, None)
+        assert member.path == selection.folder.retrained_model_path(finalist.number, REFIT)
         assert member.temperature == temperature
 
 
@@ -187,7 +199,7 @@ def test_a_trial_s_own_model_is_a_candidate_where_its_refit_was_lost(selection: 
     paths = [task.members[0].path for task in made(selection).values()]
     assert paths == [
         selection.folder.trial_model_path(7),
-        selection.folder.retrained_model_path(0, None),
+        selection.folder.retrained_model_path(0, REFIT),
     ]
     assert [contender.leader.has_own_model for contender, _ in judged] == [True, False]
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from autocnn.core.errors import DiskFullError, TrialDivergedError
-from autocnn.core.records import TrialState
+from autocnn.core.records import REFIT, Part, TrialState
 from autocnn.execution.executor import Outcome
 from autocnn.execution.tasks import Task, TrainingTask
 from autocnn.selection.plan import Finalist, FinalistsPlan
-from autocnn.selection.retrain import RETRAINED, retrain
+from autocnn.selection.retrain import RETRAINED, add_members, retrain
 from autocnn.storage.checkpoint import write_checkpoint
 from tests.samples import checkpoint, retrained
 from tests.selection.studies import (
@@ -23,6 +23,8 @@ from tests.selection.studies import (
     name_of,
     write_model,
 )
+
+PARTS = [REFIT, Part(1), Part(2)]
 
 FAILURE = Outcome(TrialState.FAILED, 1.0, "ValueError: no")
 
@@ -42,10 +44,7 @@ def names(selection: Selection) -> list[str]:
 def test_each_finalist_is_trained_on_everything_and_without_each_fold(selection: Selection) -> None:
     plan = selection.plan(make_finalists(7, 0), num_folds=2)
     retrained = run(selection, plan)
-    assert [(f.number, list(f.records)) for f in retrained] == [
-        (7, [None, 1, 2]),
-        (0, [None, 1, 2]),
-    ]
+    assert [(f.number, list(f.records)) for f in retrained] == [(7, PARTS), (0, PARTS)]
     rows = sorted(np.concatenate([plan.dataset.indices(s) for s in ("train", "val")]).tolist())
     seen = {task.seed: task.train_rows.tolist() for task in trainings(selection)}
     without = [rows, *(fold.train.tolist() for fold in plan.folds)]
@@ -84,20 +83,20 @@ def test_they_are_trained_as_their_trial_was(selection: Selection) -> None:
 def test_what_was_made_is_on_disk_whole(selection: Selection) -> None:
     plan = selection.plan(make_finalists(7), num_folds=2)
     (finalist,) = run(selection, plan)
-    for fold, record in finalist.records.items():
-        assert selection.folder.read_retrained(7, fold) == record
-        assert (record.trial, record.fold, record.epochs) == (7, fold, EPOCHS)
+    for part, record in finalist.records.items():
+        assert selection.folder.read_retrained(7, part) == record
+        assert (record.trial, record.part, record.epochs) == (7, part, EPOCHS)
         assert len(record.history) == EPOCHS
         assert record.num_weights == finalist.num_weights == NUM_WEIGHTS
         # The process took 2.5 s, its epochs more: it was resumed.
         assert record.seconds == pytest.approx(EPOCHS * 1.23456)
-    assert finalist.refit is finalist.records[None]
+    assert finalist.refit is finalist.records[REFIT]
 
 
 def test_models_of_an_earlier_session_are_not_made_again(selection: Selection) -> None:
     plan = selection.plan(make_finalists(7, 0))
     first = run(selection, plan)
-    write_checkpoint(selection.folder.retrained_checkpoint_path(7, None), checkpoint())
+    write_checkpoint(selection.folder.retrained_checkpoint_path(7, REFIT), checkpoint())
     selection.executor.tasks.clear()
     selection.observer.steps = 0
     again = run(selection, plan)
@@ -105,13 +104,13 @@ def test_models_of_an_earlier_session_are_not_made_again(selection: Selection) -
     assert selection.observer.steps == 6 * EPOCHS
     assert [f.records for f in again] == [f.records for f in first]
     # A kill between the record and the end of its checkpoint leaves the latter.
-    refit_dir = selection.folder.retrained_dir(7, None)
+    refit_dir = selection.folder.retrained_dir(7, REFIT)
     assert not (refit_dir / "checkpoint").exists()
 
 
 def test_models_for_another_number_of_epochs_or_torn_ones_are(selection: Selection) -> None:
     run(selection, selection.plan(make_finalists(7)))
-    (selection.folder.retrained_dir(7, 2) / "retrained.json").write_text("{")
+    (selection.folder.retrained_dir(7, Part(2)) / "retrained.json").write_text("{")
     selection.executor.tasks.clear()
     run(selection, selection.plan(make_finalists(7)))
     assert names(selection) == ["train 7 fold 2"]
@@ -122,7 +121,7 @@ def test_models_for_another_number_of_epochs_or_torn_ones_are(selection: Selecti
 
 
 def test_a_torn_checkpoint_is_told(selection: Selection) -> None:
-    selection.folder.retrained_checkpoint_path(7, 1).write_bytes(b"torn")
+    selection.folder.retrained_checkpoint_path(7, Part(1)).write_bytes(b"torn")
     run(selection, selection.plan(make_finalists(7)))
     assert len(selection.observer.warnings) == 1
     assert "must be a whole checkpoint" in selection.observer.warnings[0]
@@ -150,7 +149,7 @@ def test_a_training_that_fails_is_tried_once_more(selection: Selection, end: Out
     """As when something else on the machine took all memory for a moment."""
     selection.executor = Dying(ends={"train 7 fold 2": end})
     (finalist,) = run(selection, selection.plan(make_finalists(7)))
-    assert list(finalist.records) == [None, 1, 2]
+    assert list(finalist.records) == PARTS
     assert names(selection).count("train 7 fold 2") == 2
     assert selection.observer.warnings == [
         "The retraining of trial 7 without fold 2 failed "
@@ -162,7 +161,7 @@ def test_a_training_whose_worker_is_lost_is_repeated_by_the_runner(selection: Se
     lost = Outcome(TrialState.FAILED, 1.0, "its node is gone", is_lost=True)
     selection.executor = Dying(ends={"train 7 fold 2": lost})
     (finalist,) = run(selection, selection.plan(make_finalists(7)))
-    assert list(finalist.records) == [None, 1, 2]
+    assert list(finalist.records) == PARTS
     assert selection.observer.warnings == [
         "The retraining of trial 7 without fold 2 lost its worker (its node is gone); it is "
         "repeated."
@@ -176,7 +175,7 @@ def test_the_trial_s_own_model_takes_the_place_of_a_refit_that_is_lost(
     retrained = run(selection, selection.plan(make_finalists(7, 0)))
     assert [f.number for f in retrained] == [7, 0]
     assert [f.has_own_model for f in retrained] == [True, False]
-    assert [list(f.records) for f in retrained] == [[None, 1, 2]] * 2
+    assert [list(f.records) for f in retrained] == [PARTS] * 2
     own, trial = retrained[0].refit, retrained[0].trial
     assert (own.epochs, own.history, own.num_weights) == (1, trial.history, trial.num_weights)
     assert names(selection).count("train 7 fold 0") == 2
@@ -199,7 +198,7 @@ def test_where_no_finalist_has_all_its_folds_val_decides(selection: Selection) -
     selection.executor.ends = {f"train {number} fold 1": FAILURE for number in (7, 0)}
     plan = selection.plan(make_finalists(7, 0))
     retrained = run(selection, plan)
-    assert [list(f.records) for f in retrained] == [[None], [None]]
+    assert [list(f.records) for f in retrained] == [[REFIT], [REFIT]]
     assert plan.compared_on(retrained).folds == ()
     assert selection.observer.warnings[-1] == (
         "The models of the folds could not all be made (trial 7: failed: ValueError: no): the "
@@ -242,7 +241,7 @@ def test_a_refit_that_the_budget_cuts_is_not_kept_and_made_again_with_more_time(
     plan = selection.plan(make_finalists(7, epochs=10), num_folds=0, budget_s=10.0)
     (finalist,) = run(selection, plan)
     assert finalist.has_own_model
-    assert selection.folder.read_retrained(7, None) is None
+    assert selection.folder.read_retrained(7, REFIT) is None
     assert selection.observer.warnings == [
         "Trial 7 could not be retrained (no time left after 2 of 10 epochs): its own model takes "
         "the place of the refit."
@@ -257,7 +256,7 @@ def test_a_short_refit_of_an_older_study_is_made_again(selection: Selection) -> 
     """It was kept, although the budget had cut it."""
     cut = retrained(7).model_copy(update={"epochs": EPOCHS})
     assert len(cut.history) == 2 < EPOCHS
-    write_model(selection.folder.retrained_model_path(7, None), trial=7)
+    write_model(selection.folder.retrained_model_path(7, REFIT), trial=7)
     selection.folder.write_retrained(cut)
     (finalist,) = run(selection, selection.plan(make_finalists(7), num_folds=0))
     assert names(selection) == ["train 7 fold 0"]
@@ -271,8 +270,8 @@ def test_when_time_is_up_no_training_is_started(selection: Selection) -> None:
     found = run(selection, plan)
     assert names(selection) == ["train 7 fold 0", "train 7 fold 1"]
     assert [(f.number, f.has_own_model, list(f.records)) for f in found] == [
-        (7, False, [None]),
-        (0, True, [None]),
+        (7, False, [REFIT]),
+        (0, True, [REFIT]),
     ]
     assert plan.compared_on(found).folds == ()
     assert selection.observer.warnings == [
@@ -287,7 +286,7 @@ def test_where_the_best_one_has_its_folds_the_others_may_be_left_out(selection: 
     finalists = make_finalists(7, 0, epochs=4)
     plan = selection.plan(finalists, num_folds=2, budget_s=8.0 * 5 + 13.0, workers=1)
     found = run(selection, plan)
-    assert [(f.number, list(f.records)) for f in found] == [(7, [None, 1, 2])]
+    assert [(f.number, list(f.records)) for f in found] == [(7, PARTS)]
     assert plan.compared_on(found) is plan
 
 
@@ -301,7 +300,7 @@ def test_with_a_budget_what_hangs_after_its_end_is_ended(selection: Selection) -
 
 def test_without_folds_there_are_refits_alone(selection: Selection) -> None:
     (finalist,) = run(selection, selection.plan(make_finalists(7), num_folds=0))
-    assert list(finalist.records) == [None]
+    assert list(finalist.records) == [REFIT]
     assert selection.observer.stages == [("retrain the finalists", EPOCHS)]
 
 
@@ -315,14 +314,14 @@ def test_stopping_keeps_what_is_whole_and_a_later_call_makes_the_rest(selection:
     with pytest.raises(KeyboardInterrupt):
         run(selection, plan)
     assert names(selection) == ["train 7 fold 0", "train 7 fold 1"]
-    assert selection.folder.read_retrained(7, None) is not None
-    assert selection.folder.read_retrained(7, 1) is None
+    assert selection.folder.read_retrained(7, REFIT) is not None
+    assert selection.folder.read_retrained(7, Part(1)) is None
 
     selection.interruption.is_wished = False
     selection.executor.tasks.clear()
     (finalist,) = run(selection, plan)
     assert names(selection) == ["train 7 fold 1", "train 7 fold 2"]
-    assert list(finalist.records) == [None, 1, 2]
+    assert list(finalist.records) == PARTS
 
 
 # -- want of memory, and of time -----------------------------------------------------------
@@ -335,9 +334,9 @@ def test_a_model_out_of_memory_is_trained_with_half_the_batch_and_says_so(
 ) -> None:
     selection.executor.ends["train 7 fold 1"] = OUT_OF_MEMORY
     (finalist,) = run(selection, selection.plan(make_finalists(7), workers=1))
-    halves = {fold: record.half_batch for fold, record in finalist.records.items()}
-    assert halves == {None: False, 1: True, 2: False}
-    assert selection.folder.read_retrained(7, 1) == finalist.records[1]
+    halves = {part: record.half_batch for part, record in finalist.records.items()}
+    assert halves == {REFIT: False, Part(1): True, Part(2): False}
+    assert selection.folder.read_retrained(7, Part(1)) == finalist.records[Part(1)]
     assert selection.observer.warnings == [
         "The retraining of trial 7 without fold 1 ran out of memory; "
         "it is repeated with half its batch."
@@ -358,7 +357,7 @@ def test_half_the_batch_is_kept_when_a_session_ends_in_between(selection: Select
     (finalist,) = run(again, again.plan(make_finalists(7), num_folds=0))
     assert [task.half_batch for task in trainings(again)] == [True]
     assert finalist.refit.half_batch
-    assert not selection.folder.has_half_batch(7, None), "it goes with the checkpoint"
+    assert not selection.folder.has_half_batch(7, REFIT), "it goes with the checkpoint"
 
 
 def test_retraining_may_take_as_long_as_a_trial_for_its_images(selection: Selection) -> None:
@@ -375,3 +374,79 @@ def test_retraining_may_take_as_long_as_a_trial_for_its_images(selection: Select
     assert selection.executor.timeouts == pytest.approx(
         [60 * more, *(60 * share for share in of_fold), 90 * more, *(90 * s for s in of_fold)]
     )
+
+
+# -- more refits of the best -----------------------------------------------------------------
+
+
+def add(selection: Selection, plan: FinalistsPlan, *chosen: int) -> list[Finalist]:
+    """The finalists after more refits of those with these numbers; what was told before is not."""
+    finalists = run(selection, plan)
+    selection.executor.tasks.clear()
+    selection.observer.stages.clear()
+    wanted = [finalist for finalist in finalists if finalist.number in chosen]
+    parts = (selection.executor, selection.folder, selection.observer)
+    return add_members(plan, finalists, wanted, *parts)
+
+
+REFITS = [REFIT, Part(member=2), Part(member=3)]
+
+
+def test_the_chosen_are_trained_again_with_other_seeds(selection: Selection) -> None:
+    plan = selection.plan(make_finalists(7, 0), members=3)
+    seven, default = add(selection, plan, 7)
+    assert seven.refits == REFITS
+    assert seven.fold_models == PARTS[1:]
+    assert default.refits == [REFIT]
+    tasks = trainings(selection)
+    assert [task.seed for task in tasks] == [(5, 7, RETRAINED, 0, 2), (5, 7, RETRAINED, 0, 3)]
+    everything = np.sort(np.concatenate([plan.dataset.indices(s) for s in ("train", "val")]))
+    for task in tasks:
+        np.testing.assert_array_equal(task.train_rows, everything)
+    for part in REFITS:
+        assert selection.folder.read_retrained(7, part) == seven.records[part]
+    name = "train 3 refits of the best, to average them"
+    assert selection.observer.stages == [(name, 2 * EPOCHS)]
+
+
+def test_each_trial_of_an_ensemble_gets_as_many(selection: Selection) -> None:
+    plan = selection.plan(make_finalists(7, 0), members=2)
+    assert [len(f.refits) for f in add(selection, plan, 7, 0)] == [2, 2]
+
+
+def test_refits_of_an_earlier_session_are_not_made_again(selection: Selection) -> None:
+    plan = selection.plan(make_finalists(7), members=3)
+    (first,) = add(selection, plan, 7)
+    (again,) = add(selection, plan, 7)
+    assert selection.executor.tasks == []
+    assert again.records == first.records
+
+
+@pytest.mark.parametrize(("spare_s", "number"), [(0.0, 1), (20.0, 2), (40.0, 3)])
+def test_there_are_as_many_as_there_is_time_for(
+    selection: Selection, spare_s: float, number: int
+) -> None:
+    """A refit takes 3 s; with several there is one candidate more to judge, in 8 s."""
+    finalists = make_finalists(7)
+    needed_s = 3 * EPOCHS + 3 * 8.0
+    plan = selection.plan(
+        finalists, members=3, workers=1, budget_s=needed_s + 8.0 * (spare_s > 0) + spare_s / 5
+    )
+    (finalist,) = add(selection, plan, 7)
+    assert len(finalist.refits) == number
+
+
+def test_what_fails_is_left_out_and_told(selection: Selection) -> None:
+    selection.executor.ends["train 7 refit 3"] = FAILURE
+    (finalist,) = add(selection, selection.plan(make_finalists(7), members=3), 7)
+    assert finalist.refits == REFITS[:2]
+    assert selection.observer.warnings[-1] == (
+        "The best is averaged of 2 refits, not of 3: failed: ValueError: no."
+    )
+
+
+def test_a_trial_without_a_refit_gets_no_more(selection: Selection) -> None:
+    selection.executor.ends["train 7 fold 0"] = FAILURE
+    plan = selection.plan(make_finalists(7), num_folds=0, members=3)
+    (finalist,) = add(selection, plan, 7)
+    assert finalist.has_own_model and finalist.refits == [REFIT]

@@ -32,6 +32,7 @@ def run(path: Path, data: Path, *, trials: int, folds: int) -> autocnn.Study:
         epochs=3,
         finalists=1,
         folds=folds,
+        members=1,
         workers=2,
         results=path / "results",
         cache_dir=path / "cache",

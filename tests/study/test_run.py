@@ -77,7 +77,8 @@ def search(data: Path, space: Path, cache_dir: Path, *flags: str) -> Path:
     """Run a small study; its folder."""
     results = space.parent / "results"
     arguments = ["search", str(data), "--space", str(space), "--results", str(results)]
-    arguments += ["--cache-dir", str(cache_dir), "--name", "s", "--trials", "2", *flags]
+    arguments += ["--cache-dir", str(cache_dir), "--name", "s", "--trials", "2", "--members", "1"]
+    arguments += flags
     assert run(arguments) == 0
     return results / "s"
 
@@ -111,7 +112,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Finis
         data = write_folder(path / "images", splits=SPLIT_NAMES)
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            search(data, path / "tiny.yaml", cache_dir, "--finalists", "2", "--workers", "2")
+            flags = ("--finalists", "2", "--members", "2", "--workers", "2")
+            search(data, path / "tiny.yaml", cache_dir, *flags)
         (path / "out.txt").write_text(out.getvalue())
         (path / "err.txt").write_text(err.getvalue())
 
@@ -169,7 +171,15 @@ def test_a_study_leaves_every_file_of_the_contract(finished: Finished) -> None:
     assert tuple(board[0])[: len(COLUMNS)] == COLUMNS
     assert [int(row["rank"]) for row in board] == list(range(1, len(board) + 1))
     kinds = sorted((row["kind"], row["trial"]) for row in board if row["kind"] != "ensemble")
-    assert kinds == [("folds", "0"), ("folds", "1"), ("refit", "0"), ("refit", "1")]
+    chosen = board[0]["trial"]
+    assert board[0]["kind"] == "refits"
+    assert kinds == [
+        ("folds", "0"),
+        ("folds", "1"),
+        ("refit", "0"),
+        ("refit", "1"),
+        ("refits", chosen),
+    ]
     means = [float(row["cv_mean"]) for row in board]
     assert means == sorted(means, reverse=True)
     assert 0.6 < max(means) <= 1
@@ -363,7 +373,10 @@ def test_every_shipped_space_finishes_a_small_study(
     data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
     arguments = ["search", str(data), "--space", name, "--trials", "1", "--epochs", "2"]
     arguments += ["--results", str(tmp_path), "--cache-dir", str(cache_dir), "--name", "s"]
-    assert run([*arguments, "--finalists", "1", "--folds", "0", "--pruner", "none"]) == 0
+    assert (
+        run([*arguments, "--finalists", "1", "--folds", "0", "--members", "1", "--pruner", "none"])
+        == 0
+    )
     states = [row["state"] for row in read_csv(tmp_path / "s" / "trials.csv")]
     assert states == ["complete"]
 

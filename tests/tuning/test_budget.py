@@ -76,6 +76,7 @@ def budget(
     finalists: int = 3,
     num_folds: int = 0,
     num_judged: int = 0,
+    members: int = 1,
 ) -> Budget:
     return Budget(
         total_s,
@@ -84,6 +85,7 @@ def budget(
         refit_factor=1.2,
         is_default=lambda params: params == DEFAULT,
         num_folds=num_folds,
+        members=members,
         fold_size=2 / 3,
         num_train=100,
         num_judged=num_judged,
@@ -207,6 +209,47 @@ def test_first_finalists_go_then_folds_then_refits(
     ranked = [*numbered(5, start=1), trial(0)]
     found = budget(1e7, now=1e7 - left_s, num_folds=3).shortlist_now(ranked)
     assert numbers(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("left_s", "expected"),
+    [
+        (1e6, ([1, 2, 3, 0], 3, 3)),
+        (165.0, ([1, 2, 0], 3, 3)),
+        (140.0, ([1, 0], 3, 3)),
+        (110.0, ([1, 0], 3, 2)),
+        (100.0, ([1, 0], 3, 1)),
+        (64.0, ([1, 0], 0, 3)),
+        (40.0, ([1, 0], 0, 1)),
+        (18.0, ([1], 0, 1)),
+    ],
+)
+def test_refits_of_the_best_go_after_other_finalists_and_before_the_folds(
+    left_s: float, expected: tuple[list[int], int, int]
+) -> None:
+    ranked = [*numbered(5, start=1), trial(0)]
+    found = budget(1e7, now=1e7 - left_s, num_folds=3, members=3).shortlist_now(ranked)
+    assert ([r.trial for r in found.trials], found.num_folds, found.num_members) == expected
+
+
+def test_more_refits_cost_their_training_and_a_candidate_more() -> None:
+    one, three = Shortlist((trial(),)), Shortlist((trial(),), num_members=3)
+    found = budget(None)
+    assert found.shortlist_s(three) - found.shortlist_s(one) == pytest.approx(
+        2 * REFIT_S + JUDGING_S
+    )
+    two = budget(None, workers=2)
+    assert two.shortlist_s(three) - two.shortlist_s(one) == pytest.approx(REFIT_S + JUDGING_S)
+
+
+@pytest.mark.parametrize(
+    ("left_s", "expected"),
+    [(1e6, 3), (2 * JUDGING_S + REFIT_S - 0.1, 1), (2 * JUDGING_S + REFIT_S + 0.1, 2)],
+)
+def test_as_many_refits_of_the_chosen_as_there_is_time_for(left_s: float, expected: int) -> None:
+    found = budget(1e7, now=1e7 - left_s, members=3)
+    assert found.members_now([trial()], [trial()], 0) == expected
+    assert budget(None, members=3).members_now([trial()], [trial()], 0) == 3
 
 
 def test_the_finalists_take_no_more_than_their_share_which_is_fixed() -> None:

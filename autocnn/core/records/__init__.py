@@ -60,9 +60,17 @@ from autocnn.core.records.scores import (
     Scores,
     SplitScores,
 )
-from autocnn.core.records.trials import EpochScore, RetrainedRecord, TrialRecord, TrialState
+from autocnn.core.records.trials import (
+    REFIT,
+    EpochScore,
+    Part,
+    RetrainedRecord,
+    TrialRecord,
+    TrialState,
+)
 
 __all__ = [
+    "REFIT",
     "SCHEMA_VERSION",
     "SPLITS",
     "Assessment",
@@ -97,6 +105,7 @@ __all__ = [
     "ParamValue",
     "Params",
     "Parity",
+    "Part",
     "PrCurve",
     "Precision",
     "Record",

@@ -8,9 +8,10 @@ from autocnn.core.records.base import SCHEMA_VERSION, Fold, ParamValue, Record
 from autocnn.core.records.scores import Calibration, Interval, ScoredSet, SplitScores
 from autocnn.core.records.trials import EpochScore
 
-CandidateKind = Literal["refit", "trial", "folds", "ensemble"]
-"""The params of a trial trained on train + val; the trial's own model, where there was no time for
-that; the mean of its fold models; the weighted mean of several refits."""
+CandidateKind = Literal["refit", "refits", "trial", "folds", "ensemble"]
+"""The params of a trial trained on train + val; the mean of several such refits, each with another
+seed; the trial's own model, where there was no time for that; the mean of its fold models; the
+weighted mean of the refits of several trials."""
 
 
 class Member(Record):
@@ -19,11 +20,13 @@ class Member(Record):
     Attributes:
         trial: The trial whose params it has.
         fold: The fold that it has not seen; None: a refit.
+        member: Number of a refit among those of its trial.
         weight: Its share of the average; those of all members add up to 1.
     """
 
     trial: int
     fold: Fold
+    member: int = 1
     weight: float
 
 
@@ -192,7 +195,7 @@ class CandidateRecord(Record):
     Attributes:
         candidate: Its number, 1 for the first; `candidates/01`.
         rank: Place on the leaderboard; by folds or val, never by test.
-        kind: `refit`, `trial`, `folds` or `ensemble`; see `CandidateKind`.
+        kind: `refit`, `refits`, `trial`, `folds` or `ensemble`; see `CandidateKind`.
         trial: Number of the trial whose params it has; of the member that weighs most.
         members: The models that it averages; empty for a single one.
         params: Of that trial.

@@ -1,5 +1,6 @@
 """Trials: how they were trained and how they ended."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -149,12 +150,45 @@ class TrialRecord(Record):
         return next((score for score in self.history if score.epoch == self.best_epoch), None)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Which of a finalist's models: what it learns from, and with which seed.
+
+    Attributes:
+        fold: The fold that it has not seen, 1 for the first; None: a refit, which has seen all.
+        member: Number of a refit among those that are averaged, each with another seed.
+
+    >>> [part.name for part in (Part(), Part(member=2), Part(fold=1))]
+    ['refit', 'refit-2', 'fold-1']
+    """
+
+    fold: int | None = None
+    member: int = 1
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        if self.fold is not None:
+            return f"fold-{self.fold}"
+        return "refit" if self.member == 1 else f"refit-{self.member}"
+
+    @property
+    def is_refit(self) -> bool:
+        """Whether it learns from all of train + val."""
+        return self.fold is None
+
+
+REFIT = Part()
+"""The first refit of a finalist."""
+
+
 class RetrainedRecord(Record):
     """A finalist that was retrained, on train + val or without one fold, and waits to be judged.
 
     Attributes:
         trial: Number of the trial whose params it has.
         fold: The fold that it has not seen, 1 for the first; None: it has seen all.
+        member: Number of a refit among those that are averaged.
         epochs: Epochs that it was to train; fewer were when the budget ended.
         num_weights: Weights of the model.
         seconds: Time that the training took, all sessions together.
@@ -166,9 +200,15 @@ class RetrainedRecord(Record):
     schema_version: int = SCHEMA_VERSION
     trial: int
     fold: Fold = None
+    member: int = 1
     epochs: int
     num_weights: int
     seconds: float
     history: tuple[EpochScore, ...]
     half_batch: bool = False
     rows_digest: str = ""
+
+    @property
+    def part(self) -> Part:
+        """Which of the finalist's models it is."""
+        return Part(self.fold, self.member)

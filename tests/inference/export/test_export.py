@@ -69,6 +69,7 @@ def make_study(path: Path) -> None:
         trials=2,
         finalists=1,
         folds=0,
+        members=1,
         cache_dir=path / "cache",
         workers=1,
     )

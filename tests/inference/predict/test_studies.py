@@ -103,6 +103,8 @@ def make_place(folder: Path) -> None:
         "1",
         "--folds",
         "2",
+        "--members",
+        "1",
         "--image-size",
         str(SIDE),
         "--precision",

@@ -92,6 +92,8 @@ def search_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[st
         "0",
         "--finalists",
         "1",
+        "--members",
+        "1",
         "--cache-dir",
         "cache",
     ]
