@@ -3,12 +3,13 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from autocnn.api.frames import to_frame
-from autocnn.api.settings import PathLike
+from autocnn.api.settings import PathLike, TableSettings, read_settings
 from autocnn.api.study import Candidate, Study
 from autocnn.api.watch import show
+from autocnn.core.config import resolve_config
 from autocnn.core.records import Assessment, SplitScores
 from autocnn.core.wording import fraction_interval
 
@@ -65,6 +66,7 @@ def evaluate(
     cache_dir: PathLike | None = None,
     trust_code: bool = False,
     verbose: bool | None = None,
+    **settings: Unpack[TableSettings],
 ) -> Evaluation:
     """Score a model on other labelled images, as a study scores its candidates on test.
 
@@ -79,6 +81,7 @@ def evaluate(
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         trust_code: As for `load`.
         verbose: As for `search`.
+        **settings: How a table is read: `label_column="species"`, `images="photos"`, ...
 
     Raises:
         DataError: When the images cannot be used, or have a class that the model does not
@@ -103,6 +106,8 @@ one, an exported folder or a model file in one of these, got none of them. Start
     )
     from autocnn.inference.predict import model as models
 
+    values: dict[str, Any] = read_settings(settings, tuple(TableSettings.__annotations__))
+    read = resolve_config({"data": os.fspath(data), **values})
     number = model.number if isinstance(model, Candidate) else candidate
     place = os.fspath(model.path if isinstance(model, Candidate) else model)
     target = None if to is None or to is True else Path(to)
@@ -122,6 +127,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
             os.fspath(data),
             name=place,
             asked=split,
+            settings=read,
             cache_dir=None if cache_dir is None else Path(cache_dir),
             observer=observer,
         )

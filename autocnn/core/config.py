@@ -88,6 +88,23 @@ class StudyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str = _setting("digits", "Path to the images, or the name of a built-in set.")
+    images: Path | None = _setting(
+        None, "Folder of the images that a table lists.", unset="the table's"
+    )
+    path_column: str | None = _setting(
+        None, "Column of a table with the images' paths or names.", unset="found out"
+    )
+    label_column: str | None = _setting(
+        None, "Column of a table with the labels.", unset="found out"
+    )
+    split_column: str | None = _setting(
+        None, "Column of a table with train, val or test; none: not one.", unset="found out"
+    )
+    group_column: str | None = _setting(
+        None,
+        "Column of a table that names what belongs together, as a patient; none: not one.",
+        unset="found out",
+    )
     name: str | None = _setting(
         None,
         "Name of the study, and of its folder.",

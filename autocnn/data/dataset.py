@@ -133,7 +133,9 @@ def prepare_data(
     Raises:
         DataError: When the data cannot be used; nothing half-written is left.
     """
-    found = read_source(config.data, observer=observer)
+    found = read_source(config.data, settings=config, observer=observer)
+    for note in found.notes:  # at once: what was understood may be wrong
+        observer.note(note)
     default_size = config.image_size or choose_image_size(found)
     arrays = _decode_sizes(found, config, (default_size, *image_sizes), observer)
     unreadable: dict[int, str] = {}
@@ -187,7 +189,7 @@ def prepare_data(
         audit=report,
         fingerprint=fingerprint,
     )
-    _tell(dataset, observer)
+    _tell(dataset, observer, num_told=len(found.notes))
     return dataset
 
 
@@ -231,7 +233,8 @@ def _fingerprint(table: ImageTable, split: Split) -> str:
     return digest.hexdigest()
 
 
-def _tell(dataset: Dataset, observer: Observer) -> None:
+def _tell(dataset: Dataset, observer: Observer, *, num_told: int) -> None:
+    """What was found; the first notes have been told when the data were read."""
     side, _, channels = dataset.images().image_shape
     colour = "grey" if channels == 1 else "RGB"
     observer.note(
@@ -241,7 +244,7 @@ def _tell(dataset: Dataset, observer: Observer) -> None:
     if dataset.audit.ignored:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in dataset.audit.ignored.items())
         observer.note(f"Ignored: {kinds}.")
-    for note in dataset.audit.notes:
+    for note in dataset.audit.notes[num_told:]:
         observer.note(note)
     warnings = dataset.audit.warnings
     for warning in warnings[:MOST_WARNINGS]:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from autocnn.core.records import AuditReport, CopyCounts, SplitName
 from autocnn.core.wording import first_few
+from autocnn.data.sources.table_files import TABLE_SUFFIXES
 
 FEW_COLOURED = 0.1
 """Share of coloured images up to which they look like an accident, not like the data."""
@@ -42,7 +43,7 @@ def split_file_for(source: str) -> Path:
     'images/split.csv'
     """
     path = Path(source)
-    if path.suffix.lower() != ".csv":
+    if path.suffix.lower() not in TABLE_SUFFIXES:
         return path / "split.csv"
     return path.with_name("split.csv" if path.name != "split.csv" else "split-2.csv")
 

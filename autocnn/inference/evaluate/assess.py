@@ -92,6 +92,7 @@ def assess(
     *,
     name: str,
     asked: Asked = "all",
+    settings: StudyConfig | None = None,
     cache_dir: Path | None = None,
     observer: Observer | None = None,
 ) -> Assessed:
@@ -106,6 +107,7 @@ def assess(
         data: As for a search; one class is enough here.
         name: MODEL as it was given, for the record.
         asked: All images, or the test split alone.
+        settings: How DATA is read; None: it is found out.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         observer: Hears of the stages `read`, `decode`, `compare`, `load the model`, `predict`.
 
@@ -113,7 +115,9 @@ def assess(
         DataError: When DATA cannot be used, or has a class that the model does not know.
     """
     observer = observer or Observer()
-    table = read_source(data, observer=observer, fewest_classes=1)
+    table = read_source(data, settings=settings, observer=observer, fewest_classes=1)
+    for note in table.notes:
+        observer.note(note)
     class_names = reference.class_names
     labels = match_labels(table, class_names)
     chosen = choose_images(table, asked, reference)

@@ -26,12 +26,14 @@ class StudyData:
         side: Of the decoded squares, px.
         channels: As the study was asked for.
         sha256: Of the images that count: those that the model was trained or chosen on.
+        settings: Of the study: how it read its data; None: as it is found out.
     """
 
     data: str
     side: int
     channels: Channels
     sha256: frozenset[str]
+    settings: StudyConfig | None = None
 
 
 def find_near_seen(
@@ -57,7 +59,9 @@ def find_near_seen(
     if len(table) + len(study.sha256) > MOST_IMAGES:
         return None
     try:
-        found = read_source(study.data, observer=observer, fewest_classes=1)
+        found = read_source(
+            study.data, settings=study.settings, observer=observer, fewest_classes=1
+        )
         if len(found) > MOST_IMAGES:  # most of it test, or another set by now
             return None
         decoded = decode_images(

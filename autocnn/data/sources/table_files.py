@@ -1,0 +1,277 @@
+"""Reads the cells of a table as text: CSV with any separator and encoding, Excel, Parquet."""
+
+import codecs
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from autocnn.core.csv_tables import read_cell
+from autocnn.core.errors import DataError, MissingExtraError
+from autocnn.core.extras import install_line
+from autocnn.core.wording import count, first_few
+from autocnn.data.table import EncodedImages
+
+TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+EXCEL_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+TABLE_SUFFIXES = (*TEXT_SUFFIXES, *EXCEL_SUFFIXES, *PARQUET_SUFFIXES)
+
+SEPARATORS = (",", ";", "\t", "|")
+SAMPLE_LINES = 50
+"""From which the separator is judged."""
+
+FEWEST_PIXELS = 64
+"""Numbers in 0..255 beside each other that must be the pixels of an image."""
+
+_MARKS = (  # that of UTF-32 begins as that of UTF-16 does
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells of a table, as they are written, without the spaces around them.
+
+    Attributes:
+        rows: A list of cells each, all as long; the first may be the header.
+        lines: (rows,) Number of each in the file, from 1; of a Parquet file, from 0.
+        has_names: Whether the first row is a header for certain; else it has to be looked at.
+        spaced: Some cells that had spaces around them.
+        images: Place of a column -> the images in it, where it holds no text but images.
+        notes: Choices that were made while reading, one sentence each.
+    """
+
+    rows: Sequence[Sequence[str]]
+    lines: Sequence[int]
+    has_names: bool = False
+    spaced: frozenset[str] = frozenset()
+    images: Mapping[int, EncodedImages] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def read_cells(file: Path) -> Cells:
+    """Read a table whatever it is written in, by its suffix.
+
+    Args:
+        file: Of one of `TABLE_SUFFIXES`.
+
+    Raises:
+        DataError: When it is no such table, or holds the pixels of images.
+        MissingExtraError: When a package that reads it is not installed.
+    """
+    suffix = file.suffix.lower()
+    if suffix in PARQUET_SUFFIXES:
+        from autocnn.data.sources.parquet import read_parquet
+
+        return read_parquet(file)
+    try:
+        if suffix in EXCEL_SUFFIXES:
+            return _read_excel(file)
+        return _read_text(file)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"{file}: must be readable, got: {reason}.") from error
+
+
+# -- text ------------------------------------------------------------------------------------
+
+
+def _read_text(file: Path) -> Cells:
+    text, notes = _decode(file)
+    lines = text.splitlines()
+    skipped = 0
+    if lines and lines[0].lower().startswith("sep=") and len(lines[0]) == 5:  # for Excel
+        separator, skipped = lines[0][4], 1
+        text = text[len(lines[0]) :].lstrip("\r\n")
+    else:
+        separator = _separator([line for line in lines[:SAMPLE_LINES] if line.strip()])
+    if separator not in (",", "\t"):
+        notes.append(f"Columns are separated by {separator!r}.")
+    rows, numbers, spaced = [], [], set()
+    try:
+        for number, row in _split(text, separator):
+            if len(rows) == 1:
+                _refuse_pixels(file, rows[0], row)
+            stripped = [cell.strip() for cell in row]
+            if not any(stripped):
+                continue
+            spaced.update(cell for cell, bare in zip(row, stripped, strict=True) if cell != bare)
+            rows.append([read_cell(cell) for cell in stripped])
+            numbers.append(number + skipped)
+    except csv.Error as error:
+        raise DataError(f"{file}: must be a table of text, got: {error}.") from error
+    return _evened(Cells(rows, numbers, spaced=frozenset(spaced), notes=tuple(notes)), file)
+
+
+def _decode(file: Path) -> tuple[str, list[str]]:
+    """The text, and a sentence where its encoding had to be guessed."""
+    content = file.read_bytes()
+    encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None)
+    if encoding is None and b"\0" in content:
+        # Text in UTF-16 without its mark: every other byte of Latin letters is 0.
+        even, odd = content[0:2000:2].count(0), content[1:2000:2].count(0)
+        encoding = "utf-16-le" if odd > even else "utf-16-be"
+        if not min(even, odd) * 20 < max(even, odd) > len(content[:2000]) / 4:
+            raise DataError(f"{file}: must be a table of text, got other bytes.")
+    try:
+        return content.decode(encoding or "utf-8"), []
+    except UnicodeDecodeError as error:
+        if encoding is not None:
+            raise DataError(f"{file}: must be a table of text, got broken {encoding}.") from error
+    note = (
+        "It is not UTF-8, so it was read as Windows-1252; where letters are wrong, save it as "
+        "UTF-8."
+    )
+    try:
+        return content.decode("cp1252"), [note]
+    except UnicodeDecodeError:
+        return content.decode("latin-1"), [note.replace("Windows-1252", "Latin-1")]
+
+
+def _separator(lines: Sequence[str]) -> str:
+    """The one that cuts most lines into as many cells as the first; a comma where none does."""
+    best, most = ",", (0.0, 1)
+    for separator in (*SEPARATORS, " "):
+        widths = [len(row) for row in csv.reader(lines, delimiter=separator)]
+        if not widths or widths[0] < 2:
+            continue
+        rank = (widths.count(widths[0]) / len(widths), widths[0])
+        # Spaces stand in names and labels: they separate only where nothing else does.
+        if rank > most and (separator != " " or (most == (0.0, 1) and rank[0] == 1)):
+            best, most = separator, rank
+    return best
+
+
+def _split(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of each row."""
+    reader = csv.reader(
+        text.splitlines(keepends=True),
+        delimiter=separator,
+        strict=True,
+        skipinitialspace=separator == " ",
+    )
+    for row in reader:
+        yield reader.line_num, row
+
+
+def _evened(cells: Cells, file: Path) -> Cells:
+    """All rows as long as the first: empty cells at the end are no cells."""
+    if not cells.rows:
+        return cells
+    width = max(len(cells.rows[0]), 1)
+    wrong = []
+    rows = []
+    for line, row in zip(cells.lines, cells.rows, strict=True):
+        if len(row) != width and (len(row) < width or any(row[width:])):
+            wrong.append(f"{len(row)} in line {line}")
+        rows.append(row[:width])
+    if wrong:
+        raise DataError(
+            f"{file}: every row must have {width} cells, as the first has, got {first_few(wrong)}.",
+            remedy="Put cells that hold the separator in double quotes.",
+        )
+    return Cells(rows, cells.lines, spaced=cells.spaced, notes=cells.notes)
+
+
+# -- pixels ----------------------------------------------------------------------------------
+
+
+def _refuse_pixels(file: Path, names: Sequence[str], row: Sequence[str]) -> None:
+    """Refuse a table whose cells are the pixels, before all of it is read.
+
+    Args:
+        file: For the message.
+        names: The first row.
+        row: The second.
+
+    Raises:
+        DataError: When it is one.
+    """
+    numbers = [cell for cell in row if _is_byte(cell)]
+    longest = max(row, key=len, default="").split()
+    if len(numbers) >= FEWEST_PIXELS and all(_is_number(cell) for cell in row):
+        what = f"the pixels themselves ({', '.join(names[-3:])}, in {len(names)} columns)"
+    elif len(longest) >= FEWEST_PIXELS and all(_is_byte(value) for value in longest):
+        place = max(range(len(row)), key=lambda i: len(row[i]))
+        name = names[place] if place < len(names) else place + 1
+        what = f"the pixels themselves, {len(longest):,} numbers in the column {name!r}"
+    else:
+        return
+    raise DataError(
+        f"{file}: a table must name image files and their labels, got {what}.",
+        remedy="Save them as an .npz and give that: numpy.savez('images.npz', x=pixels, y=labels), "
+        "where pixels are uint8 (images, height, width) and labels (images,).",
+    )
+
+
+def _is_byte(text: str) -> bool:
+    return text.strip().isdecimal() and len(text.strip()) <= 3 and int(text) <= 255
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+# -- Excel -----------------------------------------------------------------------------------
+
+
+def _read_excel(file: Path) -> Cells:
+    """The first sheet."""
+    import zipfile
+
+    import pandas as pd
+
+    try:
+        with pd.ExcelFile(file) as book:
+            frame = book.parse(book.sheet_names[0], header=None, dtype=object, na_filter=False)
+            sheets = [str(name) for name in book.sheet_names]
+    except ImportError as error:
+        reason = str(error).partition(".")[0]
+        is_new = file.suffix.lower() in (".xlsx", ".xlsm")
+        raise MissingExtraError(
+            f"{file}: a package that reads it must be installed, got: {reason}.",
+            remedy=f"{install_line('excel')}; or save the table as CSV."
+            if is_new
+            else "Save the table as .xlsx or CSV.",
+        ) from error
+    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{file}: must be a table that Excel wrote, got: {str(error).rstrip('.')}.",
+            remedy="Save it as CSV.",
+        ) from error
+    written = [[excel_text(value) for value in row] for row in frame.itertuples(index=False)]
+    rows = [[cell.strip() for cell in row] for row in written]
+    spaced = {cell for row in written for cell in row if cell != cell.strip()}
+    kept = [number for number, row in enumerate(rows) if any(row)]
+    notes = []
+    if len(sheets) > 1:
+        notes.append(f"Read the sheet {sheets[0]!r}, the first of {count(len(sheets), 'sheet')}.")
+    return Cells(
+        [rows[number] for number in kept],
+        [number + 1 for number in kept],
+        spaced=frozenset(spaced),
+        notes=tuple(notes),
+    )
+
+
+def excel_text(value: Any) -> str:
+    """A cell as Excel shows it: whole numbers without a point.
+
+    >>> excel_text(7.0), excel_text("007"), excel_text(0.3333), excel_text(True), excel_text(None)
+    ('7', '007', '0.3333', 'True', '')
+    """
+    if value is None or value != value:  # not a number
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
