@@ -233,7 +233,7 @@ def _read_excel(file: Path) -> Cells:
 
     try:
         with pd.ExcelFile(file) as book:
-            frame = book.parse(book.sheet_names[0], header=None, dtype=object, na_filter=False)
+            frame = pd.read_excel(book, header=None, dtype=object, na_filter=False)
             sheets = [str(name) for name in book.sheet_names]
     except ImportError as error:
         reason = str(error).partition(".")[0]
