@@ -1,21 +1,22 @@
 """A model on other labelled images."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from autocnn.api.frames import to_frame
+from autocnn.api.inputs import placed
 from autocnn.api.settings import PathLike, TableSettings, read_settings
 from autocnn.api.study import Candidate, Study
 from autocnn.api.watch import show
-from autocnn.core.config import resolve_config
 from autocnn.core.records import Assessment, SplitScores
 from autocnn.core.wording import fraction_interval
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from autocnn.api.inputs import Labelled
     from autocnn.inference.evaluate import Assessed
 
 
@@ -57,7 +58,7 @@ class Evaluation:
 
 def evaluate(
     model: PathLike | Study | Candidate,
-    data: PathLike,
+    data: "Labelled",
     *,
     split: Literal["all", "test"] = "all",
     candidate: int | None = None,
@@ -107,32 +108,34 @@ one, an exported folder or a model file in one of these, got none of them. Start
     from autocnn.inference.predict import model as models
 
     values: dict[str, Any] = read_settings(settings, tuple(TableSettings.__annotations__))
-    read = resolve_config({"data": os.fspath(data), **values})
     number = model.number if isinstance(model, Candidate) else candidate
     place = os.fspath(model.path if isinstance(model, Candidate) else model)
     target = None if to is None or to is True else Path(to)
     if target is not None:
         check_target(target)
     reference = open_reference(place, results=Path(results), candidate=number)
-    if to is True:
-        target = default_target(reference, os.fspath(data))
-        check_target(target)
-    observer = show(verbose)
-    try:
-        assessed = assess(
-            lambda: models.load(
-                place, results=Path(results), candidate=number, trust_code=trust_code
-            ),
-            reference,
-            os.fspath(data),
-            name=place,
-            asked=split,
-            settings=read,
-            cache_dir=None if cache_dir is None else Path(cache_dir),
-            observer=observer,
-        )
-    finally:
-        observer.close()
+    with placed(data, values) as (read, data_name):
+        if to is True:
+            target = default_target(reference, data_name)
+            check_target(target)
+        observer = show(verbose)
+        try:
+            assessed = assess(
+                lambda: models.load(
+                    place, results=Path(results), candidate=number, trust_code=trust_code
+                ),
+                reference,
+                read.data,
+                name=place,
+                asked=split,
+                settings=read,
+                cache_dir=None if cache_dir is None else Path(cache_dir),
+                observer=observer,
+            )
+        finally:
+            observer.close()
+        record = assessed.record.model_copy(update={"data": data_name})
+        assessed = replace(assessed, record=record)
     if target is not None:
         write_assessment(assessed, target)
     return Evaluation(assessed.record, target, assessed)

@@ -2,8 +2,10 @@
 
 import codecs
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -84,16 +86,19 @@ def read_cells(file: Path) -> Cells:
 
 def _read_text(file: Path) -> Cells:
     text, notes = _decode(file)
-    lines = text.splitlines()
+    # Lines end in \n or \r alone: what else `splitlines` takes for an end may stand in a cell.
+    lines = [line.rstrip("\n") for line in islice(io.StringIO(text, newline=None), SAMPLE_LINES)]
     skipped = 0
     if lines and lines[0].lower().startswith("sep=") and len(lines[0]) == 5:  # for Excel
         separator, skipped = lines[0][4], 1
         text = text[len(lines[0]) :].lstrip("\r\n")
     else:
-        separator = _separator([line for line in lines[:SAMPLE_LINES] if line.strip()])
+        separator = _separator([line for line in lines if line.strip()])
     if separator not in (",", "\t"):
         notes.append(f"Columns are separated by {separator!r}.")
-    rows, numbers, spaced = [], [], set()
+    rows: list[list[str]] = []
+    numbers: list[int] = []
+    spaced: set[str] = set()
     try:
         for number, row in _split(text, separator):
             if len(rows) == 1:
@@ -151,7 +156,7 @@ def _separator(lines: Sequence[str]) -> str:
 def _split(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
     """(line number, cells) of each row."""
     reader = csv.reader(
-        text.splitlines(keepends=True),
+        io.StringIO(text, newline=""),
         delimiter=separator,
         strict=True,
         skipinitialspace=separator == " ",

@@ -190,11 +190,11 @@ class _TableReader:
                 return name
             if found:
                 ranks[name] = (round(found, 1), round(exact, 1), name in named)
-        best = max(ranks, key=lambda name: ranks[name], default=None)
+        best: str | None = max(ranks, key=lambda name: ranks[name], default=None)
         if best is not None and ranks[best][0] >= 0.5:
             return best
         likely = [name for name in columns if any(_is_image(cell) for cell in columns[name])]
-        chosen = next(iter((*likely, *([best] if best else ()), *named)), None)
+        chosen: str | None = next(iter((*likely, *([best] if best else ()), *named)), None)
         if chosen is None:
             shown = [f"{name} ({next(iter(cells), '')})" for name, cells in columns.items()]
             raise DataError(

@@ -56,8 +56,11 @@ class Predicted(Protocol):
 class Predictor(Protocol):
     """A model that reads images by itself."""
 
-    def predict(self, images: Sequence[Path | Pixels]) -> Predicted:
-        """Predict some images, each a file or uint8 pixels; classes are the reference's."""
+    def predict(self, images: Sequence[Path | bytes | Pixels]) -> Predicted:
+        """Predict some images, each a file, its content or uint8 pixels.
+
+        Classes are the reference's.
+        """
         ...
 
 

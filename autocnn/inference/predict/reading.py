@@ -67,8 +67,8 @@ def read_image(image: Readable, taken: ModelInput) -> Pixels:
     """One image as a model takes it, decoded as its study decoded its own.
 
     Args:
-        image: A file, uint8 pixels, or an image of Pillow's. Of a large JPEG, a file is
-            decoded at a fraction of its size, as in a study; an open image is not.
+        image: A file or its content, uint8 pixels, or an image of Pillow's. Of a large JPEG, a
+            file is decoded at a fraction of its size, as in a study; an open image is not.
         taken: What the model takes.
 
     Returns:

@@ -124,6 +124,15 @@ def test_any_separator_and_encoding(separator: str, encoding: str) -> None:
     assert (f"separated by {separator!r}" in notes) == (separator in ";|")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_any_end_of_a_line_and_no_other(end: str) -> None:
+    make_files(*NAMES)
+    kinds = ["a\u2028b", "c\x0bd"] * 3
+    rows = [f"{name},{kind}" for name, kind in zip(NAMES, kinds, strict=True)]
+    table = read(lines("path,label", rows).replace("\n", end))
+    assert labels_of(table) == kinds
+
+
 @pytest.mark.parametrize("name", ["list.csv", "list.tsv", "list.txt", "LIST.CSV"])
 def test_any_suffix_of_text(name: str) -> None:
     make_files(*NAMES)
