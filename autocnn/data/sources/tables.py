@@ -102,7 +102,8 @@ class _TableReader:
             self.raise_problems()
             files = [matches[row].files[0] for row in rows]
             root = _root_of(files, self.folder)
-            paths = [file.relative_to(absolute(root)).as_posix() for file in files]
+            start = len(_with_separator(str(absolute(root))))
+            paths = [file[start:].replace(os.sep, "/") for file in files]
             images = FileImages(root)
             source = self.describe_images(path_column, [matches[row] for row in rows])
         self.raise_problems()
@@ -290,7 +291,7 @@ class _TableReader:
         groups: Sequence[str | None],
     ) -> list[int]:
         """The rows that count: the first of each file. Notes files that are said two things of."""
-        rows_of: dict[Path, list[int]] = defaultdict(list)
+        rows_of: dict[str, list[int]] = defaultdict(list)
         for row, match in enumerate(matches):
             if match.file is not None:
                 rows_of[match.file].append(row)
@@ -347,7 +348,7 @@ class _TableReader:
 
     def describe_images(self, column: str, matches: Sequence[Match]) -> str:
         """Where the images come from, in words."""
-        folders = {match.files[0].parent for match in matches}
+        folders = {match.files[0].rpartition(os.sep)[0] or os.sep for match in matches}
         where = _shown_folder(Path(os.path.commonpath(folders)), self.file.parent)
         suffixes = sorted({match.suffix for match in matches if match.suffix})
         added = f" + {', '.join(suffixes)}" if suffixes else ""
@@ -388,16 +389,17 @@ class _TableReader:
         """Images beside those of the table that have no row; says which."""
         if not isinstance(images, FileImages):
             return 0
-        root = absolute(images.root)
-        listed = {root / path for path in paths}
-        folders = {file.parent for file in listed}
+        listed = set(paths)
+        folders = {path.rpartition("/")[0] for path in listed}
         if len(folders) > MOST_FOLDERS:
             return 0
         names = sorted(
-            file.relative_to(root).as_posix()
+            f"{folder}/{entry.name}".removeprefix("/")
             for folder in folders
-            for file in folder.iterdir()
-            if _is_image(file.name) and file not in listed and not file.name.startswith(".")
+            for entry in os.scandir(images.root / folder)
+            if _is_image(entry.name)
+            and not entry.name.startswith(".")
+            and f"{folder}/{entry.name}".removeprefix("/") not in listed
         )
         if names:
             have = "has" if len(names) == 1 else "have"
@@ -418,12 +420,16 @@ def _image_folder(file: Path, settings: StudyConfig) -> Path:
     return folder
 
 
-def _root_of(files: Sequence[Path], folder: Path) -> Path:
+def _root_of(files: Sequence[str], folder: Path) -> Path:
     """The folder that the files' paths are relative to: that folder, or what they all share."""
-    inside = absolute(folder)
-    if all(file.is_relative_to(inside) for file in files):
+    inside = _with_separator(str(absolute(folder)))
+    if all(file.startswith(inside) for file in files):
         return folder
-    return Path(os.path.commonpath([file.parent for file in files]))
+    return Path(os.path.commonpath({file.rpartition(os.sep)[0] or os.sep for file in files}))
+
+
+def _with_separator(folder: str) -> str:
+    return f"{folder.rstrip(os.sep)}{os.sep}"
 
 
 def _shown_folder(folder: Path, table_dir: Path) -> str:

@@ -34,7 +34,7 @@ class BrightThird:
     knows_unlike: bool = True
     calls: list[int] = field(default_factory=list)
 
-    def predict(self, images: Sequence[Path | Pixels]) -> Given:
+    def predict(self, images: Sequence[Path | bytes | Pixels]) -> Given:
         self.calls.append(len(images))
         means = np.array([self._thirds(image) for image in images])
         shares = np.exp((means - means.max(axis=1, keepdims=True)) / 20)
