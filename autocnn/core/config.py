@@ -6,6 +6,7 @@ saved in `study.json`.
 
 import difflib
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -67,6 +68,9 @@ def _setting(default: Any, meaning: str, *, unset: str = "", **rules: Any) -> An
     """
     return Field(default, description=meaning, json_schema_extra={"unset": unset}, **rules)
 
+
+TABLE_SETTINGS = ("images", "path_column", "label_column", "split_column", "group_column")
+"""That say how a table is read."""
 
 DEFAULT_TRIALS = 50
 """Of a study without a budget."""
@@ -304,6 +308,20 @@ def plain_name(field: str) -> str:
     ('trial_timeout', 'memory_limit', 'trials')
     """
     return field.removesuffix("_s").removesuffix("_gb")
+
+
+def data_arguments(config: StudyConfig) -> str:
+    """DATA, and the options that say how it is read, as a shell takes them.
+
+    >>> data_arguments(StudyConfig(data="my list.csv", label_column="kind"))
+    "'my list.csv' --label-column kind"
+    """
+    words = [config.data]
+    for field in TABLE_SETTINGS:
+        value = getattr(config, field)
+        if value is not None:
+            words += [f"--{field.replace('_', '-')}", str(value)]
+    return shlex.join(words)
 
 
 def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> StudyConfig:

@@ -131,6 +131,22 @@ def test_a_table_is_explained_and_read_as_told(folder: Path, capsys: Output) -> 
         "Error: tables/list.tsv: one column must be the label, got several that may be it: kind "
         "(cat, dog), sex (f, m), site (0, 1, 2).\nName it, as --label-column kind."
     ) in capsys.readouterr().err
+    (folder / "dog_3.png").write_bytes((folder / "dog_2.png").read_bytes())
+    Path("tables/torn.tsv").write_text(
+        "\n".join(
+            ["photo\tkind\tsex\tsplit", "dog_2.png\tdog\tf\ttrain", "dog_3.png\tdog\tf\ttest"]
+        )
+        + "".join(
+            f"\n{place}_{i}.png\t{place}\tm\t{('train', 'val', 'test')[i % 3]}"
+            for place in ("cat", "dog")
+            for i in (4, 5, 6, 7, 8, 9)
+        )
+    )
+    assert audit("tables/torn.tsv", "--images", "pets", "--label-column", "kind") == 0
+    assert (
+        "`autocnn audit tables/torn.tsv --images pets --label-column kind --split-out "
+        "tables/split.csv` writes a split without."
+    ) in " ".join(capsys.readouterr().out.split())
     split = "tables/split.csv"
     flags = ("--images", "pets", "--label-column", "kind")
     assert audit("tables/list.tsv", *flags, "--split-out", split) == 0

@@ -26,14 +26,15 @@ MANY_SURPLUS = 0.1
 """Share of surplus copies from which on a set is clearly smaller than it looks."""
 
 
-def warnings_of(report: AuditReport, *, has_files: bool) -> tuple[str, ...]:
+def warnings_of(report: AuditReport, *, has_files: bool, asked: str) -> tuple[str, ...]:
     """What may spoil the result, one sentence or two each, worst first.
 
     Args:
         report: All but its warnings.
         has_files: Whether the images are files, so that another split can be written.
+        asked: DATA with the options by which it was read, as a shell takes them.
     """
-    return tuple(_warnings(report, has_files=has_files))
+    return tuple(_warnings(report, has_files=has_files, asked=asked))
 
 
 def split_file_for(source: str) -> Path:
@@ -48,8 +49,8 @@ def split_file_for(source: str) -> Path:
     return path.with_name("split.csv" if path.name != "split.csv" else "split-2.csv")
 
 
-def _warnings(report: AuditReport, *, has_files: bool) -> Iterator[str]:
-    yield from _leaks(report, has_files=has_files)
+def _warnings(report: AuditReport, *, has_files: bool, asked: str) -> Iterator[str]:
+    yield from _leaks(report, has_files=has_files, asked=asked)
     yield from _conflicts(report)
     if report.groups_across_splits:
         have = "group has" if report.groups_across_splits == 1 else "groups have"
@@ -69,11 +70,11 @@ def _warnings(report: AuditReport, *, has_files: bool) -> Iterator[str]:
         )
 
 
-def _leaks(report: AuditReport, *, has_files: bool) -> Iterator[str]:
+def _leaks(report: AuditReport, *, has_files: bool, asked: str) -> Iterator[str]:
     exact, every = report.byte_copies, report.all_copies
     file = shlex.quote(str(split_file_for(report.source)))
     remedy = (
-        f"`autocnn audit {shlex.quote(report.source)} --split-out {file}` writes a split without."
+        f"`autocnn audit {asked} --split-out {file}` writes a split without."
         if has_files
         else "Look at the scores on clean test, which leave them out."
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from autocnn.core.arrays import Pixels
-from autocnn.core.config import BUILT_IN, StudyConfig
+from autocnn.core.config import BUILT_IN, TABLE_SETTINGS, StudyConfig
 from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
 from autocnn.data.sources.folder import LAYOUT, read_folder
@@ -24,9 +24,6 @@ _BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
     "digits": read_digits,
     "phantoms": read_phantoms,
 }
-TABLE_SETTINGS = ("images", "path_column", "label_column", "split_column", "group_column")
-"""That say how a table is read."""
-
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
