@@ -8,6 +8,7 @@ import io
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +30,9 @@ KINDS = (
 
 TABLE_FILE = "list.csv"
 """Beside the images that were written, one by one."""
+
+ROWS_AT_ONCE = 256
+"""Of data sets that are joined: what bounds the memory."""
 
 _PNG_MODES = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
 
@@ -55,7 +59,7 @@ def write_data(data: Any, folder: Path) -> Written:
         data: A pair (images, labels): images are an array (n, h, w) or (n, h, w, 1 | 3 | 4), or
             n arrays, images of Pillow's, contents of image files, or paths from the current
             folder. Or a list of pairs (path, label). Or a DataFrame of any columns, of which
-            one has paths or images. Or a `datasets.Dataset`.
+            one has paths or images. Or a `datasets.Dataset`, or a `DatasetDict` of splits.
         folder: For the files; made when it is not there.
 
     Raises:
@@ -65,10 +69,16 @@ def write_data(data: Any, folder: Path) -> Written:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        return _write(data, folder)
     except OSError as error:
         raise writing_error(error, folder) from error
+
+
+def _write(data: Any, folder: Path) -> Written:
     what = type(data).__name__
-    if hasattr(data, "features") and hasattr(data, "to_parquet"):
+    if _is_hub_dataset(data):
+        return Written(_write_parquet({"": data}, folder), what=what)
+    if isinstance(data, Mapping) and data and all(map(_is_hub_dataset, data.values())):
         return Written(_write_parquet(data, folder), what=what)
     if hasattr(data, "to_pandas"):  # of polars and of pyarrow
         data = data.to_pandas()
@@ -239,18 +249,49 @@ def _encode(image: Any, place: int) -> tuple[bytes, str]:
     return file.getvalue(), f".{kind.lower()}"
 
 
-def _write_parquet(data: Any, folder: Path) -> Path:
-    """The Parquet file of a data set that can write one, with its images in it."""
-    partial = folder / f".partial-{secrets.token_hex(4)}"
-    try:
-        data.to_parquet(str(partial))
-        with partial.open("rb") as file:
+def _is_hub_dataset(data: Any) -> bool:
+    return hasattr(data, "features") and hasattr(data, "to_parquet")
+
+
+def _write_parquet(parts: Mapping[Any, Any], folder: Path) -> Path:
+    """The Parquet file of data sets that can write one each, with their images in it.
+
+    Args:
+        parts: Split -> its data set; one of no name is written as it is.
+        folder: For the file.
+    """
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=folder) as place:
+        files = {}
+        for number, (name, part) in enumerate(parts.items()):
+            files[str(name)] = Path(place, f"{number}.parquet")
+            part.to_parquet(str(files[str(name)]))
+        whole = files.get("") or _join_parquet(files, Path(place, "whole.parquet"))
+        with whole.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return partial.replace(folder / f"images-{digest[:16]}.parquet")
-    except OSError as error:
-        raise writing_error(error, folder) from error
+        return whole.replace(folder / f"images-{digest[:16]}.parquet")
+
+
+def _join_parquet(files: Mapping[str, Path], target: Path) -> Path:
+    """One file of several, a few rows at a time, with the column `split`."""
+    import pyarrow as pa  # who has such data sets has it
+    import pyarrow.parquet as pq
+
+    writer = None
+    try:
+        for name, file in files.items():
+            with pq.ParquetFile(file, pre_buffer=False) as part:
+                for batch in part.iter_batches(ROWS_AT_ONCE):
+                    table = pa.Table.from_batches([batch])
+                    if "split" in table.column_names:
+                        table = table.drop_columns(["split"])
+                    table = table.append_column("split", pa.array([name] * len(table)))
+                    schema = table.schema.with_metadata(part.schema_arrow.metadata)
+                    writer = writer or pq.ParquetWriter(target, schema)
+                    writer.write_table(table.cast(writer.schema))
     finally:
-        partial.unlink(missing_ok=True)
+        if writer is not None:
+            writer.close()
+    return target
 
 
 @contextmanager
@@ -264,8 +305,6 @@ def _building(folder: Path) -> Iterator[tuple[Path, Any]]:
         whole = folder / f"images-{digest.hexdigest()[:16]}"
         if not whole.exists():  # else the same images are there
             partial.rename(whole)
-    except OSError as error:
-        raise writing_error(error, folder) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 

@@ -3,6 +3,7 @@
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -96,7 +97,12 @@ class _TableReader:
             paths, images = self.packed_images(packed[path_column], columns[path_column])
             source = f"images from `{path_column}`"
         else:
-            matches = self.lookup.find_all(columns[path_column])
+            matches = [
+                _in_folder_of_label(match, label)
+                for match, label in zip(
+                    self.lookup.find_all(columns[path_column]), labels.cells, strict=True
+                )
+            ]
             self.check_files(columns[path_column], matches, lines)
             rows = self.once_each(matches, labels.cells, splits, groups)
             self.raise_problems()
@@ -408,6 +414,14 @@ class _TableReader:
                 f"{'is' if len(names) == 1 else 'are'} not read: {_few(names)}."
             )
         return len(names)
+
+
+def _in_folder_of_label(match: Match, label: str) -> Match:
+    """Of several files of one name, the one in the folder that is called as the label."""
+    if len(match.files) < 2:
+        return match
+    chosen = tuple(file for file in match.files if Path(file).parent.name == label)
+    return replace(match, files=chosen) if len(chosen) == 1 else match
 
 
 def _image_folder(file: Path, settings: StudyConfig) -> Path:

@@ -162,6 +162,11 @@ def test_a_data_set_of_the_hub_writes_itself() -> None:
             images = [{"bytes": as_file(draw(8, 8 + i)), "path": None} for i in range(6)]
             pq.write_table(pa.table({"image": images, "label": KINDS}), path)
 
+    both = write_data({"train": Dataset(), "validation": Dataset()}, Path("results"))
+    table = read(both)
+    assert table.splits == ("train",) * 6 + ("val",) * 6
+    assert pixels_of(table)[7].shape == (8, 8, 1)
+    both.data.unlink()
     written = write_data(Dataset(), Path("results"))
     assert written.data.suffix == ".parquet"
     assert labels_of(read(written)) == KINDS

@@ -307,6 +307,14 @@ def test_a_name_that_several_files_have() -> None:
     assert read(lines("path,label", PAIRS), images=Path("masks")).paths == tuple(NAMES)
 
 
+def test_files_of_one_name_in_the_folders_of_their_labels() -> None:
+    make_files(*(f"all/{kind}/{i}.png" for kind in ("cat", "dog") for i in range(3)))
+    rows = [f"{i}.png,{kind}" for kind in ("cat", "dog") for i in range(3)]
+    assert read(lines("file,label", rows)).paths == tuple(
+        f"all/{kind}/{i}.png" for kind in ("cat", "dog") for i in range(3)
+    )
+
+
 def test_of_two_columns_of_files_the_one_that_is_there_counts() -> None:
     make_files(*(f"dicom/{name}" for name in NAMES))
     rows = [f"{i},{i}.tif,{pair}" for i, pair in enumerate(PAIRS)]
