@@ -119,6 +119,11 @@ def read_parquet(file: Path) -> Cells:
                 )
             names.append(column.name)
             columns.append(text)
+    if len(set(map(len, columns))) > 1:
+        raise DataError(
+            f"{file}: must be a whole Parquet file, got columns of different lengths.",
+            remedy="Fetch it again.",
+        )
     notes = (f"Columns of nested values are not read: {', '.join(left_out)}.",) if left_out else ()
     rows = [names, *map(list, zip(*columns, strict=True))]
     return Cells(
@@ -140,7 +145,7 @@ def _open(file: Path) -> Iterator[Any]:
     try:
         with pq.ParquetFile(file, memory_map=True, pre_buffer=False) as opened:
             yield opened
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{file}: must be a whole Parquet file, got: {str(error).rstrip('.')}.",
             remedy="Fetch it again.",

@@ -63,6 +63,7 @@ class _TableReader:
         self.file = file
         self.settings = settings
         self.folder = _image_folder(file, settings)
+        self.where = "the table's folder" if settings.images is None else str(self.folder)
         self.lookup = FileLookup(self.folder)
         self.problems: list[str] = []
         self.remedies: list[str] = []
@@ -209,7 +210,7 @@ class _TableReader:
                     "{0}: one column must hold the images' paths or names, got none whose values "
                     "are files below {1}: {2}.",
                     self.file,
-                    self.folder,
+                    self.where,
                     first_few(shown, limit=6),
                 ),
                 remedy=Text(
@@ -278,7 +279,7 @@ class _TableReader:
             near = self.lookup.nearest(missing[0])
             hint = f" (the nearest to {missing[0]} is {near})" if near else ""
             names = first_few(list(dict.fromkeys(missing)))
-            self.add(f"{_files(len(missing))} not in {self.folder}: {names}{hint}")
+            self.add(f"{_files(len(missing))} not below {self.where}: {names}{hint}")
             self.remedies.append("Say where the images are with {images}.")
         unclear = [
             f"{cell} ({' or '.join(self.lookup.shown(one) for one in match.files[:2])})"

@@ -4,6 +4,7 @@ import builtins
 import hashlib
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,22 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 but no more")
     with pytest.raises(DataError, match=r"a\.parquet: must be a whole Parquet file, got"):
         read_source(str(tmp_path / "a.parquet"))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_broken_files_are_told(tmp_path: Path, seed: int) -> None:
+    images = [{"bytes": png(i), "path": None} for i in range(10)]
+    file = Path(write(tmp_path / "a.parquet", {"image": images, "label": ["a", "b"] * 5}))
+    rng = np.random.default_rng(seed)
+    for _ in range(20):
+        content = bytearray(file.read_bytes())
+        for place in rng.integers(0, len(content), 3):
+            content[place] = rng.integers(0, 256)
+        broken = tmp_path / "broken.parquet"
+        broken.write_bytes(content[: rng.integers(0, 2 * len(content))])
+        with suppress(DataError):
+            table = read_source(str(broken))
+            assert [table.open(i) for i in range(len(table))]
 
 
 def test_without_pyarrow_the_line_that_installs_it_is_said(

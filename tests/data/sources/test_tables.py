@@ -1,6 +1,7 @@
 """Tables of any kind: which file, label, split and group each row means, and how it is said."""
 
 import os
+import random
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -295,7 +296,7 @@ def test_names_in_either_form_of_unicode(ours: Any, theirs: Any) -> None:
 def test_a_missing_file_is_not_taken_for_one_of_its_name_elsewhere() -> None:
     make_files(*(f"train/{name}" for name in NAMES[:5]), "val/5.png")
     message = refusal(lines("path,label", [f"train/{pair}" for pair in PAIRS]))
-    assert "got 1 file that is not in .: train/5.png" in message
+    assert "got 1 file that is not below the table's folder: train/5.png" in message
     assert "the nearest to train/5.png is val/5.png" in message
     assert message.endswith("Say where the images are with images.")
 
@@ -327,7 +328,7 @@ def test_of_two_columns_of_files_the_one_that_is_there_counts() -> None:
 def test_without_any_file_it_asks() -> None:
     make_files("pics/a.png")
     message = refusal(lines("id,species", [f"{i},{kind}" for i, kind in enumerate(KINDS)]))
-    assert "6 files that are not in .: 0, 1, 2 and 3 more" in message
+    assert "6 files that are not below the table's folder: 0, 1, 2 and 3 more" in message
     message = refusal(lines("mass,kind", [f"{i},{kind}" for i, kind in enumerate(KINDS)]))
     assert (
         "one column must hold the images' paths or names, got none whose values are files"
@@ -474,9 +475,9 @@ def test_all_that_is_wrong_is_in_one_message() -> None:
     assert message == (
         "list.csv: every row must name a file and its label, got 1 split that is none: 'tset' in "
         "line 3; 1 row without a label: line 6; 1 row without a path: line 8; 1 file that is not "
-        "in .: gone.png; 1 file with more than one label: 0.png (cat and dog). A split is train, "
-        "val or test, or empty. Give them one, or delete the rows. Say where the images are with "
-        "images. Keep one row for each file."
+        "below the table's folder: gone.png; 1 file with more than one label: 0.png (cat and dog). "
+        "A split is train, val or test, or empty. Give them one, or delete the rows. "
+        "Say where the images are with images. Keep one row for each file."
     )
 
 
@@ -522,3 +523,63 @@ def test_folders_are_not_listed_where_all_paths_are_there(monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "walk", walk)
     assert len(read(lines("path,label", PAIRS))) == 6
+
+
+ODD_CELLS = [
+    *("", " ", "cat", "dog", "cat ", "a|b", "0", "1", "1.0", "True", "nan", "train", "test", "{0}"),
+    *(
+        "{label_column}",
+        "\u00e4",
+        "e\u0301",
+        "\u2028",
+        "/",
+        "\\",
+        "..",
+        ".",
+        "0.5",
+        "1e9",
+        "x" * 300,
+    ),
+    *(
+        "-1",
+        "=1",
+        "'=1",
+        "C:\\",
+        "0",
+        "1.png",
+        "p.a",
+        "path",
+        "label",
+        "split",
+        "group",
+        "id",
+        "\0",
+    ),
+]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_text_is_read_whole_or_refused(seed: int) -> None:
+    make_files(*NAMES, *(f"pics/{name}" for name in NAMES))
+    rng = random.Random(seed)
+    for _ in range(20):
+        columns = rng.randint(1, 5)
+        rows = [
+            [rng.choice([*NAMES, *ODD_CELLS]) for _ in range(columns + (rng.random() < 0.05))]
+            for _ in range(rng.randint(0, 8))
+        ]
+        for number, row in enumerate(rows[1:]):
+            row[0] = NAMES[number % 6] if rng.random() < 0.9 else row[0]
+        separator, end = rng.choice(",;\t| "), rng.choice(["\n", "\r\n", "\r"])
+        text = end.join(separator.join(row) for row in rows)
+        content = text.encode(rng.choice(["utf-8", "utf-16", "utf-16-le", "utf-8-sig", "utf-32"]))
+        Path("list.csv").write_bytes(content[: rng.randint(0, 4 * len(content))])
+        try:
+            table = read_source("list.csv")
+        except DataError as error:
+            assert str(error).startswith("list.csv: ")
+            continue
+        assert len(set(table.paths)) == len(table) == len(table.splits) == len(table.groups)
+        assert all(len(cells) == len(table) for cells in table.others.values())
+        assert all(table.class_names)
+        assert all(Path(str(table.open(i))).is_file() for i in range(len(table)))
