@@ -3,11 +3,11 @@
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Literal
 
 from autocnn.api.frames import to_frame
 from autocnn.api.inputs import placed
-from autocnn.api.settings import PathLike, TableSettings, read_settings
+from autocnn.api.settings import PathLike
 from autocnn.api.study import Candidate, Study
 from autocnn.api.watch import show
 from autocnn.core.records import Assessment, SplitScores
@@ -63,11 +63,15 @@ def evaluate(
     split: Literal["all", "test"] = "all",
     candidate: int | None = None,
     to: PathLike | Literal[True] | None = None,
+    images: PathLike | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
     results: PathLike = "results",
     cache_dir: PathLike | None = None,
     trust_code: bool = False,
     verbose: bool | None = None,
-    **settings: Unpack[TableSettings],
 ) -> Evaluation:
     """Score a model on other labelled images, as a study scores its candidates on test.
 
@@ -78,11 +82,15 @@ def evaluate(
         candidate: Of a study; None: the best.
         to: Folder for metrics.json, tables and pictures; True: one in the current folder, named
             after study and data, as `autocnn evaluate` has it; None: nothing is written.
+        images: As for `search`.
+        path_column: As for `search`.
+        label_column: As for `search`.
+        split_column: As for `search`.
+        group_column: As for `search`.
         results: Folder that holds the studies.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         trust_code: As for `load`.
         verbose: As for `search`.
-        **settings: How a table is read: `label_column="species"`, `images="photos"`, ...
 
     Raises:
         DataError: When the images cannot be used, or have a class that the model does not
@@ -107,7 +115,13 @@ one, an exported folder or a model file in one of these, got none of them. Start
     )
     from autocnn.inference.predict import model as models
 
-    values: dict[str, Any] = read_settings(settings, tuple(TableSettings.__annotations__))
+    values = {
+        "images": images,
+        "path_column": path_column,
+        "label_column": label_column,
+        "split_column": split_column,
+        "group_column": group_column,
+    }
     number = model.number if isinstance(model, Candidate) else candidate
     place = os.fspath(model.path if isinstance(model, Candidate) else model)
     target = None if to is None or to is True else Path(to)
@@ -128,7 +142,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
                 read.data,
                 name=place,
                 asked=split,
-                settings=read,
+                reading=read.reading,
                 cache_dir=None if cache_dir is None else Path(cache_dir),
                 observer=observer,
             )

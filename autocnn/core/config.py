@@ -8,6 +8,7 @@ import difflib
 import json
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -69,8 +70,21 @@ def _setting(default: Any, meaning: str, *, unset: str = "", **rules: Any) -> An
     return Field(default, description=meaning, json_schema_extra={"unset": unset}, **rules)
 
 
-TABLE_SETTINGS = ("images", "path_column", "label_column", "split_column", "group_column")
-"""That say how a table is read."""
+@dataclass(frozen=True)
+class Reading:
+    """What DATA does not say of itself; see the settings of the same names.
+
+    Attributes:
+        images: Folder of the images that a table lists.
+        path_column, label_column, split_column, group_column: Of a table.
+    """
+
+    images: Path | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    group_column: str | None = None
+
 
 DEFAULT_TRIALS = 50
 """Of a study without a budget."""
@@ -223,6 +237,17 @@ class StudyConfig(BaseModel):
     )
 
     @property
+    def reading(self) -> Reading:
+        """How the data are read."""
+        return Reading(
+            images=self.images,
+            path_column=self.path_column,
+            label_column=self.label_column,
+            split_column=self.split_column,
+            group_column=self.group_column,
+        )
+
+    @property
     def num_trials(self) -> int | None:
         """Trials in the study; None: as many as the budget has time for."""
         return DEFAULT_TRIALS if self.trials is None and self.budget_s is None else self.trials
@@ -317,10 +342,9 @@ def data_arguments(config: StudyConfig) -> str:
     "'my list.csv' --label-column kind"
     """
     words = [config.data]
-    for field in TABLE_SETTINGS:
-        value = getattr(config, field)
+    for name, value in vars(config.reading).items():
         if value is not None:
-            words += [f"--{field.replace('_', '-')}", str(value)]
+            words += [f"--{name.replace('_', '-')}", str(value)]
     return shlex.join(words)
 
 

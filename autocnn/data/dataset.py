@@ -132,7 +132,7 @@ def prepare_data(
     Raises:
         DataError: When the data cannot be used; nothing half-written is left.
     """
-    found = read_source(config.data, settings=config, observer=observer)
+    found = read_source(config.data, reading=config.reading, observer=observer)
     for note in found.notes:  # at once: what was understood may be wrong
         observer.note(note)
     default_size = config.image_size or choose_image_size(found)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from autocnn.core.arrays import Pixels
-from autocnn.core.config import BUILT_IN, TABLE_SETTINGS, StudyConfig
+from autocnn.core.config import BUILT_IN, Reading
 from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
 from autocnn.data.sources.folder import LAYOUT, read_folder
@@ -24,13 +24,14 @@ _BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
     "digits": read_digits,
     "phantoms": read_phantoms,
 }
+_OF_TABLES = ("images", "path_column", "label_column", "split_column", "group_column")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
 def read_source(
     data: str,
     *,
-    settings: StudyConfig | None = None,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
     observer: Observer | None = None,
     fewest_classes: int = 2,
 ) -> ImageTable:
@@ -39,7 +40,7 @@ def read_source(
     Args:
         data: Path to a folder of class folders, a table (CSV, Excel, Parquet) or an .npz; or
             a built-in set, `digits` or `phantoms` (a folder of such a name is `./digits`).
-        settings: Those of a study that say how its data are read; None: all is found out.
+        reading: What DATA does not say of itself.
         observer: Hears of the stage `read`, in images.
         fewest_classes: 1 where nothing has to be learned from the images.
 
@@ -47,7 +48,7 @@ def read_source(
         DataError: When there is nothing there, it breaks a rule, or it has too few classes.
     """
     observer = observer or Observer()
-    found = _find(data, settings or StudyConfig())
+    found = _find(data, reading)
     # Names of classes in one form of Unicode: folders of one class may differ in it.
     class_of = [unicodedata.normalize("NFC", name) for name in found.class_of]
     class_names = tuple(sorted(set(class_of), key=natural_key))
@@ -79,11 +80,11 @@ def num_threads() -> int:
     return os.cpu_count() or 1
 
 
-def _find(data: str, settings: StudyConfig) -> FoundImages:
+def _find(data: str, reading: Reading) -> FoundImages:
     path = Path(data).expanduser()
     suffix = path.suffix.lower()
     is_table = data not in BUILT_IN and suffix in TABLE_SUFFIXES and not path.is_dir()
-    given = next((name for name in TABLE_SETTINGS if getattr(settings, name) is not None), None)
+    given = next((name for name in _OF_TABLES if getattr(reading, name) is not None), None)
     if given is not None and not is_table:
         raise DataError(
             Text(f"{{0}}: {{{given}}} says how a table is read, got no table.", data),
@@ -97,7 +98,7 @@ def _find(data: str, settings: StudyConfig) -> FoundImages:
     if path.is_dir():
         return read_folder(path)
     if is_table:
-        return read_table(path, settings)
+        return read_table(path, reading)
     if suffix == ".npz":
         return read_npz(path)
     remedy = "Unpack it and give the folder." if suffix in _ARCHIVES else ""

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading
 from autocnn.core.csv_tables import FOLD_COLUMN, SPLIT_COLUMNS
 from autocnn.core.errors import DataError, Text
 from autocnn.core.records import SPLITS, SplitName
@@ -32,7 +32,7 @@ MOST_FOLDERS = 1000
 MOST_NAMED = 3
 
 
-def read_table(file: Path, settings: StudyConfig | None = None) -> FoundImages:
+def read_table(file: Path, reading: Reading = Reading()) -> FoundImages:  # noqa: B008 - frozen
     """Find the images that a table lists.
 
     Every cell is text as it is written: the label `007` stays `007`, and so do `NA` and `True`;
@@ -45,25 +45,24 @@ def read_table(file: Path, settings: StudyConfig | None = None) -> FoundImages:
     Args:
         file: CSV with any separator and in any encoding, Excel, or Parquet, also with the images
             themselves in a column.
-        settings: `images`, `path_column`, `label_column`, `split_column`, `group_column` count;
-            None: all is found out.
+        reading: What is not to be found out.
 
     Raises:
         DataError: When it is not certain which column is the label, or rows break a rule: all
             that do are in one message.
         MissingExtraError: When a package that reads such a file is not installed.
     """
-    return _TableReader(file, settings or StudyConfig()).read()
+    return _TableReader(file, reading).read()
 
 
 class _TableReader:
     """One reading of a table; collects what is wrong with its rows."""
 
-    def __init__(self, file: Path, settings: StudyConfig) -> None:
+    def __init__(self, file: Path, reading: Reading) -> None:
         self.file = file
-        self.settings = settings
-        self.folder = _image_folder(file, settings)
-        self.where = "the table's folder" if settings.images is None else str(self.folder)
+        self.reading = reading
+        self.folder = _image_folder(file, reading)
+        self.where = "the table's folder" if reading.images is None else str(self.folder)
         self.lookup = FileLookup(self.folder)
         self.problems: list[str] = []
         self.remedies: list[str] = []
@@ -84,7 +83,7 @@ class _TableReader:
         group_column = self.choose_group_column(rest, split_column)
         labels = roles.find_labels(
             {name: rest[name] for name in rest if name not in (split_column, group_column)},
-            self.settings.label_column,
+            self.reading.label_column,
             str(self.file),
         )
         splits = self.read_splits(rest, split_column, lines)
@@ -156,9 +155,9 @@ class _TableReader:
 
     def is_header(self, first: Sequence[str], second: Sequence[str]) -> bool:
         """Whether the first row names the columns: it holds no files, as the second does."""
-        settings = self.settings
+        reading = self.reading
         words = (*roles.PATH_NAMES, *roles.LABEL_NAMES, *roles.MORE_LABEL_NAMES)
-        asked = (settings.path_column, settings.label_column)
+        asked = (reading.path_column, reading.label_column)
         if roles.named_like(first, words) or set(first) & {name for name in asked if name}:
             return True
         if any(_is_image(cell) for cell in first):
@@ -185,7 +184,7 @@ class _TableReader:
             )
 
     def choose_path_column(self, columns: Columns, packed: Mapping[str, EncodedImages]) -> str:
-        asked = self.settings.path_column
+        asked = self.reading.path_column
         if asked is not None:
             return roles.find_column(columns, asked, "path_column", str(self.file))
         if packed:
@@ -232,14 +231,14 @@ class _TableReader:
         return len(files) / number, len(exact) / number
 
     def choose_split_column(self, columns: Columns) -> str | None:
-        label = self.settings.label_column
+        label = self.reading.label_column
         known = {name: columns[name] for name in columns if name != label}
-        return roles.find_split(known, self.settings.split_column, str(self.file))
+        return roles.find_split(known, self.reading.split_column, str(self.file))
 
     def choose_group_column(self, columns: Columns, split: str | None) -> str | None:
-        taken = (self.settings.label_column, split)
+        taken = (self.reading.label_column, split)
         known = {name: columns[name] for name in columns if name not in taken}
-        return roles.find_group(known, self.settings.group_column, str(self.file))
+        return roles.find_group(known, self.reading.group_column, str(self.file))
 
     # -- rows --------------------------------------------------------------------------------
 
@@ -425,13 +424,13 @@ def _in_folder_of_label(match: Match, label: str) -> Match:
     return replace(match, files=chosen) if len(chosen) == 1 else match
 
 
-def _image_folder(file: Path, settings: StudyConfig) -> Path:
+def _image_folder(file: Path, reading: Reading) -> Path:
     """Where paths begin: the folder that was asked for, else that of the table."""
-    if settings.images is None:
+    if reading.images is None:
         return file.parent
-    folder = settings.images.expanduser()
+    folder = reading.images.expanduser()
     if not folder.is_dir():
-        raise DataError(Text("{images} must be a folder, got {0!r}.", str(settings.images)))
+        raise DataError(Text("{images} must be a folder, got {0!r}.", str(reading.images)))
     return folder
 
 

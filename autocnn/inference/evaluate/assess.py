@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import Pixels
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading, StudyConfig
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import Assessment, FigureComparison, SplitScores, UnreadableImage
@@ -95,7 +95,7 @@ def assess(
     *,
     name: str,
     asked: Asked = "all",
-    settings: StudyConfig | None = None,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
     cache_dir: Path | None = None,
     observer: Observer | None = None,
 ) -> Assessed:
@@ -110,7 +110,7 @@ def assess(
         data: As for a search; one class is enough here.
         name: MODEL as it was given, for the record.
         asked: All images, or the test split alone.
-        settings: How DATA is read; None: it is found out.
+        reading: What DATA does not say of itself.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         observer: Hears of the stages `read`, `decode`, `compare`, `load the model`, `predict`.
 
@@ -118,7 +118,7 @@ def assess(
         DataError: When DATA cannot be used, or has a class that the model does not know.
     """
     observer = observer or Observer()
-    table = read_source(data, settings=settings, observer=observer, fewest_classes=1)
+    table = read_source(data, reading=reading, observer=observer, fewest_classes=1)
     for note in table.notes:
         observer.note(note)
     class_names = reference.class_names

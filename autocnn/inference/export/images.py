@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.data import decode_image, read_source
@@ -50,9 +50,10 @@ def find_check_images(
     """
     rows = [row for row in folder.read_split() if row[3] == "val"]
     wanted = {row[0]: row[4] for row in rows}
+    data = status.config.data
     try:
         levels = status.data.levels if status.data is not None else None
-        found = _read_val(status.config, wanted, side, channels, levels, observer)
+        found = _read_val(data, status.config.reading, wanted, side, channels, levels, observer)
         reason = "none of its val images is as it was"
     except DataError as error:
         found, reason = [], error.message
@@ -78,14 +79,15 @@ def draw_images(number: int, side: int, channels: int) -> NDArray[np.uint8]:
 
 
 def _read_val(
-    config: StudyConfig,
+    data: str,
+    reading: Reading,
     wanted: dict[str, str],
     side: int,
     channels: int,
     levels: tuple[float, float] | None,
     observer: Observer,
 ) -> list[NDArray[np.uint8]]:
-    table = read_source(config.data, settings=config, observer=observer, fewest_classes=1)
+    table = read_source(data, reading=reading, observer=observer, fewest_classes=1)
     same = [
         index for index, path in enumerate(table.paths) if wanted.get(path) == table.sha256[index]
     ]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading
 from autocnn.core.errors import ConfigError, DataError, StudyError
 from autocnn.data.decode import decode_image
 from autocnn.data.sources.memory import Written, write_data
@@ -29,8 +29,8 @@ def draw(*shape: int) -> Any:
 
 
 def read(written: Written, **settings: Any) -> ImageTable:
-    config = StudyConfig(images=written.images, **settings)
-    return read_source(str(written.data), settings=config)
+    reading = Reading(images=written.images, **settings)
+    return read_source(str(written.data), reading=reading)
 
 
 def labels_of(table: ImageTable) -> list[str]:
@@ -124,7 +124,7 @@ def test_paths_begin_at_the_current_folder(tmp_path: Path, monkeypatch: pytest.M
         assert labels_of(table) == KINDS
     monkeypatch.chdir("/")
     assert read_source(
-        str(tmp_path / written.data), settings=StudyConfig(images=written.images)
+        str(tmp_path / written.data), reading=Reading(images=written.images)
     ).paths == tuple(map(str, paths))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading
 from autocnn.core.errors import DataError
 from autocnn.data.sources.open import read_source
 from autocnn.data.table import natural_key, split_word
@@ -146,9 +146,9 @@ def test_class_folders_in_two_forms_of_unicode_are_one_class(class_folders: Any)
 def test_settings_of_a_table_are_no_settings_of_a_folder(class_folders: Any) -> None:
     root = class_folders({"a": 1, "b": 1})
     with pytest.raises(DataError, match="label_column says how a table is read, got no table"):
-        read_source(str(root), settings=StudyConfig(label_column="species"))
+        read_source(str(root), reading=Reading(label_column="species"))
     with pytest.raises(DataError, match="images says how a table is read"):
-        read_source("digits", settings=StudyConfig(images=root))
+        read_source("digits", reading=Reading(images=root))
 
 
 def test_paths_that_are_no_data(tmp_path: Path) -> None:

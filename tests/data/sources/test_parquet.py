@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading
 from autocnn.core.errors import DataError, MissingExtraError
 from autocnn.data.decode import decode_image, read_size
 from autocnn.data.sources.open import read_source
@@ -95,7 +95,7 @@ def test_a_table_of_text(tmp_path: Path) -> None:
         "box": [{"x": 1}] * 4,
     }
     file = write(tmp_path / "a.parquet", columns)
-    table = read_source(file, settings=StudyConfig(label_column="grade"))
+    table = read_source(file, reading=Reading(label_column="grade"))
     assert table.class_names == ("False", "True")
     assert table.others == {"tags": ("x|y", "", "x", "")}
     assert "Columns of nested values are not read: box." in table.notes
@@ -172,6 +172,6 @@ def test_other_options_hold_for_parquet_too(tmp_path: Path) -> None:
     file = write(tmp_path / "a.parquet", columns)
     with pytest.raises(DataError, match=r"coarse_label \(x, y\), fine_label \(a, b, c\)"):
         read_source(file)
-    table = read_source(file, settings=StudyConfig(label_column="fine_label"))
+    table = read_source(file, reading=Reading(label_column="fine_label"))
     assert table.class_names == ("a", "b", "c")
     assert table.others["coarse_label"] == ("x", "y") * 3

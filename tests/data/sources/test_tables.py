@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading
 from autocnn.core.csv_tables import to_csv
 from autocnn.core.errors import DataError, MissingExtraError
 from autocnn.data.sources.open import read_source
@@ -35,7 +35,7 @@ def read(
 ) -> ImageTable:
     """The images of a table with this text in the current folder."""
     Path(name).write_bytes(text.encode(encoding))
-    return read_source(name, settings=StudyConfig(**settings))
+    return read_source(name, reading=Reading(**settings))
 
 
 def lines(header: str, rows: Sequence[str]) -> str:
