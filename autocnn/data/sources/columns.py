@@ -181,13 +181,8 @@ def _say_the_same(one: Sequence[str], other: Sequence[str]) -> bool:
 
 def _few_values(columns: Columns) -> list[str]:
     """The columns whose values could be classes: at least two, that occur again and again."""
-    found = []
-    for name, cells in columns.items():
-        values = set(cells) - {""}
-        is_plain = not all(map(_is_number, values)) or len(values) <= MOST_NUMBERS
-        if 2 <= len(values) <= len(cells) / 2 and is_plain:
-            found.append(name)
-    return found
+    values = {name: set(cells) - {""} for name, cells in columns.items()}
+    return [name for name, cells in columns.items() if 2 <= len(values[name]) <= len(cells) / 2]
 
 
 def _one_hot(columns: Columns, where: str) -> Labels | None:
@@ -201,15 +196,17 @@ def _one_hot(columns: Columns, where: str) -> Labels | None:
         for name, cells in columns.items()
         if cells and all(cell.lower() in _TRUE + _FALSE for cell in cells)
     }
-    if len(flags) < 2 or len(flags) < len(_few_values(columns)):
+    if len(flags) < 2:
         return None
+    is_alone = all(name in flags for name in _few_values(columns))
     names = tuple(flags)
     rows = list(zip(*flags.values(), strict=True))
     sums = Counter(map(sum, rows))
-    if set(sums) == {1}:
+    # Two may exclude each other by what they mean, as male and female do.
+    if set(sums) == {1} and (is_alone or len(flags) > 2):
         return Labels([names[row.index(True)] for row in rows], names)
     several = sum(number for ones, number in sums.items() if ones > 1)
-    if several and len(flags) > 2:
+    if several and is_alone and len(flags) > 2:
         raise DataError(
             Text(
                 "{0}: an image must have one class, got {1} with several of the columns {2}, and "

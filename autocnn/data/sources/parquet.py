@@ -21,6 +21,10 @@ IMAGES_AT_ONCE = 64
 """Images that are read together; two times as many are held."""
 
 
+BUFFER_BYTES = 2**20
+"""Read at once. Without it a row group is: 540 MB for one of 400 MB, in the place of 180."""
+
+
 class ParquetColumn:
     """The images in a column, read as they are asked for, best in their order.
 
@@ -143,7 +147,7 @@ def _open(file: Path) -> Iterator[Any]:
             remedy=install_line("parquet"),
         ) from error
     try:
-        with pq.ParquetFile(file, memory_map=True, pre_buffer=False) as opened:
+        with pq.ParquetFile(file, pre_buffer=False, buffer_size=BUFFER_BYTES) as opened:
             yield opened
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DataError(

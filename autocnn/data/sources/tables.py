@@ -238,7 +238,10 @@ class _TableReader:
     def choose_group_column(self, columns: Columns, split: str | None) -> str | None:
         taken = (self.reading.label_column, split)
         known = {name: columns[name] for name in columns if name not in taken}
-        return roles.find_group(known, self.reading.group_column, str(self.file))
+        asked, label = self.reading.group_column, self.reading.label_column
+        if asked is None and label is None and len(known) == 1:
+            return None  # it is the only one that can be the label
+        return roles.find_group(known, asked, str(self.file))
 
     # -- rows --------------------------------------------------------------------------------
 

@@ -376,6 +376,16 @@ def test_a_question_names_the_columns_that_may_be_the_label() -> None:
     assert "They are Contrast, Phase, Unit. Did you mean 'Contrast'?" in message
 
 
+def test_a_target_of_numbers_is_not_passed_over_for_what_is_left() -> None:
+    names = [f"{i}.png" for i in range(120)]
+    make_files(*names)
+    rows = [f"{i},{7 * i % 40},{i % 2 == 0}" for i in range(120)]
+    message = refusal(lines("id,boneage,male", rows))
+    assert "several that may be it: male (True, False), boneage (40 values)" in message
+    table = read(lines("id,boneage,male", rows), label_column="boneage")
+    assert len(table.class_names) == 40
+
+
 def test_two_labels_that_say_the_same_are_one() -> None:
     make_files(*NAMES)
     rows = [f"{name},{i % 2},{KINDS[i]}" for i, name in enumerate(NAMES)]
@@ -391,9 +401,20 @@ def test_one_hot_columns_become_a_label(ones: tuple[str, str]) -> None:
         f"{name},{','.join(ones[0] if i % 3 == k else ones[1] for k in range(3))},{i}"
         for i, name in enumerate(NAMES)
     ]
-    table = read(lines("image,MEL,NV,BCC,age", rows))
+    table = read(
+        lines("image,MEL,NV,BCC,age,sex", [f"{row},{'fm'[i // 3]}" for i, row in enumerate(rows)])
+    )
     assert labels_of(table) == ["MEL", "NV", "BCC"] * 2
-    assert "labels from `MEL`, `NV`, `BCC` (3 classes); 1 other column kept" in table.notes[0]
+    assert "labels from `MEL`, `NV`, `BCC` (3 classes); 2 other columns kept" in table.notes[0]
+
+
+def test_two_columns_that_exclude_each_other_may_be_no_label() -> None:
+    make_files(*NAMES)
+    rows = [f"{name},{i % 2},{1 - i % 2}" for i, name in enumerate(NAMES)]
+    assert labels_of(read(lines("image,good,bad", rows))) == ["bad", "good"] * 3
+    rows = [f"{row},{'xyz'[i % 3]}" for i, row in enumerate(rows)]
+    message = refusal(lines("image,male,female,site", rows))
+    assert "several that may be it: male (0, 1), female (1, 0), site (x, y, z)" in message
 
 
 def test_several_labels_for_an_image_are_refused() -> None:
@@ -454,6 +475,13 @@ def test_splits_and_groups_may_be_said_or_denied() -> None:
     )
     text = lines("path,label,split", [f"{p},train" for p in PAIRS])
     assert set(read(text, split_column="none").splits) == {None}
+
+
+def test_the_only_column_that_is_left_is_the_label_whatever_its_name() -> None:
+    make_files(*NAMES)
+    table = read(lines("path,subject", PAIRS))
+    assert labels_of(table) == KINDS
+    assert set(table.groups) == {None}
 
 
 def test_columns_that_are_called_like_those_of_split_csv_are_told_apart() -> None:
