@@ -13,7 +13,8 @@ from autocnn.core.csv_tables import read_cell
 from autocnn.core.errors import DataError, MissingExtraError
 from autocnn.core.extras import install_line
 from autocnn.core.wording import count, first_few
-from autocnn.data.table import EncodedImages
+from autocnn.data.sources.pixel_tables import PixelRows, holds_pixels
+from autocnn.data.table import ArrayImages, EncodedImages
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 EXCEL_SUFFIXES = (".xlsx", ".xlsm", ".xls", ".ods")
@@ -23,9 +24,6 @@ TABLE_SUFFIXES = (*TEXT_SUFFIXES, *EXCEL_SUFFIXES, *PARQUET_SUFFIXES)
 SEPARATORS = (",", ";", "\t", "|")
 SAMPLE_LINES = 50
 """From which the separator is judged."""
-
-FEWEST_PIXELS = 64
-"""Numbers in 0..255 beside each other that must be the pixels of an image."""
 
 _MARKS = (  # that of UTF-32 begins as that of UTF-16 does
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -53,7 +51,7 @@ class Cells:
     lines: Sequence[int]
     has_names: bool = False
     spaced: frozenset[str] = frozenset()
-    images: Mapping[int, EncodedImages] = field(default_factory=dict)
+    images: Mapping[int, EncodedImages | ArrayImages] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -64,7 +62,7 @@ def read_cells(file: Path) -> Cells:
         file: Of one of `TABLE_SUFFIXES`.
 
     Raises:
-        DataError: When it is no such table, or holds the pixels of images.
+        DataError: When it is no such table.
         MissingExtraError: When a package that reads it is not installed.
     """
     suffix = file.suffix.lower()
@@ -99,18 +97,32 @@ def _read_text(file: Path) -> Cells:
     rows: list[list[str]] = []
     numbers: list[int] = []
     spaced: set[str] = set()
+    pixels: PixelRows | None = None
     try:
         for number, row in _split(text, separator):
-            if len(rows) == 1:
-                _refuse_pixels(file, rows[0], row)
             stripped = [cell.strip() for cell in row]
             if not any(stripped):
+                continue
+            if len(rows) == 1 and holds_pixels(row):
+                pixels = PixelRows(file, rows[0], row)
+                first, numbers = rows[0], numbers * (2 - pixels.has_names)
+                rows = [pixels.names(first)]
+                rows += [] if pixels.has_names else [pixels.take(first, numbers[0])]
+            if pixels is not None:
+                rows.append(pixels.take(row, number))
+                numbers.append(number)
                 continue
             spaced.update(cell for cell, bare in zip(row, stripped, strict=True) if cell != bare)
             rows.append([read_cell(cell) for cell in stripped])
             numbers.append(number + skipped)
     except csv.Error as error:
         raise DataError(f"{file}: must be a table of text, got: {error}.") from error
+    if pixels is not None:
+        notes.append(f"Pixels are read as grey images of {pixels.side} x {pixels.side} px.")
+        place = len(rows[0]) - 1
+        return Cells(
+            rows, numbers, has_names=True, images={place: pixels.images()}, notes=tuple(notes)
+        )
     return _evened(Cells(rows, numbers, spaced=frozenset(spaced), notes=tuple(notes)), file)
 
 
@@ -182,49 +194,6 @@ def _evened(cells: Cells, file: Path) -> Cells:
             remedy="Put cells that hold the separator in double quotes.",
         )
     return Cells(rows, cells.lines, spaced=cells.spaced, notes=cells.notes)
-
-
-# -- pixels ----------------------------------------------------------------------------------
-
-
-def _refuse_pixels(file: Path, names: Sequence[str], row: Sequence[str]) -> None:
-    """Refuse a table whose cells are the pixels, before all of it is read.
-
-    Args:
-        file: For the message.
-        names: The first row.
-        row: The second.
-
-    Raises:
-        DataError: When it is one.
-    """
-    numbers = [cell for cell in row if _is_byte(cell)]
-    longest = max(row, key=len, default="").split()
-    if len(numbers) >= FEWEST_PIXELS and all(_is_number(cell) for cell in row):
-        what = f"the pixels themselves ({', '.join(names[-3:])}, in {len(names)} columns)"
-    elif len(longest) >= FEWEST_PIXELS and all(_is_byte(value) for value in longest):
-        place = max(range(len(row)), key=lambda i: len(row[i]))
-        name = names[place] if place < len(names) else place + 1
-        what = f"the pixels themselves, {len(longest):,} numbers in the column {name!r}"
-    else:
-        return
-    raise DataError(
-        f"{file}: a table must name image files and their labels, got {what}.",
-        remedy="Save them as an .npz and give that: numpy.savez('images.npz', x=pixels, y=labels), "
-        "where pixels are uint8 (images, height, width) and labels (images,).",
-    )
-
-
-def _is_byte(text: str) -> bool:
-    return text.strip().isdecimal() and len(text.strip()) <= 3 and int(text) <= 255
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 # -- Excel -----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from autocnn.data.sources.columns import Columns, Labels
 from autocnn.data.sources.folder import IMAGE_SUFFIXES
 from autocnn.data.sources.lookup import FileLookup, Match, absolute
 from autocnn.data.sources.table_files import Cells, read_cells
-from autocnn.data.table import EncodedImages, FileImages, FoundImages, Images
+from autocnn.data.table import FileImages, FoundImages, Images
 
 SHARE_PREFIX = "p."
 """Begins the columns of probabilities, which every table of predictions has."""
@@ -43,8 +43,8 @@ def read_table(file: Path, reading: Reading = Reading()) -> FoundImages:  # noqa
     was understood.
 
     Args:
-        file: CSV with any separator and in any encoding, Excel, or Parquet, also with the images
-            themselves in a column.
+        file: CSV with any separator and in any encoding, Excel, or Parquet; also with the images
+            themselves in a column, or their pixels in many.
         reading: What is not to be found out.
 
     Raises:
@@ -183,7 +183,7 @@ class _TableReader:
                 f"{self.file}: must have each column once, got {confusing[0]!r} more than once."
             )
 
-    def choose_path_column(self, columns: Columns, packed: Mapping[str, EncodedImages]) -> str:
+    def choose_path_column(self, columns: Columns, packed: Mapping[str, Images]) -> str:
         asked = self.reading.path_column
         if asked is not None:
             return roles.find_column(columns, asked, "path_column", str(self.file))
@@ -321,9 +321,7 @@ class _TableReader:
             self.notes.append(f"{count(surplus, 'row')} {verb} and count once: {_few(names)}.")
         return [rows[0] for rows in rows_of.values()]
 
-    def packed_images(
-        self, images: EncodedImages, names: Sequence[str]
-    ) -> tuple[list[str], EncodedImages]:
+    def packed_images(self, images: Images, names: Sequence[str]) -> tuple[list[str], Images]:
         """The images of a column, by their own names where these are all different."""
         if all(names) and len(set(names)) == len(names):
             return [name.replace("\\", "/") for name in names], images

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from autocnn.core.config import Reading
@@ -534,13 +535,72 @@ def test_a_table_of_predictions_is_no_data(header: str) -> None:
     assert "got one of predictions: it has the column 'p.cat'" in refusal(lines(header, [cells]))
 
 
-def test_tables_of_pixels_point_to_npz() -> None:
-    header = ",".join(["label", *(f"pixel{i}" for i in range(784))])
-    message = refusal(lines(header, [",".join(["3", *["17"] * 784])] * 3))
-    assert "got the pixels themselves (pixel781, pixel782, pixel783, in 785 columns)" in message
+def pixel_rows(separator: str, side: int = 9) -> tuple[Any, list[str]]:
+    """Images (6, side, side), and their rows of a table."""
+    pixels = np.random.default_rng(0).integers(0, 256, (6, side, side), dtype=np.uint8)
+    return pixels, [separator.join(map(str, image.ravel().tolist())) for image in pixels]
+
+
+def check_pixels(table: ImageTable, pixels: Any) -> None:
+    opened = [table.open(i) for i in range(len(table))]
+    assert all(np.array_equal(np.asarray(a), b) for a, b in zip(opened, pixels, strict=True))
+
+
+@pytest.mark.parametrize("names", ["pixel{}", "{}", "px_{}", "x{}"])
+def test_tables_with_a_column_per_pixel(names: str) -> None:
+    pixels, cells = pixel_rows(",")
+    header = ",".join(["label", *(names.format(i) for i in range(81)), "group"])
+    rows = [f"{'37'[i % 2]},{cell},{i // 2}" for i, cell in enumerate(cells)]
+    table = read(lines(header, rows))
+    assert table.groups == ("0", "0", "1", "1", "2", "2")
+    check_pixels(table, pixels)
+    assert labels_of(table) == ["3", "7"] * 3
+    assert table.paths[2] == "list[2]"
+    first, last = names.format(0), names.format(80)
+    assert f"Read 6 rows of list.csv: images from `{first} to {last}`" in table.notes[0]
+    assert "Pixels are read as grey images of 9 x 9 px." in table.notes
+
+
+def test_tables_of_pixels_without_a_header_begin_with_the_label() -> None:
+    pixels, cells = pixel_rows(",")
+    rows = [f"{i % 2},{cell}" for i, cell in enumerate(cells)]
+    table = read(lines(rows[0], rows[1:]))
+    check_pixels(table, pixels)
+    assert labels_of(table) == ["0", "1"] * 3
+
+
+def test_tables_with_all_pixels_in_one_column() -> None:
+    pixels, cells = pixel_rows(" ")
+    rows = [f"{i % 2},{c},{'Training' if i < 4 else 'PrivateTest'}" for i, c in enumerate(cells)]
+    table = read(lines("emotion,pixels,Usage", rows))
+    check_pixels(table, pixels)
+    assert labels_of(table) == ["0", "1"] * 3
+    assert table.splits == ("train",) * 4 + ("test",) * 2
+    check_pixels(table.select([4, 1]), pixels[[4, 1]])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda row: row + ",1", "list.csv:4: every row must have 81 pixels in 82 cells"),
+        (lambda row: row.rsplit(",", 1)[0], "list.csv:4: every row must have 81 pixels in 82"),
+        (lambda row: row.rsplit(",", 1)[0] + ",256", "list.csv:4: pixels must be whole numbers"),
+        (lambda row: row.rsplit(",", 1)[0] + ",a", "list.csv:4: pixels must be whole numbers"),
+    ],
+)
+def test_pixels_that_break_a_rule(change: Any, message: str) -> None:
+    _, cells = pixel_rows(",")
+    rows = [f"{i % 2},{cell}" for i, cell in enumerate(cells)]
+    rows[2] = change(rows[2])
+    header = ",".join(["label", *(f"pixel{i}" for i in range(81))])
+    assert message in refusal(lines(header, rows))
+
+
+def test_pixels_that_are_no_square_point_to_npz() -> None:
+    header = ",".join(["label", *(f"pixel{i}" for i in range(300))])
+    message = refusal(lines(header, [",".join(["3", *["17"] * 300])] * 3))
+    assert "or hold square grey images, got 300 pixels in a row. Save them as an .npz" in message
     assert len(message) < 400
-    message = refusal(lines("emotion,pixels,Usage", [f"0,{'70 ' * 2304},Training"] * 3))
-    assert "2,304 numbers in the column 'pixels'. Save them as an .npz" in message
 
 
 def test_folders_are_not_listed_where_all_paths_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
