@@ -83,13 +83,13 @@ def read_cells(file: Path) -> Cells:
 
 
 def _read_text(file: Path) -> Cells:
-    text, notes = _decode(file)
+    content, encoding, notes = _find_encoding(file)
     # Lines end in \n or \r alone: what else `splitlines` takes for an end may stand in a cell.
-    lines = [line.rstrip("\n") for line in islice(io.StringIO(text, newline=None), SAMPLE_LINES)]
+    sample = io.TextIOWrapper(io.BytesIO(content), encoding)
+    lines = [line.rstrip("\n") for line in islice(sample, SAMPLE_LINES)]
     skipped = 0
     if lines and lines[0].lower().startswith("sep=") and len(lines[0]) == 5:  # for Excel
         separator, skipped = lines[0][4], 1
-        text = text[len(lines[0]) :].lstrip("\r\n")
     else:
         separator = _separator([line for line in lines if line.strip()])
     if separator not in (",", "\t"):
@@ -99,7 +99,9 @@ def _read_text(file: Path) -> Cells:
     spaced: set[str] = set()
     pixels: PixelRows | None = None
     try:
-        for number, row in _split(text, separator):
+        # A stream: text as a whole takes up to five times the file's size.
+        text = io.TextIOWrapper(io.BytesIO(content), encoding, newline="")
+        for number, row in islice(_split(text, separator), skipped, None):
             stripped = [cell.strip() for cell in row]
             if not any(stripped):
                 continue
@@ -114,7 +116,7 @@ def _read_text(file: Path) -> Cells:
                 continue
             spaced.update(cell for cell, bare in zip(row, stripped, strict=True) if cell != bare)
             rows.append([read_cell(cell) for cell in stripped])
-            numbers.append(number + skipped)
+            numbers.append(number)
     except csv.Error as error:
         raise DataError(f"{file}: must be a table of text, got: {error}.") from error
     if pixels is not None:
@@ -126,8 +128,8 @@ def _read_text(file: Path) -> Cells:
     return _evened(Cells(rows, numbers, spaced=frozenset(spaced), notes=tuple(notes)), file)
 
 
-def _decode(file: Path) -> tuple[str, list[str]]:
-    """The text, and a sentence where its encoding had to be guessed."""
+def _find_encoding(file: Path) -> tuple[bytes, str, list[str]]:
+    """The content, its encoding, and a sentence where that had to be guessed."""
     content = file.read_bytes()
     encoding = next((name for mark, name in _MARKS if content.startswith(mark)), None)
     if encoding is None and b"\0" in content:
@@ -137,7 +139,8 @@ def _decode(file: Path) -> tuple[str, list[str]]:
         if not min(even, odd) * 20 < max(even, odd) > len(content[:2000]) / 4:
             raise DataError(f"{file}: must be a table of text, got other bytes.")
     try:
-        return content.decode(encoding or "utf-8"), []
+        content.decode(encoding or "utf-8")
+        return content, encoding or "utf-8", []
     except UnicodeDecodeError as error:
         if encoding is not None:
             raise DataError(f"{file}: must be a table of text, got broken {encoding}.") from error
@@ -146,9 +149,10 @@ def _decode(file: Path) -> tuple[str, list[str]]:
         "UTF-8."
     )
     try:
-        return content.decode("cp1252"), [note]
+        content.decode("cp1252")
+        return content, "cp1252", [note]
     except UnicodeDecodeError:
-        return content.decode("latin-1"), [note.replace("Windows-1252", "Latin-1")]
+        return content, "latin-1", [note.replace("Windows-1252", "Latin-1")]
 
 
 def _separator(lines: Sequence[str]) -> str:
@@ -165,14 +169,9 @@ def _separator(lines: Sequence[str]) -> str:
     return best
 
 
-def _split(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+def _split(text: io.TextIOBase, separator: str) -> Iterator[tuple[int, list[str]]]:
     """(line number, cells) of each row."""
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=separator,
-        strict=True,
-        skipinitialspace=separator == " ",
-    )
+    reader = csv.reader(text, delimiter=separator, strict=True, skipinitialspace=separator == " ")
     for row in reader:
         yield reader.line_num, row
 
