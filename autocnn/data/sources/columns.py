@@ -231,7 +231,7 @@ def _check_kind(cells: Sequence[str], name: str, where: str) -> None:
     Raises:
         DataError: When the labels are either.
     """
-    values = {cell for cell in cells if cell}
+    values = list(dict.fromkeys(cell for cell in cells if cell))
     numbers = [value for value in values if _is_number(value)]
     if len(values) > MOST_NUMBERS and len(numbers) == len(values):
         decimals = [value for value in numbers if not _WHOLE.fullmatch(value)]

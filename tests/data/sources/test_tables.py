@@ -435,7 +435,10 @@ def test_measurements_are_refused() -> None:
     make_files(*names)
     rows = [f"{name},{i / 7:.3f}" for i, name in enumerate(names)]
     message = refusal(lines("image,target", rows))
-    assert "a label must be a class, got 40 different numbers in the column 'target'" in message
+    assert (
+        "a label must be a class, got 40 different numbers in the column 'target', as 0.000, 0.143"
+        in message
+    )
     assert message.endswith("or name another one with label_column.")
 
 
