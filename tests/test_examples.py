@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -56,7 +57,7 @@ def draw_scans(folder: Path) -> None:
         path = folder / split / table.class_names[label] / f"{position}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         pixels = table.open(position)
-        assert not isinstance(pixels, Path)
+        assert isinstance(pixels, np.ndarray)
         Image.fromarray(pixels.squeeze()).save(path)
 
 

@@ -1,20 +1,21 @@
 """A look at the data before anything is trained on it."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from autocnn.api.frames import to_frame
+from autocnn.api.inputs import placed
 from autocnn.api.settings import DataSettings, PathLike, read_settings
 from autocnn.api.watch import ProgressOnly, show
-from autocnn.core.config import resolve_config
 from autocnn.core.csv_tables import Cell
 from autocnn.core.records import SPLITS, AuditReport
 from autocnn.core.wording import count
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from autocnn.api.inputs import Labelled
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,7 +94,7 @@ class Audit:
 
 
 def audit(
-    data: PathLike,
+    data: "Labelled",
     *,
     split_out: PathLike | None = None,
     verbose: bool | None = None,
@@ -124,23 +125,24 @@ def audit(
     """
     from autocnn.data import check_split_file, correct_split, prepare_data, read_source, write_split
 
-    place, target = os.fspath(data), None if split_out is None else Path(split_out)
+    target = None if split_out is None else Path(split_out)
     values: dict[str, Any] = read_settings(settings, tuple(DataSettings.__annotations__))
-    config = resolve_config({"data": place, **values})
-    display = show(verbose)
-    try:
-        if target is not None:
-            check_split_file(target, read_source(place))
-        dataset = prepare_data(config, image_sizes=(), observer=ProgressOnly(display))
-    finally:
-        display.close()
-    if target is None:
-        return Audit(dataset.audit)
-    corrected = correct_split(
-        dataset,
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.seed,
-    )
-    write_split(target, corrected)
-    return Audit(dataset.audit, target, corrected.sentences)
+    with placed(data, values, split_out=target) as (config, name):
+        display = show(verbose)
+        try:
+            if target is not None:
+                check_split_file(target, read_source(config.data, reading=config.reading))
+            dataset = prepare_data(config, image_sizes=(), observer=ProgressOnly(display))
+        finally:
+            display.close()
+        record = dataset.audit.model_copy(update={"source": name})
+        if target is None:
+            return Audit(record)
+        corrected = correct_split(
+            dataset,
+            val_fraction=config.val_fraction,
+            test_fraction=config.test_fraction,
+            seed=config.seed,
+        )
+        write_split(target, corrected)
+        return Audit(record, target, corrected.sentences)

@@ -1,11 +1,12 @@
 """A model on other labelled images."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from autocnn.api.frames import to_frame
+from autocnn.api.inputs import placed
 from autocnn.api.settings import PathLike
 from autocnn.api.study import Candidate, Study
 from autocnn.api.watch import show
@@ -15,6 +16,7 @@ from autocnn.core.wording import fraction_interval
 if TYPE_CHECKING:
     import pandas as pd
 
+    from autocnn.api.inputs import Labelled
     from autocnn.inference.evaluate import Assessed
 
 
@@ -56,11 +58,16 @@ class Evaluation:
 
 def evaluate(
     model: PathLike | Study | Candidate,
-    data: PathLike,
+    data: "Labelled",
     *,
     split: Literal["all", "test"] = "all",
     candidate: int | None = None,
     to: PathLike | Literal[True] | None = None,
+    images: PathLike | None = None,
+    path_column: str | None = None,
+    label_column: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
     results: PathLike = "results",
     cache_dir: PathLike | None = None,
     trust_code: bool = False,
@@ -75,6 +82,11 @@ def evaluate(
         candidate: Of a study; None: the best.
         to: Folder for metrics.json, tables and pictures; True: one in the current folder, named
             after study and data, as `autocnn evaluate` has it; None: nothing is written.
+        images: As for `search`.
+        path_column: As for `search`.
+        label_column: As for `search`.
+        split_column: As for `search`.
+        group_column: As for `search`.
         results: Folder that holds the studies.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         trust_code: As for `load`.
@@ -103,30 +115,41 @@ one, an exported folder or a model file in one of these, got none of them. Start
     )
     from autocnn.inference.predict import model as models
 
+    values = {
+        "images": images,
+        "path_column": path_column,
+        "label_column": label_column,
+        "split_column": split_column,
+        "group_column": group_column,
+    }
     number = model.number if isinstance(model, Candidate) else candidate
     place = os.fspath(model.path if isinstance(model, Candidate) else model)
     target = None if to is None or to is True else Path(to)
     if target is not None:
         check_target(target)
     reference = open_reference(place, results=Path(results), candidate=number)
-    if to is True:
-        target = default_target(reference, os.fspath(data))
-        check_target(target)
-    observer = show(verbose)
-    try:
-        assessed = assess(
-            lambda: models.load(
-                place, results=Path(results), candidate=number, trust_code=trust_code
-            ),
-            reference,
-            os.fspath(data),
-            name=place,
-            asked=split,
-            cache_dir=None if cache_dir is None else Path(cache_dir),
-            observer=observer,
-        )
-    finally:
-        observer.close()
+    with placed(data, values) as (read, data_name):
+        if to is True:
+            target = default_target(reference, data_name)
+            check_target(target)
+        observer = show(verbose)
+        try:
+            assessed = assess(
+                lambda: models.load(
+                    place, results=Path(results), candidate=number, trust_code=trust_code
+                ),
+                reference,
+                read.data,
+                name=place,
+                asked=split,
+                reading=read.reading,
+                cache_dir=None if cache_dir is None else Path(cache_dir),
+                observer=observer,
+            )
+        finally:
+            observer.close()
+        record = assessed.record.model_copy(update={"data": data_name})
+        assessed = replace(assessed, record=record)
     if target is not None:
         write_assessment(assessed, target)
     return Evaluation(assessed.record, target, assessed)

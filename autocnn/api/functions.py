@@ -4,20 +4,22 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from autocnn.api.inputs import config_of, is_place
 from autocnn.api.settings import PathLike, Settings, read_settings
 from autocnn.api.study import Study
 from autocnn.api.watch import interruptible, show
-from autocnn.core.config import StudyConfig, resolve_config
+from autocnn.core.config import StudyConfig, change_config, resolve_config
 from autocnn.core.errors import ConfigError
 from autocnn.spaces import files as spaces
 from autocnn.spaces.space import SearchSpace
 
 if TYPE_CHECKING:
+    from autocnn.api.inputs import Labelled
     from autocnn.inference.predict.model import Model
 
 
 def search(
-    data: PathLike | StudyConfig | None = None,
+    data: "Labelled | StudyConfig | None" = None,
     *,
     config: PathLike | None = None,
     verbose: bool | None = None,
@@ -30,9 +32,13 @@ def search(
     goes on.
 
     Args:
-        data: A folder of class folders, a CSV of path,label[,split][,group], an .npz, or
-            `digits` or `phantoms`, built in; None: what `config` says, else `digits`. Or a whole
-            StudyConfig, without other settings.
+        data: A folder of class folders, a table of images and labels, an .npz, or `digits` or
+            `phantoms`, built in; None: what `config` says, else `digits`. Or what a program
+            holds: (images, labels), with images an array (n, h, w) or (n, h, w, 1 | 3 | 4), or a
+            list of arrays, of Pillow's images or of paths; a list of (path, label); a DataFrame
+            with a column of paths or images; a `datasets.Dataset`. It is written to `results`
+            first, named by its content, for `Study.resume` to find. Or a whole StudyConfig,
+            without other settings.
         config: YAML file, or a study.json, with settings; the arguments come first.
         verbose: Show progress on stderr; None: in a terminal, in a notebook and at a prompt.
             Warnings are always shown.
@@ -130,19 +136,20 @@ def list_spaces() -> tuple[SearchSpace, ...]:
 
 
 def _read_config(
-    data: PathLike | StudyConfig | None, file: PathLike | None, settings: Settings
+    data: "Labelled | StudyConfig | None", file: PathLike | None, settings: Settings
 ) -> StudyConfig:
     if isinstance(data, StudyConfig):
         if settings or file is not None:
             got = next(iter(settings), "config")
             raise ConfigError(f"a StudyConfig must come without other settings, got {got}.")
         return data
-    if data is not None and not isinstance(data, str | os.PathLike):
-        raise ConfigError(
-            f"data must be a path or the name of a built-in set, got {type(data).__name__}.",
-            remedy="For arrays, use AutoCNNClassifier, or save them with numpy.savez(x=..., "
-            "y=...) and give the file.",
-        )
     values: dict[str, Any] = read_settings(settings, tuple(Settings.__annotations__))
-    place = None if data is None else os.fspath(data)
-    return resolve_config({"data": place, **values}, file=None if file is None else Path(file))
+    place = None if file is None else Path(file)
+    if data is None or is_place(data):
+        name = None if data is None else os.fspath(data)
+        return resolve_config({"data": name, **values}, file=place)
+    from autocnn.data.sources.memory import write_data  # the commands do without
+
+    asked = resolve_config(values, file=place)  # before anything is written
+    written = write_data(data, asked.results)
+    return change_config(asked, config_of(written, asked))

@@ -39,7 +39,17 @@ class Changes(TypedDict, total=False):
     mlflow: str
 
 
-class DataSettings(TypedDict, total=False):
+class TableSettings(TypedDict, total=False):
+    """How a table is read, where it is not to be found out."""
+
+    images: PathLike
+    path_column: str
+    label_column: str
+    split_column: str
+    group_column: str
+
+
+class DataSettings(TableSettings, total=False):
     """What `audit` takes; see `autocnn audit --help`."""
 
     val_fraction: float
@@ -53,7 +63,7 @@ class DataSettings(TypedDict, total=False):
     cache_limit_gb: Size
 
 
-class Settings(Changes, total=False):
+class Settings(Changes, TableSettings, total=False):
     """What `search` takes; see `autocnn search --help`."""
 
     name: str

@@ -1,9 +1,7 @@
 """The study inside `fit`: where its files are, what it says, and its winner."""
 
 import datetime
-import hashlib
 import importlib
-import io
 import itertools
 import multiprocessing
 import shutil
@@ -18,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.classifier.network import OwnFiles, WinningNetwork
-from autocnn.core.atomic import replace_file, writing_error
+from autocnn.core.atomic import writing_error
 from autocnn.core.config import StudyConfig
 from autocnn.core.errors import StudyExistsError
 from autocnn.core.events import Observer
+from autocnn.data.sources.memory import write_images
 from autocnn.inference.predict.study_facts import describe_candidate, find_study_own_model
 from autocnn.study.run import search
 
@@ -86,15 +85,7 @@ class Workspace:
             images: (n, height, width, channels).
             labels: (n,) class numbers.
         """
-        digest = hashlib.sha256(str(images.shape).encode())
-        for array in (images, labels):
-            digest.update(np.ascontiguousarray(array).data)
-        path = self.path / f"images-{digest.hexdigest()[:16]}.npz"
-        if not path.exists():
-            buffer = io.BytesIO()
-            np.savez(buffer, x=images, y=labels)
-            replace_file(path, buffer.getvalue())
-        return path
+        return write_images(self.path, images, labels)
 
 
 class Listener(Observer):

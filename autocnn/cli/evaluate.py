@@ -1,11 +1,11 @@
 """`autocnn evaluate`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
-from autocnn.cli.options import results_option, setting, trust_option
+from autocnn.cli.options import results_option, setting, settings, trust_option
 from autocnn.cli.words import DataPlace, ModelPlace
 from autocnn.core.wording import count
 
@@ -29,6 +29,7 @@ from autocnn.core.wording import count
 )
 @click.option("--candidate", type=click.IntRange(1), help="Candidate of a study.  [1]")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json in place of the tables.")
+@settings("images", "path_column", "label_column", "split_column", "group_column")
 @setting("cache_dir")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
 @trust_option
@@ -44,11 +45,12 @@ def command(
     quiet: bool,
     trust_code: bool,
     results: Path,
+    **columns: Any,
 ) -> int:
     """Score MODEL on the labelled images of DATA, as a study scores its candidates on test.
 
     MODEL is a study (a name under --results, or a path) or an exported folder; DATA is a
-    folder of class folders, a CSV, an .npz or built in, as for a search. Classes are matched
+    folder of class folders, a table, an .npz or built in, as for a search. Classes are matched
     by name; some may be missing. Every figure has its 95 % interval, by group: copies and
     images of one named group count together. Figures are compared with those of the study's
     test split, and copies of the study's training images, near copies too where these are
@@ -76,6 +78,7 @@ def command(
         cache_dir=cache_dir,
         trust_code=trust_code,
         verbose=not quiet,
+        **columns,
     )
     record = found.record
     if record.unreadable:

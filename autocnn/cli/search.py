@@ -23,7 +23,18 @@ SECTIONS = {
         "fork",
     ),
     "Who wins": ("finalists", "folds", "fold_repeats", "members", "prefer"),
-    "The images": ("image_size", "channels", "val_fraction", "test_fraction", "max_unreadable"),
+    "The images": (
+        "images",
+        "path_column",
+        "label_column",
+        "split_column",
+        "group_column",
+        "image_size",
+        "channels",
+        "val_fraction",
+        "test_fraction",
+        "max_unreadable",
+    ),
     "The machine": (
         "workers",
         "threads",
@@ -51,9 +62,10 @@ def command(data: str | None, config: Path | None, quiet: bool, **flags: Any) ->
     """Search the CNN, augmentation and regularisation that generalise best on DATA.
 
     DATA is a folder of class folders, with or without train/val/test folders above them;
-    a CSV of path,label[,split][,group]; an .npz (MedMNIST's keys, or x and y); or the
-    built-in digits, the default, or phantoms, drawn head slices. Splits that are missing
-    are made, and identical images never stand on both sides.
+    a table (CSV, TSV, Excel, Parquet) of images and labels, whatever its columns are called;
+    an .npz (MedMNIST's keys, or x and y); or the built-in digits, the default, or phantoms,
+    drawn head slices. Splits that are missing are made, and identical images never stand on
+    both sides. `autocnn audit DATA` says how DATA is understood before anything is trained.
 
     The best trials are retrained on train + val, compared on folds, and judged on test, once.
     All of it lands in results/NAME; Ctrl-C stops it softly, and `autocnn resume` goes on.

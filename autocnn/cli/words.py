@@ -44,7 +44,7 @@ class ModelPlace(StudyName):
 
 
 class DataPlace(click.ParamType[str]):
-    """Images: a folder, a CSV, an .npz, or the name of a built-in set."""
+    """Images: a folder, a table, an .npz, or the name of a built-in set."""
 
     name = "data"
 

@@ -6,7 +6,9 @@ saved in `study.json`.
 
 import difflib
 import json
+import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -68,6 +70,22 @@ def _setting(default: Any, meaning: str, *, unset: str = "", **rules: Any) -> An
     return Field(default, description=meaning, json_schema_extra={"unset": unset}, **rules)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What DATA does not say of itself; see the settings of the same names.
+
+    Attributes:
+        images: Folder of the images that a table lists.
+        path_column, label_column, split_column, group_column: Of a table.
+    """
+
+    images: Path | None = None
+    path_column: str | None = None
+    label_column: str | None = None
+    split_column: str | None = None
+    group_column: str | None = None
+
+
 DEFAULT_TRIALS = 50
 """Of a study without a budget."""
 
@@ -88,6 +106,23 @@ class StudyConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: str = _setting("digits", "Path to the images, or the name of a built-in set.")
+    images: Path | None = _setting(
+        None, "Folder of the images that a table lists.", unset="the table's"
+    )
+    path_column: str | None = _setting(
+        None, "Column of a table with the images' paths or names.", unset="found out"
+    )
+    label_column: str | None = _setting(
+        None, "Column of a table with the labels.", unset="found out"
+    )
+    split_column: str | None = _setting(
+        None, "Column of a table with train, val or test; none: not one.", unset="found out"
+    )
+    group_column: str | None = _setting(
+        None,
+        "Column of a table that names what belongs together, as a patient; none: not one.",
+        unset="found out",
+    )
     name: str | None = _setting(
         None,
         "Name of the study, and of its folder.",
@@ -209,6 +244,17 @@ class StudyConfig(BaseModel):
     )
 
     @property
+    def reading(self) -> Reading:
+        """How the data are read."""
+        return Reading(
+            images=self.images,
+            path_column=self.path_column,
+            label_column=self.label_column,
+            split_column=self.split_column,
+            group_column=self.group_column,
+        )
+
+    @property
     def num_trials(self) -> int | None:
         """Trials in the study; None: as many as the budget has time for."""
         return DEFAULT_TRIALS if self.trials is None and self.budget_s is None else self.trials
@@ -294,6 +340,19 @@ def plain_name(field: str) -> str:
     ('trial_timeout', 'memory_limit', 'trials')
     """
     return field.removesuffix("_s").removesuffix("_gb")
+
+
+def data_arguments(config: StudyConfig) -> str:
+    """DATA, and the options that say how it is read, as a shell takes them.
+
+    >>> data_arguments(StudyConfig(data="my list.csv", label_column="kind"))
+    "'my list.csv' --label-column kind"
+    """
+    words = [config.data]
+    for name, value in vars(config.reading).items():
+        if value is not None:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
 
 
 def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> StudyConfig:

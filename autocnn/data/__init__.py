@@ -1,4 +1,4 @@
-"""Data: from a folder, CSV, .npz or built-in set to split, audited, decoded images.
+"""Data: from a folder, table, .npz or built-in set to split, audited, decoded images.
 
 DATA -- sources --> ImageTable -- arrays --> DecodedImages, one per image size
                                -- copies --> Copies, bundles

@@ -128,8 +128,7 @@ def check_split_file(file: Path, table: ImageTable) -> None:
     """Refuse a file that could not be given back as DATA.
 
     Raises:
-        DataError: When the images are no files, or not all below the file's folder, or the
-            file is DATA itself.
+        DataError: When the images are no files, or the file is DATA itself.
         ConfigError: When the file is no .csv.
     """
     if not isinstance(table.images, FileImages):
@@ -147,21 +146,16 @@ def check_split_file(file: Path, table: ImageTable) -> None:
             f"{file}: must be another file than DATA, got the same.",
             remedy=Text("Use {split_out:{0}}.", better),
         )
-    root, folder = table.images.root.resolve(), file.resolve().parent
+    folder = file.resolve().parent
     if not folder.is_dir():
         raise DataError(f"{folder}: must be a folder to write {file.name} to, got none.")
-    if not root.is_relative_to(folder):
-        raise DataError(
-            f"{file}: must be in a folder that holds all images, since its paths are relative "
-            f"to it, got {folder}, and the images are in {root}.",
-            remedy=Text("Use {split_out:{0}}.", better),
-        )
 
 
 def write_split(file: Path, corrected: CorrectedSplit) -> None:
-    """Write a split as a CSV of path,label,split[,group] that can be given back as DATA.
+    """Write a split as a CSV that can be given back as DATA.
 
-    Paths are relative to the CSV's own folder.
+    Its columns are path,label,split[,group], then others that DATA has. Paths are relative to
+    the CSV's own folder.
 
     Raises:
         DataError: As `check_split_file`, or when the file cannot be written.
@@ -170,15 +164,15 @@ def write_split(file: Path, corrected: CorrectedSplit) -> None:
     check_split_file(file, table)
     assert isinstance(table.images, FileImages)
     prefix = Path(os.path.relpath(table.images.root.resolve(), file.resolve().parent))
-    has_groups = any(table.groups)
-    columns = ["path", "label", "split", *(["group"] if has_groups else [])]
-    images = zip(table.paths, table.labels, corrected.split.names, table.groups, strict=True)
-    rows = [
-        [(prefix / path).as_posix(), table.class_names[label], split, group][: len(columns)]
-        for path, label, split, group in images
-    ]
+    columns: dict[str, Sequence[str | None]] = {
+        "path": [(prefix / path).as_posix() for path in table.paths],
+        "label": [table.class_names[label] for label in table.labels],
+        "split": corrected.split.names,
+        **({"group": table.groups} if any(table.groups) else {}),
+        **table.others,
+    }
     try:
-        replace_file(file, to_csv(columns, rows).encode())
+        replace_file(file, to_csv(list(columns), zip(*columns.values(), strict=True)).encode())
     except StudyError as error:
         remedy = Text("Choose another folder with {split_out}.")
         raise DataError(error.message_text, remedy=remedy) from error

@@ -1,14 +1,13 @@
 """From DATA to everything that training and reporting need of it."""
 
 import hashlib
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import StudyConfig, data_arguments
 from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
 from autocnn.core.records import AuditReport, Channels, SplitName
@@ -133,7 +132,9 @@ def prepare_data(
     Raises:
         DataError: When the data cannot be used; nothing half-written is left.
     """
-    found = read_source(config.data, observer=observer)
+    found = read_source(config.data, reading=config.reading, observer=observer)
+    for note in found.notes:  # at once: what was understood may be wrong
+        observer.note(note)
     default_size = config.image_size or choose_image_size(found)
     arrays = _decode_sizes(found, config, (default_size, *image_sizes), observer)
     unreadable: dict[int, str] = {}
@@ -172,7 +173,15 @@ def prepare_data(
             ),
         )
         coloured = arrays[default_size].coloured
-        report = audit(found, unreadable, table, split, findings=findings, coloured=coloured)
+        report = audit(
+            found,
+            unreadable,
+            table,
+            split,
+            findings=findings,
+            coloured=coloured,
+            asked=data_arguments(config),
+        )
     labels = np.full(len(found), -1, np.int32)
     labels[rows] = table.labels
     dataset = Dataset(
@@ -187,7 +196,7 @@ def prepare_data(
         audit=report,
         fingerprint=fingerprint,
     )
-    _tell(dataset, observer)
+    _tell(dataset, observer, asked=data_arguments(config), num_told=len(found.notes))
     return dataset
 
 
@@ -231,7 +240,8 @@ def _fingerprint(table: ImageTable, split: Split) -> str:
     return digest.hexdigest()
 
 
-def _tell(dataset: Dataset, observer: Observer) -> None:
+def _tell(dataset: Dataset, observer: Observer, *, asked: str, num_told: int) -> None:
+    """What was found; the first notes have been told when the data were read."""
     side, _, channels = dataset.images().image_shape
     colour = "grey" if channels == 1 else "RGB"
     observer.note(
@@ -241,14 +251,13 @@ def _tell(dataset: Dataset, observer: Observer) -> None:
     if dataset.audit.ignored:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in dataset.audit.ignored.items())
         observer.note(f"Ignored: {kinds}.")
-    for note in dataset.audit.notes:
+    for note in dataset.audit.notes[num_told:]:
         observer.note(note)
     warnings = dataset.audit.warnings
     for warning in warnings[:MOST_WARNINGS]:
         observer.warn(warning)
     if len(warnings) > MOST_WARNINGS:
-        source = shlex.quote(dataset.table.source)
         more = len(warnings) - MOST_WARNINGS
         observer.warn(
-            f"{more} more {'warning' if more == 1 else 'warnings'}: see `autocnn audit {source}`."
+            f"{more} more {'warning' if more == 1 else 'warnings'}: see `autocnn audit {asked}`."
         )

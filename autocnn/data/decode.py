@@ -14,6 +14,7 @@ What is decided here, once for training and for prediction:
 - Of an animation or a stack, the first frame counts. EXIF orientation is applied.
 """
 
+import io
 import struct
 import warnings
 import zlib
@@ -115,7 +116,7 @@ def choose_levels(ranges: Sequence[ValueRange]) -> Levels | None:
 
 
 def decode_image(
-    image: Path | Pixels | Image.Image,
+    image: Path | bytes | Pixels | Image.Image,
     *,
     side: int,
     channels: Channels = "auto",
@@ -125,8 +126,8 @@ def decode_image(
     """Decode an image, stretched to a square.
 
     Args:
-        image: A PNG, JPEG, GIF, BMP, TIFF or WebP file, or uint8 pixels (h, w) or
-            (h, w, 1 | 3 | 4), or an image of Pillow's.
+        image: A PNG, JPEG, GIF, BMP, TIFF or WebP file or its content, or uint8 pixels (h, w)
+            or (h, w, 1 | 3 | 4), or an image of Pillow's.
         side: Side of the square, px.
         channels: auto gives one channel when the image is grey in content, else three.
         levels: What values of more than 8 bits become 0 and 255; None: by this image alone.
@@ -158,13 +159,13 @@ def pillow_quiet() -> Iterator[None]:
         yield
 
 
-def read_size(image: Path | Pixels) -> tuple[int, int]:
+def read_size(image: Path | bytes | Pixels) -> tuple[int, int]:
     """Width and height in px from the header alone.
 
     Raises:
         DataError: As `decode_image`.
     """
-    if not isinstance(image, Path):
+    if not isinstance(image, Path | bytes):
         return image.shape[1], image.shape[0]
     try:
         with _open(image) as opened:
@@ -173,11 +174,12 @@ def read_size(image: Path | Pixels) -> tuple[int, int]:
         _refuse(error)
 
 
-def _open(path: Path) -> Image.Image:
+def _open(file: Path | bytes) -> Image.Image:
     try:
-        image = Image.open(path, formats=FORMATS)
+        image = Image.open(io.BytesIO(file) if isinstance(file, bytes) else file, formats=FORMATS)
     except UnidentifiedImageError:
-        if path.stat().st_size == 0:
+        size = len(file) if isinstance(file, bytes) else file.stat().st_size
+        if size == 0:
             raise DataError("is empty (0 bytes)") from None
         raise
     width, height = image.size
@@ -188,11 +190,11 @@ def _open(path: Path) -> Image.Image:
     return image
 
 
-def _load(image: Path | Pixels | Image.Image, side: int, channels: Channels) -> Image.Image:
+def _load(image: Path | bytes | Pixels | Image.Image, side: int, channels: Channels) -> Image.Image:
     """The pixels in memory, upright, in one of Pillow's modes."""
     if isinstance(image, Image.Image):
         return _upright(image)
-    if not isinstance(image, Path):
+    if not isinstance(image, Path | bytes):
         return Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
     with _open(image) as opened:
         # JPEG can be decoded at 1/2, 1/4, 1/8 for little: at least twice the side is kept;

@@ -166,7 +166,12 @@ def _check_given(
                 f"{table.source}: class {name!r} must have at least {max(needed, 2)} different "
                 f"images ({where}), got {num_units}"
                 f"{f' among {counts[c]:,} files' if counts[c] != num_units else ''}.",
-                remedy="Add images of it, or remove the class.",
+                remedy=Text(
+                    "Add images of it, or remove the class. Images of one group count once; of a "
+                    "table, {group_column:none} leaves the groups out."
+                )
+                if any(table.groups)
+                else "Add images of it, or remove the class.",
             )
 
 

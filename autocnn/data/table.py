@@ -6,8 +6,9 @@ hashes the content, which gives the `ImageTable` that everything else works on.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,16 @@ _SPLIT_WORDS: Mapping[str, SplitName] = {
     "train": "train",
     "training": "train",
     "trn": "train",
+    "tr": "train",
     "val": "val",
     "valid": "val",
     "validation": "val",
     "validate": "val",
     "dev": "val",
+    "eval": "val",
+    "evaluation": "val",
+    "publictest": "val",  # of FER-2013, as everybody uses it
+    "privatetest": "test",
     "test": "test",
     "testing": "test",
     "tst": "test",
@@ -83,7 +89,39 @@ class ArrayImages:
         return ArrayImages(self.blocks, self.positions[indices])
 
 
-Images = FileImages | ArrayImages
+class EncodedColumn(Protocol):
+    """Image files that lie in the rows of something else."""
+
+    def read(self, row: int) -> bytes:
+        """The content of the image file of a row; empty where there is none."""
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedImages:
+    """Image files that lie in a table, read one by one.
+
+    Attributes:
+        column: Where they are.
+        rows: (images of the table,) row of each.
+    """
+
+    column: EncodedColumn
+    rows: NDArray[np.int64]
+
+    def open(self, path: str, position: int) -> bytes:
+        """The content of the file of the image at `position`; `path` is not used.
+
+        Raises:
+            DataError: When it cannot be read any more.
+        """
+        return self.column.read(int(self.rows[position]))
+
+    def select(self, indices: NDArray[np.int64]) -> "EncodedImages":
+        """The images at `indices`, in that order."""
+        return EncodedImages(self.column, self.rows[indices])
+
+
+Images = FileImages | ArrayImages | EncodedImages
 
 
 @dataclass(frozen=True)
@@ -98,6 +136,8 @@ class FoundImages:
         images: Where the pixels are.
         ignored: Kind of file or folder that was left out -> how many.
         notes: Choices that were made while reading, one sentence each.
+        others: Name -> (n,) cells of what else a table says of its images. None of the names
+            stands in split.csv already.
     """
 
     paths: tuple[str, ...]
@@ -107,6 +147,7 @@ class FoundImages:
     images: Images
     ignored: Mapping[str, int]
     notes: tuple[str, ...]
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +167,7 @@ class ImageTable:
         images: Where the pixels are; read them with `open`.
         ignored: Kind of file or folder that was left out -> how many.
         notes: Choices that were made while reading, one sentence each.
+        others: Name -> (n,) cells of what else a table says of its images.
     """
 
     source: str
@@ -138,12 +180,13 @@ class ImageTable:
     images: Images
     ignored: Mapping[str, int]
     notes: tuple[str, ...]
+    others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def open(self, index: int) -> Path | Pixels:
-        """The image at `index`: its file, or its pixels when they are in memory."""
+    def open(self, index: int) -> Path | bytes | Pixels:
+        """The image at `index`: its file, a file's content, or pixels that are in memory."""
         return self.images.open(self.paths[index], index)
 
     def select(self, keep_indices: Sequence[int] | NDArray[np.int64]) -> "ImageTable":
@@ -157,11 +200,12 @@ class ImageTable:
             groups=tuple(self.groups[i] for i in keep),
             sha256=tuple(self.sha256[i] for i in keep),
             images=self.images.select(keep),
+            others={name: tuple(cells[i] for i in keep) for name, cells in self.others.items()},
         )
 
     def without_pixels(self) -> "ImageTable":
         """The same table, no longer keeping pixels in memory; files stay readable."""
-        if isinstance(self.images, FileImages):
+        if not isinstance(self.images, ArrayImages):
             return self
         return replace(self, images=ArrayImages((), self.images.positions))
 

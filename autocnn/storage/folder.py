@@ -202,23 +202,37 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, Export
         return self.path / "split.csv"
 
     def write_split(
-        self, rows: Iterable[Sequence[str]], folds: Sequence[Mapping[str, int]] = ()
+        self,
+        rows: Iterable[Sequence[str]],
+        folds: Sequence[Mapping[str, int]] = (),
+        others: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Write split.csv: path, label, group, split, fold, sha256, and a fold per further repeat.
+
+        What else a table says of its images stands in columns behind these.
 
         Args:
             rows: Path, label, group, split and sha256 of each image.
             folds: Of each repeat: path -> in which fold the image is held out. An image that no
                 fold holds out, as one of test, has an empty cell.
+            others: Name -> a cell for each of the rows; no name is one of the names above.
         """
+        others = others or {}
         first, more = (folds[0], folds[1:]) if folds else ({}, ())
         *facts, content = SPLIT_COLUMNS
         names = [f"{FOLD_COLUMN}_{number}" for number in range(2, len(more) + 2)]
         cells = (
-            (*row[:-1], first.get(row[0]), row[-1], *(column.get(row[0]) for column in more))
-            for row in rows
+            (
+                *row[:-1],
+                first.get(row[0]),
+                row[-1],
+                *(column.get(row[0]) for column in more),
+                *(column[place] for column in others.values()),
+            )
+            for place, row in enumerate(rows)
         )
-        self._write_text("split.csv", to_csv([*facts, FOLD_COLUMN, content, *names], cells))
+        header = [*facts, FOLD_COLUMN, content, *names, *others]
+        self._write_text("split.csv", to_csv(header, cells))
 
     def read_split(self) -> list[tuple[str, ...]]:
         """Path, label, group, split and sha256 of each image; empty when there is no split yet.

@@ -80,7 +80,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
         if own_model is not None:
             own_model = check_own_model(context, own_model, space, dataset)
         folder.write_space(space)
-        folder.write_split(rows, fold_columns(dataset, folds))
+        folder.write_split(rows, fold_columns(dataset, folds), dataset.table.others)
         report, pictures = picture_copies(dataset)
         folder.write_audit(report.model_dump_json(indent=1), pictures)
         if config.fork is not None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -49,10 +50,42 @@ def test_a_split_without_leaks_is_written(pets: Path) -> None:
 
 
 def test_what_cannot_be_is_refused_in_pythons_words(pets: Path) -> None:
-    Path("other").mkdir()
+    (pets / "list.csv").write_text("path,label\ntrain/cat/0.png,cat\ntrain/dog/1.png,dog\n")
     with pytest.raises(DataError, match=r"Use split_out='pets/split\.csv'"):
-        autocnn.audit(pets, split_out="other/split.csv", cache_dir="cache")
+        autocnn.audit(pets / "list.csv", split_out=pets / "list.csv", cache_dir="cache")
     with pytest.raises(ConfigError, match=r"val_fraction must be less than 0\.5"):
         autocnn.audit(pets, val_fraction=0.7)
     with pytest.raises(ConfigError, match="trials is no setting"):
         autocnn.audit(pets, trials=3)  # type: ignore[call-arg]
+
+
+def test_what_a_program_holds_is_audited_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (40, 16, 16), dtype=np.uint8)
+    labels = ["cat", "dog"] * 20
+    found = autocnn.audit((pixels, labels), cache_dir="cache")
+    assert repr(found) == "Audit('(images, labels)': 40 images, 2 classes, 0 warnings)"
+    sizes = [pixels[i, : 10 + i % 3] for i in range(40)]
+    frame = pd.DataFrame({"image": sizes, "kind": labels, "site": ["a", "b"] * 20})
+    found = autocnn.audit(frame, label_column="kind", cache_dir="cache")
+    assert repr(found) == "Audit('DataFrame': 40 images, 2 classes, 0 warnings)"
+    with pytest.raises(DataError, match="split_out can be written for image files only, got Data"):
+        autocnn.audit(frame, split_out="split.csv", cache_dir="cache")
+    with pytest.raises(DataError) as raised:
+        autocnn.audit((pixels[:4], labels[:4]), cache_dir="cache")
+    assert str(raised.value).startswith("(images, labels): class 'cat' must have at least 3")
+    assert list(temporary.iterdir()) == []
+
+
+def test_the_split_of_a_frame_of_paths_can_be_given_back(pets: Path) -> None:
+    paths = sorted((pets / "train").rglob("*.png"))
+    frame = pd.DataFrame({"file": paths, "label": [path.parent.name for path in paths]})
+    found = autocnn.audit(frame, split_out="split.csv", cache_dir="cache")
+    assert found.split_path == Path("split.csv")
+    again = autocnn.audit("split.csv", cache_dir="cache")
+    assert again.record.num_images == found.record.num_images

@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import autocnn
 from autocnn import StudyConfig
 from autocnn.core.errors import ConfigError, DataError, UsageError
+from autocnn.data.sources.open import read_source
 from autocnn.inference.predict import model as prediction
 from autocnn.spaces.files import shipped_names
 from autocnn.storage import StudyFolder
@@ -55,6 +57,30 @@ def test_search_takes_the_commands_words_and_quantities(asked: list[StudyConfig]
     ]
 
 
+def test_search_writes_what_a_program_holds_where_resume_finds_it(
+    asked: list[StudyConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pixels, labels = draw(30)
+    autocnn.search((pixels, labels), name="arrays", results="studies")
+    frame = pd.DataFrame({"file": ["a.png", "b.png"], "kind": ["x", "y"]})
+    autocnn.search(frame, name="frame", label_column="kind")
+    autocnn.search(frame, name="elsewhere", images="photos")
+    arrays, table, elsewhere = asked
+    here = Path.cwd()
+    assert Path(arrays.data).parent == here / "studies"
+    assert arrays.images is None
+    assert Path(table.data).parent == here / "results"
+    assert (table.images, table.label_column) == (here, "kind")
+    assert elsewhere.images == Path("photos")
+    monkeypatch.chdir("/")
+    found = read_source(arrays.data)
+    opened = found.open(7)
+    assert isinstance(opened, np.ndarray)
+    assert np.array_equal(opened, pixels[7])
+    with pytest.raises(ConfigError, match="trails is no setting"):
+        autocnn.search((pixels, labels), trails=3)  # type: ignore[call-arg]
+
+
 def test_search_takes_a_whole_config_alone(asked: list[StudyConfig]) -> None:
     config = StudyConfig(data="phantoms", name="whole")
     assert autocnn.search(config).name == "whole"
@@ -70,7 +96,7 @@ def test_search_takes_a_whole_config_alone(asked: list[StudyConfig]) -> None:
         ({"trials": 0}, "trials must be greater than or equal to 1, got 0."),
         ({"budget": "soon"}, "budget must be above 0 and read like 90s, 30m or 2h, got 'soon'."),
         ({"trial_timeout": "-3"}, "trial_timeout must be above 0 and read like"),
-        ({"data": np.zeros((2, 8, 8))}, "data must be a path or the name of a built-in set, got"),
+        ({"data": np.zeros((2, 8, 8))}, "data must be a path, the name of a built-in set, (images"),
     ],
 )
 def test_search_refuses_in_pythons_words(
@@ -128,6 +154,15 @@ def test_evaluate_takes_studies_candidates_and_names(model: BrightThird, data: P
     assert (predictions["label"] == predictions["predicted"]).mean() == 0.9
     assert predictions["unlike"].dtype == "bool"
     assert predictions["p.2"].dtype == "float64"
+
+
+def test_evaluate_takes_what_a_program_holds(model: BrightThird, no_pictures: None) -> None:
+    know_classes(make_study("mine"))
+    pixels, labels = draw(30, wrong=3)
+    found = autocnn.evaluate("mine", (pixels, labels), cache_dir="cache", to=True)
+    assert found.scores.scores.accuracy == 0.9
+    assert found.record.data == "(images, labels)"
+    assert found.path == Path("evaluation-mine-images-labels")
 
 
 def test_evaluate_writes_where_it_is_told(

@@ -104,10 +104,64 @@ def test_a_split_of_no_files_is_refused_before_the_work(capsys: Output) -> None:
     assert not Path("split.csv").exists()
 
 
-def test_a_split_elsewhere_is_refused(folder: Path, capsys: Output) -> None:
+def test_a_split_may_stand_elsewhere(folder: Path, capsys: Output) -> None:
     Path("other").mkdir()
-    assert audit("pets", "--split-out", "other/split.csv") == 3
-    assert "Use --split-out pets/split.csv." in capsys.readouterr().err
+    assert audit("pets", "--split-out", "other/split.csv") == 0
+    first = Path("other/split.csv").read_text().splitlines()[1]
+    assert first.startswith("../pets/test/cat/")
+    assert audit("other/split.csv") == 0
+    assert "Read 58 rows of split.csv: images from `path` in" in capsys.readouterr().out
+
+
+def test_a_table_is_explained_and_read_as_told(folder: Path, capsys: Output) -> None:
+    Path("tables").mkdir()
+    rows = [
+        f"{place}_{i}.png\t{place}\t{'fm'[i % 2]}\t{i % 3}"
+        for place in ("cat", "dog")
+        for i in range(10)
+    ]
+    for place in ("cat", "dog"):
+        for i in range(10):
+            (folder / f"{place}_{i}.png").write_bytes(
+                (folder / f"train/{place}/{i}.png").read_bytes()
+            )
+    Path("tables/list.tsv").write_text("\n".join(["photo\tkind\tsex\tsite", *rows]))
+    assert audit("tables/list.tsv", "--images", "pets") == 3
+    assert (
+        "Error: tables/list.tsv: one column must be the label, got several that may be it: kind "
+        "(cat, dog), sex (f, m), site (0, 1, 2).\nName it, as --label-column kind."
+    ) in capsys.readouterr().err
+    (folder / "dog_3.png").write_bytes((folder / "dog_2.png").read_bytes())
+    Path("tables/torn.tsv").write_text(
+        "\n".join(
+            ["photo\tkind\tsex\tsplit", "dog_2.png\tdog\tf\ttrain", "dog_3.png\tdog\tf\ttest"]
+        )
+        + "".join(
+            f"\n{place}_{i}.png\t{place}\tm\t{('train', 'val', 'test')[i % 3]}"
+            for place in ("cat", "dog")
+            for i in (4, 5, 6, 7, 8, 9)
+        )
+    )
+    assert audit("tables/torn.tsv", "--images", "pets", "--label-column", "kind") == 0
+    assert (
+        "`autocnn audit tables/torn.tsv --images pets --label-column kind --split-out "
+        "tables/split.csv` writes a split without."
+    ) in " ".join(capsys.readouterr().out.split())
+    split = "tables/split.csv"
+    flags = ("--images", "pets", "--label-column", "kind")
+    assert audit("tables/list.tsv", *flags, "--split-out", split) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "Read 20 rows of list.tsv: images from `photo` in " in text
+    assert (
+        "labels from `kind` (2 classes); 2 other columns kept. "
+        "Otherwise: --path-column, --label-column, --images."
+    ) in text
+    assert Path(split).read_text().splitlines()[:2] == [
+        "path,label,split,sex,site",
+        "../pets/cat_0.png,cat,test,f,0",
+    ]
+    assert audit("pets", "--label-column", "kind") == 3
+    assert "pets: --label-column says how a table is read" in capsys.readouterr().err
 
 
 @pytest.mark.slow

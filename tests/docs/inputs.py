@@ -1,10 +1,13 @@
 """The folder in which a page runs: small images under the names that pages use."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from PIL import Image
 
 PETS = ("cat", "dog")
@@ -33,12 +36,32 @@ def make_inputs(folder: Path) -> None:
         writer.writerow(["path", "label", "group"])
         for path in sorted((folder / "images").rglob("*.png")):
             writer.writerow([path.relative_to(folder), path.parent.name, f"p{path.stem}"])
+    _make_tables(folder)
     arrays: dict[str, Any] = {}
     for split, num in (("train", 60), ("val", 20), ("test", 20)):
         labels = np.arange(num) % 2
         images = [_draw(rng, int(label), 2, 28)[..., 0] for label in labels]
         arrays |= {f"{split}_images": np.array(images), f"{split}_labels": labels}
     np.savez(folder / "images.npz", **arrays)
+
+
+def _make_tables(folder: Path) -> None:
+    """The images of `images/` as other people's tables have them."""
+    lines = ["id;species;sex;site"]
+    rows = []
+    for number, path in enumerate(sorted((folder / "images").rglob("*.png"))):
+        name = f"{number:04d}"
+        label = PETS.index(path.parent.name)
+        content = path.read_bytes()
+        (folder / "photos").mkdir(exist_ok=True)
+        (folder / "photos" / f"{name}.png").write_bytes(content)
+        lines.append(f"{name};{path.parent.name};{'fm'[number % 2]};{number % 20}")
+        rows.append({"image": {"bytes": content, "path": None}, "label": label})
+    (folder / "observations.csv").write_text("\n".join(lines))
+    features = {"label": {"names": list(PETS), "_type": "ClassLabel"}}
+    metadata = {"huggingface": json.dumps({"info": {"features": features}})}
+    table = pa.Table.from_pylist(rows).replace_schema_metadata(metadata)
+    pq.write_table(table, folder / "hub.parquet")
 
 
 def _draw(rng: np.random.Generator, label: int, num_classes: int, side: int) -> np.ndarray:

@@ -280,6 +280,19 @@ def test_each_repeat_of_the_folds_has_a_column(folder: StudyFolder) -> None:
     assert folder.read_folds() == folds
 
 
+def test_what_else_a_table_says_of_its_images_stands_at_the_end(folder: StudyFolder) -> None:
+    rows = [("a.png", "cat", "", "train", "00"), ("b.png", "dog", "", "test", "01")]
+    folds = [{"a.png": 1}, {"a.png": 2}]
+    folder.write_split(rows, folds, {"sex": ("f", "m"), "the, site": ("", "=1")})
+    assert (folder.path / "split.csv").read_text("utf-8").splitlines() == [
+        'path,label,group,split,fold,sha256,fold_2,sex,"the, site"',
+        "a.png,cat,,train,1,00,2,f,",
+        "b.png,dog,,test,,01,,m,'=1",
+    ]
+    assert folder.read_split() == rows
+    assert folder.read_folds() == folds
+
+
 def test_a_split_of_an_older_study_has_no_folds(folder: StudyFolder) -> None:
     (folder.path / "split.csv").write_text("path,label,group,split,sha256\na.png,cat,,train,00\n")
     assert folder.read_split() == [("a.png", "cat", "", "train", "00")]

@@ -1,13 +1,15 @@
 """A resumed study goes on with the folds of its split.csv and the audit of its audit.json."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from autocnn.core.config import StudyConfig
 from autocnn.core.errors import StudyChangedError
+from autocnn.core.events import Observer
 from autocnn.data import dataset
 from autocnn.selection import plan
 from autocnn.selection.plan import Fold
@@ -144,3 +146,55 @@ def test_an_audit_that_cannot_be_read_is_made_again(
     (folder.path / "audit.json").write_text("{")
     go_on(folder, finish)
     assert len(made) == 2
+
+
+@pytest.fixture
+def table_config(config: StudyConfig, tmp_path: Path) -> StudyConfig:
+    """A study of a table that has to be told its label, away from its images."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    rows = ["id,kind,sex,fold"]
+    for i in range(60):
+        pixels = rng.integers(0, 256, (16, 16), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{i:03d}.png")
+        rows.append(f"{i:03d},{'ab'[i % 2]},{'fm'[i // 30]},{i % 5}")
+    (tmp_path / "table.csv").write_text("\n".join(rows))
+    given = {
+        "data": str(tmp_path / "table.csv"),
+        "images": tmp_path / "photos",
+        "label_column": "kind",
+    }
+    return config.model_copy(update=given)
+
+
+def test_how_a_table_is_read_is_kept_for_resume(table_config: StudyConfig) -> None:
+    finish = Finish()
+    folder = start(table_config, finish)
+    rows = read_rows(folder.path / "split.csv")
+    assert list(rows[0])[6:] == ["fold_2", "sex", "table.fold"]
+    assert (rows[31]["path"], rows[31]["label"]) == ("031.png", "b")
+    assert (rows[31]["sex"], rows[31]["table.fold"]) == ("m", "1")
+    go_on(folder, finish)
+    before, after = map(held_out, finish.folds)
+    assert after == before
+
+
+def test_what_was_understood_is_said_before_anything_else(table_config: StudyConfig) -> None:
+    class Listener(Observer):
+        heard: ClassVar[list[str]] = []
+
+        def note(self, text: str) -> None:
+            self.heard.append(text)
+
+        def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
+            self.heard.append(name)
+
+    search(
+        table_config,
+        Listener(),
+        make_executor=lambda resources: SimulatedExecutor(),
+        finish=Finish(),
+    )
+    said = [text for text in Listener.heard if text.startswith("Read 60 rows of table.csv")]
+    assert len(said) == 1
+    assert Listener.heard.index(said[0]) < Listener.heard.index("decode")

@@ -238,19 +238,20 @@ class _Header(NamedTuple):
     jpeg_quality: float
 
 
-def _read_header(image: Path | Pixels, quality_sums: DoubleArray, path: str) -> _Header:
-    if not isinstance(image, Path):
+def _read_header(image: Path | bytes | Pixels, quality_sums: DoubleArray, path: str) -> _Header:
+    if not isinstance(image, Path | bytes):
         channels = image.shape[2] if image.ndim == 3 else 1
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
         return _Header(mode, ARRAY, image.shape[1], image.shape[0], image.nbytes, np.nan)
     try:
-        with Image.open(image, formats=FORMATS) as opened:
+        file = io.BytesIO(image) if isinstance(image, bytes) else image
+        with Image.open(file, formats=FORMATS) as opened:
             quality = np.nan
             if isinstance(opened, JpegImagePlugin.JpegImageFile) and opened.quantization:
                 # The first table is that of brightness; a finer one has smaller entries.
                 coarseness = sum(opened.quantization[min(opened.quantization)])
                 quality = 1.0 + int(np.abs(quality_sums - coarseness).argmin())
-            num_bytes = image.stat().st_size
+            num_bytes = len(image) if isinstance(image, bytes) else image.stat().st_size
             return _Header(opened.mode, opened.format or "", *opened.size, num_bytes, quality)
     except (OSError, UnidentifiedImageError) as error:
         raise DataError(

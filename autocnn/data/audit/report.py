@@ -1,5 +1,6 @@
 """What is wrong with a data set, in numbers; the words are in `audit_words`."""
 
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ def audit(
     *,
     findings: Findings,
     coloured: Sequence[int] = (),
+    asked: str | None = None,
 ) -> AuditReport:
     """Put together what makes results dishonest: copies across splits, conflicts, lost files.
 
@@ -62,6 +64,7 @@ def audit(
         split: The split of each image of `table`.
         findings: About the images of `table`.
         coloured: Indices in `table_before` of images with colour.
+        asked: DATA with the options by which it was read, as a shell takes them; None: DATA.
     """
     by_bytes: dict[str, list[int]] = defaultdict(list)
     for i, sha in enumerate(table.sha256):
@@ -97,7 +100,8 @@ def audit(
         notes=table_before.notes + split.sentences,
         warnings=(),
     )
-    warnings = warnings_of(report, has_files=isinstance(table.images, FileImages))
+    has_files = isinstance(table.images, FileImages)
+    warnings = warnings_of(report, has_files=has_files, asked=asked or shlex.quote(table.source))
     return report.model_copy(update={"warnings": warnings})
 
 

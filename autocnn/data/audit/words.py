@@ -8,6 +8,7 @@ from typing import Literal
 
 from autocnn.core.records import AuditReport, CopyCounts, SplitName
 from autocnn.core.wording import first_few
+from autocnn.data.sources.table_files import TABLE_SUFFIXES
 
 FEW_COLOURED = 0.1
 """Share of coloured images up to which they look like an accident, not like the data."""
@@ -25,14 +26,15 @@ MANY_SURPLUS = 0.1
 """Share of surplus copies from which on a set is clearly smaller than it looks."""
 
 
-def warnings_of(report: AuditReport, *, has_files: bool) -> tuple[str, ...]:
+def warnings_of(report: AuditReport, *, has_files: bool, asked: str) -> tuple[str, ...]:
     """What may spoil the result, one sentence or two each, worst first.
 
     Args:
         report: All but its warnings.
         has_files: Whether the images are files, so that another split can be written.
+        asked: DATA with the options by which it was read, as a shell takes them.
     """
-    return tuple(_warnings(report, has_files=has_files))
+    return tuple(_warnings(report, has_files=has_files, asked=asked))
 
 
 def split_file_for(source: str) -> Path:
@@ -42,13 +44,13 @@ def split_file_for(source: str) -> Path:
     'images/split.csv'
     """
     path = Path(source)
-    if path.suffix.lower() != ".csv":
+    if path.suffix.lower() not in TABLE_SUFFIXES:
         return path / "split.csv"
     return path.with_name("split.csv" if path.name != "split.csv" else "split-2.csv")
 
 
-def _warnings(report: AuditReport, *, has_files: bool) -> Iterator[str]:
-    yield from _leaks(report, has_files=has_files)
+def _warnings(report: AuditReport, *, has_files: bool, asked: str) -> Iterator[str]:
+    yield from _leaks(report, has_files=has_files, asked=asked)
     yield from _conflicts(report)
     if report.groups_across_splits:
         have = "group has" if report.groups_across_splits == 1 else "groups have"
@@ -68,11 +70,11 @@ def _warnings(report: AuditReport, *, has_files: bool) -> Iterator[str]:
         )
 
 
-def _leaks(report: AuditReport, *, has_files: bool) -> Iterator[str]:
+def _leaks(report: AuditReport, *, has_files: bool, asked: str) -> Iterator[str]:
     exact, every = report.byte_copies, report.all_copies
     file = shlex.quote(str(split_file_for(report.source)))
     remedy = (
-        f"`autocnn audit {shlex.quote(report.source)} --split-out {file}` writes a split without."
+        f"`autocnn audit {asked} --split-out {file}` writes a split without."
         if has_files
         else "Look at the scores on clean test, which leave them out."
     )

@@ -23,7 +23,7 @@ def read_npz(file: Path) -> FoundImages:
 
     Args:
         file: Images (n, h, w) or (n, h, w, 1 | 3 | 4); labels (n,) or (n, 1), integers of
-            at least 0. Images that are not uint8 are brought to 0..255: values in 0..1 are
+            at least 0, or text. Images that are not uint8 are brought to 0..255: values in 0..1 are
             times 255, whole numbers above 255 lose their lowest bits.
 
     Raises:
@@ -102,7 +102,7 @@ def _value_error(file: Path, error: ValueError) -> DataError:
 
 def _pair(
     file: Path, arrays: Mapping[str, NDArray[Any]], images_name: str, labels_name: str
-) -> tuple[NDArray[Any], NDArray[np.int64]]:
+) -> tuple[NDArray[Any], NDArray[np.int64] | NDArray[np.str_]]:
     """Images as they are and labels (n,), both checked."""
     for name, other in ((images_name, labels_name), (labels_name, images_name)):
         if name not in arrays:
@@ -124,8 +124,12 @@ def _pair(
     if len(labels) != len(images):
         rule = f"must be as many as {images_name} ({len(images):,})"
         raise DataError(f"{file}: {labels_name} {rule}, got {len(labels):,}.")
+    if labels.dtype.kind == "U":
+        if (labels == "").any():
+            raise DataError(f"{file}: {labels_name} must not be empty, got an empty text.")
+        return images, labels
     if not np.issubdtype(labels.dtype, np.integer):
-        rule = f"must be integers, got {labels.dtype} like {labels[0].item()!r}"
+        rule = f"must be integers or text, got {labels.dtype} like {labels[0].item()!r}"
         raise DataError(f"{file}: {labels_name} {rule}.", remedy="Number the classes from 0.")
     wrong = labels[(labels < 0) | (labels > np.iinfo(np.int32).max)]
     if len(wrong):

@@ -1,7 +1,8 @@
-"""Finds the images behind DATA: a folder, a CSV, an .npz or a built-in set."""
+"""Finds the images behind DATA: a folder, a table, an .npz or a built-in set."""
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,31 +10,37 @@ from pathlib import Path
 import numpy as np
 
 from autocnn.core.arrays import Pixels
-from autocnn.core.config import BUILT_IN
-from autocnn.core.errors import DataError
+from autocnn.core.config import BUILT_IN, Reading
+from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
 from autocnn.data.sources.folder import LAYOUT, read_folder
 from autocnn.data.sources.npz import read_digits, read_npz
 from autocnn.data.sources.phantoms import read_phantoms
-from autocnn.data.sources.tables import read_csv
+from autocnn.data.sources.table_files import TABLE_SUFFIXES
+from autocnn.data.sources.tables import read_table
 from autocnn.data.table import FoundImages, ImageTable, natural_key
 
 _BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
     "digits": read_digits,
     "phantoms": read_phantoms,
 }
+_OF_TABLES = ("images", "path_column", "label_column", "split_column", "group_column")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
 def read_source(
-    data: str, *, observer: Observer | None = None, fewest_classes: int = 2
+    data: str,
+    *,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+    observer: Observer | None = None,
+    fewest_classes: int = 2,
 ) -> ImageTable:
     """Find the images behind DATA and hash their content.
 
     Args:
-        data: Path to a folder of class folders, a CSV of path,label[,split][,group] or an
-            .npz; or a built-in set, `digits` or `phantoms` (a folder of such a name is
-            `./digits`).
+        data: Path to a folder of class folders, a table (CSV, Excel, Parquet) or an .npz; or
+            a built-in set, `digits` or `phantoms` (a folder of such a name is `./digits`).
+        reading: What DATA does not say of itself.
         observer: Hears of the stage `read`, in images.
         fewest_classes: 1 where nothing has to be learned from the images.
 
@@ -41,8 +48,10 @@ def read_source(
         DataError: When there is nothing there, it breaks a rule, or it has too few classes.
     """
     observer = observer or Observer()
-    found = _find(data)
-    class_names = tuple(sorted(set(found.class_of), key=natural_key))
+    found = _find(data, reading)
+    # Names of classes in one form of Unicode: folders of one class may differ in it.
+    class_of = [unicodedata.normalize("NFC", name) for name in found.class_of]
+    class_names = tuple(sorted(set(class_of), key=natural_key))
     if len(class_names) < fewest_classes:
         raise DataError(
             f"{data}: must have at least two classes, got only {class_names[0]!r}.",
@@ -52,7 +61,7 @@ def read_source(
     return ImageTable(
         source=data,
         paths=found.paths,
-        labels=np.array([index_of[name] for name in found.class_of], dtype=np.int32),
+        labels=np.array([index_of[name] for name in class_of], dtype=np.int32),
         class_names=class_names,
         splits=found.splits,
         groups=found.groups,
@@ -60,6 +69,7 @@ def read_source(
         images=found.images,
         ignored=found.ignored,
         notes=found.notes,
+        others=found.others,
     )
 
 
@@ -70,23 +80,31 @@ def num_threads() -> int:
     return os.cpu_count() or 1
 
 
-def _find(data: str) -> FoundImages:
-    if data in BUILT_IN:
-        return _BUILT_IN_READERS[data]()
+def _find(data: str, reading: Reading) -> FoundImages:
     path = Path(data).expanduser()
     suffix = path.suffix.lower()
+    is_table = data not in BUILT_IN and suffix in TABLE_SUFFIXES and not path.is_dir()
+    given = next((name for name in _OF_TABLES if getattr(reading, name) is not None), None)
+    if given is not None and not is_table:
+        raise DataError(
+            Text(f"{{0}}: {{{given}}} says how a table is read, got no table.", data),
+            remedy="Leave it out.",
+        )
+    if data in BUILT_IN:
+        return _BUILT_IN_READERS[data]()
     if not data or not path.exists():
-        rule = f"DATA must be a folder, a .csv, an .npz or built in ({', '.join(BUILT_IN)})"
+        rule = f"DATA must be a folder, a table, an .npz or built in ({', '.join(BUILT_IN)})"
         raise DataError(f"{data or repr(data)}: {rule}, got no such path.")
     if path.is_dir():
         return read_folder(path)
-    if suffix == ".csv":
-        return read_csv(path)
+    if is_table:
+        return read_table(path, reading)
     if suffix == ".npz":
         return read_npz(path)
     remedy = "Unpack it and give the folder." if suffix in _ARCHIVES else ""
     raise DataError(
-        f"{data}: DATA must be a folder of class folders, a .csv or an .npz, got another file.",
+        f"{data}: DATA must be a folder of class folders, a table ({', '.join(TABLE_SUFFIXES)}) or "
+        "an .npz, got another file.",
         remedy=remedy,
     )
 
@@ -108,8 +126,10 @@ def _hash_all(found: FoundImages, observer: Observer) -> Iterator[str]:
             observer.advance(stop - start)
 
 
-def _sha256(image: Path | Pixels) -> str:
+def _sha256(image: Path | bytes | Pixels) -> str:
     """Hex digest of a file's or an array's bytes; empty when the file cannot be read."""
+    if isinstance(image, bytes):
+        return hashlib.sha256(image).hexdigest() if image else ""
     if not isinstance(image, Path):
         return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import Pixels
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading, StudyConfig
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import Assessment, FigureComparison, SplitScores, UnreadableImage
@@ -56,8 +56,11 @@ class Predicted(Protocol):
 class Predictor(Protocol):
     """A model that reads images by itself."""
 
-    def predict(self, images: Sequence[Path | Pixels]) -> Predicted:
-        """Predict some images, each a file or uint8 pixels; classes are the reference's."""
+    def predict(self, images: Sequence[Path | bytes | Pixels]) -> Predicted:
+        """Predict some images, each a file, its content or uint8 pixels.
+
+        Classes are the reference's.
+        """
         ...
 
 
@@ -92,6 +95,7 @@ def assess(
     *,
     name: str,
     asked: Asked = "all",
+    reading: Reading = Reading(),  # noqa: B008 - frozen
     cache_dir: Path | None = None,
     observer: Observer | None = None,
 ) -> Assessed:
@@ -106,6 +110,7 @@ def assess(
         data: As for a search; one class is enough here.
         name: MODEL as it was given, for the record.
         asked: All images, or the test split alone.
+        reading: What DATA does not say of itself.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         observer: Hears of the stages `read`, `decode`, `compare`, `load the model`, `predict`.
 
@@ -113,7 +118,9 @@ def assess(
         DataError: When DATA cannot be used, or has a class that the model does not know.
     """
     observer = observer or Observer()
-    table = read_source(data, observer=observer, fewest_classes=1)
+    table = read_source(data, reading=reading, observer=observer, fewest_classes=1)
+    for note in table.notes:
+        observer.note(note)
     class_names = reference.class_names
     labels = match_labels(table, class_names)
     chosen = choose_images(table, asked, reference)

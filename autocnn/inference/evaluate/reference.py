@@ -99,7 +99,7 @@ def study_reference(folder: StudyFolder, candidate: int) -> Reference:
     if status.data is not None and seen:
         config = status.config
         side = status.data.image_shape[0]
-        source = StudyData(config.data, side, config.channels or "auto", seen)
+        source = StudyData(config.data, side, config.channels or "auto", seen, config.reading)
     return Reference(
         study=folder.name,
         candidate=candidate,

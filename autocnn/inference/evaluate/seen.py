@@ -1,13 +1,13 @@
 """Which images show what the study of a model has seen: near copies, beside equal files."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import Pixels
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading, StudyConfig
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import Channels
@@ -26,12 +26,14 @@ class StudyData:
         side: Of the decoded squares, px.
         channels: As the study was asked for.
         sha256: Of the images that count: those that the model was trained or chosen on.
+        reading: How the study read its data.
     """
 
     data: str
     side: int
     channels: Channels
     sha256: frozenset[str]
+    reading: Reading = field(default_factory=Reading)
 
 
 def find_near_seen(
@@ -57,7 +59,7 @@ def find_near_seen(
     if len(table) + len(study.sha256) > MOST_IMAGES:
         return None
     try:
-        found = read_source(study.data, observer=observer, fewest_classes=1)
+        found = read_source(study.data, reading=study.reading, observer=observer, fewest_classes=1)
         if len(found) > MOST_IMAGES:  # most of it test, or another set by now
             return None
         decoded = decode_images(

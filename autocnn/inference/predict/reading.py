@@ -29,7 +29,7 @@ UNIT = 16
 BATCHES_AHEAD = 2
 """Decoded while the model works on the batch before: what bounds the memory."""
 
-Readable = Path | Pixels | Image.Image
+Readable = Path | bytes | Pixels | Image.Image
 T = TypeVar("T")
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -67,8 +67,8 @@ def read_image(image: Readable, taken: ModelInput) -> Pixels:
     """One image as a model takes it, decoded as its study decoded its own.
 
     Args:
-        image: A file, uint8 pixels, or an image of Pillow's. Of a large JPEG, a file is
-            decoded at a fraction of its size, as in a study; an open image is not.
+        image: A file or its content, uint8 pixels, or an image of Pillow's. Of a large JPEG, a
+            file is decoded at a fraction of its size, as in a study; an open image is not.
         taken: What the model takes.
 
     Returns:
@@ -120,9 +120,10 @@ def name_images(images: Any) -> Iterator[NamedImage]:
     """What a caller may hand over, image by image.
 
     Args:
-        images: A path, an image of Pillow's, a uint8 array, or an iterable of these. An array
-            is one image, (h, w) or (h, w, 1 | 3 | 4); or many, (n, h, w) or
-            (n, h, w, 1 | 3 | 4). Three axes of which the last is 1, 3 or 4 are one image.
+        images: A path, the content of a file, an image of Pillow's, a uint8 array, or an
+            iterable of these. An array is one image, (h, w) or (h, w, 1 | 3 | 4); or many,
+            (n, h, w) or (n, h, w, 1 | 3 | 4). Three axes of which the last is 1, 3 or 4 are
+            one image.
 
     Raises:
         DataError: When something is none of these; an array of floats, above all.
@@ -133,7 +134,7 @@ def name_images(images: Any) -> Iterator[NamedImage]:
         every = images[None] if is_one else images
         yield from (NamedImage(f"images[{i}]", pixels) for i, pixels in enumerate(every))
         return
-    if isinstance(images, str | os.PathLike | Image.Image):
+    if isinstance(images, str | bytes | os.PathLike | Image.Image):
         images = [images]
     for place, image in enumerate(images):
         yield _named(image, place)
@@ -144,11 +145,12 @@ def _named(image: Any, place: int) -> NamedImage:
     if isinstance(image, str | os.PathLike):
         path = Path(image)
         return NamedImage(str(path), path)
-    if isinstance(image, Image.Image):
+    if isinstance(image, Image.Image | bytes):
         return NamedImage(name, image)
     if not isinstance(image, np.ndarray):
         raise DataError(
-            f"{name}: must be a path, a uint8 array or a PIL image, got {type(image).__name__}."
+            f"{name}: must be a path, a file's content, a uint8 array or a PIL image, "
+            f"got {type(image).__name__}."
         )
     _check_pixels(image, name)
     if image.ndim == 4 or (image.ndim == 3 and image.shape[-1] not in (1, 3, 4)):

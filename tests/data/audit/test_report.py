@@ -128,7 +128,13 @@ def test_without_files_no_split_can_be_written(make_table: Any) -> None:
 
 @pytest.mark.parametrize(
     ("source", "file"),
-    [("my data", "my data/split.csv"), ("x/a.csv", "x/split.csv"), ("split.csv", "split-2.csv")],
+    [
+        ("my data", "my data/split.csv"),
+        ("x/a.csv", "x/split.csv"),
+        ("split.csv", "split-2.csv"),
+        ("x/a.tsv", "x/split.csv"),
+        ("x/a.parquet", "x/split.csv"),
+    ],
 )
 def test_where_a_corrected_split_goes(source: str, file: str) -> None:
     assert split_file_for(source) == Path(file)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autocnn.core.config import Reading
 from autocnn.core.errors import DataError
 from autocnn.data.sources.open import read_source
 from autocnn.data.table import natural_key, split_word
@@ -132,6 +133,24 @@ def test_layouts_that_are_refused(class_folders: Any, counts: dict[str, int], me
     assert error.value.exit_code == 3
 
 
+def test_class_folders_in_two_forms_of_unicode_are_one_class(class_folders: Any) -> None:
+    composed, decomposed = "th\u00e9", "the\u0301"
+    root = class_folders(
+        {f"train/{composed}": 2, "train/cafe": 2, f"test/{decomposed}": 2, "test/cafe": 2}
+    )
+    table = read_source(str(root))
+    assert table.class_names == ("cafe", composed)
+    assert table.labels.tolist().count(1) == 4
+
+
+def test_settings_of_a_table_are_no_settings_of_a_folder(class_folders: Any) -> None:
+    root = class_folders({"a": 1, "b": 1})
+    with pytest.raises(DataError, match="label_column says how a table is read, got no table"):
+        read_source(str(root), reading=Reading(label_column="species"))
+    with pytest.raises(DataError, match="images says how a table is read"):
+        read_source("digits", reading=Reading(images=root))
+
+
 def test_paths_that_are_no_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="got no such path"):
         read_source(str(tmp_path / "nowhere"))
@@ -144,61 +163,6 @@ def test_paths_that_are_no_data(tmp_path: Path) -> None:
     (tmp_path / "set.zip").touch()
     with pytest.raises(DataError, match=r"got another file\. Unpack it"):
         read_source(str(tmp_path / "set.zip"))
-
-
-# CSV
-
-
-def write_csv(folder: Path, text: str, *, encoding: str = "utf-8") -> str:
-    for name in ("1.png", "sub/2.png", "3.png"):
-        (folder / name).parent.mkdir(exist_ok=True)
-        (folder / name).write_text(name)  # only hashed here, not decoded
-    (folder / "labels.csv").write_bytes(text.encode(encoding))
-    return str(folder / "labels.csv")
-
-
-def test_csv_with_all_columns(tmp_path: Path) -> None:
-    text = "\ufeffGroup, path ,label,Split,age\np1,1.png,01,Training,7\n,./sub/2.png,1,test,8\n\n"
-    table = read_source(write_csv(tmp_path, text + ",3.png,01,,\n"))
-    assert table.paths == ("1.png", "sub/2.png", "3.png")
-    assert table.class_names == ("01", "1") or table.class_names == ("1", "01")
-    assert [table.class_names[label] for label in table.labels] == ["01", "1", "01"]
-    assert table.splits == ("train", "test", None)
-    assert table.groups == ("p1", None, None)
-    assert table.notes == ("Columns not read: age.",)
-    assert table.open(1) == tmp_path / "sub/2.png"
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("", "must have the columns path and label, got an empty file"),
-        ("image,class\n1.png,a\n", "got 'image', 'class'. Name them so"),
-        ("path,label,label\n1.png,a,b\n", "each column once, got 'label'"),
-        ("path,label\n", "must list at least two images"),
-        (
-            "path,label\n1.png,a\nx.png,b\ny.png,b\nz.png,b\nw.png,b\n",
-            "got 4 unknown: x.png, y.png, z.png and 1 more",
-        ),
-        ("path,label\n1.png,a\nsub/../1.png,b\n", r"csv:3: .* '1.png' again. It is in line 2"),
-        ("path,label\n../1.png,a\n", r"csv:2: path must stay inside .* got '../1.png'"),
-        ("path,label\n/etc/passwd,a\n", "path must stay inside"),
-        ("path,label\n1.png,\n", "csv:2: label must not be empty, got none for '1.png'"),
-        ("path,label\n,a\n", "path must not be empty"),
-        ("path,label,split\n1.png,a,maybe\n", "must be train, val or test, or empty, got 'maybe'"),
-        ("path,label\n1.png,a,b\n", "must have 2 cells, got 3"),
-        ('path,label\n1.png,"a\n', "must be comma-separated text"),
-        ("path,label\n1.png,a\n3.png,a\n", "at least two classes, got only 'a'. Add images"),
-    ],
-)
-def test_csv_that_breaks_a_rule(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(DataError, match=message):
-        read_source(write_csv(tmp_path, text))
-
-
-def test_csv_in_another_encoding(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="must be UTF-8 text"):
-        read_source(write_csv(tmp_path, "path,label\n1.png,häl\n", encoding="latin-1"))
 
 
 # npz
@@ -260,8 +224,8 @@ def test_npz_values_are_brought_to_uint8(
         ({"x": images(0, 4, 4), "y": []}, r"got the shape \(0, 4, 4\)"),
         ({"x": images(3, 4, 4), "y": [[0, 1], [1, 0], [1, 0]]}, r"y must be \(images,\)"),
         ({"x": images(3, 4, 4), "y": [0, 1]}, r"y must be as many as x \(3\), got 2"),
-        ({"x": images(3, 4, 4), "y": [0.0, 1.5, 1]}, "y must be integers, got float64 like 0.0"),
-        ({"x": images(3, 4, 4), "y": ["a", "b", "b"]}, "y must be integers"),
+        ({"x": images(3, 4, 4), "y": [0.0, 1.5, 1]}, "y must be integers or text, got float64"),
+        ({"x": images(3, 4, 4), "y": ["a", "b", ""]}, "y must not be empty"),
         ({"x": images(3, 4, 4), "y": [0, -1, 1]}, r"y must be in \[0, 2\^31\), got -1"),
         ({"x": images(3, 4, 4), "y": [0, 2**31, 1]}, r"got 2147483648"),
         ({"x": images(3, 4, 4)}, "must hold y beside x, got x"),
@@ -279,6 +243,12 @@ def test_npz_values_are_brought_to_uint8(
 def test_npz_that_breaks_a_rule(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_source(save_npz(tmp_path, **arrays))
+
+
+def test_npz_labels_may_be_text(tmp_path: Path) -> None:
+    table = read_source(save_npz(tmp_path, x=images(3, 4, 4), y=["dog", "cat", "dog"]))
+    assert table.class_names == ("cat", "dog")
+    assert table.labels.tolist() == [1, 0, 1]
 
 
 def test_npz_that_is_none(tmp_path: Path) -> None:
@@ -320,27 +290,3 @@ def test_folder_that_may_not_be_read(class_folders: Any) -> None:
     with pytest.raises(DataError, match="a: must be readable, got: Permission denied"):
         read_source(str(root))
     (root / "a").chmod(0o755)
-
-
-@pytest.mark.parametrize(
-    "header", ["path,label,p.cat,p.dog", "path,label,split,predicted,P.cat", "path,predicted,p.cat"]
-)
-def test_a_table_of_predictions_is_no_data(class_folders: Any, header: str) -> None:
-    root = class_folders({"cat": 2, "dog": 2})
-    cells = ",".join(["cat/0.png", "cat", *["0.5"] * (header.count(",") - 1)])
-    (root / "answers.csv").write_text(f"{header}\n{cells}\n")
-    with pytest.raises(DataError, match=r"got one of predictions: it has the column 'p\.cat'"):
-        read_source(str(root / "answers.csv"))
-
-
-def test_names_that_a_spreadsheet_would_run_are_read_as_they_were(tmp_path: Path) -> None:
-    from autocnn.core.csv_tables import to_csv
-
-    rows = [["=1.png", "-a", "@g"], ["'=2.png", "'+b", "'g"]]
-    for path, _, _ in rows:
-        (tmp_path / path).touch()
-    (tmp_path / "list.csv").write_text(to_csv(["path", "label", "group"], rows))
-    table = read_source(str(tmp_path / "list.csv"))
-    assert table.paths == ("=1.png", "'=2.png")
-    assert set(table.class_names) == {"-a", "'+b"}
-    assert table.groups == ("@g", "'g")

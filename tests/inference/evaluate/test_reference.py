@@ -58,7 +58,9 @@ def test_a_study_knows_its_figures_and_its_images(study: StudyFolder) -> None:
         scored="test_clean",
         figures={"accuracy": FIGURE},
         seen=frozenset({"f1", "f2"}),
-        source=StudyData("brain", 96, "auto", frozenset({"f1", "f2"})),
+        source=StudyData(
+            "brain", 96, "auto", frozenset({"f1", "f2"}), study.read_status().config.reading
+        ),
         tested=frozenset({("3.png", "f3")}),
         seed=7,
     )

@@ -1,0 +1,206 @@
+"""Which file a cell of a table means, however its path is written."""
+
+import difflib
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from autocnn.data.sources.folder import IMAGE_SUFFIXES
+
+MOST_COMPARED = 20_000
+"""Names among which the nearest to a missing one is looked for: 20,000 take 0.1 s."""
+
+CLOSE = 0.75
+"""Likeness from which another name may be what was meant, 0..1."""
+
+How = Literal["as it is", "suffix", "name"]
+
+
+@dataclass(frozen=True)
+class Match:
+    """What a cell was found to mean.
+
+    Attributes:
+        files: The file; more than one where it may be any of them; none where there is none.
+        how: As it is, with a suffix added, or by its name somewhere below the folder.
+        suffix: What was added.
+    """
+
+    files: tuple[str, ...] = ()
+    how: How = "as it is"
+    suffix: str = ""
+
+    @property
+    def file(self) -> str | None:
+        """The file, where it is certain."""
+        return self.files[0] if len(self.files) == 1 else None
+
+
+class FileLookup:
+    """The files below a folder, by path and by name.
+
+    Paths are plain text here: with `pathlib`, a table of 100,000 rows takes four times as long.
+    Names match in either form of Unicode, composed or decomposed. Folders are listed only when
+    a path is not there as it is written.
+
+    Args:
+        folder: Where relative paths begin, and below which names are looked for.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(absolute(folder))
+        self._last_suffix = ""
+
+    def find_all(self, cells: Sequence[str]) -> list[Match]:
+        """What each cell means.
+
+        A path with folders in it is found by its name only when all that stand in its folder
+        are found in one other folder, and none is there as it is written: else a file that is
+        missing would be taken for one of the same name elsewhere.
+        """
+        homes: dict[str, set[str | None]] = defaultdict(set)
+        matches, folders = [], []
+        for cell in cells:
+            match = self.find(cell)
+            matches.append(match)
+            folders.append("/".join(_parts(cell)[:-1]))
+            if folders[-1] and match.file is not None:
+                is_moved = match.how == "name"
+                homes[folders[-1]].add(match.file.rpartition(os.sep)[0] if is_moved else None)
+        return [
+            Match() if match.how == "name" and folder and len(homes[folder]) > 1 else match
+            for match, folder in zip(matches, folders, strict=True)
+        ]
+
+    def find(self, cell: str) -> Match:
+        """What one cell means, by itself."""
+        if not cell or "\0" in cell:
+            return Match()
+        for text in (cell, cell.replace("\\", "/")) if "\\" in cell else (cell,):
+            found = self._direct(text)
+            if found is not None:
+                return Match((found,))
+            if self._last_suffix:  # that of the cell before: it saves listing the folders
+                found = self._direct(f"{text}{self._last_suffix}")
+                if found is not None:
+                    return Match((found,), "suffix", self._last_suffix)
+        return self._find_by_name(_parts(cell))
+
+    def nearest(self, cell: str) -> str | None:
+        """The file whose name is most like it, relative to the folder; None without one."""
+        name = _key(_parts(cell)[-1]) if _parts(cell) else ""
+        for names in (self._by_name, self._by_stem):
+            known = list(names)[:MOST_COMPARED]
+            close = difflib.get_close_matches(name, known, n=1, cutoff=CLOSE)
+            if close:
+                return self.shown(names[close[0]][0])
+        return None
+
+    def shown(self, file: str) -> str:
+        """A file, relative to the folder where it is below it."""
+        return file.removeprefix(f"{self.folder.rstrip(os.sep)}{os.sep}")
+
+    def _direct(self, text: str) -> str | None:
+        try:
+            path = os.path.normpath(os.path.join(self.folder, text))
+            return path if os.path.isfile(path) else None
+        except (OSError, ValueError):  # a name that is too long
+            return None
+
+    def _find_by_name(self, parts: tuple[str, ...]) -> Match:
+        if not parts:
+            return Match()
+        name = _key(parts[-1])
+        for names, has_suffix in ((self._by_name, True), (self._by_stem, False)):
+            files = names.get(name, ())
+            if not files:
+                continue
+            theirs = {file: self.shown(file).split(os.sep) for file in files}
+            depth = {file: _num_equal(theirs[file], parts) for file in files}
+            most = max(depth.values())
+            chosen = tuple(file for file in files if depth[file] == most)
+            same_case = tuple(file for file in chosen if parts[-1] in theirs[file][-1])
+            chosen = same_case if len(same_case) == 1 else chosen
+            suffix = "" if has_suffix else os.path.splitext(chosen[0])[1]
+            if len(chosen) == 1 and most == len(parts) == len(theirs[chosen[0]]):
+                # The path as it is, in the other form of Unicode, or without its suffix.
+                self._last_suffix = suffix
+                return Match(chosen, "suffix" if suffix else "as it is", suffix)
+            return Match(chosen, "name", suffix)
+        return Match()
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[str]]:
+        """Name of a file -> the files of that name."""
+        names: dict[str, list[str]] = defaultdict(list)
+        for file in self._files:
+            names[_key(os.path.basename(file))].append(file)
+        return names
+
+    @cached_property
+    def _by_stem(self) -> Mapping[str, list[str]]:
+        """Name of an image file without its suffix -> the files of that name."""
+        names: dict[str, list[str]] = defaultdict(list)
+        for file in self._files:
+            stem, suffix = os.path.splitext(os.path.basename(file))
+            if suffix.lower() in IMAGE_SUFFIXES:
+                names[_key(stem)].append(file)
+        return names
+
+    @cached_property
+    def _files(self) -> list[str]:
+        """All files below the folder but hidden ones, in a fixed order."""
+        files: list[str] = []
+        seen: set[str] = set()
+        for top, folders, names in os.walk(self.folder, followlinks=True):
+            real = os.path.realpath(top)
+            if real in seen:  # a link to a folder above it, or to one that was listed
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if _is_shown(name))
+            files += (os.path.join(top, name) for name in sorted(names) if _is_shown(name))
+        return files
+
+
+def absolute(path: Path) -> Path:
+    """A path from the root, without `..`; links stay as they are."""
+    return Path(os.path.normpath(path.absolute()))
+
+
+def _is_shown(name: str) -> bool:
+    return not name.startswith(".") and name != "__MACOSX"
+
+
+def _parts(cell: str) -> tuple[str, ...]:
+    r"""The folders and the name in a path of any system.
+
+    >>> _parts(r"C:\data\pics\1.png"), _parts("/data/1.png"), _parts("./a//1.png")
+    (('data', 'pics', '1.png'), ('data', '1.png'), ('a', '1.png'))
+    """
+    parts = cell.replace("\\", "/").split("/")
+    if len(parts[0]) == 2 and parts[0][1] == ":":  # a drive
+        parts = parts[1:]
+    return tuple(part for part in parts if part not in ("", ".", ".."))
+
+
+def _num_equal(one: Sequence[str], other: Sequence[str]) -> int:
+    """How many parts of two paths are the same, from the end; the last ones are."""
+    number = 1
+    for a, b in zip(reversed(one[:-1]), reversed(other[:-1]), strict=False):
+        if _key(a) != _key(b):
+            break
+        number += 1
+    return number
+
+
+def _key(name: str) -> str:
+    """A name in one form of Unicode, in one case."""
+    if name.isascii():
+        return name.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
