@@ -130,7 +130,7 @@ def audit(
     display = show(verbose)
     try:
         if target is not None:
-            check_split_file(target, read_source(place))
+            check_split_file(target, read_source(place, reading=config.reading))
         dataset = prepare_data(config, image_sizes=(), observer=ProgressOnly(display))
     finally:
         display.close()

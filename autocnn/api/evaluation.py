@@ -9,6 +9,7 @@ from autocnn.api.frames import to_frame
 from autocnn.api.settings import PathLike
 from autocnn.api.study import Candidate, Study
 from autocnn.api.watch import show
+from autocnn.core.config import resolve_config
 from autocnn.core.records import Assessment, SplitScores
 from autocnn.core.wording import fraction_interval
 
@@ -61,6 +62,8 @@ def evaluate(
     split: Literal["all", "test"] = "all",
     candidate: int | None = None,
     to: PathLike | Literal[True] | None = None,
+    label_from_name: str | None = None,
+    group_from_name: str | None = None,
     results: PathLike = "results",
     cache_dir: PathLike | None = None,
     trust_code: bool = False,
@@ -75,12 +78,15 @@ def evaluate(
         candidate: Of a study; None: the best.
         to: Folder for metrics.json, tables and pictures; True: one in the current folder, named
             after study and data, as `autocnn evaluate` has it; None: nothing is written.
+        label_from_name: As for `search`.
+        group_from_name: As for `search`.
         results: Folder that holds the studies.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         trust_code: As for `load`.
         verbose: As for `search`.
 
     Raises:
+        ConfigError: When a setting is out of its range.
         DataError: When the images cannot be used, or have a class that the model does not
             know.
         StudyError: When there is no such study or candidate, or `to` cannot be written.
@@ -103,6 +109,8 @@ one, an exported folder or a model file in one of these, got none of them. Start
     )
     from autocnn.inference.predict import model as models
 
+    given = {"label_from_name": label_from_name, "group_from_name": group_from_name}
+    reading = resolve_config(given).reading
     number = model.number if isinstance(model, Candidate) else candidate
     place = os.fspath(model.path if isinstance(model, Candidate) else model)
     target = None if to is None or to is True else Path(to)
@@ -120,6 +128,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
             ),
             reference,
             os.fspath(data),
+            reading=reading,
             name=place,
             asked=split,
             cache_dir=None if cache_dir is None else Path(cache_dir),

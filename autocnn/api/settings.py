@@ -39,7 +39,15 @@ class Changes(TypedDict, total=False):
     mlflow: str
 
 
-class DataSettings(TypedDict, total=False):
+class ReadingSettings(TypedDict, total=False):
+    """How images are read, where they do not say so themselves."""
+
+    label_from_name: str
+    group_from_name: str
+    window: tuple[float, float] | str
+
+
+class DataSettings(ReadingSettings, total=False):
     """What `audit` takes; see `autocnn audit --help`."""
 
     val_fraction: float
@@ -53,7 +61,7 @@ class DataSettings(TypedDict, total=False):
     cache_limit_gb: Size
 
 
-class Settings(Changes, total=False):
+class Settings(Changes, ReadingSettings, total=False):
     """What `search` takes; see `autocnn search --help`."""
 
     name: str

@@ -18,6 +18,7 @@ from autocnn.cli.words import DataPlace
     help="Write a split without leaks, a CSV to be given as DATA.  [none]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print audit.json in place of the tables.")
+@settings("label_from_name", "group_from_name", "window")
 @settings("val_fraction", "test_fraction")
 @setting("seed", meaning="Seed of the splits that are made.")
 @setting("image_size", meaning="Side in px at which images are compared.")

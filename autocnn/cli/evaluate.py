@@ -5,7 +5,7 @@ from typing import Literal
 
 import click
 
-from autocnn.cli.options import results_option, setting, trust_option
+from autocnn.cli.options import results_option, setting, settings, trust_option
 from autocnn.cli.words import DataPlace, ModelPlace
 from autocnn.core.wording import count
 
@@ -29,6 +29,7 @@ from autocnn.core.wording import count
 )
 @click.option("--candidate", type=click.IntRange(1), help="Candidate of a study.  [1]")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json in place of the tables.")
+@settings("label_from_name", "group_from_name")
 @setting("cache_dir")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
 @trust_option
@@ -40,6 +41,8 @@ def command(
     split: Literal["all", "test"],
     candidate: int | None,
     as_json: bool,
+    label_from_name: str | None,
+    group_from_name: str | None,
     cache_dir: Path | None,
     quiet: bool,
     trust_code: bool,
@@ -73,6 +76,8 @@ def command(
         candidate=candidate,
         to=to or True,
         results=results,
+        label_from_name=label_from_name,
+        group_from_name=group_from_name,
         cache_dir=cache_dir,
         trust_code=trust_code,
         verbose=not quiet,

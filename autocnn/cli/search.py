@@ -23,7 +23,16 @@ SECTIONS = {
         "fork",
     ),
     "Who wins": ("finalists", "folds", "fold_repeats", "prefer"),
-    "The images": ("image_size", "channels", "val_fraction", "test_fraction", "max_unreadable"),
+    "The images": (
+        "label_from_name",
+        "group_from_name",
+        "window",
+        "image_size",
+        "channels",
+        "val_fraction",
+        "test_fraction",
+        "max_unreadable",
+    ),
     "The machine": (
         "workers",
         "threads",

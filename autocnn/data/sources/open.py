@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from autocnn.core.arrays import Pixels
-from autocnn.core.config import BUILT_IN
-from autocnn.core.errors import DataError
+from autocnn.core.config import BUILT_IN, Reading
+from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
 from autocnn.data.sources.folder import LAYOUT, read_folder
+from autocnn.data.sources.groups import group_by_headers, group_by_name
 from autocnn.data.sources.npz import read_digits, read_npz
 from autocnn.data.sources.phantoms import read_phantoms
 from autocnn.data.sources.tables import read_csv
@@ -26,7 +27,11 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
 def read_source(
-    data: str, *, observer: Observer | None = None, fewest_classes: int = 2
+    data: str,
+    *,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+    observer: Observer | None = None,
+    fewest_classes: int = 2,
 ) -> ImageTable:
     """Find the images behind DATA and hash their content.
 
@@ -34,6 +39,7 @@ def read_source(
         data: Path to a folder of class folders, a CSV of path,label[,split][,group] or an
             .npz; or a built-in set, `digits` or `phantoms` (a folder of such a name is
             `./digits`).
+        reading: What DATA does not say of itself.
         observer: Hears of the stage `read`, in images.
         fewest_classes: 1 where nothing has to be learned from the images.
 
@@ -41,13 +47,18 @@ def read_source(
         DataError: When there is nothing there, it breaks a rule, or it has too few classes.
     """
     observer = observer or Observer()
-    found = _find(data)
+    found = _find(data, reading)
     class_names = tuple(sorted(set(found.class_of), key=natural_key))
     if len(class_names) < fewest_classes:
         raise DataError(
             f"{data}: must have at least two classes, got only {class_names[0]!r}.",
             remedy=LAYOUT if Path(data).expanduser().is_dir() else "Add images of another class.",
         )
+    hashes = tuple(_hash_all(found, observer))
+    if reading.group_from_name is not None:
+        found = group_by_name(found, reading.group_from_name)
+    else:
+        found = group_by_headers(found, hashes, num_threads())
     index_of = {name: index for index, name in enumerate(class_names)}
     return ImageTable(
         source=data,
@@ -56,7 +67,7 @@ def read_source(
         class_names=class_names,
         splits=found.splits,
         groups=found.groups,
-        sha256=tuple(_hash_all(found, observer)),
+        sha256=hashes,
         images=found.images,
         ignored=found.ignored,
         notes=found.notes,
@@ -70,8 +81,12 @@ def num_threads() -> int:
     return os.cpu_count() or 1
 
 
-def _find(data: str) -> FoundImages:
+def _find(data: str, reading: Reading) -> FoundImages:
     if data in BUILT_IN:
+        if reading.label_from_name is not None:
+            raise DataError(
+                Text("{0}: {label_from_name} is for folders, got a built-in set.", data)
+            )
         return _BUILT_IN_READERS[data]()
     path = Path(data).expanduser()
     suffix = path.suffix.lower()
@@ -79,7 +94,12 @@ def _find(data: str) -> FoundImages:
         rule = f"DATA must be a folder, a .csv, an .npz or built in ({', '.join(BUILT_IN)})"
         raise DataError(f"{data or repr(data)}: {rule}, got no such path.")
     if path.is_dir():
-        return read_folder(path)
+        return read_folder(path, label_from_name=reading.label_from_name)
+    if reading.label_from_name is not None:
+        raise DataError(
+            Text("{0}: {label_from_name} is for folders, got a file.", data),
+            remedy="Leave it out: the file says the labels.",
+        )
     if suffix == ".csv":
         return read_csv(path)
     if suffix == ".npz":

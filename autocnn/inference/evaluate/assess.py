@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import Pixels
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading, StudyConfig
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import Assessment, FigureComparison, SplitScores, UnreadableImage
@@ -90,6 +90,7 @@ def assess(
     reference: Reference,
     data: str,
     *,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
     name: str,
     asked: Asked = "all",
     cache_dir: Path | None = None,
@@ -104,6 +105,7 @@ def assess(
         load: Loads the model, which is slow: it is called when DATA has turned out usable.
         reference: Of its study: its classes, and what the scores are compared with.
         data: As for a search; one class is enough here.
+        reading: What DATA does not say of itself.
         name: MODEL as it was given, for the record.
         asked: All images, or the test split alone.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
@@ -113,12 +115,11 @@ def assess(
         DataError: When DATA cannot be used, or has a class that the model does not know.
     """
     observer = observer or Observer()
-    table = read_source(data, observer=observer, fewest_classes=1)
+    table = read_source(data, reading=reading, observer=observer, fewest_classes=1)
     class_names = reference.class_names
     labels = match_labels(table, class_names)
     chosen = choose_images(table, asked, reference)
-    side = None if reference.source is None else reference.source.side
-    decoded = _decode(table, side, cache_dir, observer)
+    decoded = _decode(table, reference.source, cache_dir, observer)
     bundles, unreadable = _bundle(table, decoded, observer), dict(decoded.unreadable)
     readable = chosen[bundles[chosen] >= 0]
     is_near = _find_near(table, readable, decoded, reference.source, cache_dir, observer)
@@ -183,16 +184,17 @@ class _Images:
 
 
 def _decode(
-    table: ImageTable, side: int | None, cache_dir: Path | None, observer: Observer
+    table: ImageTable, source: StudyData | None, cache_dir: Path | None, observer: Observer
 ) -> DecodedImages:
-    """At the study's side where it is known: the same images are then the same copies."""
+    """As the study did, where it is known: the same images are then the same copies."""
     return decode_images(
         table,
-        image_size=side or choose_image_size(table),
+        image_size=choose_image_size(table) if source is None else source.side,
         channels="auto",
         cache_dir=cache_dir,
         cache_limit_gb=StudyConfig().cache_limit_gb,
         observer=observer,
+        levels=None if source is None else source.levels,
     )
 
 

@@ -1,17 +1,18 @@
 """Which images show what the study of a model has seen: near copies, beside equal files."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import Pixels
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import Reading, StudyConfig
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import Channels
 from autocnn.data import ImageTable, decode_images, find_copies, read_source
+from autocnn.data.decode import Levels
 
 MOST_IMAGES = 20_000
 """Of both sides together: the time grows with the square, and these take 3 s of one core."""
@@ -26,12 +27,16 @@ class StudyData:
         side: Of the decoded squares, px.
         channels: As the study was asked for.
         sha256: Of the images that count: those that the model was trained or chosen on.
+        reading: How the study read its data.
+        levels: Values that became 0 and 255 in its images of more than 8 bits.
     """
 
     data: str
     side: int
     channels: Channels
     sha256: frozenset[str]
+    reading: Reading = field(default_factory=Reading)
+    levels: Levels | None = None
 
 
 def find_near_seen(
@@ -57,7 +62,7 @@ def find_near_seen(
     if len(table) + len(study.sha256) > MOST_IMAGES:
         return None
     try:
-        found = read_source(study.data, observer=observer, fewest_classes=1)
+        found = read_source(study.data, reading=study.reading, observer=observer, fewest_classes=1)
         if len(found) > MOST_IMAGES:  # most of it test, or another set by now
             return None
         decoded = decode_images(
@@ -67,6 +72,7 @@ def find_near_seen(
             cache_dir=cache_dir,
             cache_limit_gb=StudyConfig().cache_limit_gb,
             observer=observer,
+            levels=study.levels,
         )
     except DataError:
         return None

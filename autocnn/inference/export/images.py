@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from autocnn.core.config import Reading
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.data import decode_image, read_source
@@ -52,7 +53,7 @@ def find_check_images(
     data = status.config.data
     try:
         levels = status.data.levels if status.data is not None else None
-        found = _read_val(data, wanted, side, channels, levels, observer)
+        found = _read_val(data, status.config.reading, wanted, side, channels, levels, observer)
         reason = "none of its val images is as it was"
     except DataError as error:
         found, reason = [], error.message
@@ -79,13 +80,14 @@ def draw_images(number: int, side: int, channels: int) -> NDArray[np.uint8]:
 
 def _read_val(
     data: str,
+    reading: Reading,
     wanted: dict[str, str],
     side: int,
     channels: int,
     levels: tuple[float, float] | None,
     observer: Observer,
 ) -> list[NDArray[np.uint8]]:
-    table = read_source(data, observer=observer, fewest_classes=1)
+    table = read_source(data, reading=reading, observer=observer, fewest_classes=1)
     same = [
         index for index, path in enumerate(table.paths) if wanted.get(path) == table.sha256[index]
     ]
