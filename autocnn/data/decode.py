@@ -28,7 +28,7 @@ from PIL import Image
 from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import Channels
-from autocnn.data.dicom import StoredValues
+from autocnn.data.dicom import File, StoredValues
 from autocnn.data.image_files import BROKEN, orientation_of, read_file, read_header, refuse
 
 GREY_TOLERANCE = 2
@@ -89,7 +89,7 @@ def follow_windows(ranges: Sequence[ValueRange]) -> bool:
 
 
 def decode_image(
-    image: Path | Pixels | Image.Image,
+    image: File | Pixels | Image.Image,
     *,
     side: int,
     channels: Channels = "auto",
@@ -99,8 +99,8 @@ def decode_image(
     """Decode an image, stretched to a square.
 
     Args:
-        image: A file of any kind that `image_files` reads, or uint8 pixels (h, w) or
-            (h, w, 1 | 3 | 4), or an image of Pillow's.
+        image: A file of any kind that `image_files` reads, or its content, or uint8 pixels
+            (h, w) or (h, w, 1 | 3 | 4), or an image of Pillow's.
         side: Side of the square, px.
         channels: auto gives one channel when the image is grey in content, else three.
         levels: What values of more than 8 bits become 0 and 255; None: by this image alone.
@@ -133,13 +133,13 @@ def pillow_quiet() -> Iterator[None]:
         yield
 
 
-def read_size(image: Path | Pixels) -> tuple[int, int]:
+def read_size(image: File | Pixels) -> tuple[int, int]:
     """Width and height in px from the header alone.
 
     Raises:
         DataError: As `decode_image`.
     """
-    if not isinstance(image, Path):
+    if not isinstance(image, Path | bytes):
         return image.shape[1], image.shape[0]
     try:
         header = read_header(image)
@@ -149,12 +149,12 @@ def read_size(image: Path | Pixels) -> tuple[int, int]:
 
 
 def _load(
-    image: Path | Pixels | Image.Image, side: int, channels: Channels
+    image: File | Pixels | Image.Image, side: int, channels: Channels
 ) -> Image.Image | StoredValues:
     """The pixels in memory, upright, in one of Pillow's modes where it has one for them."""
     if isinstance(image, Image.Image):
         return _upright(image)
-    if not isinstance(image, Path):
+    if not isinstance(image, Path | bytes):
         return Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
 
     def load(opened: Image.Image) -> Image.Image:

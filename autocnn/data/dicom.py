@@ -5,6 +5,7 @@ No name and no number of a patient leaves this module: who an image is of become
 
 import contextlib
 import hashlib
+import io
 import logging
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,9 @@ from numpy.typing import NDArray
 
 from autocnn.core.errors import DataError, MissingExtraError
 from autocnn.core.extras import install_line
+
+File = Path | bytes
+"""A file, or its content."""
 
 DICOM = "DICOM"
 """Type of these files."""
@@ -73,11 +77,18 @@ class Identity:
     is_burned_in: bool
 
 
-def is_dicom(path: Path | str) -> bool:
+def as_stream(file: File) -> Path | io.BytesIO:
+    """What opens a file, or its content."""
+    return io.BytesIO(file) if isinstance(file, bytes) else file
+
+
+def is_dicom(file: File | str) -> bool:
     """Whether a file has the mark of DICOM behind its first 128 bytes."""
+    if isinstance(file, bytes):
+        return file[_MARK_AT : _MARK_AT + len(_MARK)] == _MARK
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - many
-            return file.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK
+        with open(file, "rb") as opened:  # noqa: PTH123 - many
+            return opened.read(_MARK_AT + len(_MARK))[_MARK_AT:] == _MARK
     except OSError:
         return False
 
@@ -101,11 +112,11 @@ def find_pydicom() -> ModuleType:
     return pydicom
 
 
-def read_dicom(path: Path) -> StoredValues:
+def read_dicom(file: File) -> StoredValues:
     """The first frame of a file.
 
     Args:
-        path: Of a DICOM file, with or without its mark.
+        file: Of DICOM, with or without its mark, or its content.
 
     Raises:
         DataError: When it has no pixels, is a volume, or cannot be decoded; the message is the
@@ -114,7 +125,7 @@ def read_dicom(path: Path) -> StoredValues:
     """
     pydicom = find_pydicom()
     with _explained():
-        dataset = pydicom.dcmread(path, force=True)
+        dataset = pydicom.dcmread(as_stream(file), force=True)
         _check_single(dataset)
         if not hasattr(dataset.file_meta, "TransferSyntaxUID"):  # written before part 10
             dataset.file_meta.TransferSyntaxUID = pydicom.uid.ImplicitVRLittleEndian
@@ -139,7 +150,7 @@ def read_dicom(path: Path) -> StoredValues:
         return StoredValues(DICOM, values, colours == _INVERTED, _window(dataset))
 
 
-def read_dicom_header(path: Path) -> DicomHeader:
+def read_dicom_header(file: File) -> DicomHeader:
     """The size of an image and how many frames there are.
 
     Raises:
@@ -149,7 +160,7 @@ def read_dicom_header(path: Path) -> DicomHeader:
     pydicom = find_pydicom()
     with _explained():
         dataset = pydicom.dcmread(
-            path, force=True, stop_before_pixels=True, specific_tags=list(_HEADER)
+            as_stream(file), force=True, stop_before_pixels=True, specific_tags=list(_HEADER)
         )
         if "Rows" not in dataset or "Columns" not in dataset:
             raise DataError("is DICOM without an image")

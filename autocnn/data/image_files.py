@@ -4,14 +4,13 @@ The type is judged by content, never by the name: a PNG named .jpg is read, a te
 only say which files of a folder are looked at.
 """
 
-import io
 import os
 import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 from PIL import (
@@ -30,7 +29,15 @@ from PIL import (
 
 from autocnn.core.errors import AutocnnError, DataError
 from autocnn.core.extras import install_line
-from autocnn.data.dicom import DICOM, StoredValues, is_dicom, read_dicom, read_dicom_header
+from autocnn.data.dicom import (
+    DICOM,
+    File,
+    StoredValues,
+    as_stream,
+    is_dicom,
+    read_dicom,
+    read_dicom_header,
+)
 
 FORMATS = tuple(
     plugin.format
@@ -143,57 +150,59 @@ def kind_of_name(name: str) -> str:
     return Path(lower).suffix or "no suffix"
 
 
-def read_file(path: Path, use: Callable[[Image.Image], T]) -> T | StoredValues:
+def read_file(file: File, use: Callable[[Image.Image], T]) -> T | StoredValues:
     """What `use` makes of an image that Pillow has opened, or the values of one that it cannot.
 
     A PNG that Pillow refuses for its comments is read without them.
 
     Args:
-        path: The file.
+        file: A file, or its content.
         use: Is given the image as it was opened, not yet decoded.
 
     Raises:
         DataError: When the file is none that is read, with the reason alone.
         BROKEN: What Pillow raises on broken files; `refuse` puts it in words.
     """
-    if path.suffix.lower() in DICOM_SUFFIXES and is_dicom(path):
-        return read_dicom(path)
+    is_named_dicom = isinstance(file, Path) and file.suffix.lower() in DICOM_SUFFIXES
+    if is_named_dicom and is_dicom(file):
+        return read_dicom(file)
     try:
-        with _open(path, path) as opened:
+        with _open(file) as opened:
             return use(opened)
     except BROKEN as error:
         if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
             raise
-        start = _first_bytes(path)
+        start = _first_bytes(file)
         if start.startswith(_PNG_MARK):
-            return _read_bare_png(path, use, error)
+            return _read_bare_png(file, use, error)
         if start.startswith(_TIFF_MARKS):
-            return _read_tiff(path, error)
+            return _read_tiff(file, error)
         if not isinstance(error, UnidentifiedImageError):
             raise
-        if is_dicom(path) or path.suffix.lower() in DICOM_SUFFIXES:
-            return read_dicom(path)
+        if is_named_dicom or is_dicom(file):
+            return read_dicom(file)
         if start[4:8] == b"ftyp" and start[8:12] in _HEIF_BRANDS:
             _register_heif()
-            with _open(path, path, formats=(HEIF,)) as opened:
+            with _open(file, formats=(HEIF,)) as opened:
                 return use(opened)
         _refuse_by_content(start)
         raise
 
 
-def read_header(path: Path) -> Header:
-    """What a file says of its image.
+def read_header(file: File) -> Header:
+    """What a file, or its content, says of its image.
 
     Raises:
         DataError, BROKEN: As `read_file`.
     """
-    header = None if is_dicom_file(path) and is_dicom(path) else read_file(path, _header_of)
+    is_likely = isinstance(file, bytes) or is_dicom_file(file)
+    header = None if is_likely and is_dicom(file) else read_file(file, _header_of)
     if isinstance(header, Header):
         return header
     if header is not None and header.file_type == TIFF:
         height, width = header.values.shape[:2]
         return Header(TIFF, header.values.dtype.name, width, height)
-    found = read_dicom_header(path)
+    found = read_dicom_header(file)
     mode = "RGB" if found.is_colour else f"{found.num_bits}-bit"
     return Header(DICOM, mode, found.width, found.height, found.num_frames)
 
@@ -228,11 +237,11 @@ def refuse(error: BaseException) -> NoReturn:
 _ORIENTATION = 0x0112
 
 
-def _open(path: Path, source: Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> Image.Image:
+def _open(file: File, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     try:
-        image = Image.open(source, formats=formats)
+        image = Image.open(as_stream(file), formats=formats)
     except UnidentifiedImageError:
-        if path.stat().st_size == 0:
+        if not _first_bytes(file):
             raise DataError("is empty (0 bytes)") from None
         raise
     width, height = image.size
@@ -263,20 +272,22 @@ def _header_of(opened: Image.Image) -> Header:
     )
 
 
-def _first_bytes(path: Path) -> bytes:
+def _first_bytes(file: File) -> bytes:
+    if isinstance(file, bytes):
+        return file[:64]
     try:
-        with path.open("rb") as file:
-            return file.read(64)
+        with file.open("rb") as opened:
+            return opened.read(64)
     except OSError:
         return b""
 
 
-def _read_bare_png(path: Path, use: Callable[[Image.Image], T], error: BaseException) -> T:
+def _read_bare_png(file: File, use: Callable[[Image.Image], T], error: BaseException) -> T:
     """A PNG without comments, profiles and dates, of which the pixels need nothing.
 
     Pillow refuses comments of more than a megabyte. Whatever else is wrong stays wrong.
     """
-    content = path.read_bytes()
+    content = file if isinstance(file, bytes) else file.read_bytes()
     kept, place = [_PNG_MARK], len(_PNG_MARK)
     while place + 12 <= len(content):
         (length,) = struct.unpack(">I", content[place : place + 4])
@@ -287,13 +298,13 @@ def _read_bare_png(path: Path, use: Callable[[Image.Image], T], error: BaseExcep
     if len(bare) == len(content):
         raise error
     try:
-        with _open(path, io.BytesIO(bare)) as opened:
+        with _open(bare) as opened:
             return use(opened)
     except BROKEN:
         raise error from None
 
 
-def _read_tiff(path: Path, error: BaseException) -> StoredValues:
+def _read_tiff(file: File, error: BaseException) -> StoredValues:
     """A TIFF of a kind that Pillow does not know: floats of 64 bits, colours of 16."""
     try:
         import tifffile
@@ -305,8 +316,8 @@ def _read_tiff(path: Path, error: BaseException) -> StoredValues:
             ) from error
         raise error from None
     try:
-        with tifffile.TiffFile(path) as file:
-            values: Any = file.pages[0].asarray()
+        with tifffile.TiffFile(as_stream(file)) as opened:
+            values: Any = opened.pages[0].asarray()
     except Exception as second:
         text = str(second)
         if "imagecodecs" in text:

@@ -142,6 +142,9 @@ def test_files_without_mark_or_suffix(tmp_path: Path) -> None:
     for name in ("IM0001", "x.dcm", "1.2.840.1"):
         assert read_size(tmp_path / name) == (SIDE, SIDE)
         assert read_header(tmp_path / name).file_type == "DICOM"
+    content = (tmp_path / "IM0001").read_bytes()
+    assert np.array_equal(decode_image(content, side=SIDE)[..., 0], marked)
+    assert read_header(content) == read_header(tmp_path / "IM0001")
 
 
 def test_frames_and_volumes(tmp_path: Path) -> None:

@@ -46,6 +46,9 @@ def test_further_formats(tmp_path: Path, suffix: str) -> None:
     assert np.abs(pixels[:, 13] - (40, 40, 200)).max() <= 8
     assert read_size(path) == (SIDE, SIDE)
     assert read_header(path).num_frames == 1
+    content = path.read_bytes()
+    assert np.array_equal(decode_image(content, side=SIDE), pixels)
+    assert read_header(content) == read_header(path)
 
 
 @pytest.mark.parametrize("suffix", ["pgm", "pbm"])

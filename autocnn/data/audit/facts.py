@@ -22,6 +22,7 @@ from autocnn.core.events import Observer
 from autocnn.core.records import OddImage
 from autocnn.core.wording import first_few
 from autocnn.data.decode import pillow_quiet
+from autocnn.data.dicom import File
 from autocnn.data.image_files import BROKEN, Header, read_header
 from autocnn.data.sources.open import num_threads
 from autocnn.data.table import ImageTable
@@ -257,8 +258,8 @@ class _Header(NamedTuple):
     jpeg_quality: float
 
 
-def _read_header(image: Path | Pixels, quality_sums: DoubleArray, path: str) -> _Header:
-    if not isinstance(image, Path):
+def _read_header(image: File | Pixels, quality_sums: DoubleArray, path: str) -> _Header:
+    if not isinstance(image, Path | bytes):
         channels = image.shape[2] if image.ndim == 3 else 1
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
         height, width = image.shape[:2]
@@ -268,7 +269,7 @@ def _read_header(image: Path | Pixels, quality_sums: DoubleArray, path: str) -> 
         )
     try:
         found = read_header(image)
-        num_bytes = image.stat().st_size
+        num_bytes = len(image) if isinstance(image, bytes) else image.stat().st_size
     except (DataError, *BROKEN) as error:
         raise DataError(
             f"{path}: must stay as it is while the data are read, got it changed: {error}"

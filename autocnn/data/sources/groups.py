@@ -60,7 +60,7 @@ def group_by_headers(found: FoundImages, hashes: Sequence[str], threads: int) ->
     files = {
         place: file
         for place, path in enumerate(found.paths)
-        if is_dicom_file(file := found.images.root / path)
+        if is_dicom_file(file := found.images.open(path, place))
     }
     if not files:
         return found
