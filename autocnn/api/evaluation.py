@@ -128,9 +128,9 @@ one, an exported folder or a model file in one of these, got none of them. Start
             ),
             reference,
             os.fspath(data),
-            reading=reading,
             name=place,
             asked=split,
+            reading=reading,
             cache_dir=None if cache_dir is None else Path(cache_dir),
             observer=observer,
         )

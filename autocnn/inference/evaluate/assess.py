@@ -90,9 +90,9 @@ def assess(
     reference: Reference,
     data: str,
     *,
-    reading: Reading = Reading(),  # noqa: B008 - frozen
     name: str,
     asked: Asked = "all",
+    reading: Reading = Reading(),  # noqa: B008 - frozen
     cache_dir: Path | None = None,
     observer: Observer | None = None,
 ) -> Assessed:
@@ -105,9 +105,9 @@ def assess(
         load: Loads the model, which is slow: it is called when DATA has turned out usable.
         reference: Of its study: its classes, and what the scores are compared with.
         data: As for a search; one class is enough here.
-        reading: What DATA does not say of itself.
         name: MODEL as it was given, for the record.
         asked: All images, or the test split alone.
+        reading: What DATA does not say of itself.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         observer: Hears of the stages `read`, `decode`, `compare`, `load the model`, `predict`.
 
