@@ -145,9 +145,11 @@ def read_dicom(file: File) -> StoredValues:
             return StoredValues(DICOM, _to_bytes(stored))
         values = _rescaled(pydicom, dataset, stored)
         is_padding = _padding(dataset, stored)
+        is_inverted = colours == _INVERTED
         if is_padding is not None and is_padding.any() and not is_padding.all():
-            values[is_padding] = values[~is_padding].min()
-        return StoredValues(DICOM, values, colours == _INVERTED, _window(dataset))
+            inside = values[~is_padding]
+            values[is_padding] = inside.max() if is_inverted else inside.min()  # black
+        return StoredValues(DICOM, values, is_inverted, _window(dataset))
 
 
 def read_dicom_header(file: File) -> DicomHeader:

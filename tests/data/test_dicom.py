@@ -105,7 +105,7 @@ def test_eight_bits_are_pixels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("padding", [-2000, 65536 - 2000])
-def test_padding_counts_as_the_lowest_value(tmp_path: Path, padding: int) -> None:
+def test_padding_is_black(tmp_path: Path, padding: int) -> None:
     stored = RAMP.astype(np.int16) - 100
     stored[:2] = -2000
     path = write(tmp_path / "x.dcm", stored)
@@ -115,6 +115,11 @@ def test_padding_counts_as_the_lowest_value(tmp_path: Path, padding: int) -> Non
     dataset.add(tag)
     dataset.save_as(path)
     assert read_dicom(path).values.min() == RAMP[2, 0] - 100
+    assert (pixels_of(path)[:2] == 0).all()
+    dataset.PhotometricInterpretation = "MONOCHROME1"
+    dataset.save_as(path)
+    assert read_dicom(path).values.max() == RAMP[-1, -1] - 100
+    assert (pixels_of(path)[:2] == 0).all()
 
 
 def test_windows_in_the_files(tmp_path: Path) -> None:
@@ -267,8 +272,10 @@ def test_what_a_file_says_of_its_patient_is_told_without_it(tmp_path: Path) -> N
     root = make_set(tmp_path / "set", BurnedInAnnotation="YES")
     (root / "with/0-0.dcm").rename(root / "with/pat-0.dcm")
     notes = read_source(str(root)).notes
-    assert any(note.startswith("24 files of DICOM say that names are drawn") for note in notes)
-    assert any(note.startswith("1 file name of DICOM hold the id of the") for note in notes)
+    assert any(
+        note.startswith("Names are drawn into images, by the headers of 24 files") for note in notes
+    )
+    assert any(note.startswith("The id of the patient stands in 1 file name;") for note in notes)
     assert "PAT" not in " ".join(notes).upper().replace("PATIENT", "")
 
 

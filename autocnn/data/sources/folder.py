@@ -341,8 +341,8 @@ class _FolderReader:
         if unmatched:
             shown = first_few([path.relative_to(self.root).as_posix() for path in unmatched])
             self.notes.append(
-                f"{count(len(unmatched), 'name')} without a match of --label-from-name are left "
-                f"out: {shown}."
+                "Left out, without a match of --label-from-name: "
+                f"{count(len(unmatched), 'name')} ({shown})."
             )
         self._leave_out("name without a label", len(unmatched))
 

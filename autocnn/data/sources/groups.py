@@ -81,13 +81,13 @@ def group_by_headers(found: FoundImages, hashes: Sequence[str], threads: int) ->
     burned = sum(one.is_burned_in for one in identities.values())
     if burned:
         notes.append(
-            f"{count(burned, 'file')} of DICOM say that names are drawn into the image; the "
-            "pictures of a report may show them."
+            f"Names are drawn into images, by the headers of {count(burned, 'file')}; the pictures "
+            "of a report may show them."
         )
     naming = naming_paths(found.paths, identities)
     if naming:
         notes.append(
-            f"{count(naming, 'file name')} of DICOM hold the id of the patient; a study keeps the "
+            f"The id of the patient stands in {count(naming, 'file name')}; a study keeps the "
             "names of files."
         )
     return replace(found, notes=tuple(notes))

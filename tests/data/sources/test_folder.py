@@ -212,8 +212,8 @@ def test_labels_in_names_are_proposed_and_taken(
     assert counts(table) == {("train", "cat"): 4, ("train", "dog"): 4}
     assert table.notes == (
         "Read 8 images: labels from names by --label-from-name (cat 4, dog 4), train from train.",
-        "3 names without a match of --label-from-name are left out: test1/0.png, test1/1.png, "
-        "test1/2.png.",
+        "Left out, without a match of --label-from-name: 3 names (test1/0.png, test1/1.png, "
+        "test1/2.png).",
     )
 
 
@@ -223,7 +223,7 @@ def test_names_without_a_match(tmp_path: Path, save: Any, grey_pixels: Any) -> N
     table = read(tmp_path, label_from_name="^([a-z]+)[.]")
     assert len(table) == 4
     assert table.ignored == {"name without a label": 1}
-    assert table.notes[1] == "1 name without a match of --label-from-name are left out: 7.png."
+    assert table.notes[1] == "Left out, without a match of --label-from-name: 1 name (7.png)."
     with pytest.raises(DataError, match="must match the names of the images, got none of 5"):
         read(tmp_path, label_from_name="^x")
 
