@@ -68,6 +68,8 @@ def evaluate(
     label_column: str | None = None,
     split_column: str | None = None,
     group_column: str | None = None,
+    label_from_name: str | None = None,
+    group_from_name: str | None = None,
     results: PathLike = "results",
     cache_dir: PathLike | None = None,
     trust_code: bool = False,
@@ -87,12 +89,15 @@ def evaluate(
         label_column: As for `search`.
         split_column: As for `search`.
         group_column: As for `search`.
+        label_from_name: As for `search`.
+        group_from_name: As for `search`.
         results: Folder that holds the studies.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         trust_code: As for `load`.
         verbose: As for `search`.
 
     Raises:
+        ConfigError: When a setting is out of its range.
         DataError: When the images cannot be used, or have a class that the model does not
             know.
         StudyError: When there is no such study or candidate, or `to` cannot be written.
@@ -121,6 +126,8 @@ one, an exported folder or a model file in one of these, got none of them. Start
         "label_column": label_column,
         "split_column": split_column,
         "group_column": group_column,
+        "label_from_name": label_from_name,
+        "group_from_name": group_from_name,
     }
     number = model.number if isinstance(model, Candidate) else candidate
     place = os.fspath(model.path if isinstance(model, Candidate) else model)

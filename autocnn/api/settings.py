@@ -39,17 +39,20 @@ class Changes(TypedDict, total=False):
     mlflow: str
 
 
-class TableSettings(TypedDict, total=False):
-    """How a table is read, where it is not to be found out."""
+class ReadingSettings(TypedDict, total=False):
+    """How data are read, where they do not say so themselves."""
 
     images: PathLike
     path_column: str
     label_column: str
     split_column: str
     group_column: str
+    label_from_name: str
+    group_from_name: str
+    window: tuple[float, float] | str
 
 
-class DataSettings(TableSettings, total=False):
+class DataSettings(ReadingSettings, total=False):
     """What `audit` takes; see `autocnn audit --help`."""
 
     val_fraction: float
@@ -63,7 +66,7 @@ class DataSettings(TableSettings, total=False):
     cache_limit_gb: Size
 
 
-class Settings(Changes, TableSettings, total=False):
+class Settings(Changes, ReadingSettings, total=False):
     """What `search` takes; see `autocnn search --help`."""
 
     name: str

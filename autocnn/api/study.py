@@ -311,27 +311,26 @@ got neither. Start one with `autocnn search`.
             StudyError: When the study cannot be read, or the file not be written.
         """
         from autocnn.core.atomic import replace_file
-        from autocnn.reporting.model_card import build_model_card, write_model_card
-        from autocnn.reporting.page import build_report, write_report
+        from autocnn.reporting.model_card import build_model_card
+        from autocnn.reporting.page import build_report
 
         if format not in REPORT_FORMATS:
             close = difflib.get_close_matches(format, REPORT_FORMATS, n=1)
             remedy = f"Did you mean {close[0]!r}?" if close else ""
             raise UsageError(f"format must be html or md, got {format!r}.", remedy=remedy)
         is_html = format == "html"
-        if to is None:
-            if is_html:
-                return write_report(self._folder, max_images=images)
-            return write_model_card(self._folder)
-        if not Path(to).parent.is_dir():
+        if to is not None and not Path(to).parent.is_dir():
             raise UsageError(Text("{to} {0}: its folder must be there, got none.", to))
         text = (
             build_report(self._folder, max_images=images)
             if is_html
             else build_model_card(self._folder)
         )
-        replace_file(Path(to), text.encode("utf-8"))
-        return Path(to)
+        own = self._folder.report_path if is_html else self._folder.model_card_path
+        target = own if to is None else Path(to)
+        # A study may lie where one cannot write: what is asked for then has another place.
+        replace_file(target, text.encode("utf-8", "surrogateescape"), setting="to")
+        return target
 
     def export(
         self,

@@ -19,6 +19,7 @@ from autocnn.cli.words import DataPlace
 )
 @click.option("--json", "as_json", is_flag=True, help="Print audit.json in place of the tables.")
 @settings("images", "path_column", "label_column", "split_column", "group_column")
+@settings("label_from_name", "group_from_name", "window")
 @settings("val_fraction", "test_fraction")
 @setting("seed", meaning="Seed of the splits that are made.")
 @setting("image_size", meaning="Side in px at which images are compared.")

@@ -4,10 +4,16 @@ from collections.abc import Iterator
 
 from autocnn.cli.tables import Sheet, make_console, print_sheet, print_text
 from autocnn.core.records import SPLITS, AuditReport, CopyCounts
-from autocnn.core.wording import TABLE_PLACES, first_few, fraction
+from autocnn.core.wording import TABLE_PLACES, count, first_few, fraction
 
 MOST_ROWS = 5
 """Rows of a list of files; the rest is in `--json`."""
+
+MOST_CLASSES, ENDS = 100, 5
+"""Classes up to which each has a row; of more, so many of the smallest and the largest have one."""
+
+CLASSES_NAMED = 6
+"""Classes that are named in one cell."""
 
 
 def print_audit(report: AuditReport) -> None:
@@ -55,21 +61,28 @@ def _sheets(report: AuditReport) -> Iterator[Sheet]:
 
 
 def _counts(report: AuditReport) -> Sheet:
-    """A row per class, however many there are."""
+    """A row per class; of very many, one of each of the smallest and the largest."""
     per_class = {
         name: [report.counts[split][name] for split in SPLITS] for name in report.class_names
     }
     totals = [sum(report.counts[split].values()) for split in SPLITS]
+    shown = list(per_class.items())
+    if len(shown) > MOST_CLASSES:
+        shown.sort(key=lambda pair: sum(pair[1]))
+        between = [numbers for _, numbers in shown[ENDS:-ENDS]]
+        sums = [sum(column) for column in zip(*between, strict=True)]
+        middle = (f"{count(len(between), 'class', 'classes')} between (all: --json)", sums)
+        shown = [*shown[:ENDS], middle, *shown[-ENDS:]]
     rows = [
         (name, *map(_number, numbers), _number(sum(numbers)))
-        for name, numbers in (*per_class.items(), ("all", totals))
+        for name, numbers in (*shown, ("all", totals))
     ]
     return Sheet(f"Images of {report.source}", ("class", *SPLITS, "all"), rows, text=("class",))
 
 
 def _files(report: AuditReport) -> Iterator[tuple[str, str, str]]:
-    for kind, count in report.ignored.items():
-        yield f"ignored: {kind}", _number(count), ""
+    for kind, number in report.ignored.items():
+        yield f"ignored: {kind}", _number(number), ""
     if report.unreadable:
         found = [f"{image.path} {image.reason}" for image in report.unreadable]
         yield "unreadable", _number(len(found)), first_few(found)
@@ -86,7 +99,11 @@ def _files(report: AuditReport) -> Iterator[tuple[str, str, str]]:
         values = dict.fromkeys(value for counts in found_in.values() for value in counts)
         for value in list(values)[:MOST_ROWS]:
             per_class = {name: counts.get(value, 0) for name, counts in found_in.items()}
-            classes = ", ".join(f"{name} {n:,}" for name, n in per_class.items() if n)
+            having = [f"{name} {n:,}" for name, n in per_class.items() if n]
+            is_everywhere = len(having) == len(per_class) > CLASSES_NAMED
+            classes = f"all {len(per_class):,} classes"
+            if not is_everywhere:
+                classes = first_few(having, limit=CLASSES_NAMED)
             yield f"{what} {value}", _number(sum(per_class.values())), classes
 
 
@@ -103,10 +120,16 @@ def _copies(report: AuditReport) -> Sheet:
         row("groups across test and the rest", "groups_across_splits"),
         row("test images with a copy in train or val", "test_images_in_train"),
     ]
-    for name in report.class_names:
+    with_copies = [
+        name
+        for name in report.class_names
+        if any(counts.test_images_in_train_by_class[name] for counts in (exact, every))
+    ]
+    for name in with_copies[:MOST_CLASSES]:
         pair = [_of_class(report, counts, name) for counts in (exact, every)]
-        if any(counts.test_images_in_train_by_class[name] for counts in (exact, every)):
-            rows.append((f"  {name}", pair[0], pair[1]))
+        rows.append((f"  {name}", pair[0], pair[1]))
+    if len(with_copies) > MOST_CLASSES:
+        rows.append((f"  {len(with_copies) - MOST_CLASSES:,} more classes: --json", "", ""))
     rows.append(row("val images with a copy in train", "val_images_in_train"))
     header = ("copies", "equal files", "with equal pixels and near copies")
     return Sheet("Copies", header, rows, text=("copies",))
@@ -116,5 +139,5 @@ def _of_class(report: AuditReport, counts: CopyCounts, name: str) -> str:
     return f"{counts.test_images_in_train_by_class[name]:,} of {report.counts['test'][name]:,}"
 
 
-def _number(count: int) -> str:
-    return f"{count:,}"
+def _number(number: int) -> str:
+    return f"{number:,}"

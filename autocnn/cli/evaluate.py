@@ -30,6 +30,7 @@ from autocnn.core.wording import count
 @click.option("--candidate", type=click.IntRange(1), help="Candidate of a study.  [1]")
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json in place of the tables.")
 @settings("images", "path_column", "label_column", "split_column", "group_column")
+@settings("label_from_name", "group_from_name")
 @setting("cache_dir")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
 @trust_option
@@ -41,6 +42,8 @@ def command(
     split: Literal["all", "test"],
     candidate: int | None,
     as_json: bool,
+    label_from_name: str | None,
+    group_from_name: str | None,
     cache_dir: Path | None,
     quiet: bool,
     trust_code: bool,
@@ -75,6 +78,8 @@ def command(
         candidate=candidate,
         to=to or True,
         results=results,
+        label_from_name=label_from_name,
+        group_from_name=group_from_name,
         cache_dir=cache_dir,
         trust_code=trust_code,
         verbose=not quiet,

@@ -1,6 +1,8 @@
 """The `autocnn` command: finds its sub-commands, and turns errors into exit codes."""
 
+import errno
 import importlib
+import os
 import sys
 import traceback
 from typing import Any
@@ -9,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from autocnn import __version__
-from autocnn.core.errors import AutocnnError, as_option
+from autocnn.core.errors import AutocnnError, UsageError, as_option
 
 COMMANDS = {
     "search": "Search, retrain the best, write the leaderboard.",
@@ -98,6 +100,7 @@ def run(arguments: list[str]) -> int:
     is_debug = "--debug" in arguments
     try:
         result: Any = cli.main(arguments, prog_name="autocnn", standalone_mode=False)
+        sys.stdout.flush()  # what cannot be written is to be told while there are words for it
     except AutocnnError as error:
         if is_debug:
             traceback.print_exc()
@@ -113,11 +116,25 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return _report_bug()
+        # Python would write the rest once more at the end, and complain without words.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _say(
+            f"Error: the output must be written to where it goes, got: {error.strerror}.",
+            "Free some space there, or send it elsewhere.",
+        )
+        return UsageError.exit_code
     except Exception:  # noqa: BLE001 - the last boundary: a bug must not look like a user error
-        traceback.print_exc()
-        _say("This is a bug in autocnn. Please report it with the lines above.")
-        return EXIT_BUG
+        return _report_bug()
     return result if isinstance(result, int) else 0
+
+
+def _report_bug() -> int:
+    traceback.print_exc()
+    _say("This is a bug in autocnn. Please report it with the lines above.")
+    return EXIT_BUG
 
 
 def _say(*texts: str) -> None:

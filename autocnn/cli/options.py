@@ -55,6 +55,13 @@ _BY_NAME: Mapping[str, click.ParamType[Any]] = {
 }
 """Settings that completion knows more of than their type says."""
 
+_METAVARS: Mapping[str, str] = {
+    "model": "FILE:FUNCTION",
+    "label_from_name": "REGEX",
+    "group_from_name": "REGEX",
+    "window": "CENTER,WIDTH",
+}
+
 
 def option_name(field: str) -> str:
     """The option of a setting.
@@ -87,8 +94,8 @@ def setting(
         given |= {"is_flag": False, "flag_value": MLFLOW_DEFAULT, "metavar": "[URI]"}
     else:
         given |= {"type": _type_of(field, info)}
-    if field == "model":
-        given |= {"metavar": "FILE:FUNCTION"}
+    if field in _METAVARS:
+        given |= {"metavar": _METAVARS[field]}
     return click.option(option_name(field), field, **given)
 
 

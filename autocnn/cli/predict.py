@@ -67,7 +67,7 @@ def command(
 
     A folder means all images below it; a pattern in quotes (*, ?, [...], ** for any folders)
     is expanded here, so that it may match a million files. Images are read as the study read
-    its own: any size, PNG, JPEG, GIF, BMP, TIFF or WebP, turned as their EXIF says.
+    its own: any size and kind that a study reads, turned as their EXIF says.
 
     Rows come in the order of the images: path, predicted, probability, unsure, unlike, error,
     p.<class>. `unsure` marks what --unsure or --max-error withholds: `predicted` still has it.

@@ -11,14 +11,14 @@ from typing import BinaryIO
 from autocnn.core.errors import DiskFullError, StudyError, Text
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes, *, setting: str = "results") -> None:
     """Write a file whole: temporary name, fsync, rename.
 
     Raises:
         DiskFullError: When the disk is full; the old file stands.
         StudyError: When the folder is read-only; the old file stands.
     """
-    with replacing(path) as file:
+    with replacing(path, setting=setting) as file:
         file.write(content)
 
 
@@ -37,7 +37,7 @@ def append_to_file(path: Path, content: bytes) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path, *, setting: str = "results") -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when the block ends well.
 
     Raises:
@@ -57,20 +57,26 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         Path(temporary).replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise writing_error(error, path) from error
+        raise writing_error(error, path, setting=setting) from error
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
 
 
-def writing_error(error: OSError, path: Path) -> StudyError:
-    """The error that tells a user why `path` could not be written, and what to do."""
+def writing_error(error: OSError, path: Path, *, setting: str = "results") -> StudyError:
+    """The error that tells a user why `path` could not be written, and what to do.
+
+    Args:
+        error: What was raised.
+        path: What was to be written.
+        setting: With which another place is given.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFullError(
             f"{path}: the disk must have free space, got: it is full.",
-            remedy=Text("Free some space, or choose another folder with {results}."),
+            remedy=Text(f"Free some space, or choose another folder with {{{setting}}}."),
         )
-    remedy = Text("Choose a folder that you may write to with {results}.")
+    remedy = Text(f"Choose a folder that you may write to with {{{setting}}}.")
     reason = error.strerror or str(error)
     return StudyError(f"{path}: must be writable, got: {reason}.", remedy=remedy)
 

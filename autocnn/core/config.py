@@ -6,6 +6,8 @@ saved in `study.json`.
 
 import difflib
 import json
+import math
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -70,6 +72,12 @@ def _setting(default: Any, meaning: str, *, unset: str = "", **rules: Any) -> An
     return Field(default, description=meaning, json_schema_extra={"unset": unset}, **rules)
 
 
+Window = tuple[float, float]
+"""Centre and width."""
+
+WINDOW_RULE = "must be CENTER,WIDTH, two numbers of which the second is above 0"
+
+
 @dataclass(frozen=True)
 class Reading:
     """What DATA does not say of itself; see the settings of the same names.
@@ -77,6 +85,8 @@ class Reading:
     Attributes:
         images: Folder of the images that a table lists.
         path_column, label_column, split_column, group_column: Of a table.
+        label_from_name: Regular expression that catches labels in names.
+        group_from_name: Regular expression that catches groups in names.
     """
 
     images: Path | None = None
@@ -84,6 +94,8 @@ class Reading:
     label_column: str | None = None
     split_column: str | None = None
     group_column: str | None = None
+    label_from_name: str | None = None
+    group_from_name: str | None = None
 
 
 DEFAULT_TRIALS = 50
@@ -199,6 +211,24 @@ class StudyConfig(BaseModel):
     channels: Channels | None = _setting(
         None, "auto: grey if all images are grey in content.", unset="the space's"
     )
+    label_from_name: str | None = _setting(
+        None,
+        "Regular expression that catches the label in the name of each image of a folder; with a "
+        "/ in it, in its path.",
+        unset="folders are the labels",
+    )
+    group_from_name: str | None = _setting(
+        None,
+        "Regular expression that catches in the name of each image whom it is of: images of one "
+        "patient, scan or video stay on one side.",
+        unset="groups of the table, or patients of DICOM",
+    )
+    window: Window | None = _setting(
+        None,
+        "CENTER,WIDTH of the values that become black to white in images of more than 8 bits, "
+        "e.g. 40,400.",
+        unset="one rule from all images",
+    )
     val_fraction: float = _setting(0.15, "Size of a missing val split.", gt=0, lt=0.5)
     test_fraction: float = _setting(0.15, "Size of a missing test split.", gt=0, lt=0.5)
     max_unreadable: float = _setting(
@@ -252,7 +282,17 @@ class StudyConfig(BaseModel):
             label_column=self.label_column,
             split_column=self.split_column,
             group_column=self.group_column,
+            label_from_name=self.label_from_name,
+            group_from_name=self.group_from_name,
         )
+
+    @property
+    def levels(self) -> tuple[float, float] | None:
+        """Values that become 0 and 255 in images of more than 8 bits; None: chosen from them."""
+        if self.window is None:
+            return None
+        center, width = self.window
+        return center - width / 2, center + width / 2
 
     @property
     def num_trials(self) -> int | None:
@@ -274,6 +314,30 @@ class StudyConfig(BaseModel):
             return parse_size(value) if isinstance(value, str) else value
         except ConfigError as error:
             raise ValueError(SIZE_RULE) from error
+
+    @field_validator("window", mode="before")
+    @classmethod
+    def _read_window(cls, value: object) -> object:
+        parts = value.split(",") if isinstance(value, str) else value
+        try:
+            center, width = (float(part) for part in parts)  # type: ignore[attr-defined]
+        except (TypeError, ValueError) as error:
+            if value is None:
+                return None
+            raise ValueError(WINDOW_RULE) from error
+        if not (math.isfinite(center) and math.isfinite(width) and width > 0):
+            raise ValueError(WINDOW_RULE)
+        return center, width
+
+    @field_validator("label_from_name", "group_from_name")
+    @classmethod
+    def _is_regular_expression(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            reason = str(error).replace("{", "{{").replace("}", "}}")
+            raise ValueError(f"must be a regular expression ({reason})") from error
+        return value
 
     @model_validator(mode="before")
     @classmethod

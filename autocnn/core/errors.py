@@ -21,6 +21,7 @@ A message says where, the rule, and what was got; the remedy is what to do now. 
 setting, they are a `Text`: the command line and Python write it each in its own way.
 """
 
+import shlex
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,9 +48,11 @@ def as_option(setting: str, value: str) -> str:
 
     >>> as_option("val_fraction", "0.2"), as_option("to", ""), as_option("force", "True")
     ('--val-fraction 0.2', '--to', '--force')
+    >>> as_option("label_from_name", "^[a-z]+")
+    "--label-from-name '^[a-z]+'"
     """
     option = f"--{setting.replace('_', '-')}"
-    return option if value in ("", "True") else f"{option} {value}"
+    return option if value in ("", "True") else f"{option} {shlex.quote(value)}"
 
 
 @dataclass(frozen=True, init=False)

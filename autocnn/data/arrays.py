@@ -22,13 +22,14 @@ from autocnn.data.decode import (
     ValueRange,
     choose_levels,
     decode_image,
+    follow_windows,
     pillow_quiet,
     read_size,
 )
 from autocnn.data.sources.open import num_threads
 from autocnn.data.table import ImageTable
 
-FORMAT = 2
+FORMAT = 3
 """Raised when decoding changes what comes out, so that old entries are not reused."""
 
 SMALL_SIDE, LARGEST_SIDE, SIDE_STEP, SAMPLE = 32, 96, 8, 500
@@ -46,6 +47,7 @@ class DecodedImages:
         rows: (n,) int64, index in the table -> row of the array, -1 when unreadable.
         coloured: Indices in the table of images with colour, where `auto` looked for them.
         levels: Values that became 0 and 255 in images of more than 8 bits; None: there are none.
+        has_windows: Whether these are the middle of what the files ask viewers to show so.
         in_use: Keeps the file from being deleted by other studies.
     """
 
@@ -55,6 +57,7 @@ class DecodedImages:
     rows: NDArray[np.int64]
     coloured: tuple[int, ...]
     levels: Levels | None
+    has_windows: bool
     in_use: InUse = field(repr=False)
 
     @property
@@ -76,6 +79,7 @@ def decode_images(
     cache_dir: Path | None,
     cache_limit_gb: float,
     observer: Observer,
+    levels: Levels | None = None,
 ) -> DecodedImages:
     """Decode the images of a table to squares, or find them decoded.
 
@@ -89,18 +93,20 @@ def decode_images(
         cache_dir: Folder to keep the array in; None: the platform's cache folder.
         cache_limit_gb: Size in GB above which the least recently used arrays are deleted.
         observer: Hears of the stage `decode`, in images; of none when it is reused.
+        levels: Values that become 0 and 255 in images of more than 8 bits; None: by all of them.
 
     Raises:
         DataError: When the cache folder cannot be written or is full.
     """
     folder = Path(user_cache_dir("autocnn")) if cache_dir is None else cache_dir
     cache = ArrayCache(folder, limit_gb=cache_limit_gb)
-    key = _key(table, image_size, channels)
+    key = _key(table, image_size, channels, levels)
     with cache.locked(key, observer):
         found = _read_entry(cache.entry_dir(key))
         if found is None:
             with cache.building(key) as partial:
-                _build(table, image_size, channels, partial, cache, observer)
+                decoder = _Decoder(table, image_size, channels, observer, levels)
+                _build(decoder, partial, cache)
             found = _read_entry(cache.entry_dir(key))
             if found is None:
                 raise DataError(f"{folder}: a decoded array must stay, got it changed meanwhile.")
@@ -110,7 +116,14 @@ def decode_images(
     rows[list(found.unreadable)] = -1
     path = cache.entry_dir(key) / ARRAY_FILE
     return DecodedImages(
-        path, found.shape[1:], found.unreadable, rows, found.coloured, found.levels, in_use
+        path=path,
+        image_shape=found.shape[1:],
+        unreadable=found.unreadable,
+        rows=rows,
+        coloured=found.coloured,
+        levels=found.levels,
+        has_windows=found.has_windows,
+        in_use=in_use,
     )
 
 
@@ -141,10 +154,12 @@ class _Entry(NamedTuple):
     unreadable: Mapping[int, str]
     coloured: tuple[int, ...]
     levels: Levels | None
+    has_windows: bool
 
 
-def _key(table: ImageTable, image_size: int, channels: Channels) -> str:
-    digest = hashlib.sha256(f"{FORMAT} {image_size} {channels}".encode())
+def _key(table: ImageTable, image_size: int, channels: Channels, levels: Levels | None) -> str:
+    asked = f" {levels[0]!r} {levels[1]!r}" if levels else ""
+    digest = hashlib.sha256(f"{FORMAT} {image_size} {channels}{asked}".encode())
     for sha256 in table.sha256:
         digest.update(f"\n{sha256}".encode())
     return digest.hexdigest()[:40]
@@ -163,26 +178,23 @@ def _read_entry(folder: Path) -> _Entry | None:
     except (OSError, ValueError, LookupError, AttributeError, TypeError):
         return None
     num_images, height, width, num_channels = array.shape
-    return _Entry((num_images, height, width, num_channels), unreadable, coloured, levels)
+    shape = (num_images, height, width, num_channels)
+    return _Entry(shape, unreadable, coloured, levels, bool(data["has_windows"]))
 
 
-def _build(
-    table: ImageTable,
-    image_size: int,
-    channels: Channels,
-    folder: Path,
-    cache: ArrayCache,
-    observer: Observer,
-) -> None:
+def _build(decoder: "_Decoder", folder: Path, cache: ArrayCache) -> None:
     """Decode everything into `folder`."""
     ranges: list[ValueRange] = []
-    decoder = _Decoder(table, image_size, channels, observer)
     entry = _write_array(decoder, folder, cache, note=ranges.append)
     levels = choose_levels(ranges)
-    if any(choose_levels([one]) != levels for one in ranges):  # else that is what was written
+    if decoder.levels is not None:
+        levels = decoder.levels if ranges else None
+    elif any(choose_levels([one]) != levels for one in ranges):  # else that is what was written
         entry = _write_array(replace(decoder, levels=levels), folder, cache)
+    has_windows = decoder.levels is None and follow_windows(ranges)
     with cache.errors_explained():
-        (folder / ENTRY_FILE).write_text(json.dumps({**entry, "levels": levels}), "utf-8")
+        facts = {**entry, "levels": levels, "has_windows": has_windows}
+        (folder / ENTRY_FILE).write_text(json.dumps(facts), "utf-8")
 
 
 @dataclass(frozen=True)

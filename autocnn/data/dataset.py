@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,17 @@ from autocnn.core.records import AuditReport, Channels, SplitName
 from autocnn.core.wording import first_few
 from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
 from autocnn.data.audit.copies import Copies, bundle_images, find_copies
-from autocnn.data.audit.facts import blank_images, count_by_class, odd_images, read_facts
+from autocnn.data.audit.facts import (
+    Facts,
+    blank_images,
+    count_by_class,
+    describe_frames,
+    odd_images,
+    read_facts,
+)
 from autocnn.data.audit.marks import find_marks
 from autocnn.data.audit.report import Findings, audit
+from autocnn.data.audit.series import find_series
 from autocnn.data.audit.shortcuts import find_shortcuts
 from autocnn.data.sources.open import read_source
 from autocnn.data.split import Split, make_split
@@ -144,7 +152,12 @@ def prepare_data(
     rows = np.setdiff1d(np.arange(len(found)), list(unreadable)).astype(np.int64)
     table, pixels = found.select(rows), arrays[default_size].open()
     facts = read_facts(table, pixels, rows, observer=observer)
+    _check_visible(table, facts)
     table = table.without_pixels()
+    found = replace(
+        found,
+        notes=(*found.notes, *describe_frames(facts, table), *_levels_in_words(arrays, config)),
+    )
     copies = find_copies(table, pixels, rows=rows, observer=observer)
     bundles = bundle_images(table, copies)
     split = make_split(
@@ -163,6 +176,8 @@ def prepare_data(
         findings = Findings(
             copies=copies,
             is_blank=blank_images(facts),
+            has_transparency=facts.has_transparency,
+            likely_groups=find_series(table, pixels, rows, bundles, seed=config.seed),
             odd=odd_images(facts, table),
             counts=count_by_class(facts, table.labels, table.class_names),
             shortcuts=(
@@ -214,9 +229,25 @@ def _decode_sizes(
             cache_dir=config.cache_dir,
             cache_limit_gb=config.cache_limit_gb,
             observer=observer,
+            levels=config.levels,
         )
         channels = arrays[size].channels
     return arrays
+
+
+def _levels_in_words(arrays: Mapping[int, DecodedImages], config: StudyConfig) -> tuple[str, ...]:
+    """How values of more than 8 bits were read; empty where there are none."""
+    decoded = next(iter(arrays.values()))
+    if decoded.levels is None:
+        return ()
+    low, high = decoded.levels
+    why = ", the middle of the windows that the files name" if decoded.has_windows else ""
+    how = "as --window says" if config.window else f"in all images{why}"
+    otherwise = "" if config.window else " Otherwise: --window CENTER,WIDTH."
+    return (
+        f"Values of more than 8 bits are read from {low:g}, black, to {high:g}, white, {how}."
+        f"{otherwise}",
+    )
 
 
 def _check_unreadable(
@@ -224,11 +255,31 @@ def _check_unreadable(
 ) -> None:
     if len(unreadable) <= max_unreadable * len(table) and len(unreadable) < len(table):
         return
-    first = [f"{table.paths[i]} {reason}" for i, reason in sorted(unreadable.items())]
+    remedy = Text("Mend or delete them, or raise {max_unreadable}.")
+    if len(unreadable) == len(table):
+        remedy = Text("Mend them, or give other images.")
+    paths = [table.paths[i] for i in sorted(unreadable)]
+    reasons = [unreadable[i] for i in sorted(unreadable)]
+    if len(paths) > 1 and len(set(reasons)) == 1:
+        got = f"{first_few(paths)}, each of which {reasons[0]}"
+    else:
+        got = first_few([f"{path} {reason}" for path, reason in zip(paths, reasons, strict=True)])
     raise DataError(
         f"{table.source}: at most {max_unreadable:.0%} of the images may be unreadable, "
-        f"got {len(unreadable):,} of {len(table):,}: {first_few(first)}.",
-        remedy=Text("Mend or delete them, or raise {max_unreadable}."),
+        f"got {len(unreadable):,} of {len(table):,}: {got}.",
+        remedy=remedy,
+    )
+
+
+def _check_visible(table: ImageTable, facts: Facts) -> None:
+    """Refuse images of which nothing is left on white."""
+    if not (blank_images(facts) & facts.has_transparency).all():
+        return
+    raise DataError(
+        f"{table.source}: images must show something, got {len(table):,} of one colour each: what "
+        "they show is in their transparency alone, and vanishes on white, on which transparent "
+        "images are laid.",
+        remedy="Save them on a darker ground.",
     )
 
 

@@ -360,6 +360,8 @@ def command_line(config: StudyConfig, name: str) -> str:
             words += [flag, f"{value:g}s"]
         elif field.endswith("_gb"):
             words += [flag, f"{value:g}GB"]
+        elif isinstance(value, tuple):
+            words += [flag, ",".join(f"{part:g}" for part in value)]
         else:
             words += [flag, str(value)]
     if str(config.results) != str(usual.results):

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from autocnn import __version__
 from autocnn.core import wording
@@ -42,19 +41,6 @@ def build_model_card(
         choice = Choice(candidate=candidate, sentences=())
         facts = replace(facts, status=facts.status.model_copy(update={"choice": choice}))
     return _render(facts, usage)
-
-
-def write_model_card(folder: StudyFolder) -> Path:
-    """Write model_card.md into the study, and return where it stands.
-
-    Args:
-        folder: Of the study.
-
-    Raises:
-        StudyError: When the study has no candidate, or cannot be read or written.
-    """
-    folder.write_model_card(build_model_card(folder))
-    return folder.model_card_path
 
 
 def _render(facts: StudyFacts, exported: Usage | None) -> str:

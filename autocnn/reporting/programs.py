@@ -1,7 +1,7 @@
 """Programs that predict one image without autocnn, for the page, model cards and the docs.
 
-Each reads an image as the study read its own: upright (EXIF), and from more than 8 bits as the
-study's images were; and prints every class with its probability.
+Each reads an image as the study read its own: upright (EXIF), on white where it is transparent,
+and from more than 8 bits as the study's images were; and prints every class with its probability.
 """
 
 from collections.abc import Mapping, Sequence
@@ -88,6 +88,9 @@ def write_program(
     classes = ["cat", "dog"]
     model = keras.saving.load_model("model.keras")
     image = ImageOps.exif_transpose(Image.open("image.png"))
+    if image.has_transparency_data:  # what is transparent is white
+        white = Image.new("RGBA", image.size, "white")
+        image = Image.alpha_composite(white, image.convert("RGBA"))
     image = image.convert("L").resize((32, 32), Image.Resampling.BILINEAR)
     pixels = numpy.asarray(image)[None, :, :, None]
     for name, probability in zip(classes, model.predict(pixels, verbose=0)[0]):
@@ -111,6 +114,9 @@ def write_program(
         runtime.load.format(path=path),
         'image = ImageOps.exif_transpose(Image.open("image.png"))',
         *_scaling(taken.levels),
+        "if image.has_transparency_data:  # what is transparent is white",
+        '    white = Image.new("RGBA", image.size, "white")',
+        '    image = Image.alpha_composite(white, image.convert("RGBA"))',
         f'image = image.convert("{"L" if is_grey else "RGB"}"){resize}',
         f"pixels = numpy.asarray(image)[None{', :, :, None' if is_grey else ''}]",
         f"for name, probability in zip(classes, {runtime.probabilities}):",

@@ -49,10 +49,6 @@ class ReportFiles(Files):
         """Write report.html."""
         self._write_text("report.html", html)
 
-    def write_model_card(self, markdown: str) -> None:
-        """Write model_card.md."""
-        self._write_text("model_card.md", markdown)
-
 
 def _read_bytes(folder: Path, name: str) -> bytes | None:
     """A file of that folder itself: a name with a path in it is none, nor is a link out of it."""

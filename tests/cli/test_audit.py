@@ -185,3 +185,61 @@ def test_errors(
     (folder / "train/cat/1.png").write_bytes(b"")
     assert audit(*arguments) == code
     assert words in capsys.readouterr().err
+
+
+def many_classes(root: Path, names: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    for place, name in enumerate(names):
+        (root / name).mkdir(parents=True)
+        for i in range(3 + (place == 1)):
+            pixels = rng.integers(0, 256, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / name / f"{i}.png")
+
+
+def test_many_classes_fit_on_a_page(
+    tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    many_classes(tmp_path / "species", [f"species_{i:03d}" for i in range(110)])
+    assert audit("species", "-q") == 0
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) < 60
+    assert max(len(line) for line in out.splitlines() if line.startswith("│")) <= 80
+    text = " ".join(out.split())
+    assert "│ species_000 │ 1 │ 1 │ 1 │ 3 │" in text
+    assert "│ 100 classes between (all: --json) │ 100 │ 100 │ 100 │ 300 │" in text
+    assert "│ species_001 │ 2 │ 1 │ 1 │ 4 │" in text  # the largest
+    assert "│ all │ 111 │ 110 │ 110 │ 331 │" in text
+    assert "│ mode L │ 331 │ all 110 classes │" in text
+
+
+def test_long_names_of_classes_have_a_row_each(tmp_path: Path, capsys: Output) -> None:
+    names = [
+        f"{chr(97 + i)} species with a rather long name that goes on and on" for i in range(26)
+    ]
+    many_classes(tmp_path / "set", names)
+    assert audit("set", "-q") == 0
+    out = capsys.readouterr().out
+    rows = [line for line in out.splitlines() if "│     1 │   1 │    1 │   3 │" in line]
+    assert len(rows) == 25
+    assert "│ all 26 classes" in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--label-from-name", "(a"), "--label-from-name must be a regular expression (missing )"),
+        (("--group-from-name", "^x"), "--group-from-name must match the names of the images, got"),
+        (("--label-from-name", "^x"), "--label-from-name must match the names of the images, got"),
+        (("--window", "40"), "--window must be CENTER,WIDTH, two numbers of which the second is"),
+        (("--window", "40,0"), "--window must be CENTER,WIDTH, two numbers of which the second is"),
+        (("--window", "40,nan"), "--window must be CENTER,WIDTH, two numbers of which the second"),
+    ],
+)
+def test_settings_of_reading_that_are_none(
+    folder: Path, capsys: Output, options: tuple[str, ...], message: str
+) -> None:
+    assert audit("pets", "-q", *options) in (2, 3)
+    err = capsys.readouterr().err
+    assert f"Error: {message}" in err.replace("pets: --", "--")
+    assert "Traceback" not in err

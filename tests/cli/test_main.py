@@ -439,3 +439,21 @@ def test_help_shows_its_examples_line_by_line(
     assert run(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith("    autocnn search images/ --trials 50") for line in lines)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("arguments", [("spaces",), ("spaces", "default"), ("--help",)])
+def test_output_to_a_full_device_is_told(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "autocnn", *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == 2
+    assert ended.stderr == (
+        "Error: the output must be written to where it goes, got: No space left on device.\n"
+        "Free some space there, or send it elsewhere.\n"
+    )

@@ -1,7 +1,11 @@
 """`autocnn report`: what it writes where, and what it says."""
 
+import errno
+import os
 import shlex
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -66,6 +70,8 @@ def test_the_command_that_the_report_names_is_the_study_again() -> None:
         deterministic=True,
         space="mri",
         folds=0,
+        label_from_name="^(.+?) [0-9]",
+        window=(-550.0, 1800.0),
         seed=3,
     )
     program, name, *arguments = shlex.split(command_line(asked, "mine"))
@@ -85,5 +91,28 @@ def test_the_command_that_the_report_names_is_the_study_again() -> None:
         "deterministic": True,
         "space": "mri",
         "folds": 0,
+        "label_from_name": "^(.+?) [0-9]",
+        "window": "-550,1800",
         "seed": 3,
     }
+
+
+@pytest.mark.parametrize("kind", ["html", "md"])
+def test_a_study_in_a_read_only_folder_is_reported_elsewhere(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    make_study()
+    make_temporary = tempfile.NamedTemporaryFile
+
+    def refuse(**options: Any) -> Any:
+        if "mine" in str(options["dir"]):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return make_temporary(**options)
+
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)
+    assert run(["report", "mine", "--format", kind]) == 4
+    assert capsys.readouterr().err.endswith(
+        "must be writable, got: Read-only file system.\n"
+        "Choose a folder that you may write to with --to.\n"
+    )
+    assert run(["report", "mine", "--format", kind, "--to", f"page.{kind}"]) == 0

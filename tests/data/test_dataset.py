@@ -137,14 +137,15 @@ def test_too_many_unreadable_images(class_folders: Any, tmp_path: Path) -> None:
         prepare(tmp_path, root)
     assert str(error.value) == (
         f"{root}: at most 5% of the images may be unreadable, got 2 of 20: "
-        "a/0.png is no PNG, JPEG, GIF, BMP, TIFF or WebP, "
-        "a/1.png is no PNG, JPEG, GIF, BMP, TIFF or WebP. "
+        "a/0.png, a/1.png, each of which is no image that autocnn reads. "
         "Mend or delete them, or raise max_unreadable."
     )
     assert len(prepare(tmp_path, root, max_unreadable=0.1).table) == 18
     for file in root.rglob("*.png"):
         file.write_bytes(b"")
-    with pytest.raises(DataError, match=r"got 20 of 20: a/0\.png is empty"):
+    with pytest.raises(
+        DataError, match=r"got 20 of 20: a/0\.png, .* 17 more, each of which is empty"
+    ):
         prepare(tmp_path, root, max_unreadable=1.0)
 
 
@@ -213,3 +214,32 @@ def test_clean_files_raise_no_alarm_and_planted_ones_are_found(tmp_path: Path, s
     assert dataset.audit.warnings[0].startswith(
         "4 of 20 test images are near copies of training images (a 4 of 10). "
     )
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_shapes_by_transparency_alone(tmp_path: Path, colour: int) -> None:
+    for label in range(2):
+        for i in range(6):
+            pixels = np.full((16, 16, 4), colour, np.uint8)
+            pixels[..., 3] = 0
+            pixels[2 + i : 6 + i + 4 * label, 2:9, 3] = 255
+            path = tmp_path / "set" / "ab"[label] / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).save(path)
+    if colour == 0:  # seen as every viewer shows them
+        assert prepare(tmp_path, tmp_path / "set").audit.blank == ()
+        return
+    with pytest.raises(DataError, match=r"vanishes on white.* Save them on a darker ground"):
+        prepare(tmp_path, tmp_path / "set")
+
+
+def test_git_lfs_pointers_are_told_once(class_folders: Any, tmp_path: Path) -> None:
+    root = class_folders({"a": 3, "b": 3})
+    for file in root.rglob("*.png"):
+        file.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:4d\nsize 9\n")
+    with pytest.raises(
+        DataError,
+        match=r"got 6 of 6: a/0\.png, .* and 3 more, each of which is a Git LFS pointer, not the "
+        r"image: `git lfs pull` in its repository gets it\. Mend them, or give other images\.",
+    ):
+        prepare(tmp_path, root)

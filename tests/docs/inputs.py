@@ -31,6 +31,19 @@ def make_inputs(folder: Path) -> None:
             for number in range(num):
                 image = _draw(rng, label, 4, SIDE)[..., 0]
                 _save(image, folder / "brain" / split / tumour / f"{tumour}-{number}.jpg")
+    for label, pet in enumerate(PETS):
+        for number in range(12):
+            _save(_draw(rng, label, 2, SIDE), folder / "pets" / f"{pet}.{number}.png")
+    for label, name in enumerate(("ill", "well")):
+        for patient in range(8):
+            for number in range(4):
+                image_name = f"patient_{8 * label + patient:02d}_slice_{number}.png"
+                _save(_draw(rng, label, 2, SIDE)[..., 0], folder / "scans" / name / image_name)
+    for label, name in enumerate(("with", "without")):
+        for number in range(12):
+            values = 8 * _draw(rng, label, 2, SIDE)[..., 0].astype(np.int16) - 1024
+            patient_id = f"{name} {number // 2}"
+            _save_dicom(values, folder / "ct" / name / f"{number}.dcm", patient=patient_id)
     with (folder / "list.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "label", "group"])
@@ -70,6 +83,24 @@ def _draw(rng: np.random.Generator, label: int, num_classes: int, side: int) -> 
     width = side // num_classes
     image[:, label * width : (label + 1) * width] += np.uint8(100)
     return image
+
+
+def _save_dicom(values: np.ndarray, path: Path, *, patient: str) -> None:
+    import pydicom
+    from pydicom.uid import ExplicitVRLittleEndian
+
+    dataset = pydicom.Dataset()
+    dataset.SOPClassUID, dataset.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1.2.3"
+    dataset.PatientID, dataset.PatientName = patient, "Doe^Jane"
+    dataset.Rows, dataset.Columns = values.shape
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
+    dataset.PixelRepresentation = 1
+    dataset.PixelData = values.astype(np.int16).tobytes()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(path, enforce_file_format=True)
 
 
 def _save(image: np.ndarray, path: Path) -> None:

@@ -89,6 +89,27 @@ class Shortcut(Record):
     sentence: str
 
 
+class LikelyGroups(Record):
+    """Images that seem to be of one patient, scan or video, and are not kept together.
+
+    Attributes:
+        regex: For `--group-from-name`; None: names tell no groups, only neighbours are alike.
+        num_groups: Groups by that pattern; 0 without one.
+        num_images: Images that are not alone in their group.
+        examples: Some of one group.
+        classes: In which neighbours are alike, where names tell no groups.
+        resemblance: How often an image is more like its partner than like another of its class,
+            0.5 is chance; None: too few to tell.
+    """
+
+    regex: str | None
+    num_groups: int
+    num_images: int
+    examples: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
+    resemblance: float | None
+
+
 class AuditReport(Record):
     """What the data look like, before anything is trained on them.
 
@@ -100,6 +121,7 @@ class AuditReport(Record):
         ignored: Kind of file or folder that was left out -> how many.
         unreadable: Images that could not be decoded.
         blank: Images of one colour.
+        num_vanished: Images of one colour whose content is in their transparency alone.
         odd: Images whose size or mode differs from nearly all others.
         modes, sizes, file_types: Class -> value -> images: channels and depth; `224 x 224`;
             JPEG, PNG, ...
@@ -109,6 +131,7 @@ class AuditReport(Record):
         copies: Every group of images that show the same.
         label_conflicts: Groups whose images carry different labels.
         groups_across_splits: Named groups with images in more than one split.
+        likely_groups: Groups that nobody has named, as names or neighbours tell; None: no sign.
         shortcuts: What file facts predict, strongest first.
         notes: Choices made while reading and splitting, one sentence each.
         warnings: What may spoil the result, one sentence each.
@@ -122,6 +145,7 @@ class AuditReport(Record):
     ignored: dict[str, int]
     unreadable: tuple[UnreadableImage, ...]
     blank: tuple[str, ...]
+    num_vanished: int = 0
     odd: tuple[OddImage, ...]
     modes: dict[str, dict[str, int]]
     sizes: dict[str, dict[str, int]]
@@ -132,6 +156,7 @@ class AuditReport(Record):
     copies: tuple[CopyGroup, ...]
     label_conflicts: tuple[LabelConflict, ...]
     groups_across_splits: int
+    likely_groups: LikelyGroups | None = None
     shortcuts: tuple[Shortcut, ...]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]

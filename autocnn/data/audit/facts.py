@@ -5,7 +5,6 @@ are asked for their headers only; the pixels are those that were decoded for tra
 """
 
 import io
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +14,16 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, JpegImagePlugin
 
 from autocnn.core.arrays import DoubleArray, Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import OddImage
-from autocnn.data.decode import FORMATS
+from autocnn.core.wording import first_few
+from autocnn.data.decode import pillow_quiet
+from autocnn.data.dicom import File
+from autocnn.data.image_files import BROKEN, Header, read_header
 from autocnn.data.sources.open import num_threads
 from autocnn.data.table import ImageTable
 
@@ -69,7 +71,9 @@ class Facts:
     Attributes:
         mode: Pillow's mode of the file: `L`, `RGB`, `P`, ...; of an array `L`, `RGB`, `RGBA`.
         file_type: `JPEG`, `PNG`, ...; `array` for pixels in memory.
-        width, height: px, int64, as stored in the file.
+        width, height: px, int64, as the network sees it: upright by EXIF.
+        num_frames: int64, frames or pages in the file; the first one counts.
+        has_transparency: Whether pixels may be transparent.
         num_bytes: int64, of the file or the array.
         jpeg_quality: 1 to 100, that of the libjpeg setting whose quantisation table is
             nearest; NaN where the file is no JPEG.
@@ -89,6 +93,8 @@ class Facts:
     file_type: TextColumn
     width: NDArray[np.int64]
     height: NDArray[np.int64]
+    num_frames: NDArray[np.int64]
+    has_transparency: NDArray[np.bool_]
     num_bytes: NDArray[np.int64]
     jpeg_quality: DoubleArray
     frame_width: DoubleArray
@@ -144,19 +150,19 @@ def read_facts(
     def read(index: int) -> _Header:
         return _read_header(table.open(index), quality_sums, table.paths[index])
 
-    # Filters are the process's, so they are set around the threads, not inside them.
-    with warnings.catch_warnings(), ThreadPoolExecutor(num_threads()) as pool:
-        warnings.filterwarnings("ignore", module=r"PIL\.")
+    with pillow_quiet(), ThreadPoolExecutor(num_threads()) as pool:
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
             headers.extend(pool.map(read, range(start, stop)))
             measures.append(_measure(pixels[rows[start:stop]]))
             observer.advance(stop - start)
     return Facts(
-        mode=np.array([header.mode for header in headers], dtype=np.str_),
-        file_type=np.array([header.file_type for header in headers], dtype=np.str_),
-        width=np.array([header.width for header in headers], dtype=np.int64),
-        height=np.array([header.height for header in headers], dtype=np.int64),
+        mode=np.array([one.header.mode for one in headers], dtype=np.str_),
+        file_type=np.array([one.header.file_type for one in headers], dtype=np.str_),
+        width=np.array([one.header.width for one in headers], dtype=np.int64),
+        height=np.array([one.header.height for one in headers], dtype=np.int64),
+        num_frames=np.array([one.header.num_frames for one in headers], dtype=np.int64),
+        has_transparency=np.array([one.header.has_transparency for one in headers], dtype=bool),
         num_bytes=np.array([header.num_bytes for header in headers], dtype=np.int64),
         jpeg_quality=np.array([header.jpeg_quality for header in headers], dtype=np.float64),
         **{name: np.concatenate([part[name] for part in measures]) for name in measures[0]},
@@ -195,6 +201,23 @@ def odd_images(facts: Facts, table: ImageTable) -> tuple[OddImage, ...]:
     )
 
 
+def describe_frames(facts: Facts, table: ImageTable) -> tuple[str, ...]:
+    """A sentence on files of several frames or pages, of which the first counts; none without.
+
+    Args:
+        facts: About the n images of the table.
+        table: Gives the paths.
+    """
+    paths = [table.paths[index] for index in np.flatnonzero(facts.num_frames > 1)]
+    if not paths:
+        return ()
+    have = "file has" if len(paths) == 1 else "files have"
+    return (
+        f"{len(paths):,} {have} several frames or pages, of which the first is read: "
+        f"{first_few(paths)}.",
+    )
+
+
 def count_by_class(
     facts: Facts, labels: NDArray[np.int32], class_names: Sequence[str]
 ) -> ClassCounts:
@@ -230,33 +253,31 @@ def _sizes(facts: Facts) -> list[str]:
 
 
 class _Header(NamedTuple):
-    mode: str
-    file_type: str
-    width: int
-    height: int
+    header: Header
     num_bytes: int
     jpeg_quality: float
 
 
-def _read_header(image: Path | bytes | Pixels, quality_sums: DoubleArray, path: str) -> _Header:
+def _read_header(image: File | Pixels, quality_sums: DoubleArray, path: str) -> _Header:
     if not isinstance(image, Path | bytes):
         channels = image.shape[2] if image.ndim == 3 else 1
         mode = {1: "L", 3: "RGB", 4: "RGBA"}[channels]
-        return _Header(mode, ARRAY, image.shape[1], image.shape[0], image.nbytes, np.nan)
+        height, width = image.shape[:2]
+        has_alpha = channels == 4
+        return _Header(
+            Header(ARRAY, mode, width, height, has_transparency=has_alpha), image.nbytes, np.nan
+        )
     try:
-        file = io.BytesIO(image) if isinstance(image, bytes) else image
-        with Image.open(file, formats=FORMATS) as opened:
-            quality = np.nan
-            if isinstance(opened, JpegImagePlugin.JpegImageFile) and opened.quantization:
-                # The first table is that of brightness; a finer one has smaller entries.
-                coarseness = sum(opened.quantization[min(opened.quantization)])
-                quality = 1.0 + int(np.abs(quality_sums - coarseness).argmin())
-            num_bytes = len(image) if isinstance(image, bytes) else image.stat().st_size
-            return _Header(opened.mode, opened.format or "", *opened.size, num_bytes, quality)
-    except (OSError, UnidentifiedImageError) as error:
+        found = read_header(image)
+        num_bytes = len(image) if isinstance(image, bytes) else image.stat().st_size
+    except (DataError, *BROKEN) as error:
         raise DataError(
             f"{path}: must stay as it is while the data are read, got it changed: {error}"
         ) from error
+    quality = np.nan
+    if found.coarseness is not None:
+        quality = 1.0 + int(np.abs(quality_sums - found.coarseness).argmin())
+    return _Header(found, num_bytes, quality)
 
 
 def _quality_sums() -> DoubleArray:

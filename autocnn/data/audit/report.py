@@ -14,6 +14,7 @@ from autocnn.core.records import (
     CopyCounts,
     CopyGroup,
     LabelConflict,
+    LikelyGroups,
     OddImage,
     Shortcut,
     SplitName,
@@ -33,6 +34,8 @@ class Findings:
     Attributes:
         copies: Groups of images that show the same.
         is_blank: (n,) Whether an image is of one colour.
+        has_transparency: (n,) Whether its pixels may be transparent.
+        likely_groups: Groups that nobody has named; None: no sign of any.
         odd: Images whose size or mode is not that of the others.
         counts: Modes, sizes and file types of each class.
         shortcuts: What file facts predict.
@@ -40,6 +43,8 @@ class Findings:
 
     copies: tuple[Copies, ...]
     is_blank: NDArray[np.bool_]
+    has_transparency: NDArray[np.bool_]
+    likely_groups: LikelyGroups | None
     odd: tuple[OddImage, ...]
     counts: ClassCounts
     shortcuts: tuple[Shortcut, ...]
@@ -82,6 +87,7 @@ def audit(
             for i, reason in sorted(unreadable.items())
         ),
         blank=tuple(table.paths[i] for i in np.flatnonzero(findings.is_blank)),
+        num_vanished=int((findings.is_blank & findings.has_transparency).sum()),
         odd=findings.odd,
         modes=findings.counts.modes,
         sizes=findings.counts.sizes,
@@ -96,6 +102,7 @@ def audit(
             if has_conflict(table, copies)
         ),
         groups_across_splits=_num_groups_across(table, split.names),
+        likely_groups=findings.likely_groups,
         shortcuts=findings.shortcuts,
         notes=table_before.notes + split.sentences,
         warnings=(),

@@ -1,8 +1,9 @@
 """What an audit found, in words: how much is spoiled, and what to do about it."""
 
 import shlex
-from collections import Counter
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,9 @@ _KINDS: Mapping[Literal["bytes", "pixels", "near"], str] = {
     "pixels": "with equal pixels",
     "near": "near",
 }
+
+MOST_CLASSES = 12
+"""Classes of which a sentence gives the numbers."""
 
 MANY_SURPLUS = 0.1
 """Share of surplus copies from which on a set is clearly smaller than it looks."""
@@ -57,13 +61,16 @@ def _warnings(report: AuditReport, *, has_files: bool, asked: str) -> Iterator[s
         yield (
             f"{report.groups_across_splits:,} named {have} images in more than one split, as given."
         )
+    yield from _absent_in_test(report)
+    yield from _likely_groups(report)
+    yield from _alike_names(report.class_names)
     yield from (shortcut.sentence for shortcut in report.shortcuts if shortcut.is_warning)
     yield from _surplus(report)
     yield from _unusable(report)
     num_coloured = sum(report.coloured.values())
     if 0 < num_coloured <= FEW_COLOURED * report.num_images:
         have = "image has" if num_coloured == 1 else "images have"
-        classes = ", ".join(f"{name}: {n:,}" for name, n in report.coloured.items() if n)
+        classes = _first_classes([f"{name}: {n:,}" for name, n in report.coloured.items() if n])
         yield (
             f"Only {num_coloured:,} of {report.num_images:,} {have} colour ({classes}), and all "
             "are read as RGB for it. --channels grey reads them as grey."
@@ -104,12 +111,16 @@ def _clean_rest(report: AuditReport, every: CopyCounts) -> str:
     ]
     if not thin:
         return ""
-    counts = ", ".join(f"{name} {number:,}" for name, number in clean.items())
+    counts = _first_classes([f"{name} {number:,}" for name, number in clean.items()])
     number = sum(clean.values())
     return (
         f" Its clean part has {number:,} {'image' if number == 1 else 'images'} ({counts}), too "
         f"few of {first_few(thin)} to tell."
     )
+
+
+def _first_classes(said: Sequence[str]) -> str:
+    return first_few(said, limit=MOST_CLASSES)
 
 
 def _leak(exact: int, every: int, total: Mapping[str, int], split: SplitName) -> str:
@@ -124,10 +135,12 @@ def _classes(report: AuditReport, exact: CopyCounts, every: CopyCounts) -> str:
     """The same per class, and with near copies where those are more."""
 
     def in_words(counts: Mapping[str, int]) -> str:
-        return ", ".join(
-            f"{name} {count:,} of {report.counts['test'][name]:,}"
-            for name, count in counts.items()
-            if count
+        return _first_classes(
+            [
+                f"{name} {count:,} of {report.counts['test'][name]:,}"
+                for name, count in counts.items()
+                if count
+            ]
         )
 
     found = in_words(every.test_images_in_train_by_class)
@@ -177,4 +190,62 @@ def _unusable(report: AuditReport) -> Iterator[str]:
         yield f"{len(report.unreadable):,} {are} left out: {shown}."
     if report.blank:
         are = "image is" if len(report.blank) == 1 else "images are"
-        yield f"{len(report.blank):,} {are} of one colour: {first_few(report.blank)}."
+        reason = ""
+        if report.num_vanished:
+            reason = (
+                f" Of {report.num_vanished:,}, what they show is in the transparency alone, and "
+                "vanishes on white, on which transparent images are laid: save them on a darker "
+                "ground."
+            )
+        yield f"{len(report.blank):,} {are} of one colour: {first_few(report.blank)}.{reason}"
+
+
+def _absent_in_test(report: AuditReport) -> Iterator[str]:
+    absent = [repr(name) for name, number in report.counts["test"].items() if not number]
+    there = len(report.class_names) - len(absent)
+    if absent and there > 1:
+        they = "it is" if len(absent) == 1 else "they are"
+        yield (
+            f"test has no image of {first_few(absent)}: how well {they} recognised is not "
+            f"measured. Balanced accuracy is the mean over the other {there:,} classes, and macro "
+            "AUC is not defined."
+        )
+
+
+def _likely_groups(report: AuditReport) -> Iterator[str]:
+    found = report.likely_groups
+    if found is None:
+        return
+    alike = "" if found.resemblance is None else f" ({100 * found.resemblance:.0f} % of the time)"
+    measure = (
+        "A split that parts them measures how well a patient or a scan is recognised, not how well "
+        "the model does on new ones."
+    )
+    if found.regex is None:
+        yield (
+            f"In {first_few(found.classes)}, neighbours by name resemble each other more than "
+            f"other images of their class do{alike}, like slices of one scan or frames of one "
+            f"video: {found.num_images:,} images. {measure} If you know whom they are of, give "
+            "them a column `group` in a table."
+        )
+        return
+    more = f" They resemble each other more than others of their class do{alike}." if alike else ""
+    yield (
+        f"{found.num_images:,} of {report.num_images:,} images seem to belong together, in "
+        f"{found.num_groups:,} groups by their names ({first_few(found.examples)} are one)."
+        f"{more} {measure} --group-from-name {shlex.quote(found.regex)} keeps them together."
+    )
+
+
+def _alike_names(names: Sequence[str]) -> Iterator[str]:
+    """Classes whose names differ in capitals, spaces or signs only."""
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        plain = unicodedata.normalize("NFKC", name).casefold()
+        spellings["".join(sign for sign in plain if sign.isalnum()) or plain].append(name)
+    alike = [" and ".join(map(repr, found)) for found in spellings.values() if len(found) > 1]
+    if alike:
+        yield (
+            f"Classes are named nearly alike: {first_few(alike)}. They count as different ones; "
+            "if they are one, give them one name."
+        )

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from autocnn.data.sources.folder import IMAGE_SUFFIXES
+from autocnn.data.image_files import IMAGE_SUFFIXES
 
 MOST_COMPARED = 20_000
 """Names among which the nearest to a missing one is looked for: 20,000 take 0.1 s."""

@@ -14,6 +14,7 @@ from autocnn.core.config import BUILT_IN, Reading
 from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
 from autocnn.data.sources.folder import LAYOUT, read_folder
+from autocnn.data.sources.groups import group_by_headers, group_by_name
 from autocnn.data.sources.npz import read_digits, read_npz
 from autocnn.data.sources.phantoms import read_phantoms
 from autocnn.data.sources.table_files import TABLE_SUFFIXES
@@ -57,6 +58,11 @@ def read_source(
             f"{data}: must have at least two classes, got only {class_names[0]!r}.",
             remedy=LAYOUT if Path(data).expanduser().is_dir() else "Add images of another class.",
         )
+    hashes = tuple(_hash_all(found, observer))
+    if reading.group_from_name is not None:
+        found = group_by_name(found, reading.group_from_name)
+    else:
+        found = group_by_headers(found, hashes, num_threads())
     index_of = {name: index for index, name in enumerate(class_names)}
     return ImageTable(
         source=data,
@@ -65,7 +71,7 @@ def read_source(
         class_names=class_names,
         splits=found.splits,
         groups=found.groups,
-        sha256=tuple(_hash_all(found, observer)),
+        sha256=hashes,
         images=found.images,
         ignored=found.ignored,
         notes=found.notes,
@@ -90,13 +96,18 @@ def _find(data: str, reading: Reading) -> FoundImages:
             Text(f"{{0}}: {{{given}}} says how a table is read, got no table.", data),
             remedy="Leave it out.",
         )
+    if reading.label_from_name is not None and (data in BUILT_IN or path.is_file()):
+        raise DataError(
+            Text("{0}: {label_from_name} is for folders, got no folder.", data),
+            remedy="Leave it out: DATA says the labels.",
+        )
     if data in BUILT_IN:
         return _BUILT_IN_READERS[data]()
     if not data or not path.exists():
         rule = f"DATA must be a folder, a table, an .npz or built in ({', '.join(BUILT_IN)})"
         raise DataError(f"{data or repr(data)}: {rule}, got no such path.")
     if path.is_dir():
-        return read_folder(path)
+        return read_folder(path, label_from_name=reading.label_from_name)
     if is_table:
         return read_table(path, reading)
     if suffix == ".npz":

@@ -13,9 +13,9 @@ from autocnn.core.csv_tables import FOLD_COLUMN, SPLIT_COLUMNS
 from autocnn.core.errors import DataError, Text
 from autocnn.core.records import SPLITS, SplitName
 from autocnn.core.wording import count, first_few, listing
+from autocnn.data.image_files import IMAGE_SUFFIXES
 from autocnn.data.sources import columns as roles
 from autocnn.data.sources.columns import Columns, Labels
-from autocnn.data.sources.folder import IMAGE_SUFFIXES
 from autocnn.data.sources.lookup import FileLookup, Match, absolute
 from autocnn.data.sources.table_files import Cells, read_cells
 from autocnn.data.table import FileImages, FoundImages, Images

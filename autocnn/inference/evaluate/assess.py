@@ -124,8 +124,7 @@ def assess(
     class_names = reference.class_names
     labels = match_labels(table, class_names)
     chosen = choose_images(table, asked, reference)
-    side = None if reference.source is None else reference.source.side
-    decoded = _decode(table, side, cache_dir, observer)
+    decoded = _decode(table, reference.source, cache_dir, observer)
     bundles, unreadable = _bundle(table, decoded, observer), dict(decoded.unreadable)
     readable = chosen[bundles[chosen] >= 0]
     is_near = _find_near(table, readable, decoded, reference.source, cache_dir, observer)
@@ -190,16 +189,17 @@ class _Images:
 
 
 def _decode(
-    table: ImageTable, side: int | None, cache_dir: Path | None, observer: Observer
+    table: ImageTable, source: StudyData | None, cache_dir: Path | None, observer: Observer
 ) -> DecodedImages:
-    """At the study's side where it is known: the same images are then the same copies."""
+    """As the study did, where it is known: the same images are then the same copies."""
     return decode_images(
         table,
-        image_size=side or choose_image_size(table),
+        image_size=choose_image_size(table) if source is None else source.side,
         channels="auto",
         cache_dir=cache_dir,
         cache_limit_gb=StudyConfig().cache_limit_gb,
         observer=observer,
+        levels=None if source is None else source.levels,
     )
 
 

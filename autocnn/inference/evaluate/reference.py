@@ -99,7 +99,9 @@ def study_reference(folder: StudyFolder, candidate: int) -> Reference:
     if status.data is not None and seen:
         config = status.config
         side = status.data.image_shape[0]
-        source = StudyData(config.data, side, config.channels or "auto", seen, config.reading)
+        source = StudyData(
+            config.data, side, config.channels or "auto", seen, config.reading, status.data.levels
+        )
     return Reference(
         study=folder.name,
         candidate=candidate,

@@ -12,6 +12,7 @@ from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import Channels
 from autocnn.data import ImageTable, decode_images, find_copies, read_source
+from autocnn.data.decode import Levels
 
 MOST_IMAGES = 20_000
 """Of both sides together: the time grows with the square, and these take 3 s of one core."""
@@ -27,6 +28,7 @@ class StudyData:
         channels: As the study was asked for.
         sha256: Of the images that count: those that the model was trained or chosen on.
         reading: How the study read its data.
+        levels: Values that became 0 and 255 in its images of more than 8 bits.
     """
 
     data: str
@@ -34,6 +36,7 @@ class StudyData:
     channels: Channels
     sha256: frozenset[str]
     reading: Reading = field(default_factory=Reading)
+    levels: Levels | None = None
 
 
 def find_near_seen(
@@ -69,6 +72,7 @@ def find_near_seen(
             cache_dir=cache_dir,
             cache_limit_gb=StudyConfig().cache_limit_gb,
             observer=observer,
+            levels=study.levels,
         )
     except DataError:
         return None

@@ -181,4 +181,4 @@ def _put_in_place(partial: Path, target: Path) -> None:
 
 def _writing_error(error: OSError, target: Path) -> AutocnnError:
     is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return disk_full(target) if is_full else writing_error(error, target)
+    return disk_full(target) if is_full else writing_error(error, target, setting="to")

@@ -40,7 +40,7 @@ class Explainer:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise writing_error(error, folder) from error
+            raise writing_error(error, folder, setting="explain") from error
         self._network: Any = network
         self._folder = folder
         self.num_seen = 0
@@ -73,7 +73,8 @@ class Explainer:
             name = overlay_name(
                 self.num_seen + place + 1, predictions.names[place], predictions.predicted[place]
             )
-            replace_file(self._folder / name, encode_overlay(draw_overlay(image, one_map)))
+            overlay = encode_overlay(draw_overlay(image, one_map))
+            replace_file(self._folder / name, overlay, setting="explain")
             self.num_written += 1
         self.num_seen += len(batch.names)
 

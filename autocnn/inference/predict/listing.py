@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from autocnn.core.errors import DataError
-from autocnn.data.sources.folder import IMAGE_SUFFIXES
+from autocnn.data.image_files import is_image_file
 from autocnn.data.table import natural_key
 
 
@@ -73,7 +73,7 @@ def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
                     continue
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif _is_image(entry.name) and entry.is_file():
+                elif entry.is_file() and is_image_file(entry.path):
                     images.append(entry.name)
     except OSError as error:
         raise DataError(f"{folder}: must be readable, got: {error.strerror}.") from error
@@ -89,10 +89,6 @@ def _matches(pattern: str) -> Iterator[Path]:
     found = (
         path
         for path in glob.iglob(os.path.expanduser(pattern), recursive=True)  # noqa: PTH207, PTH111
-        if (is_named or _is_image(path)) and os.path.isfile(path)  # noqa: PTH113 - many
+        if os.path.isfile(path) and (is_named or is_image_file(path))  # noqa: PTH113 - many
     )
     yield from map(Path, sorted(found, key=natural_key))
-
-
-def _is_image(name: str) -> bool:
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 - many

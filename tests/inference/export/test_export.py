@@ -1,12 +1,15 @@
 """Whole exports of a real study: written, loaded by other programs, compared."""
 
+import errno
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,7 +18,7 @@ from PIL import Image
 
 from autocnn.cli.main import run
 from autocnn.core.config import StudyConfig
-from autocnn.core.errors import DiskFullError, ExportError, UsageError
+from autocnn.core.errors import DiskFullError, ExportError, StudyError, UsageError, as_option
 from autocnn.core.events import Observer
 from autocnn.inference.export import export_model
 from autocnn.inference.export.description import hash_files
@@ -317,6 +320,22 @@ def test_a_full_disk_leaves_nothing_half_written(
     with pytest.raises(DiskFullError, match="it is full"):
         export_model(study, name, to=small_disk / "out")
     assert list(small_disk.iterdir()) == []
+
+
+def test_a_study_in_a_read_only_folder_is_exported_elsewhere(
+    study: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Path.mkdir
+
+    def refuse(path: Path, *arguments: Any, **options: Any) -> None:
+        if study.path.resolve() in path.resolve().parents and not path.exists():
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        make(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(StudyError, match="must be writable, got: Read-only") as caught:
+        export_model(study, "keras")
+    assert caught.value.lines(as_option)[1] == "Choose a folder that you may write to with --to."
 
 
 def test_the_command_prints_the_folder_and_the_comparison(

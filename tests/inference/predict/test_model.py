@@ -42,7 +42,7 @@ def test_answers_come_in_the_order_of_the_images(tmp_path: Path) -> None:
     assert found.names[1:3] == (str(tmp_path / "text.png"), str(tmp_path / "bright.png"))
     np.testing.assert_allclose(found.probabilities[[0, 2, 3], 1], [0.2, 0.8, 1], atol=1e-6)
     assert np.isnan(found.probabilities[1]).all()
-    assert found.errors == (None, "is no PNG, JPEG, GIF, BMP, TIFF or WebP", None, None)
+    assert found.errors == (None, "is no image that autocnn reads", None, None)
     assert found.predicted == (CLASSES[0], "", CLASSES[1], CLASSES[1])
     np.testing.assert_allclose(found.confidences[[0, 2, 3]], [0.8, 0.8, 1], atol=1e-6)
 

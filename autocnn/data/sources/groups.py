@@ -1,0 +1,99 @@
+"""Which images are of one patient, scan or video: as names say, or the headers of DICOM."""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from autocnn.core.errors import DataError, Text
+from autocnn.core.wording import count, first_few
+from autocnn.data.decode import pillow_quiet
+from autocnn.data.dicom import Identity, group_by_patient, naming_paths, read_identity
+from autocnn.data.image_files import is_dicom_file
+from autocnn.data.sources.names import NamePattern
+from autocnn.data.table import FileImages, FoundImages
+
+
+def group_by_name(found: FoundImages, regex: str) -> FoundImages:
+    """Give images groups by their names, in the place of all other groups.
+
+    Args:
+        found: The images.
+        regex: Catches the group, see `NamePattern`; what it does not match is in no group.
+
+    Raises:
+        DataError: When it matches no name.
+    """
+    groups = tuple(map(NamePattern(regex).find, found.paths))
+    named = [group for group in groups if group is not None]
+    if not named:
+        raise DataError(
+            Text(
+                "{group_from_name} must match the names of the images, got none of {0:,} that it "
+                "matches: {1}.",
+                len(groups),
+                first_few(found.paths),
+            ),
+            remedy="It is searched in the name of each file; with a / in it, in its path.",
+        )
+    note = f"{count(len(set(named)), 'group')} from names by --group-from-name"
+    if len(named) < len(groups):
+        without = [p for p, group in zip(found.paths, groups, strict=True) if group is None]
+        note += f"; {count(len(without), 'image')} in none: {first_few(without)}"
+    return replace(found, groups=groups, notes=(*found.notes, f"{note}."))
+
+
+def group_by_headers(found: FoundImages, hashes: Sequence[str], threads: int) -> FoundImages:
+    """Give images the groups that DICOM headers tell, where the source gives none.
+
+    Args:
+        found: The images.
+        hashes: (n,) SHA-256 of each file.
+        threads: To read with.
+
+    Raises:
+        MissingExtraError: When there is DICOM, and pydicom is not installed.
+    """
+    if not isinstance(found.images, FileImages):
+        return found
+    files = {
+        place: file
+        for place, path in enumerate(found.paths)
+        if is_dicom_file(file := found.images.open(path, place))
+    }
+    if not files:
+        return found
+    identities = _read(files, threads)
+    notes = list(found.notes)
+    if not any(found.groups):
+        key = hashlib.blake2b("\n".join(sorted(hashes)).encode(), digest_size=32).digest()
+        groups = group_by_patient(identities, key=key)
+        if groups:
+            found = replace(
+                found, groups=tuple(groups.get(place) for place in range(len(found.paths)))
+            )
+            of = "patients" if next(iter(groups.values())).startswith("patient") else "series"
+            notes.append(
+                f"{count(len(set(groups.values())), 'group')} from the {of} that the DICOM files "
+                "name; the study keeps hashes of them only. Otherwise: --group-from-name."
+            )
+    burned = sum(one.is_burned_in for one in identities.values())
+    if burned:
+        notes.append(
+            f"Names are drawn into images, by the headers of {count(burned, 'file')}; the pictures "
+            "of a report may show them."
+        )
+    naming = naming_paths(found.paths, identities)
+    if naming:
+        notes.append(
+            f"The id of the patient stands in {count(naming, 'file name')}; a study keeps the "
+            "names of files."
+        )
+    return replace(found, notes=tuple(notes))
+
+
+def _read(files: dict[int, Path], threads: int) -> dict[int, Identity]:
+    with pillow_quiet(), ThreadPoolExecutor(threads) as pool:
+        found = zip(files, pool.map(read_identity, files.values()), strict=True)
+        return {place: one for place, one in found if one is not None}
