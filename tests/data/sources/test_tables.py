@@ -436,7 +436,7 @@ def test_measurements_are_refused() -> None:
     rows = [f"{name},{i / 7:.3f}" for i, name in enumerate(names)]
     message = refusal(lines("image,target", rows))
     assert (
-        "a label must be a class, got 40 different numbers in the column 'target', as 0.000, 0.143"
+        "a label must be a class, got 40 different numbers in the column 'target', as 0.143, 0.286"
         in message
     )
     assert message.endswith("or name another one with label_column.")
