@@ -141,7 +141,8 @@ def prepare_data(
         DataError: When the data cannot be used; nothing half-written is left.
     """
     found = read_source(config.data, reading=config.reading, observer=observer)
-    for note in found.notes:  # at once: what was understood may be wrong
+    told = found.notes
+    for note in told:  # at once: what was understood may be wrong
         observer.note(note)
     default_size = config.image_size or choose_image_size(found)
     arrays = _decode_sizes(found, config, (default_size, *image_sizes), observer)
@@ -211,7 +212,7 @@ def prepare_data(
         audit=report,
         fingerprint=fingerprint,
     )
-    _tell(dataset, observer, asked=data_arguments(config), num_told=len(found.notes))
+    _tell(dataset, observer, asked=data_arguments(config), num_told=len(told))
     return dataset
 
 

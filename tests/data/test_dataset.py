@@ -46,7 +46,8 @@ def test_rows_and_labels_agree(class_folders: Any, tmp_path: Path, recorder: Any
         dataset.images(24)
     stages = [name for name, _ in recorder.stages]
     assert stages == ["read", "decode", "decode", "facts", "compare", "audit"]
-    assert recorder.notes[0] == "39 images in 2 classes, read as grey, 12 x 12 px."
+    assert recorder.notes[0].startswith("Read 40 images: labels from the names of 2 class folders.")
+    assert recorder.notes[1] == "39 images in 2 classes, read as grey, 12 x 12 px."
     assert recorder.warnings == [
         "1 image cannot be read and is left out: a/3.png is empty (0 bytes)."
     ]
