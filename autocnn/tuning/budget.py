@@ -17,8 +17,11 @@ FORWARD_SHARE = 0.5
 """Time to predict an image over the time to train on it: a third of the operations, but in
 float32 and without the averaging of a large batch."""
 
-FINALISTS_SHARE = 1 / 2
+FINALISTS_SHARE = 1 / 3
 """Largest share of the budget that the search leaves to the finalists, fixed from the start."""
+
+MEMBERS_SHARE = 1 / 6
+"""Largest share besides that it leaves to further refits of the best one."""
 
 FEWEST_EPOCHS_SHARE = 3
 """Near the end of the budget a trial starts if it can train a third of its epochs."""
@@ -133,16 +136,17 @@ class Budget:
     def shortlist_now(self, ranked: Sequence[TrialRecord]) -> Shortlist:
         """What there is time to make of the best trials now, each refit at its full epochs.
 
-        The best and the default configuration on folds are worth more than many without, and an
-        average of several refits more than a third finalist: first there are fewer finalists,
-        then fewer refits of the best, then no folds, then one finalist. Where there is no time
-        for any refit, the trials' own models are judged: a refit that is cut short is worse.
+        The best and the default configuration on folds are worth more than many without: first
+        there are fewer finalists, then no folds, then one finalist. Where there is no time for
+        any refit, the trials' own models are judged: a refit that is cut short is worse. The best
+        has further refits where time is left then.
 
         Args:
             ranked: Trials, best first; at least one. Behind as many as there are finalists,
                 only the default configuration is looked for.
         """
-        return self._affordable(ranked, self.left_s)
+        shortlist = self._affordable(ranked, self.left_s)
+        return self._with_members(shortlist, self.left_s)
 
     def planned_s(self, ranked: Sequence[TrialRecord]) -> float:
         """Seconds that the search must leave for the finalists, never more than their share.
@@ -154,7 +158,9 @@ class Budget:
         """
         if not ranked:
             return 0.0
-        return self.shortlist_s(self._affordable(ranked, self._share_s))
+        shortlist = self._affordable(ranked, self._share_s)
+        members_s = 0.0 if self.total_s is None else MEMBERS_SHARE * self.total_s
+        return self.shortlist_s(self._with_members(shortlist, self._share_s + members_s))
 
     def settled(self, ranked: Sequence[TrialRecord]) -> "Budget | None":
         """The budget after a search that has ended, if that may go on.
@@ -246,25 +252,24 @@ class Budget:
 
     def _affordable(self, ranked: Sequence[TrialRecord], limit_s: float) -> Shortlist:
         """The largest plan that takes no longer, or the smallest one."""
-        best, members = tuple(ranked[:1]), range(self.members, 0, -1)
+        best = tuple(ranked[:1])
         plans = [
-            Shortlist(self._wanted(ranked, number), self.num_folds, self.members)
-            for number in range(min(self.finalists, len(ranked)), 1, -1)
+            Shortlist(self._wanted(ranked, number), self.num_folds)
+            for number in range(min(self.finalists, len(ranked)), 0, -1)
         ]
-        plans += [
-            Shortlist(trials, num_folds, number)
-            for trials, num_folds in (
-                (self._wanted(ranked, 1), self.num_folds),
-                (self._wanted(ranked, 1), 0),
-                (best, 0),
-            )
-            for number in members
-        ]
+        plans += [Shortlist(self._wanted(ranked, 1)), Shortlist(best)]
         plans += [
             Shortlist(self._wanted(ranked, 1), is_retrained=False),
             Shortlist(best, is_retrained=False),
         ]
         return next((plan for plan in plans if self.shortlist_s(plan) <= limit_s), plans[-1])
+
+    def _with_members(self, shortlist: Shortlist, limit_s: float) -> Shortlist:
+        """The same with as many refits of the best as fit besides."""
+        if not shortlist.is_retrained:
+            return shortlist
+        plans = (replace(shortlist, num_members=n) for n in range(self.members, 1, -1))
+        return next((plan for plan in plans if self.shortlist_s(plan) <= limit_s), shortlist)
 
     def _wanted(self, ranked: Sequence[TrialRecord], number: int) -> tuple[TrialRecord, ...]:
         """The best trials, and the default configuration if it is none of them."""

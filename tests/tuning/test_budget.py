@@ -215,21 +215,33 @@ def test_first_finalists_go_then_folds_then_refits(
     ("left_s", "expected"),
     [
         (1e6, ([1, 2, 3, 0], 3, 3)),
+        (185.0, ([1, 2, 3, 0], 3, 1)),
         (165.0, ([1, 2, 0], 3, 3)),
-        (140.0, ([1, 0], 3, 3)),
+        (140.0, ([1, 2, 0], 3, 1)),
+        (125.0, ([1, 0], 3, 3)),
         (110.0, ([1, 0], 3, 2)),
         (100.0, ([1, 0], 3, 1)),
         (64.0, ([1, 0], 0, 3)),
         (40.0, ([1, 0], 0, 1)),
         (18.0, ([1], 0, 1)),
+        (15.0, ([1], 0, 1)),
     ],
 )
-def test_refits_of_the_best_go_after_other_finalists_and_before_the_folds(
+def test_further_refits_of_the_best_take_what_is_left(
     left_s: float, expected: tuple[list[int], int, int]
 ) -> None:
     ranked = [*numbered(5, start=1), trial(0)]
     found = budget(1e7, now=1e7 - left_s, num_folds=3, members=3).shortlist_now(ranked)
     assert ([r.trial for r in found.trials], found.num_folds, found.num_members) == expected
+
+
+def test_the_search_leaves_a_sixth_more_for_further_refits() -> None:
+    long = trial(epochs=40, best=40, start_s=0.0)  # to retrain it takes 48 s
+    one, three = budget(180.0), budget(180.0, members=3)
+    assert one.planned_s([long]) == pytest.approx(48.0 + JUDGING_S)  # of 60
+    assert three.planned_s([long]) == pytest.approx(48.0 + JUDGING_S), "a second takes 56 more"
+    assert budget(360.0, members=3).planned_s([long]) == pytest.approx(3 * 48.0 + 2 * JUDGING_S)
+    assert budget(None, members=3).planned_s([long]) == pytest.approx(3 * 48.0 + 2 * JUDGING_S)
 
 
 def test_more_refits_cost_their_training_and_a_candidate_more() -> None:
