@@ -40,6 +40,7 @@ def test_tables_are_frames(pets: Path) -> None:
     assert (found.split_path, found.split_notes) == (None, ())
 
 
+@pytest.mark.slow
 def test_a_split_without_leaks_is_written(pets: Path) -> None:
     found = autocnn.audit(pets, split_out="pets/split.csv", cache_dir="cache")
     assert found.split_path == Path("pets/split.csv")

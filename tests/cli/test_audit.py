@@ -104,6 +104,7 @@ def test_a_split_of_no_files_is_refused_before_the_work(capsys: Output) -> None:
     assert not Path("split.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_split_may_stand_elsewhere(folder: Path, capsys: Output) -> None:
     Path("other").mkdir()
     assert audit("pets", "--split-out", "other/split.csv") == 0
@@ -196,6 +197,7 @@ def many_classes(root: Path, names: list[str]) -> None:
             Image.fromarray(pixels).save(root / name / f"{i}.png")
 
 
+@pytest.mark.slow
 def test_many_classes_fit_on_a_page(
     tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ def evaluate(*arguments: str) -> int:
     return run(["evaluate", "mine", *arguments, "--cache-dir", "cache"])
 
 
+@pytest.mark.slow
 def test_evaluate_prints_scores_and_the_comparison(
     model: BrightThird, data: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

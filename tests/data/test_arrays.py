@@ -219,6 +219,7 @@ def test_the_least_recently_used_goes_first(table: Any, tmp_path: Path) -> None:
     assert not list(cache.glob("*.partial-*"))
 
 
+@pytest.mark.slow
 def test_what_is_in_use_is_never_deleted(table: Any, tmp_path: Path, start: Any) -> None:
     cache = tmp_path / "cache"
     held = decode(table, cache, image_size=20)

@@ -50,6 +50,7 @@ def test_no_image_stands_across_splits(leaking: Path, tmp_path: Path, seed: int)
     assert report.counts["val"] == {"a": 6, "b": 6}
 
 
+@pytest.mark.slow
 def test_what_was_changed_is_said(leaking: Path, tmp_path: Path) -> None:
     corrected = correct(prepare(tmp_path, leaking))
     assert corrected.sentences == (
@@ -65,6 +66,7 @@ def test_what_was_changed_is_said(leaking: Path, tmp_path: Path) -> None:
         assert sides[f"test/a/{i}.png"] == "test"
 
 
+@pytest.mark.slow
 def test_a_given_val_is_corrected_too(class_folders: Any, tmp_path: Path) -> None:
     root = class_folders({f"{split}/{c}": 20 for split in ("train", "val", "test") for c in "ab"})
     for i in range(4):

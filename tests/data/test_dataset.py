@@ -157,6 +157,7 @@ def test_a_class_that_cannot_be_read_at_all(class_folders: Any, tmp_path: Path) 
         prepare(tmp_path, root)
 
 
+@pytest.mark.slow
 def test_digits_are_built_in(tmp_path: Path) -> None:
     config = StudyConfig(cache_dir=tmp_path)
     dataset = prepare_data(config, image_sizes=[], observer=Observer())

@@ -151,6 +151,7 @@ def test_slow_epochs_and_a_short_budget_end_in_the_model_of_the_trial(
     assert drawn.executor.clock.now < 3600.0
 
 
+@pytest.mark.slow
 def test_a_trial_that_was_cut_goes_on_with_a_larger_budget(
     dataset: Dataset, tmp_path: Path
 ) -> None:

@@ -167,6 +167,7 @@ def table_config(config: StudyConfig, tmp_path: Path) -> StudyConfig:
     return config.model_copy(update=given)
 
 
+@pytest.mark.slow
 def test_how_a_table_is_read_is_kept_for_resume(table_config: StudyConfig) -> None:
     finish = Finish()
     folder = start(table_config, finish)

@@ -77,6 +77,7 @@ def outputs(path: Path, images: Images) -> NDArray[np.float64]:
     return found
 
 
+@pytest.mark.slow
 def test_each_model_predicts_its_rows(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:

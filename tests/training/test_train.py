@@ -64,6 +64,7 @@ def keep_going(score: EpochScore) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_it_learns_and_saves_the_best_epoch(images: Images, tmp_path: Path) -> None:
     task = make_task(images, tmp_path)
     seen: list[EpochScore] = []

@@ -305,6 +305,7 @@ def test_a_start_point_is_never_too_slow_but_fitted(make_study: StudyMaker) -> N
     assert (records[0].reason, len(records[0].history)) == ("", 5)
 
 
+@pytest.mark.slow
 def test_a_budget_alone_searches_until_it_is_spent(make_study: StudyMaker) -> None:
     study = make_study(trials=None, epochs=2, budget_s=400.0)
     records = study.run()

@@ -334,7 +334,7 @@ def test_a_study_in_a_read_only_folder_is_exported_elsewhere(
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StudyError, match="must be writable, got: Read-only") as caught:
-        export_model(study, "keras")
+        export_model(study, "keras", to=study.path / "exports" / "refused")
     assert caught.value.lines(as_option)[1] == "Choose a folder that you may write to with --to."
 
 

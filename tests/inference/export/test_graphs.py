@@ -67,6 +67,7 @@ def test_a_served_model_agrees_and_measures_distances(grey: keras.Model, tmp_pat
     assert ServedModel(grey, None).outputs == ("probabilities",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_features", [False, True])
 def test_an_ensemble_of_two_sizes_stays_the_same(mixed: keras.Model, with_features: bool) -> None:
     images = noise(5, 16, 16, 1)

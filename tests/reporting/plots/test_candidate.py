@@ -242,6 +242,7 @@ def test_candidates_need_not_have_the_same_disturbances() -> None:
     assert figure_legend_texts(figure)[1].startswith("$x_1$ cost $  (")
 
 
+@pytest.mark.slow
 def test_perfect_candidates_and_no_disturbance_can_be_drawn() -> None:
     draw(draw_robustness([("a", make_robustness(1.0, {"noise": (0.0, 0.0, 0.0)}))], title="t"))
     draw(draw_robustness([("a", make_robustness(1.0, {}))], title="t"))

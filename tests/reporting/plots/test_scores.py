@@ -159,6 +159,7 @@ def test_curves_that_fill_the_square_are_not_enlarged() -> None:
     assert draw_roc(make_curves([0.6, 0.99, 0.99]), title="ROC").axes[0].child_axes == []
 
 
+@pytest.mark.slow
 def test_many_classes_name_the_five_lowest() -> None:
     aucs = [0.7 + 0.002 * ((37 * index) % 100) for index in range(100)]
     figure = draw_roc(make_curves(aucs), title="ROC")

@@ -379,6 +379,7 @@ def test_an_epoch_without_a_score_prunes_nothing() -> None:
 # -- the database --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_database_opens_with_optuna(tmp_path: Path) -> None:
     engine = OptunaEngine(SPACE, Goal("accuracy", 0.125), storage=database(tmp_path), name="mine")
     propose(engine, 0)
@@ -452,6 +453,7 @@ def test_states_in_optuna_s_terms() -> None:
     assert {trial.user_attrs["reason"] for trial in trials} == {"because"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault",
     [
