@@ -296,6 +296,12 @@ def _why(
         other, role = best, "The best"
     if other is chosen:
         return
+    if other.out_of_fold is chosen.out_of_fold:
+        yield (
+            f"{role} is candidate {contenders.index(other) + 1} ({_describe_with_size(other)}). On "
+            "the folds one model was asked for each image, so both have the score of one."
+        )
+        return
     found = _compare(other, chosen, held, goal, seed=seed).difference
     yield (
         f"{role} is candidate {contenders.index(other) + 1} ({_describe_with_size(other)}): "

@@ -15,6 +15,7 @@ import numpy as np
 from autocnn.core.arrays import IntArray
 from autocnn.core.events import Observer
 from autocnn.core.records import REFIT, Part, RetrainedRecord, TrialState
+from autocnn.core.wording import count
 from autocnn.execution.executor import Executor, Outcome
 from autocnn.execution.runner import Job, JobList, run
 from autocnn.execution.tasks import TRAIN, TrainingResult, TrainingTask
@@ -155,7 +156,7 @@ def add_members(
     if len(whole) < len(more):
         lost = next(pair for pair in pairs if (pair[0].number, pair[1]) not in trainings.made)
         observer.warn(
-            f"The best is averaged of {1 + len(whole)} refits, not of {1 + len(more)}: "
+            f"The best is averaged of {count(1 + len(whole), 'refit')}, not of {1 + len(more)}: "
             f"{trainings.why(*lost)}."
         )
     return [
