@@ -145,6 +145,12 @@ def read_record(study: Path, trial: int) -> dict[str, Any]:
     return record
 
 
+def has_trained(study: Path, trial: int) -> bool:
+    """Whether a first epoch of the trial stands in its log (which is there, empty, before)."""
+    path = study / f"trials/{trial:04d}/trained.log"
+    return path.exists() and path.stat().st_size > 0
+
+
 def trained_epochs(study: Path) -> dict[str, list[int]]:
     """Epochs that were really trained, by trial and retrained model, in their order."""
     logs = sorted(study.rglob("trained.log"))

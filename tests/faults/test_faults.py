@@ -21,7 +21,7 @@ from autocnn.spaces.files import parse_space
 from autocnn.storage import StudyFolder
 from autocnn.tuning.engines.base import Proposal
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
-from tests.faults.studies import SPACE, Place, read_record, read_table, trained_epochs
+from tests.faults.studies import SPACE, Place, has_trained, read_record, read_table, trained_epochs
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +84,7 @@ def test_first_trials_that_all_fail_alike_end_the_study_with_the_cause(place: Pl
 def test_the_server_of_the_processes_may_be_killed(place: Place) -> None:
     place.env |= {"FAULTS": '{"1": "wait"}', "GO_ON": str(place.path / "go")}
     session = place.search(trials=4, pruner="none")
-    assert session.wait_until((place.study() / "trials/0001/trained.log").exists)
+    assert session.wait_until(lambda: has_trained(place.study(), 1))
     server = next(
         p
         for p in children_of(session.process.pid)
@@ -102,7 +102,7 @@ def test_the_server_of_the_processes_may_be_killed(place: Place) -> None:
 def test_workers_end_with_their_parent(place: Place) -> None:
     place.env |= {"FAULTS": '{"0": "hang"}'}
     session = place.search(trials=2)
-    assert session.wait_until((place.study() / "trials/0000/trained.log").exists)
+    assert session.wait_until(lambda: has_trained(place.study(), 0))
     children = children_of(session.process.pid)
     session.process.kill()
     session.process.communicate()
@@ -117,8 +117,7 @@ def stop_in_trial_2(place: Place, **changes: object) -> None:
     """A study of six trials that was killed in the second epoch of trial 2."""
     place.env |= {"FAULTS": '{"2": "wait"}', "GO_ON": str(place.path / "go")}
     session = place.search(pruner="none", **changes)
-    assert session.wait_until((place.study() / "trials/0002/trained.log").exists)
-    session.wait_until(lambda: (place.study() / "trials/0002/checkpoint/epoch.npz").exists())
+    assert session.wait_until(lambda: has_trained(place.study(), 2))
     session.kill_all()
     (place.path / "go").touch()
 
@@ -300,7 +299,7 @@ def test_a_disk_that_fills_up_stops_the_study_before_it_breaks(
     results = str(small_disk / "results")
     session = place.search(results=results, pruner="none")
     study = small_disk / "results/s"
-    assert session.wait_until((study / "trials/0002/trained.log").exists)
+    assert session.wait_until(lambda: has_trained(study, 2))
     (small_disk / "ballast").write_bytes(bytes(120_000_000))
     code, stderr = session.wait()
     assert code == 4
@@ -322,7 +321,7 @@ def test_a_disk_that_is_full_at_once_loses_no_finished_trial(
     )
     study = small_disk / "results/s"
     session = place.search(results=str(small_disk / "results"), pruner="none")
-    assert session.wait_until((study / "trials/0002/trained.log").exists)
+    assert session.wait_until(lambda: has_trained(study, 2))
     with (small_disk / "ballast").open("wb") as ballast, pytest.raises(OSError, match="No space"):
         while True:
             ballast.write(bytes(1_000_000))
@@ -369,7 +368,7 @@ def test_a_read_only_folder_is_told_and_left_alone(tmp_path: Path, small_disk: P
     place = Place(tmp_path, {"FAULTS": '{"2": "wait"}', "GO_ON": str(tmp_path / "go")})
     study = small_disk / "results/s"
     session = place.search(results=str(small_disk / "results"), pruner="none")
-    assert session.wait_until((study / "trials/0002/trained.log").exists)
+    assert session.wait_until(lambda: has_trained(study, 2))
     session.kill_all()
     (tmp_path / "go").touch()
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
@@ -401,7 +400,7 @@ def test_a_study_over_its_disk_limit_stops_and_goes_on_with_more(place: Place) -
 def test_ctrl_c_once_ends_after_the_epoch_and_says_how_to_go_on(place: Place) -> None:
     place.env["EPOCH_S"] = "0.5"
     session = place.search(pruner="none")
-    assert session.wait_until((place.study() / "trials/0001/trained.log").exists)
+    assert session.wait_until(lambda: has_trained(place.study(), 1))
     session.process.send_signal(signal.SIGINT)
     code, stderr = session.wait()
     assert code == 130
@@ -419,7 +418,7 @@ def test_ctrl_c_once_ends_after_the_epoch_and_says_how_to_go_on(place: Place) ->
 def test_ctrl_c_twice_ends_at_once(place: Place) -> None:
     place.env["FAULTS"] = '{"1": "hang"}'
     session = place.search(pruner="none")
-    assert session.wait_until((place.study() / "trials/0001/trained.log").exists)
+    assert session.wait_until(lambda: has_trained(place.study(), 1))
     time.sleep(0.5)
     session.process.send_signal(signal.SIGINT)
     time.sleep(1.5)
