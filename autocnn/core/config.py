@@ -29,6 +29,9 @@ from autocnn.core.errors import ConfigError, Text
 from autocnn.core.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
 from autocnn.core.records import Channels
 
+IMAGENET = "imagenet"
+"""The pretrained weights where no file is given."""
+
 BUILT_IN = ("digits", "phantoms")
 """Names of data that need no file."""
 
@@ -243,7 +246,7 @@ class StudyConfig(BaseModel):
         10.0, "Size at which the oldest decoded images are deleted.", gt=0
     )
     weights: Path | None = _setting(
-        None, "Pretrained weights for the transfer space (.h5).", unset="ImageNet's"
+        None, "Pretrained weights for the transfer space (.h5, .keras, .pth).", unset="ImageNet's"
     )
     deterministic: bool = _setting(
         False,

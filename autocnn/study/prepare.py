@@ -71,7 +71,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
             f"The finalists are compared on {len(folds) or 'no'} folds: a class has too "
             f"few different images for {config.folds}."
         )
-    if own_model is None and "pretrained" in space.values_of("family"):
+    if own_model is None and {"pretrained", "frozen"} & set(space.values_of("family")):
         space = _find_weights(context, space, dataset)
     rows = dataset.table_rows()
     if progress.status.is_prepared:
