@@ -60,6 +60,7 @@ class DataSettings(ReadingSettings, total=False):
     seed: int
     image_size: int
     channels: str
+    samples: int
     max_unreadable: float
     cache_dir: PathLike
     cache_limit: Size
@@ -89,6 +90,7 @@ class Settings(Changes, ReadingSettings, total=False):
     channels: str
     val_fraction: float
     test_fraction: float
+    samples: int
     max_unreadable: float
     cache_limit: Size
     cache_limit_gb: Size

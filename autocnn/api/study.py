@@ -296,6 +296,7 @@ got neither. Start one with `autocnn search`.
         format: Literal["html", "md"] = "html",  # noqa: A002 - the command's word
         *,
         images: int | None = None,
+        samples: int | None = None,
         to: PathLike | None = None,
     ) -> Path:
         """Write the report, and return where it stands.
@@ -304,6 +305,8 @@ got neither. Start one with `autocnn search`.
             format: `html`: everything on one page; `md`: a model card of the best candidate.
             images: Most of your own images on the page, 0 for a report to share; None: all that
                 the study keeps. A model card has none.
+            samples: Images of each class among them; 0: none of your own at all; None: as the
+                study was asked for.
             to: File to write; None: report.html or model_card.md in the study.
 
         Raises:
@@ -322,7 +325,7 @@ got neither. Start one with `autocnn search`.
         if to is not None and not Path(to).parent.is_dir():
             raise UsageError(Text("{to} {0}: its folder must be there, got none.", to))
         text = (
-            build_report(self._folder, max_images=images)
+            build_report(self._folder, max_images=images, samples=samples)
             if is_html
             else build_model_card(self._folder)
         )

@@ -47,7 +47,15 @@ SECTIONS = {
         "memory_limit_gb",
         "disk_limit_gb",
     ),
-    "Where it goes": ("name", "results", "cache_dir", "cache_limit_gb", "tensorboard", "mlflow"),
+    "Where it goes": (
+        "name",
+        "results",
+        "samples",
+        "cache_dir",
+        "cache_limit_gb",
+        "tensorboard",
+        "mlflow",
+    ),
 }
 """Heading in --help -> its settings, by their names in the config."""
 

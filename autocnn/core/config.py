@@ -245,6 +245,13 @@ class StudyConfig(BaseModel):
     cache_limit_gb: float = _setting(
         10.0, "Size at which the oldest decoded images are deleted.", gt=0
     )
+    samples: int | None = _setting(
+        None,
+        "Images of each class on the page; 0: no image of yours at all.",
+        unset="as many as fit, at most 8",
+        ge=0,
+        le=50,
+    )
     weights: Path | None = _setting(
         None, "Pretrained weights for the transfer space (.h5, .keras, .pth).", unset="ImageNet's"
     )

@@ -19,6 +19,7 @@ from autocnn.data.audit.facts import (
     blank_images,
     count_by_class,
     describe_frames,
+    measure_classes,
     odd_images,
     read_facts,
 )
@@ -181,6 +182,7 @@ def prepare_data(
             likely_groups=find_series(table, pixels, rows, bundles, seed=config.seed),
             odd=odd_images(facts, table),
             counts=count_by_class(facts, table.labels, table.class_names),
+            pixels=measure_classes(facts, table.labels, table.class_names),
             shortcuts=(
                 *find_marks(pixels, rows, table.labels, table.class_names, seed=config.seed),
                 *find_shortcuts(

@@ -176,6 +176,9 @@ class CandidateTask:
         seed: Of the disturbances and of random weights.
         own_model: Of the members, where they are the user's own: it holds their layers.
         half_batch: Whether it predicts half as many images at once as it did.
+        params: Of the trial that weighs most, which say how training images are augmented.
+        augmented_rows: Rows of train that are shown augmented; more may be given, to be mixed
+            with these.
     """
 
     members: tuple[MemberModel, ...]
@@ -195,6 +198,8 @@ class CandidateTask:
     seed: int
     own_model: OwnModel | None = None
     half_batch: bool = False
+    params: dict[str, ParamValue] = field(default_factory=dict)
+    augmented_rows: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def recipe(self) -> str:

@@ -3,6 +3,7 @@
 from autocnn.core.objective import distinct_trials
 from autocnn.reporting.leaderboard import build_leaderboard
 from autocnn.reporting.page import write_report
+from autocnn.selection.augmented import picture_augmented
 from autocnn.selection.explain import explain_candidates
 from autocnn.selection.files import write_candidate_files
 from autocnn.selection.judge import judge
@@ -50,6 +51,9 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
     candidates = score_candidates(plan, judged, folder, observer)
     observer.stage("draw", total=len(candidates), unit="candidates")
     for candidate, pictures in explain_candidates(plan, candidates):
+        if context.config.samples != 0:
+            candidate, augmented = picture_augmented(plan, candidate)
+            pictures = {**pictures, **augmented}
         write_candidate_files(candidate, pictures, prepared.dataset, plan.folds, folder)
         observer.advance()
     leaderboard = build_leaderboard(

@@ -7,7 +7,7 @@ from autocnn.core.own_model import OwnModel
 from autocnn.core.records import SPLITS, AuditReport, TrialRecord
 from autocnn.core.wording import rough_duration
 from autocnn.data import Dataset, prepare_data
-from autocnn.data.thumbnails import picture_copies
+from autocnn.data.thumbnails import picture_data
 from autocnn.execution.tasks import FIND_WEIGHTS, WeightsResult, WeightsTask
 from autocnn.selection.folds import fold_columns, folds_of
 from autocnn.selection.plan import Fold, cut_folds
@@ -81,7 +81,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
             own_model = check_own_model(context, own_model, space, dataset)
         folder.write_space(space)
         folder.write_split(rows, fold_columns(dataset, folds), dataset.table.others)
-        report, pictures = picture_copies(dataset)
+        report, pictures = picture_data(dataset, samples=config.samples, seed=config.seed)
         folder.write_audit(report.model_dump_json(indent=1), pictures)
         if config.fork is not None:
             adopt_trials(

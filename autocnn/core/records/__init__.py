@@ -8,11 +8,13 @@ times are seconds, sizes are MB (10^6 bytes).
 from autocnn.core.records.assessments import Assessment, FigureComparison
 from autocnn.core.records.audit import (
     AuditReport,
+    ClassPixels,
     CopyCounts,
     CopyGroup,
     LabelConflict,
     LikelyGroups,
     OddImage,
+    SampleImage,
     Shortcut,
     UnreadableImage,
 )
@@ -26,6 +28,7 @@ from autocnn.core.records.base import (
     SplitName,
 )
 from autocnn.core.records.candidates import (
+    AugmentedImage,
     CandidateKind,
     CandidateRecord,
     Comparison,
@@ -76,11 +79,13 @@ __all__ = [
     "SPLITS",
     "Assessment",
     "AuditReport",
+    "AugmentedImage",
     "Calibration",
     "CalibrationScores",
     "CandidateKind",
     "CandidateRecord",
     "Channels",
+    "ClassPixels",
     "ClassScores",
     "Comparison",
     "ConfusionMatrix",
@@ -116,6 +121,7 @@ __all__ = [
     "RetrainedRecord",
     "Robustness",
     "RocCurve",
+    "SampleImage",
     "ScoredSet",
     "Scores",
     "Shortcut",

@@ -161,6 +161,21 @@ class ExplainedImage(Record):
     picture: str
 
 
+class AugmentedImage(Record):
+    """A training image, and what augmentation makes of it.
+
+    Attributes:
+        path, label: Of the image.
+        picture: File beside candidate.json: the image as it is.
+        versions: Further files: what the network may see in its place.
+    """
+
+    path: str
+    label: str
+    picture: str
+    versions: tuple[str, ...]
+
+
 class Explanation(Record):
     """Where a candidate looks: Grad-CAM as a check.
 
@@ -218,6 +233,8 @@ class CandidateRecord(Record):
         tied_with: The best candidate that test cannot distinguish from it; None for that one.
         robustness, explanation: None where they were not asked for; explanation also where a
             model of the user's own has layers that Grad-CAM cannot open.
+        augmented: Some training images under the augmentation of its params; none in older
+            studies, and where the params ask for none.
         image_size: Side of the square images that the model takes, px; None: of the data's.
         num_weights: Of the whole model.
         flops: Floating-point operations of one forward pass of one image.
@@ -255,6 +272,7 @@ class CandidateRecord(Record):
     tied_with: int | None = None
     robustness: Robustness | None = None
     explanation: Explanation | None = None
+    augmented: tuple[AugmentedImage, ...] = ()
     image_size: int | None = None
     num_weights: int
     flops: int | None
