@@ -346,7 +346,7 @@ def test_a_search_of_pretrained_networks_begins_with_their_features(
     data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
     arguments = ["search", str(data), "--space", "transfer", "--trials", "2", "--epochs", "2"]
     arguments += ["--weights", str(tmp_path / "weights.keras"), "--image-size", "32"]
-    arguments += ["--results", str(tmp_path / "results"), "--name", "s", "--members", "2"]
+    arguments += ["--results", str(tmp_path / "results"), "--name", "s", "--folds", "0"]
     assert run([*arguments, "--cache-dir", str(cache_dir)]) == 0, capsys.readouterr().err
     folder = tmp_path / "results" / "s"
     trials = [(row["param.family"], row["epochs"]) for row in read_csv(folder / "trials.csv")]
