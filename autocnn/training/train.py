@@ -112,7 +112,12 @@ def _build(task: TrainingTask, shape: tuple[int, int, int], *, weights: str | No
 
 
 def configure_tensorflow(*, threads: int, deterministic: bool = False) -> None:
-    """Set threads, and let GPUs grow their memory; before the first operation."""
+    """Set threads, and let GPUs grow their memory; before the first operation.
+
+    A warm worker comes here with every task, always with the same threads.
+    """
+    if tf.config.threading.get_intra_op_parallelism_threads() == threads:
+        return
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
