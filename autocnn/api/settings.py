@@ -59,6 +59,7 @@ class DataSettings(ReadingSettings, total=False):
     test_fraction: float
     seed: int
     image_size: int
+    fit: str
     channels: str
     samples: int
     max_unreadable: float
@@ -87,6 +88,7 @@ class Settings(Changes, ReadingSettings, total=False):
     prefer: str
     seed: int
     image_size: int
+    fit: str
     channels: str
     val_fraction: float
     test_fraction: float

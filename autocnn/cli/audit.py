@@ -30,6 +30,7 @@ from autocnn.cli.words import DataPlace
 @settings("val_fraction", "test_fraction")
 @setting("seed", meaning="Seed of the splits that are made.")
 @setting("image_size", meaning="Side in px at which images are compared.")
+@settings("fit")
 @setting("channels", unset="auto")
 @settings("max_unreadable", "cache_dir", "cache_limit_gb")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")

@@ -33,6 +33,7 @@ SECTIONS = {
         "group_from_name",
         "window",
         "image_size",
+        "fit",
         "channels",
         "val_fraction",
         "test_fraction",

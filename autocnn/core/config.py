@@ -27,7 +27,7 @@ from pydantic import (
 
 from autocnn.core.errors import ConfigError, Text
 from autocnn.core.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
-from autocnn.core.records import Channels
+from autocnn.core.records import Channels, Fit
 
 IMAGENET = "imagenet"
 """The pretrained weights where no file is given."""
@@ -213,6 +213,11 @@ class StudyConfig(BaseModel):
     )
     channels: Channels | None = _setting(
         None, "auto: grey if all images are grey in content.", unset="the space's"
+    )
+    fit: Fit = _setting(
+        "stretch",
+        "How an image that is not square becomes one: stretch: all of it, distorted; pad: all of "
+        "it, on black; crop: its middle.",
     )
     label_from_name: str | None = _setting(
         None,

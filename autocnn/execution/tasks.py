@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from autocnn.core.arrays import IntArray
 from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
-from autocnn.core.records import EpochScore, ExportFormat, ParamValue, Precision
+from autocnn.core.records import EpochScore, ExportFormat, Fit, ParamValue, Precision
 
 TRAIN = "autocnn.training.train:train"
 PREDICT = "autocnn.training.candidate:predict"
@@ -290,6 +290,7 @@ class ExportTask:
         reference_path: Where the .npy with the candidate's own probabilities goes.
         threads: Threads of TensorFlow.
         own_model: Of the model, when it is the user's own.
+        fit: How images that are not square become squares, where the model does that by itself.
     """
 
     format: ExportFormat
@@ -302,6 +303,7 @@ class ExportTask:
     reference_path: Path
     threads: int
     own_model: OwnModel | None = None
+    fit: Fit = "stretch"
 
 
 @dataclass(frozen=True)

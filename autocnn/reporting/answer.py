@@ -188,6 +188,7 @@ def describe_use(facts: StudyFacts, record: CandidateRecord) -> Usage:
             channels,
             size=(width, height),
             levels=facts.status.data.levels if facts.status.data else None,
+            fit=facts.status.config.fit,
         ),
         classes='json.loads(Path("study.json").read_text("utf-8"))["data"]["class_names"]',
         before=own,

@@ -28,7 +28,8 @@ def choose_augmented(plan: FinalistsPlan) -> IntArray:
     order = np.random.default_rng(plan.seed).permutation(len(labels))
     _, first = np.unique(labels[order], return_index=True)
     others = np.setdiff1d(np.arange(len(order)), first)
-    return order[np.concatenate([np.sort(first), others])[: NUM_IMAGES + 1]]
+    chosen: IntArray = order[np.concatenate([np.sort(first), others])[: NUM_IMAGES + 1]]
+    return chosen
 
 
 def picture_augmented(
