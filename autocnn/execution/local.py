@@ -49,13 +49,20 @@ class LocalExecutor:
     Args:
         memory_limit_gb: Memory of one process above which it is ended, GB; None: no limit.
         preload: Modules that the processes have imported when a task begins.
+        devices: GPUs, as CUDA_VISIBLE_DEVICES names them: each task sees the one that fewest
+            others use. None of them: each sees whatever there is.
     """
 
     def __init__(
-        self, *, memory_limit_gb: float | None = None, preload: Sequence[str] = PRELOAD
+        self,
+        *,
+        memory_limit_gb: float | None = None,
+        preload: Sequence[str] = PRELOAD,
+        devices: Sequence[str] = (),
     ) -> None:
         self.memory_limit_gb = memory_limit_gb
-        self._workers = make_workers(preload)
+        self.devices = tuple(devices)
+        self._workers = make_workers(preload, is_dear=bool(devices))
         self._running: dict[int, _Running] = {}
         self._unstarted: list[EndEvent] = []
 
@@ -69,7 +76,7 @@ class LocalExecutor:
     ) -> None:
         """Start a task; see `base.Executor.submit`."""
         try:
-            worker = self._workers.start(function, task, log_path)
+            worker = self._workers.start(function, task, log_path, self._free_device())
         except (OSError, EOFError) as error:
             reason = f"its process could not start: {str(error) or type(error).__name__}"
             self._unstarted.append(EndEvent(key, Outcome(TrialState.FAILED, 0.0, reason)))
@@ -128,6 +135,11 @@ class LocalExecutor:
         for key in list(self._running):
             self.cancel(key)
         self._workers.close()
+
+    def _free_device(self) -> str | None:
+        """The GPU that fewest tasks use."""
+        used = [running.worker.device for running in self._running.values()]
+        return min(self.devices, key=used.count, default=None)
 
     def _read(self, key: int, running: _Running) -> list[Event]:
         """Take one message, or notice the end of the process."""

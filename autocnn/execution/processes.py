@@ -30,6 +30,9 @@ START_VARIABLE = "AUTOCNN_START"
 
 Start = Literal["forkserver", "spawn"]
 
+Setting = tuple[int, bool, str | None]
+"""Threads, whether results must be reproducible, GPU."""
+
 MOST_TASKS = 20
 """A warm worker is replaced after so many: what leaks a little would leak for ever."""
 
@@ -56,6 +59,7 @@ class Worker:
     Attributes:
         process: The process.
         connection: To it.
+        device: The GPU that it may use; None: all there are, or none.
         setting: What cannot be changed in a process once TensorFlow has begun.
         num_tasks: That it was given.
         resting_memory: Bytes that it held after its first task; 0 before.
@@ -63,7 +67,8 @@ class Worker:
 
     process: BaseProcess
     connection: connection.Connection
-    setting: tuple[int, bool] | None = None
+    device: str | None = None
+    setting: Setting | None = None
     num_tasks: int = 0
     resting_memory: int = 0
 
@@ -89,8 +94,8 @@ class Worker:
 class Workers(Protocol):
     """Gives a process to each task, and takes it back."""
 
-    def start(self, function: str, task: Task, log_path: Path) -> Worker:
-        """Begin a task.
+    def start(self, function: str, task: Task, log_path: Path, device: str | None) -> Worker:
+        """Begin a task on a GPU, or on none.
 
         Raises:
             OSError, EOFError: When there is no process to be had.
@@ -106,14 +111,17 @@ class Workers(Protocol):
         ...
 
 
-def choose_start() -> Start:
+def choose_start(*, is_dear: bool = False) -> Start:
     """How processes start here: as `AUTOCNN_START` says, else from a forkserver, else spawned.
+
+    Args:
+        is_dear: Whether a start takes long after the import, as on a GPU: then they are spawned.
 
     Raises:
         ConfigError: When the variable says something else, or what this system lacks.
     """
     able = [name for name in ("forkserver", "spawn") if _has(name)]
-    wanted = os.environ.get(START_VARIABLE) or able[0]
+    wanted = os.environ.get(START_VARIABLE) or able[-1 if is_dear else 0]
     if wanted not in able:
         raise ConfigError(f"{START_VARIABLE} must be {' or '.join(able)}, got {wanted!r}.")
     return "forkserver" if wanted == "forkserver" else "spawn"
@@ -123,9 +131,15 @@ def _has(start: str) -> bool:
     return start in multiprocessing.get_all_start_methods()
 
 
-def make_workers(preload: Sequence[str]) -> Workers:
-    """The source of processes that fits this system; it begins to import TensorFlow."""
-    return ForkedWorkers(preload) if choose_start() == "forkserver" else WarmWorkers(preload)
+def make_workers(preload: Sequence[str], *, is_dear: bool) -> Workers:
+    """The source of processes that fits this system; it begins to import TensorFlow.
+
+    Args:
+        preload: Modules to import.
+        is_dear: As for `choose_start`.
+    """
+    is_forked = choose_start(is_dear=is_dear) == "forkserver"
+    return ForkedWorkers(preload) if is_forked else WarmWorkers(preload)
 
 
 class ForkedWorkers:
@@ -141,11 +155,11 @@ class ForkedWorkers:
         with worker_environment(), _hidden_main(), silent_stderr():
             _run_server()
 
-    def start(self, function: str, task: Task, log_path: Path) -> Worker:
+    def start(self, function: str, task: Task, log_path: Path, device: str | None) -> Worker:
         """Begin a task; see `Workers.start`."""
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
-            target=run_task, args=(theirs, function, task, log_path), daemon=True
+            target=run_task, args=(theirs, function, task, log_path, device), daemon=True
         )
         try:
             with worker_environment(), _hidden_main():
@@ -157,7 +171,7 @@ class ForkedWorkers:
             raise
         finally:
             theirs.close()
-        return Worker(process, ours, num_tasks=1)
+        return Worker(process, ours, device, num_tasks=1)
 
     def release(self, worker: Worker, *, has_answered: bool) -> None:
         """Wait for its end; see `Workers.release`."""
@@ -191,14 +205,15 @@ class WarmWorkers:
         with contextlib.suppress(OSError):  # to be told of the task that needs it
             self._idle.append(self._spawn())  # it imports while the caller reads its data
 
-    def start(self, function: str, task: Task, log_path: Path) -> Worker:
+    def start(self, function: str, task: Task, log_path: Path, device: str | None) -> Worker:
         """Begin a task; see `Workers.start`."""
-        setting = (getattr(task, "threads", 1), getattr(task, "deterministic", False))
+        is_deterministic = getattr(task, "deterministic", False)
+        setting = getattr(task, "threads", 1), is_deterministic, device
         worker = self._take(setting)
-        worker.setting = setting
+        worker.setting, worker.device = setting, device
         worker.num_tasks += 1
         try:
-            worker.connection.send((function, task, log_path))
+            worker.connection.send((function, task, log_path, device))
         except (BrokenPipeError, ConnectionResetError) as error:
             self._end(worker)
             raise EOFError("it ended before its task began") from error
@@ -219,7 +234,7 @@ class WarmWorkers:
         while self._idle:
             self._end(self._idle.pop())
 
-    def _take(self, setting: tuple[int, bool]) -> Worker:
+    def _take(self, setting: Setting) -> Worker:
         """One that waits and can do it; else a new one, in the place of one that waits in vain."""
         self._idle, dead = (
             [worker for worker in self._idle if worker.process.is_alive() is is_alive]

@@ -11,11 +11,13 @@ from autocnn.core.arrays import IntArray
 from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
 from autocnn.core.records import EpochScore, ExportFormat, Fit, ParamValue, Precision
+from autocnn.execution.machine import Gpu
 
 TRAIN = "autocnn.training.train:train"
 PREDICT = "autocnn.training.candidate:predict"
 MAKE_CANDIDATE = "autocnn.training.candidate:make_candidate"
 FIND_WEIGHTS = "autocnn.training.probe:find_weights"
+FIND_GPUS = "autocnn.training.probe:find_gpus"
 TRY_OWN_MODEL = "autocnn.training.probe:try_own_model"
 EXPORT = "autocnn.inference.export.conversion:convert"
 """The functions that workers call; named, since the parent never imports them."""
@@ -242,6 +244,18 @@ class WeightsResult:
 
 
 @dataclass(frozen=True)
+class GpusTask:
+    """Find out which GPUs TensorFlow sees."""
+
+
+@dataclass(frozen=True)
+class GpusResult:
+    """The GPUs, in TensorFlow's order."""
+
+    gpus: tuple[Gpu, ...] = ()
+
+
+@dataclass(frozen=True)
 class OwnModelTask:
     """Try the user's own model.
 
@@ -322,12 +336,21 @@ class ExportResult:
 BatchedTask = TrainingTask | PredictionTask | CandidateTask
 """Tasks that need less memory with half their batch."""
 
-Task = TrainingTask | PredictionTask | CandidateTask | WeightsTask | OwnModelTask | ExportTask
+Task = (
+    TrainingTask
+    | PredictionTask
+    | CandidateTask
+    | WeightsTask
+    | GpusTask
+    | OwnModelTask
+    | ExportTask
+)
 Result = (
     TrainingResult
     | PredictionResult
     | CandidateResult
     | WeightsResult
+    | GpusResult
     | OwnModelResult
     | ExportResult
 )

@@ -22,20 +22,23 @@ from autocnn.core.records import EpochScore, TrialState
 from autocnn.execution.tasks import Task, TrainingTask
 
 
-def run_task(connection: Connection, function: str, task: Task, log_path: Path) -> None:
+def run_task(
+    connection: Connection, function: str, task: Task, log_path: Path, device: str | None
+) -> None:
     """Call `function(task, report)` and send its end through the connection.
 
     Messages: ("epoch", EpochScore), answered by a bool; then one of
     ("done", result, peak_mb) and ("failed", state, reason, error or None, traceback, peak_mb).
     """
     _belong_to_parent()
+    _see_only(device)
     connection.send(_run(connection, function, task, log_path))
 
 
 def serve(connection: Connection, preload: Sequence[str]) -> None:
     """Import some modules, then run task after task until the parent is gone.
 
-    A task is (function, task, log_path); its messages are those of `run_task`.
+    A task is (function, task, log_path, device); its messages are those of `run_task`.
     """
     _belong_to_parent()
     _send_output_to(Path(os.devnull))
@@ -43,10 +46,11 @@ def serve(connection: Connection, preload: Sequence[str]) -> None:
         importlib.import_module(name)
     while True:
         try:
-            function, task, log_path = connection.recv()
+            function, task, log_path, device = connection.recv()
         except (EOFError, ConnectionResetError):
             return
         _forget_peak_memory()
+        _see_only(device)
         message = _run(connection, function, task, log_path)
         del task
         _forget_networks()
@@ -99,6 +103,12 @@ def _own_checkpoint(task: Task) -> FileLock | None:
     lock = FileLock(task.checkpoint_path.with_name(".lock"))
     lock.acquire()
     return lock
+
+
+def _see_only(device: str | None) -> None:
+    """Show TensorFlow one GPU alone; before it has looked for any."""
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
 
 
 def _describe(error: Exception) -> tuple[TrialState, str, None, str]:

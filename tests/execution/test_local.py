@@ -87,6 +87,10 @@ def tell_process(task: WeightsTask, report: Report) -> WeightsResult:
     return WeightsResult((str(os.getpid()),))
 
 
+def tell_gpu(task: WeightsTask, report: Report) -> WeightsResult:
+    return WeightsResult((os.environ.get("CUDA_VISIBLE_DEVICES", ""),))
+
+
 HELD: list[bytes] = []
 
 
@@ -398,7 +402,7 @@ def test_a_worn_worker_is_replaced(
 def test_other_threads_take_another_process(warm: LocalExecutor, tmp_path: Path) -> None:
     first = process_of(warm, tmp_path)
     assert process_of(warm, tmp_path, threads=2) != first
-    assert warm._workers._idle[0].setting == (2, False)  # type: ignore[attr-defined]
+    assert warm._workers._idle[0].setting == (2, False, None)  # type: ignore[attr-defined]
     assert len(warm._workers._idle) == 1, "no more processes than there is work for"  # type: ignore[attr-defined]
 
 
@@ -414,6 +418,7 @@ def test_the_way_that_processes_start_is_chosen_by_the_system_or_by_hand(
 ) -> None:
     monkeypatch.delenv(processes.START_VARIABLE, raising=False)
     assert processes.choose_start() == "forkserver"
+    assert processes.choose_start(is_dear=True) == "spawn"
     monkeypatch.setenv(processes.START_VARIABLE, "spawn")
     assert processes.choose_start() == "spawn"
     monkeypatch.setenv(processes.START_VARIABLE, "fork")

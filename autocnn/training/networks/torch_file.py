@@ -88,7 +88,7 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> _Storage:
         _, dtype, key, _, size, *_ = pid
         if not 0 <= size * dtype.itemsize <= self._most:
-            raise pickle.UnpicklingError(f"it promises {size} numbers, more than it has room for")
+            raise pickle.UnpicklingError(f"it promises {size} numbers, more than the file holds")
         if key not in self._storages:
             self._storages[key] = _Storage(dtype, size)
         return self._storages[key]
