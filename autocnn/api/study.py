@@ -13,6 +13,7 @@ from autocnn.api.settings import Changes, PathLike, read_settings
 from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
 from autocnn.core.errors import StudyError, Text, UsageError
+from autocnn.core.keras_import import import_keras
 from autocnn.core.records import CandidateRecord, ExportFormat, Params, Precision, SplitScores
 from autocnn.core.wording import METRICS, SET_NAMES, fraction
 from autocnn.reporting import leaderboard as boards
@@ -118,12 +119,11 @@ class Candidate:
         """The bare Keras model: uint8 images of its size in, probabilities out.
 
         Raises:
+            UsageError: When this process has imported Keras on another backend.
             StudyError: When the model was deleted.
         """
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-        import keras
-
-        return keras.models.load_model(self.model_path, compile=False)
+        model: keras.Model = import_keras().models.load_model(self.model_path, compile=False)
+        return model
 
     def __repr__(self) -> str:
         judged, accuracy = self.scores, ""

@@ -41,8 +41,10 @@ GROWTH_ALLOWED = 2.0
 
 KILL_GRACE_S = 5.0
 
+_FORCED = {"KERAS_BACKEND": "tensorflow"}
+"""What workers need, whatever the user has set for programs of their own."""
+
 _ENVIRONMENT = {
-    "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
     "OMP_NUM_THREADS": "1",
@@ -277,13 +279,18 @@ def worker_environment() -> Iterator[None]:
     Whatever the caller's program starts or imports later must not find one thread, or another
     backend than its own.
     """
-    added = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
-    os.environ.update(added)
+    changed = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+    changed |= _FORCED
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     try:
         yield
     finally:
-        for name in added:
-            os.environ.pop(name, None)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 @contextlib.contextmanager
