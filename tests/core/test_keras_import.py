@@ -44,7 +44,7 @@ def run(program: str, home: Path, **environment: str) -> str:
 @pytest.mark.parametrize("environment", [{}, {"KERAS_BACKEND": "jax"}])
 def test_workers_have_keras_as_it_comes(tmp_path: Path, environment: dict[str, str]) -> None:
     program = """
-from autocnn.execution.local import worker_environment
+from autocnn.execution.processes import worker_environment
 with worker_environment():
     import autocnn.training.lean_keras
     import keras
