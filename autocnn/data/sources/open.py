@@ -135,7 +135,7 @@ def _read_folder(path: Path, reading: Reading) -> FoundImages:
         some = ", ".join(str(table) for table in tables[:MOST_TABLES])
         raise DataError(
             error.message_text,
-            remedy=f"Tables are there: give that of the labels in the place of the folder ({some}).",
+            remedy=f"Tables are there: give the one of the labels, not the folder ({some}).",
         ) from error
 
 
