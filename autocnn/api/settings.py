@@ -85,6 +85,7 @@ class Settings(Changes, ReadingSettings, total=False):
     members: int
     prefer: str
     seed: int
+    drop_labels: PathLike
     image_size: int
     channels: str
     val_fraction: float

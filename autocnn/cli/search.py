@@ -31,6 +31,7 @@ SECTIONS = {
         "group_column",
         "label_from_name",
         "group_from_name",
+        "drop_labels",
         "window",
         "image_size",
         "channels",

@@ -205,6 +205,12 @@ class StudyConfig(BaseModel):
         "error of it.",
     )
     seed: int = _setting(0, "Seed of everything random.", ge=0, lt=2**31)
+    drop_labels: Path | None = _setting(
+        None,
+        "CSV with a column path, as label_issues.csv: these images of train and val are left out, "
+        "or those with yes in its column drop.",
+        unset="none",
+    )
     image_size: int | None = _setting(
         None, "Side of the square input in px.", unset="chosen from the data", ge=8, le=1024
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from autocnn.core.errors import SpaceError, StudyError
 from autocnn.core.objective import Goal
-from autocnn.core.records import AuditReport, CandidateRecord, CopyGroup, TrialRecord
+from autocnn.core.records import AuditReport, CandidateRecord, CopyGroup, LabelIssue, TrialRecord
 from autocnn.reporting.elements import Picture, load_picture
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
@@ -41,6 +41,8 @@ class StudyFacts:
         pictures: (candidate, name without ending) -> its picture.
         examples: File beside the best candidate's record -> its picture.
         thumbnails: File in `audit/` -> its picture.
+        label_issues: Labels that are doubted; None where they were not checked.
+        label_pictures: File in `label_issues/` -> its picture.
     """
 
     name: str
@@ -54,6 +56,8 @@ class StudyFacts:
     pictures: dict[tuple[int, str], Picture] = field(default_factory=dict)
     examples: dict[str, Picture] = field(default_factory=dict)
     thumbnails: dict[str, Picture] = field(default_factory=dict)
+    label_issues: tuple[LabelIssue, ...] | None = None
+    label_pictures: dict[str, Picture] = field(default_factory=dict)
 
     @property
     def goal(self) -> Goal:
@@ -87,8 +91,8 @@ def read_facts(folder: StudyFolder, *, max_images: int | None = None) -> StudyFa
 
     Args:
         folder: Of the study.
-        max_images: Most images of the data that are read: mistakes first, copies last;
-            None: all that the study keeps.
+        max_images: Most images of the data that are read: mistakes first, then doubtful
+            labels, copies last; None: all that the study keeps.
 
     Raises:
         StudyError: When study.json or a record cannot be read.
@@ -111,11 +115,16 @@ def read_facts(folder: StudyFolder, *, max_images: int | None = None) -> StudyFa
         models=frozenset(r.candidate for r in candidates if folder.has_model(r.candidate)),
     )
     examples = _read_examples(folder, facts.best, max_images)
+    issues = folder.read_label_issues() if candidates else None
+    labels = _read_label_pictures(folder, issues or (), max_images - len(examples))
+    most_copies = max_images - len(examples) - len(labels)
     return replace(
         facts,
         pictures=_read_pictures(folder, facts),
         examples=examples,
-        thumbnails=_read_thumbnails(folder, shown_copies(audit), max_images - len(examples)),
+        thumbnails=_read_thumbnails(folder, shown_copies(audit), most_copies),
+        label_issues=None if issues is None else tuple(issues),
+        label_pictures=labels,
     )
 
 
@@ -167,6 +176,14 @@ def _read_thumbnails(
 ) -> dict[str, Picture]:
     names = [name for group in groups for name in group.thumbnails][:most]
     loaded = {name: load_picture(folder.read_audit_picture(name)) for name in names}
+    return {name: picture for name, picture in loaded.items() if picture is not None}
+
+
+def _read_label_pictures(
+    folder: StudyFolder, issues: Iterable[LabelIssue], most: int
+) -> dict[str, Picture]:
+    names = [issue.picture for issue in issues if issue.picture][:most]
+    loaded = {name: load_picture(folder.read_label_picture(name)) for name in names}
     return {name: picture for name, picture in loaded.items() if picture is not None}
 
 

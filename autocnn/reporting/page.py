@@ -17,6 +17,7 @@ from autocnn.reporting.candidates import (
 from autocnn.reporting.checks import view_explanation, view_mistakes, view_robustness
 from autocnn.reporting.elements import open_templates
 from autocnn.reporting.facts import StudyFacts, read_facts
+from autocnn.reporting.labels import view_labels
 from autocnn.reporting.search import Drawings, draw_search, view_search
 from autocnn.storage import StudyFolder
 
@@ -80,6 +81,7 @@ def render_page(facts: StudyFacts, drawn: Drawings) -> str:
         gallery=best and view_mistakes(facts, best),
         robustness=best and view_robustness(facts, best, drawn.pictures.get("robustness")),
         explanation=best and view_explanation(facts, best),
+        labels=best and view_labels(facts),
         audit=view_audit(facts),
         audit_problem=facts.audit_problem,
         repeat=view_repeat(facts),
@@ -100,6 +102,7 @@ def _sections(facts: StudyFacts) -> list[tuple[str, str]]:
         ("mistakes", "Mistakes"),
         ("robustness", "Disturbed images"),
         ("explanation", "Where it looks"),
+        ("labels", "Suspect labels"),
     ]
     return [
         ("result", "Result"),

@@ -6,6 +6,7 @@ from autocnn.reporting.page import write_report
 from autocnn.selection.explain import explain_candidates
 from autocnn.selection.files import write_candidate_files
 from autocnn.selection.judge import judge
+from autocnn.selection.label_issues import write_label_issues
 from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.selection.retrain import retrain
 from autocnn.selection.score import score_candidates
@@ -52,6 +53,10 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
     for candidate, pictures in explain_candidates(plan, candidates):
         write_candidate_files(candidate, pictures, prepared.dataset, plan.folds, folder)
         observer.advance()
+    # The finalists with their predictions, each once.
+    predicted = {f.number: f for contender, _ in judged for f in contender.finalists}
+    chosen = candidates[0].record
+    write_label_issues(plan, list(predicted.values()), chosen.folds, folder, observer)
     leaderboard = build_leaderboard(
         [candidate.record for candidate in candidates], objective=context.goal.objective
     )

@@ -48,6 +48,7 @@ from autocnn.core.records.exports import (
     Precision,
     RejectionPoint,
 )
+from autocnn.core.records.label_issues import LabelIssue
 from autocnn.core.records.scores import (
     Calibration,
     CalibrationScores,
@@ -100,6 +101,7 @@ __all__ = [
     "GapStep",
     "Interval",
     "LabelConflict",
+    "LabelIssue",
     "LikelyGroups",
     "Member",
     "ModelInput",
