@@ -84,6 +84,7 @@ class Settings(Changes, ReadingSettings, total=False):
     fold_repeats: int
     members: int
     prefer: str
+    by: str | Sequence[str]
     seed: int
     drop_labels: PathLike
     image_size: int

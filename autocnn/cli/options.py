@@ -61,6 +61,7 @@ _METAVARS: Mapping[str, str] = {
     "group_from_name": "REGEX",
     "window": "CENTER,WIDTH",
     "drop_labels": "FILE",
+    "by": "COLUMN,...",
 }
 
 

@@ -22,7 +22,7 @@ SECTIONS = {
         "pruner",
         "fork",
     ),
-    "Who wins": ("finalists", "folds", "fold_repeats", "members", "prefer"),
+    "Who wins": ("finalists", "folds", "fold_repeats", "members", "prefer", "by"),
     "The images": (
         "images",
         "path_column",

@@ -26,6 +26,7 @@ from autocnn.data.audit.marks import find_marks
 from autocnn.data.audit.report import Findings, audit
 from autocnn.data.audit.series import find_series
 from autocnn.data.audit.shortcuts import find_shortcuts
+from autocnn.data.columns import values_by
 from autocnn.data.dropping import choose_dropped, keep_copies, keep_split, read_drops
 from autocnn.data.sources.open import read_source
 from autocnn.data.split import Split, make_split
@@ -152,6 +153,7 @@ def prepare_data(
     told = found.notes
     for note in told:  # at once: what was understood may be wrong
         observer.note(note)
+    values_by(found, config.by or ())  # before anything that takes long
     default_size = config.image_size or choose_image_size(found)
     arrays = _decode_sizes(found, config, (default_size, *image_sizes), observer)
     unreadable: dict[int, str] = {}

@@ -19,6 +19,7 @@ from autocnn.reporting.elements import open_templates
 from autocnn.reporting.facts import StudyFacts, read_facts
 from autocnn.reporting.labels import view_labels
 from autocnn.reporting.search import Drawings, draw_search, view_search
+from autocnn.reporting.subgroups import view_subgroups
 from autocnn.storage import StudyFolder
 
 
@@ -81,6 +82,7 @@ def render_page(facts: StudyFacts, drawn: Drawings) -> str:
         gallery=best and view_mistakes(facts, best),
         robustness=best and view_robustness(facts, best, drawn.pictures.get("robustness")),
         explanation=best and view_explanation(facts, best),
+        subgroups=best and view_subgroups(best),
         labels=best and view_labels(facts),
         audit=view_audit(facts),
         audit_problem=facts.audit_problem,
@@ -102,6 +104,7 @@ def _sections(facts: StudyFacts) -> list[tuple[str, str]]:
         ("mistakes", "Mistakes"),
         ("robustness", "Disturbed images"),
         ("explanation", "Where it looks"),
+        *([("subgroups", "Subgroups")] if facts.best and facts.best.subgroups else []),
         ("labels", "Suspect labels"),
     ]
     return [

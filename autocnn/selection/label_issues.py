@@ -26,6 +26,9 @@ MOST_ROWS = 10_000
 
 MOST_PICTURES = 24
 
+MANY = 0.1
+"""Share of suspects beyond which the models' own mistakes are most of them."""
+
 
 def write_label_issues(
     plan: FinalistsPlan,
@@ -120,8 +123,13 @@ def _in_words(num_suspect: int, num_images: int, folder: StudyFolder) -> str:
     if not num_suspect:
         return f"None of {num_images:,} labels of train and val looks wrong."
     look = "looks" if num_suspect == 1 else "look"
+    many = (
+        ""
+        if num_suspect <= MANY * num_images
+        else ("That is many: most are likely mistakes of the models, so begin with the first. ")
+    )
     return (
         f"{count(num_suspect, 'label')} of {num_images:,} in train and val {look} wrong: "
         f"{folder.label_issues_path} lists the most doubtful first, report.html shows them. "
-        "Images that you have confirmed are left out by --drop-labels."
+        f"{many}Images that you have confirmed are left out by --drop-labels."
     )

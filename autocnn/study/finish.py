@@ -10,6 +10,7 @@ from autocnn.selection.label_issues import write_label_issues
 from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.selection.retrain import retrain
 from autocnn.selection.score import score_candidates
+from autocnn.selection.subgroups import add_subgroups
 from autocnn.storage.status import Choice, FinalistFacts, TestLook, timestamp
 from autocnn.study.context import Context, Progress
 from autocnn.study.prepare import Prepared
@@ -49,6 +50,7 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
             open_test=lambda choice: _open_test(context, progress, choice),
         )
     candidates = score_candidates(plan, judged, folder, observer)
+    candidates = add_subgroups(plan, candidates, context.config.by or (), folder, observer)
     observer.stage("draw", total=len(candidates), unit="candidates")
     for candidate, pictures in explain_candidates(plan, candidates):
         write_candidate_files(candidate, pictures, prepared.dataset, plan.folds, folder)

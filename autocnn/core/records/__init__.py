@@ -62,6 +62,7 @@ from autocnn.core.records.scores import (
     Scores,
     SplitScores,
 )
+from autocnn.core.records.subgroups import Subgroup
 from autocnn.core.records.trials import (
     REFIT,
     EpochScore,
@@ -123,6 +124,7 @@ __all__ = [
     "Shortcut",
     "SplitName",
     "SplitScores",
+    "Subgroup",
     "TrialRecord",
     "TrialState",
     "UnreadableImage",
