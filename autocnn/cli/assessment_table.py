@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from autocnn.cli.tables import Sheet, make_console, print_sheet, print_text
 from autocnn.core.records import Assessment, ClassScores, Interval, SplitScores, Subgroup
 from autocnn.core.wording import METRICS, SET_NAMES, TABLE_PLACES, fraction, fraction_interval
-from autocnn.reporting.subgroups import describe_worst
 
 CLASS_COLUMNS = {
     "recall": "sensitivity",
@@ -26,7 +25,7 @@ def print_assessment(record: Assessment) -> None:
     if record.subgroups:
         print_sheet(_subgroups(record.subgroups), console)
     print_text(console, "")
-    for sentence in (*record.sentences, *describe_worst(record.subgroups)):
+    for sentence in record.sentences:
         print_text(console, sentence)
 
 

@@ -55,11 +55,11 @@ def test_what_cannot_be_compared_is_told() -> None:
 
 
 def test_it_is_told_before_anything_is_decoded(tmp_path: Path) -> None:
-    from autocnn.core.config import StudyConfig
+    from autocnn.core.config import resolve_config
     from autocnn.core.events import Observer
     from autocnn.data import prepare_data
 
-    config = StudyConfig(by="sex, site", cache_dir=tmp_path / "cache")
+    config = resolve_config({"by": "sex, site", "cache_dir": tmp_path / "cache"})
     assert config.by == ("sex", "site")
     with pytest.raises(DataError, match="got 'sex'"):
         prepare_data(config, image_sizes=(), observer=Observer())

@@ -31,6 +31,7 @@ from autocnn.metrics.calibration import reliability_bins
 from autocnn.metrics.intervals import difference_interval
 from autocnn.metrics.scores import METRICS, confusion_matrix, score_split
 from autocnn.metrics.subgroups import score_subgroups
+from autocnn.reporting.subgroups import describe_worst
 
 IMAGES_AT_ONCE = 1024
 """Images that the model is given at a time: what bounds the memory."""
@@ -171,7 +172,9 @@ def assess(
         left_out=left_out,
     )
     return Assessed(
-        record=record.model_copy(update={"sentences": describe(record)}),
+        record=record.model_copy(
+            update={"sentences": (*describe(record), *describe_worst(record.subgroups))}
+        ),
         paths=tuple(table.paths[i] for i in kept.tolist()),
         labels=images.labels,
         probabilities=images.probabilities,
