@@ -1,6 +1,7 @@
 """A model on other labelled images."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -70,6 +71,7 @@ def evaluate(
     group_column: str | None = None,
     label_from_name: str | None = None,
     group_from_name: str | None = None,
+    by: str | Sequence[str] | None = None,
     results: PathLike = "results",
     cache_dir: PathLike | None = None,
     trust_code: bool = False,
@@ -91,6 +93,7 @@ def evaluate(
         group_column: As for `search`.
         label_from_name: As for `search`.
         group_from_name: As for `search`.
+        by: Columns of the table; each of their values is scored, in `record.subgroups`.
         results: Folder that holds the studies.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         trust_code: As for `load`.
@@ -128,6 +131,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
         "group_column": group_column,
         "label_from_name": label_from_name,
         "group_from_name": group_from_name,
+        "by": by,
     }
     number = model.number if isinstance(model, Candidate) else candidate
     place = os.fspath(model.path if isinstance(model, Candidate) else model)
@@ -150,6 +154,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
                 name=place,
                 asked=split,
                 reading=read.reading,
+                by=read.by or (),
                 cache_dir=None if cache_dir is None else Path(cache_dir),
                 observer=observer,
             )

@@ -86,7 +86,9 @@ class Settings(Changes, ReadingSettings, total=False):
     fold_repeats: int
     members: int
     prefer: str
+    by: str | Sequence[str]
     seed: int
+    drop_labels: PathLike
     image_size: int
     fit: str
     channels: str

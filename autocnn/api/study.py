@@ -14,7 +14,14 @@ from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
 from autocnn.core.errors import StudyError, Text, UsageError
 from autocnn.core.keras_import import import_keras
-from autocnn.core.records import CandidateRecord, ExportFormat, Params, Precision, SplitScores
+from autocnn.core.records import (
+    CandidateRecord,
+    ExportFormat,
+    LabelIssue,
+    Params,
+    Precision,
+    SplitScores,
+)
 from autocnn.core.wording import METRICS, SET_NAMES, fraction
 from autocnn.reporting import leaderboard as boards
 from autocnn.storage import StudyFolder, open_study
@@ -265,6 +272,7 @@ got neither. Start one with `autocnn search`.
     def files(self) -> Mapping[str, Path]:
         """What a finished study has for people to open: name -> file."""
         folder = self._folder
+        issues = folder.label_issues_path
         return {
             "report": folder.report_path,
             "leaderboard": folder.leaderboard_path,
@@ -273,7 +281,27 @@ got neither. Start one with `autocnn search`.
             "learning curves": folder.candidate_picture_path(1, "learning_curves"),
             "best model": folder.candidate_model_path(1),
             "all trials": folder.trials_path,
+            **({"doubted labels": issues} if issues.exists() else {}),
         }
+
+    @property
+    def label_issues(self) -> "pd.DataFrame":
+        """Images of train and val whose label is doubted by models that have not learned from them.
+
+        The most doubtful first: path, label, predicted, label_probability,
+        predicted_probability, split, is_suspect (whether the label is likely wrong) and picture.
+
+        Raises:
+            StudyError: While there are none, as in a study without folds.
+        """
+        issues = self._folder.read_label_issues()
+        if issues is None:
+            raise StudyError(
+                f"{self.path}: must have a label_issues.csv, got none: it takes folds, and a "
+                "finished study that has learned something."
+            )
+        columns = list(LabelIssue.model_fields)
+        return to_frame(columns, [[getattr(one, name) for name in columns] for one in issues])
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:

@@ -1,7 +1,9 @@
 """An assessment on stdout."""
 
+from collections.abc import Sequence
+
 from autocnn.cli.tables import Sheet, make_console, print_sheet, print_text
-from autocnn.core.records import Assessment, ClassScores, Interval, SplitScores
+from autocnn.core.records import Assessment, ClassScores, Interval, SplitScores, Subgroup
 from autocnn.core.wording import METRICS, SET_NAMES, TABLE_PLACES, fraction, fraction_interval
 
 CLASS_COLUMNS = {
@@ -20,6 +22,8 @@ def print_assessment(record: Assessment) -> None:
     if record.comparisons and record.compared_with is not None:
         print_sheet(_comparisons(record), console)
     print_sheet(_classes(record.scores), console)
+    if record.subgroups:
+        print_sheet(_subgroups(record.subgroups), console)
     print_text(console, "")
     for sentence in record.sentences:
         print_text(console, sentence)
@@ -61,6 +65,24 @@ def _classes(scores: SplitScores) -> Sheet:
     ]
     header = ("class", "images", *CLASS_COLUMNS.values())
     return Sheet("Each class against the rest [95 %]", header, rows, text=("class",))
+
+
+def _subgroups(subgroups: Sequence[Subgroup]) -> Sheet:
+    rows = [
+        (
+            one.column,
+            one.value,
+            f"{one.num_images:,}",
+            _show(one.scores["accuracy"], None),
+            fraction(one.others.value if one.others else None, places=TABLE_PLACES),
+            fraction(one.p_value, places=TABLE_PLACES),
+            one.verdict,
+        )
+        for one in subgroups
+    ]
+    header = ("column", "value", "images", "accuracy", "others", "p", "verdict")
+    text = ("column", "value", "verdict")
+    return Sheet("By the values of columns [95 %]", header, rows, text=text, keys=2)
 
 
 def _class_value(scores: ClassScores, name: str) -> str:

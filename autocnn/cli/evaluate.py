@@ -31,6 +31,7 @@ from autocnn.core.wording import count
 @click.option("--json", "as_json", is_flag=True, help="Print metrics.json in place of the tables.")
 @settings("images", "path_column", "label_column", "split_column", "group_column")
 @settings("label_from_name", "group_from_name")
+@setting("by", meaning="Columns of the table, as sex,site: each of their values is scored.")
 @setting("cache_dir")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
 @trust_option
@@ -44,6 +45,7 @@ def command(
     as_json: bool,
     label_from_name: str | None,
     group_from_name: str | None,
+    by: str | None,
     cache_dir: Path | None,
     quiet: bool,
     trust_code: bool,
@@ -80,6 +82,7 @@ def command(
         results=results,
         label_from_name=label_from_name,
         group_from_name=group_from_name,
+        by=by,
         cache_dir=cache_dir,
         trust_code=trust_code,
         verbose=not quiet,

@@ -60,6 +60,8 @@ _METAVARS: Mapping[str, str] = {
     "label_from_name": "REGEX",
     "group_from_name": "REGEX",
     "window": "CENTER,WIDTH",
+    "drop_labels": "FILE",
+    "by": "COLUMN,...",
 }
 
 

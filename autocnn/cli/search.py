@@ -22,7 +22,7 @@ SECTIONS = {
         "pruner",
         "fork",
     ),
-    "Who wins": ("finalists", "folds", "fold_repeats", "members", "prefer"),
+    "Who wins": ("finalists", "folds", "fold_repeats", "members", "prefer", "by"),
     "The images": (
         "images",
         "path_column",
@@ -31,6 +31,7 @@ SECTIONS = {
         "group_column",
         "label_from_name",
         "group_from_name",
+        "drop_labels",
         "window",
         "image_size",
         "fit",

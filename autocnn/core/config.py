@@ -195,6 +195,12 @@ class StudyConfig(BaseModel):
         3, "Parts of train on which finalists are compared; 0: val decides.", ge=0, le=20
     )
     fold_repeats: int = _setting(1, "Times that the folds are cut anew.", ge=1, le=10)
+    by: tuple[str, ...] | None = _setting(
+        None,
+        "Columns of the table, as sex,site: the chosen candidate is scored on the test images of "
+        "each value.",
+        unset="none",
+    )
     members: int = _setting(
         3,
         "Networks, each with another seed, of which the chosen one is an average, where there is "
@@ -208,6 +214,12 @@ class StudyConfig(BaseModel):
         "error of it.",
     )
     seed: int = _setting(0, "Seed of everything random.", ge=0, lt=2**31)
+    drop_labels: Path | None = _setting(
+        None,
+        "CSV with a column path, as label_issues.csv: these images of train and val are left out, "
+        "or those with yes in its column drop.",
+        unset="none",
+    )
     image_size: int | None = _setting(
         None, "Side of the square input in px.", unset="chosen from the data", ge=8, le=1024
     )
@@ -343,6 +355,14 @@ class StudyConfig(BaseModel):
         if not (math.isfinite(center) and math.isfinite(width) and width > 0):
             raise ValueError(WINDOW_RULE)
         return center, width
+
+    @field_validator("by", mode="before")
+    @classmethod
+    def _read_columns(cls, value: object) -> object:
+        """Names with commas between them."""
+        if isinstance(value, str):
+            value = [name.strip() for name in value.split(",") if name.strip()]
+        return tuple(dict.fromkeys(value)) or None if isinstance(value, list | tuple) else value
 
     @field_validator("label_from_name", "group_from_name")
     @classmethod

@@ -9,6 +9,7 @@ DATA -- sources --> ImageTable -- arrays --> DecodedImages, one per image size
 
 from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
 from autocnn.data.audit.copies import Copies, bundle_images, find_copies
+from autocnn.data.columns import values_by
 from autocnn.data.correction import CorrectedSplit, check_split_file, correct_split, write_split
 from autocnn.data.dataset import Dataset, prepare_data
 from autocnn.data.decode import decode_image
@@ -34,5 +35,6 @@ __all__ = [
     "make_split",
     "prepare_data",
     "read_source",
+    "values_by",
     "write_split",
 ]

@@ -27,6 +27,8 @@ from autocnn.data.audit.marks import find_marks
 from autocnn.data.audit.report import Findings, audit
 from autocnn.data.audit.series import find_series
 from autocnn.data.audit.shortcuts import find_shortcuts
+from autocnn.data.columns import values_by
+from autocnn.data.dropping import choose_dropped, keep_copies, keep_split, read_drops
 from autocnn.data.sources.open import read_source
 from autocnn.data.split import Split, make_split
 from autocnn.data.table import ImageTable
@@ -43,7 +45,8 @@ class Dataset:
         table: The n readable images; paths, labels, groups, sha256.
         split: The split of each of them.
         rows: (n,) int64, image of the table -> its row in every decoded array.
-        labels: (rows of the arrays,) int32, class of each row; -1 for an unreadable image.
+        labels: (rows of the arrays,) int32, class of each row; -1 for an image that is unreadable
+            or left out.
         arrays: Side in px -> decoded images.
         default_image_size: Side in px for trials whose params do not name one.
         copies: Groups of images that show the same.
@@ -51,6 +54,7 @@ class Dataset:
             every kind, and images of one named group.
         audit: What is wrong with the data.
         fingerprint: Changes with any path, label, split or content.
+        dropped: Path, label and split of the images that were left out on demand.
     """
 
     table: ImageTable
@@ -63,6 +67,7 @@ class Dataset:
     bundles: NDArray[np.int64]
     audit: AuditReport
     fingerprint: str
+    dropped: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def split_names(self) -> tuple[SplitName, ...]:
@@ -126,6 +131,7 @@ def prepare_data(
     image_sizes: Sequence[int | None],
     observer: Observer,
     audits: Mapping[str, AuditReport] | None = None,
+    dropped: Sequence[str] | None = None,
 ) -> Dataset:
     """Read, decode, split and audit the data of a study.
 
@@ -137,14 +143,18 @@ def prepare_data(
             what was found.
         audits: Fingerprint of a data set -> its audit, by the same config; one that is there
             is not made again.
+        dropped: Paths that are left out of train and val; None: what `config.drop_labels` says.
 
     Raises:
         DataError: When the data cannot be used; nothing half-written is left.
     """
+    if dropped is None:
+        dropped = read_drops(config.drop_labels) if config.drop_labels is not None else ()
     found = read_source(config.data, reading=config.reading, observer=observer)
     told = found.notes
     for note in told:  # at once: what was understood may be wrong
         observer.note(note)
+    values_by(found, config.by or ())  # before anything that takes long
     default_size = config.image_size or choose_image_size(found)
     arrays = _decode_sizes(found, config, (default_size, *image_sizes), observer)
     unreadable: dict[int, str] = {}
@@ -170,6 +180,15 @@ def prepare_data(
         test_fraction=config.test_fraction,
         seed=config.seed,
     )
+    left_out: tuple[tuple[str, str, str], ...] = ()
+    if dropped:
+        # After the split, which is that of the study in which these images were found.
+        chosen = choose_dropped(found, table, split, dropped, name=str(config.drop_labels))
+        kept, left_out = np.flatnonzero(chosen.is_kept), chosen.rows
+        table, rows, facts = table.select(kept), rows[kept], facts.select(kept)
+        copies = keep_copies(copies, chosen.is_kept)
+        bundles = bundle_images(table, copies)
+        split = keep_split(split, chosen.is_kept, chosen.sentences)
     fingerprint = _fingerprint(table, split)
     report = (audits or {}).get(fingerprint)
     if report is None:
@@ -213,6 +232,7 @@ def prepare_data(
         bundles=bundles,
         audit=report,
         fingerprint=fingerprint,
+        dropped=left_out,
     )
     _tell(dataset, observer, asked=data_arguments(config), num_told=len(told), fit=config.fit)
     return dataset

@@ -362,7 +362,8 @@ def command_line(config: StudyConfig, name: str) -> str:
         elif field.endswith("_gb"):
             words += [flag, f"{value:g}GB"]
         elif isinstance(value, tuple):
-            words += [flag, ",".join(f"{part:g}" for part in value)]
+            parts = (part if isinstance(part, str) else f"{part:g}" for part in value)
+            words += [flag, ",".join(parts)]
         else:
             words += [flag, str(value)]
     if str(config.results) != str(usual.results):

@@ -2,12 +2,12 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from autocnn.core.errors import SpaceError, StudyError
 from autocnn.core.objective import Goal
-from autocnn.core.records import AuditReport, CandidateRecord, CopyGroup, TrialRecord
+from autocnn.core.records import AuditReport, CandidateRecord, CopyGroup, LabelIssue, TrialRecord
 from autocnn.reporting.elements import Picture, load_picture
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
@@ -43,6 +43,8 @@ class StudyFacts:
         examples: File beside the best candidate's record -> its picture.
         thumbnails: File in `audit/` -> its picture.
         samples: Images of each class that the page shows; None: all that there are.
+        label_issues: Labels that are doubted; None where they were not checked.
+        label_pictures: File in `label_issues/` -> its picture.
     """
 
     name: str
@@ -57,6 +59,8 @@ class StudyFacts:
     examples: dict[str, Picture] = field(default_factory=dict)
     thumbnails: dict[str, Picture] = field(default_factory=dict)
     samples: int | None = None
+    label_issues: tuple[LabelIssue, ...] | None = None
+    label_pictures: dict[str, Picture] = field(default_factory=dict)
 
     @property
     def goal(self) -> Goal:
@@ -92,8 +96,8 @@ def read_facts(
 
     Args:
         folder: Of the study.
-        max_images: Most images of the data that are read: mistakes first, copies last;
-            None: all that the study keeps.
+        max_images: Most images of the data that are read: mistakes first, then doubtful
+            labels, copies last; None: all that the study keeps.
         samples: Images of each class; 0: no image of the data at all; None: as the study was
             asked for.
 
@@ -120,11 +124,16 @@ def read_facts(
         samples=samples,
     )
     examples = _read_examples(folder, facts.best, max_images)
+    issues = folder.read_label_issues() if candidates else None
+    labels = _read_label_pictures(folder, issues or (), max_images - len(examples))
+    most_copies = max_images - len(examples) - len(labels)
     return replace(
         facts,
         pictures=_read_pictures(folder, facts),
         examples=examples,
-        thumbnails=_read_thumbnails(folder, facts, max_images - len(examples)),
+        thumbnails=_read_thumbnails(folder, facts, most_copies),
+        label_issues=None if issues is None else tuple(issues),
+        label_pictures=labels,
     )
 
 
@@ -181,6 +190,14 @@ def _read_thumbnails(folder: StudyFolder, facts: StudyFacts, most: int) -> dict[
     names += [name for group in shown_copies(facts.audit) for name in group.thumbnails]
     names = names[: max(0, most)]
     loaded = {name: load_picture(folder.read_audit_picture(name)) for name in names}
+    return {name: picture for name, picture in loaded.items() if picture is not None}
+
+
+def _read_label_pictures(
+    folder: StudyFolder, issues: Iterable[LabelIssue], most: int
+) -> dict[str, Picture]:
+    names = [issue.picture for issue in issues if issue.picture][:most]
+    loaded = {name: load_picture(folder.read_label_picture(name)) for name in names}
     return {name: picture for name, picture in loaded.items() if picture is not None}
 
 

@@ -19,8 +19,10 @@ from autocnn.reporting.candidates import (
 from autocnn.reporting.checks import view_explanation, view_mistakes, view_robustness
 from autocnn.reporting.elements import load_picture, open_templates
 from autocnn.reporting.facts import StudyFacts, read_facts
+from autocnn.reporting.labels import view_labels
 from autocnn.reporting.overview import Overview, view_overview
 from autocnn.reporting.search import Drawings, draw_search, view_search
+from autocnn.reporting.subgroups import view_subgroups
 from autocnn.storage import StudyFolder
 
 
@@ -86,6 +88,8 @@ def render_page(facts: StudyFacts, drawn: Drawings) -> str:
         robustness=best and view_robustness(facts, best, drawn.pictures.get("robustness")),
         explanation=best and view_explanation(facts, best),
         overview=facts.audit and _overview(facts, facts.audit),
+        subgroups=best and view_subgroups(best),
+        labels=best and view_labels(facts),
         audit=facts.audit and view_audit(facts.audit, facts.thumbnails),
         audit_problem=facts.audit_problem,
         repeat=view_repeat(facts),
@@ -141,6 +145,8 @@ def _sections(facts: StudyFacts) -> list[tuple[str, str]]:
         ("mistakes", "Mistakes"),
         ("robustness", "Disturbed images"),
         ("explanation", "Where it looks"),
+        *([("subgroups", "Subgroups")] if facts.best and facts.best.subgroups else []),
+        ("labels", "Suspect labels"),
     ]
     return [
         ("result", "Result"),

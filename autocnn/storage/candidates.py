@@ -36,6 +36,7 @@ class CandidateFiles(Files):
     def clear_candidates(self) -> None:
         """Delete all candidates and the leaderboard: they are about to be made anew."""
         self.leaderboard_path.unlink(missing_ok=True)
+        (self.path / "subgroups.csv").unlink(missing_ok=True)
         self.remove_predictions()
         for path in (self.path / "candidates").glob("[0-9]*"):
             shutil.rmtree(path)
@@ -122,6 +123,10 @@ class CandidateFiles(Files):
             header = next(rows, [])
             # A row that is too short lacks its last columns.
             yield from (dict(zip(header, row, strict=False)) for row in rows if row)
+
+    def write_subgroups(self, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+        """Write subgroups.csv."""
+        self._write_text("subgroups.csv", to_csv(columns, rows))
 
     @property
     def leaderboard_path(self) -> Path:

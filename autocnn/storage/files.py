@@ -52,3 +52,13 @@ class Files:
 
     def _write_text(self, name: str, text: str) -> None:
         replace_file(self.path / name, text.encode("utf-8", "surrogateescape"))
+
+
+def read_picture(folder: Path, name: str) -> bytes | None:
+    """A file of that folder itself: a name with a path in it is none, nor is a link out of it."""
+    if not name or Path(name).name != name or (folder / name).is_symlink():
+        return None
+    try:
+        return (folder / name).read_bytes()
+    except OSError:
+        return None

@@ -19,13 +19,14 @@ from autocnn.storage.candidates import CandidateFiles
 from autocnn.storage.exports import ExportFiles
 from autocnn.storage.files import CHECKPOINT
 from autocnn.storage.finalists import FinalistFiles
+from autocnn.storage.labels import LabelFiles
 from autocnn.storage.lock import Owner, StudyLock
 from autocnn.storage.report import ReportFiles
 from autocnn.storage.status import StudyStatus
 from autocnn.storage.trials import TrialFiles
 
 
-class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, ReportFiles, ExportFiles):
+class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportFiles, ExportFiles):
     """One study on disk.
 
     Args:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from autocnn.core.records import AuditReport
-from autocnn.storage.files import Files
+from autocnn.storage.files import Files, read_picture
 
 
 class ReportFiles(Files):
@@ -39,22 +39,12 @@ class ReportFiles(Files):
             candidate: Its number.
             name: With its ending: `roc.png`.
         """
-        return _read_bytes(self.path / "candidates" / f"{candidate:02d}", name)
+        return read_picture(self.path / "candidates" / f"{candidate:02d}", name)
 
     def read_audit_picture(self, name: str) -> bytes | None:
         """The bytes of a thumbnail of the audit; None where there is none."""
-        return _read_bytes(self.path / "audit", name)
+        return read_picture(self.path / "audit", name)
 
     def write_report(self, html: str) -> None:
         """Write report.html."""
         self._write_text("report.html", html)
-
-
-def _read_bytes(folder: Path, name: str) -> bytes | None:
-    """A file of that folder itself: a name with a path in it is none, nor is a link out of it."""
-    if not name or Path(name).name != name or (folder / name).is_symlink():
-        return None
-    try:
-        return (folder / name).read_bytes()
-    except OSError:
-        return None

@@ -7,9 +7,11 @@ from autocnn.selection.augmented import picture_augmented
 from autocnn.selection.explain import explain_candidates
 from autocnn.selection.files import write_candidate_files
 from autocnn.selection.judge import judge
+from autocnn.selection.label_issues import write_label_issues
 from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.selection.retrain import retrain
 from autocnn.selection.score import score_candidates
+from autocnn.selection.subgroups import add_subgroups
 from autocnn.storage.status import Choice, FinalistFacts, TestLook, timestamp
 from autocnn.study.context import Context, Progress
 from autocnn.study.prepare import Prepared
@@ -49,6 +51,7 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
             open_test=lambda choice: _open_test(context, progress, choice),
         )
     candidates = score_candidates(plan, judged, folder, observer)
+    candidates = add_subgroups(plan, candidates, context.config.by or (), folder, observer)
     observer.stage("draw", total=len(candidates), unit="candidates")
     for candidate, pictures in explain_candidates(plan, candidates):
         if context.config.samples != 0:
@@ -56,6 +59,10 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
             pictures = {**pictures, **augmented}
         write_candidate_files(candidate, pictures, prepared.dataset, plan.folds, folder)
         observer.advance()
+    # The finalists with their predictions, each once.
+    predicted = {f.number: f for contender, _ in judged for f in contender.finalists}
+    chosen = candidates[0].record
+    write_label_issues(plan, list(predicted.values()), chosen.folds, folder, observer)
     leaderboard = build_leaderboard(
         [candidate.record for candidate in candidates], objective=context.goal.objective
     )

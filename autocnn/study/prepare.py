@@ -64,6 +64,8 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
         image_sizes=_image_sizes(space),
         observer=observer,
         audits=_audits(context, progress.status),
+        # What a study left out stays out, whatever becomes of the file that said so.
+        dropped=folder.read_dropped() if progress.status.is_prepared else None,
     )
     folds = _folds(context, progress.status, dataset)
     if len(folds) < config.folds * config.fold_repeats:
@@ -81,6 +83,8 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
             own_model = check_own_model(context, own_model, space, dataset)
         folder.write_space(space)
         folder.write_split(rows, fold_columns(dataset, folds), dataset.table.others)
+        if config.drop_labels is not None:
+            folder.write_dropped(dataset.dropped)
         report, pictures = picture_data(dataset, samples=config.samples, seed=config.seed)
         folder.write_audit(report.model_dump_json(indent=1), pictures)
         if config.fork is not None:

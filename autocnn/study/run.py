@@ -326,6 +326,7 @@ def _resolve(config: StudyConfig, space: SearchSpace, name: str) -> StudyConfig:
             "space": str(Path(space_path).resolve()) if space_path else config.space,
             "model": str(locate_own_model(config.model)) if config.model else None,
             "weights": config.weights.resolve() if config.weights else None,
+            "drop_labels": config.drop_labels.resolve() if config.drop_labels else None,
             "channels": config.channels or space.channels,
         }
     )

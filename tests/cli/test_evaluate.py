@@ -19,6 +19,7 @@ from tests.inference.evaluate.models import (
     no_pictures,
     write_folder,
 )
+from tests.inference.evaluate.test_assess import write_table
 
 __all__ = ["no_pictures"]
 
@@ -120,3 +121,20 @@ def test_an_unknown_class_is_named_with_the_nearest(
     assert evaluate("images") == 3
     assert "Did you mean 'notumor' by 'no tumor'?" in capsys.readouterr().err
     assert closing.num_closed == 1
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_evaluate_by_a_column_prints_and_writes_subgroups(
+    model: BrightThird, capsys: pytest.CaptureFixture[str]
+) -> None:
+    know_classes(StudyFolder(Path("results/mine")), ("left", "middle", "right"))
+    table = write_table(Path.cwd(), 60, wrong=12)
+    assert evaluate(str(table), "--by", "site", "--to", "there") == 0
+    printed = capsys.readouterr().out
+    assert "By the values of columns [95 %]" in printed
+    assert "By site, the worst is north: accuracy 0.5000 [" in printed
+    assert Path("there/subgroups.csv").read_text().startswith("column,value,images,accuracy,")
+    assert evaluate(str(table), "--to", "there") == 0
+    assert not Path("there/subgroups.csv").exists()
+    assert evaluate(str(table), "--by", "sex", "--to", "there") == 3
+    assert "--by must name other columns of the table (site), got 'sex'" in capsys.readouterr().err

@@ -35,6 +35,7 @@ from autocnn.core.records import (
     GapStep,
     Interval,
     LabelConflict,
+    LabelIssue,
     Member,
     OddImage,
     ReliabilityBin,
@@ -504,7 +505,27 @@ def make_study(
         names += [sample.picture for sample in audit.samples]
         thumbnails = {name: draw_jpeg(96, 96, seed=7) for name in names}
         folder.write_audit(audit.model_dump_json(), thumbnails)
+        issues = make_issues(classes)
+        drawn = {one.picture: draw_jpeg(96, 96, seed=1) for one in issues if one.picture}
+        folder.write_label_issues(issues, drawn)
     return folder
+
+
+def make_issues(classes: Sequence[str] = CLASSES) -> list[LabelIssue]:
+    """Labels that look wrong, and one that is only doubted."""
+    return [
+        LabelIssue(
+            path=f"Training/{number}.jpg",
+            label=classes[number % 4],
+            predicted=classes[(number + 1) % 4],
+            label_probability=round(0.01 * number, 2),
+            predicted_probability=round(0.98 - 0.01 * number, 2),
+            split="val" if number == 2 else "train",
+            is_suspect=number < 5,
+            picture=f"{number:02d}.jpg" if number < 5 else "",
+        )
+        for number in range(1, 6)
+    ]
 
 
 def draw_pictures(folder: StudyFolder, candidate: int, *, has_all: bool = True) -> None:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from autocnn.core.config import StudyConfig
-from autocnn.core.errors import StudyChangedError
+from autocnn.core.errors import DataError, StudyChangedError
 from autocnn.core.events import Observer
 from autocnn.data import dataset
 from autocnn.selection import plan
@@ -199,3 +199,30 @@ def test_what_was_understood_is_said_before_anything_else(table_config: StudyCon
     said = [text for text in Listener.heard if text.startswith("Read 60 rows of table.csv")]
     assert len(said) == 1
     assert Listener.heard.index(said[0]) < Listener.heard.index("decode")
+
+
+def test_images_left_out_stay_out_whatever_becomes_of_the_file(
+    config: StudyConfig, tmp_path: Path
+) -> None:
+    drop = tmp_path / "drop.csv"
+    drop.write_text("path\nimages[3]\nimages[4]\n")
+    with pytest.raises(DataError, match="that are not there"):
+        start(config.model_copy(update={"drop_labels": drop}), Finish())
+    whole = start(config.model_copy(update={"name": "whole"}), Finish())
+    rows = read_rows(whole.split_path)
+    named = [row["path"] for row in rows if row["split"] == "train"][:2]
+    drop.write_text("\n".join(["path", *named]) + "\n")
+    folder = start(config.model_copy(update={"drop_labels": drop}), Finish())
+    assert folder.read_status().config.drop_labels == drop.resolve()
+    left = [row["path"] for row in read_rows(folder.split_path)]
+    assert left == [row["path"] for row in rows if row["path"] not in named]
+    assert folder.read_dropped() == tuple(named)
+    drop.unlink()
+    finish = Finish()
+    resume(
+        folder,
+        changes={"trials": 2},
+        make_executor=lambda resources: SimulatedExecutor(),
+        finish=finish,
+    )
+    assert len(finish.folds) == 1

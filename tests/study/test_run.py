@@ -140,6 +140,7 @@ def test_a_study_leaves_every_file_of_the_contract(finished: Finished) -> None:
         "report.html",
         "finalists/0000/refit/retrained.json",
         "finalists/0001/fold-3/model.keras",
+        "label_issues.csv",
     ):
         assert (folder / name).is_file(), name
     for candidate in ("01", "02"):

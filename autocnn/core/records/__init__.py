@@ -52,6 +52,7 @@ from autocnn.core.records.exports import (
     Precision,
     RejectionPoint,
 )
+from autocnn.core.records.label_issues import LabelIssue
 from autocnn.core.records.scores import (
     Calibration,
     CalibrationScores,
@@ -65,6 +66,7 @@ from autocnn.core.records.scores import (
     Scores,
     SplitScores,
 )
+from autocnn.core.records.subgroups import Subgroup
 from autocnn.core.records.trials import (
     REFIT,
     EpochScore,
@@ -107,6 +109,7 @@ __all__ = [
     "GapStep",
     "Interval",
     "LabelConflict",
+    "LabelIssue",
     "LikelyGroups",
     "Member",
     "ModelInput",
@@ -129,6 +132,7 @@ __all__ = [
     "Shortcut",
     "SplitName",
     "SplitScores",
+    "Subgroup",
     "TrialRecord",
     "TrialState",
     "UnreadableImage",

@@ -7,6 +7,7 @@ from pydantic import Field
 from autocnn.core.records.audit import UnreadableImage
 from autocnn.core.records.base import SCHEMA_VERSION, Record
 from autocnn.core.records.scores import ConfusionMatrix, Interval, ReliabilityBin, SplitScores
+from autocnn.core.records.subgroups import Subgroup
 
 
 class FigureComparison(Record):
@@ -49,6 +50,8 @@ class Assessment(Record):
         bins: Of their top probability.
         compared_with: What of the study is compared: test without copies where it has one.
         comparisons: Of `unseen`, or else `scores`; empty where all images were seen.
+        subgroups: Scores of each value of the columns that were asked for, of `unseen`, or else
+            `scores`.
         sentences: What all this means, in words.
     """
 
@@ -70,4 +73,5 @@ class Assessment(Record):
     bins: tuple[ReliabilityBin, ...]
     compared_with: Literal["test", "test_clean"] | None = None
     comparisons: tuple[FigureComparison, ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
     sentences: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from autocnn.core.records.base import SCHEMA_VERSION, Fold, ParamValue, Record
 from autocnn.core.records.scores import Calibration, Interval, ScoredSet, SplitScores
+from autocnn.core.records.subgroups import Subgroup
 from autocnn.core.records.trials import EpochScore
 
 CandidateKind = Literal["refit", "refits", "trial", "folds", "ensemble"]
@@ -235,6 +236,8 @@ class CandidateRecord(Record):
             model of the user's own has layers that Grad-CAM cannot open.
         augmented: Some training images under the augmentation of its params; none in older
             studies, and where the params ask for none.
+        subgroups: Scores of each value of the columns that were asked for, on the same images as
+            `judged`; of the chosen candidate only.
         image_size: Side of the square images that the model takes, px; None: of the data's.
         num_weights: Of the whole model.
         flops: Floating-point operations of one forward pass of one image.
@@ -273,6 +276,7 @@ class CandidateRecord(Record):
     robustness: Robustness | None = None
     explanation: Explanation | None = None
     augmented: tuple[AugmentedImage, ...] = ()
+    subgroups: tuple[Subgroup, ...] = ()
     image_size: int | None = None
     num_weights: int
     flops: int | None

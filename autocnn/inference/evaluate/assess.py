@@ -1,6 +1,6 @@
 """Scores of a model on DATA, from its images to the record, and how they compare."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +21,7 @@ from autocnn.data import (
     decode_images,
     find_copies,
     read_source,
+    values_by,
 )
 from autocnn.inference.evaluate.labels import Asked, choose_images, match_labels
 from autocnn.inference.evaluate.reference import Reference
@@ -29,6 +30,8 @@ from autocnn.inference.evaluate.words import describe
 from autocnn.metrics.calibration import reliability_bins
 from autocnn.metrics.intervals import difference_interval
 from autocnn.metrics.scores import METRICS, confusion_matrix, score_split
+from autocnn.metrics.subgroups import score_subgroups
+from autocnn.reporting.subgroups import describe_worst
 
 IMAGES_AT_ONCE = 1024
 """Images that the model is given at a time: what bounds the memory."""
@@ -96,6 +99,7 @@ def assess(
     name: str,
     asked: Asked = "all",
     reading: Reading = Reading(),  # noqa: B008 - frozen
+    by: Sequence[str] = (),
     cache_dir: Path | None = None,
     observer: Observer | None = None,
 ) -> Assessed:
@@ -111,6 +115,7 @@ def assess(
         name: MODEL as it was given, for the record.
         asked: All images, or the test split alone.
         reading: What DATA does not say of itself.
+        by: Columns of the table, of whose values each is scored.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         observer: Hears of the stages `read`, `decode`, `compare`, `load the model`, `predict`.
 
@@ -121,6 +126,7 @@ def assess(
     table = read_source(data, reading=reading, observer=observer, fewest_classes=1)
     for note in table.notes:
         observer.note(note)
+    columns = values_by(table, by)
     class_names = reference.class_names
     labels = match_labels(table, class_names)
     chosen = choose_images(table, asked, reference)
@@ -154,11 +160,21 @@ def assess(
         is_tested=_is_among(hashes, _hashes_of(reference.tested)),
         is_unlike=_joined([part.is_unlike for part in parts], keep),
     )
+    of_images = {name: [cells[i] for i in kept.tolist()] for name, cells in columns.items()}
     record = _record(
-        images, class_names, reference, name=name, data=data, asked=asked, left_out=left_out
+        images,
+        of_images,
+        class_names,
+        reference,
+        name=name,
+        data=data,
+        asked=asked,
+        left_out=left_out,
     )
     return Assessed(
-        record=record.model_copy(update={"sentences": describe(record)}),
+        record=record.model_copy(
+            update={"sentences": (*describe(record), *describe_worst(record.subgroups))}
+        ),
         paths=tuple(table.paths[i] for i in kept.tolist()),
         labels=images.labels,
         probabilities=images.probabilities,
@@ -246,6 +262,7 @@ def _predict(
 
 def _record(
     images: _Images,
+    columns: Mapping[str, Sequence[str]],
     class_names: tuple[str, ...],
     reference: Reference,
     *,
@@ -271,6 +288,7 @@ def _record(
         )
     is_comparable = is_seen is None or not is_seen.all()
     judged = unseen or scores
+    is_judged = np.ones(len(labels), bool) if unseen is None or is_seen is None else ~is_seen
     counts = np.bincount(labels, minlength=len(class_names))
     return Assessment(
         model=name,
@@ -290,6 +308,17 @@ def _record(
         bins=reliability_bins(labels, probabilities, groups=groups),
         compared_with=reference.scored if is_comparable else None,
         comparisons=_compare(judged, reference) if is_comparable else (),
+        subgroups=score_subgroups(
+            labels[is_judged],
+            probabilities[is_judged],
+            class_names,
+            {
+                name: [cell for cell, keep in zip(cells, is_judged, strict=True) if keep]
+                for name, cells in columns.items()
+            },
+            groups=groups[is_judged],
+            seed=reference.seed,
+        ),
     )
 
 

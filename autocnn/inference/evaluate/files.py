@@ -26,6 +26,7 @@ from autocnn.reporting.plots.score_values import (
     roc_table,
 )
 from autocnn.reporting.plots.style import save_png
+from autocnn.reporting.subgroups import subgroup_table
 
 PICTURES = ("confusion_matrix", "roc", "pr", "reliability")
 
@@ -34,7 +35,10 @@ TABLES = ("predictions", *PICTURES, "classes")
 FILES = frozenset(
     ("metrics.json", *(f"{name}.csv" for name in TABLES), *(f"{name}.png" for name in PICTURES))
 )
-"""All that such a folder holds."""
+"""All that such a folder holds, but what only some have."""
+
+SOMETIMES = frozenset(("subgroups.csv",))
+"""With --by."""
 
 
 def default_target(reference: Reference, data: str) -> Path:
@@ -69,7 +73,7 @@ def check_target(target: Path) -> None:
         return
     if not target.is_dir():
         raise UsageError(Text("{to} {0}: must be a folder, got a file.", target))
-    others = sorted({path.name for path in target.iterdir()} - FILES)
+    others = sorted({path.name for path in target.iterdir()} - FILES - SOMETIMES)
     if others:
         raise UsageError(
             Text(
@@ -139,6 +143,7 @@ def _tables(
 ) -> dict[str, Table]:
     record = assessed.record
     scored = [record.scores] if record.unseen is None else [record.scores, record.unseen]
+    subgroups = {"subgroups": subgroup_table(record.subgroups)} if record.subgroups else {}
     return {
         "predictions": prediction_table(assessed),
         "confusion_matrix": confusion_table(record.confusion),
@@ -146,6 +151,7 @@ def _tables(
         "pr": pr_table(prs),
         "reliability": reliability_table(record.bins),
         "classes": class_scores_table(scored),
+        **subgroups,
     }
 
 

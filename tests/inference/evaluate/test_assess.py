@@ -241,3 +241,37 @@ def test_where_near_copies_cannot_be_looked_for_it_is_said(
     found = assess(BrightThird, study, str(data), name="m", cache_dir=tmp_path / "cache").record
     assert (found.num_seen, found.num_near) == (1, None)
     assert any("were not looked for" in sentence for sentence in found.sentences)
+
+
+def write_table(folder: Path, num: int, *, wrong: int) -> Path:
+    """A table with the site of each image: the first ones, which are wrong, are of `north`."""
+    data = write_folder(folder / "images", num, wrong=wrong)
+    lines = ["path,label,site"]
+    for path in sorted(data.rglob("*.png")):
+        site = "north" if int(path.stem) < 2 * wrong else "south"
+        lines.append(f"images/{path.parent.name}/{path.name},{path.parent.name},{site}")
+    (folder / "list.csv").write_text("\n".join(lines) + "\n")
+    return folder / "list.csv"
+
+
+def test_each_value_of_a_column_is_scored(tmp_path: Path) -> None:
+    data = str(write_table(tmp_path, 90, wrong=15))
+    known = partial(assess, BrightThird, STUDY, data, name="m", cache_dir=tmp_path / "cache")
+    assert known().record.subgroups == ()
+    worst, other = known(by=("site",)).record.subgroups
+    assert (worst.column, worst.value, worst.num_images) == ("site", "north", 30)
+    assert worst.scores["accuracy"].value == 0.5
+    assert (worst.verdict, other.verdict) == ("worse", "better")
+    with pytest.raises(DataError, match=r"must name other columns of the table \(site\)"):
+        known(by=("sex",))
+
+
+def test_only_unseen_images_are_scored_by_value(tmp_path: Path) -> None:
+    data = write_table(tmp_path, 60, wrong=15)
+    seen_paths = sorted((tmp_path / "images/left").iterdir())[:8]
+    reference = replace(STUDY, seen=frozenset(digest(path) for path in seen_paths))
+    found = assess(
+        BrightThird, reference, str(data), name="m", by=("site",), cache_dir=tmp_path / "cache"
+    ).record
+    assert found.unseen is not None
+    assert sum(one.num_images for one in found.subgroups) == found.unseen.num_images == 52

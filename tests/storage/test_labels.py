@@ -1,0 +1,44 @@
+"""label_issues.csv and dropped.csv come back as they were written, or say what is wrong."""
+
+import pytest
+
+from autocnn.core.errors import StudyError
+from autocnn.storage import StudyFolder
+from tests.reporting.studies import make_issues
+
+
+def test_issues_come_back_and_older_pictures_go(folder: StudyFolder) -> None:
+    assert folder.read_label_issues() is None
+    folder.write_label_issues(make_issues(), {"09.jpg": b"old"})
+    issues = [one.model_copy(update={"path": '=a, "b".png'}) for one in make_issues()]
+    folder.write_label_issues(issues, {"01.jpg": b"new"})
+    assert folder.read_label_issues() == issues
+    assert folder.read_label_picture("01.jpg") == b"new"
+    assert folder.read_label_picture("09.jpg") is None
+    assert folder.read_label_picture("../label_issues.csv") is None
+    header = folder.label_issues_path.read_text().splitlines()[0]
+    assert header.startswith("path,label,predicted,label_probability,predicted_probability,")
+    folder.remove_label_issues()
+    folder.remove_label_issues()
+    assert folder.read_label_issues() is None
+    assert folder.read_label_picture("01.jpg") is None
+
+
+def test_what_a_person_fills_in_does_not_disturb(folder: StudyFolder) -> None:
+    folder.write_label_issues(make_issues()[:1], {})
+    lines = folder.label_issues_path.read_text().splitlines()
+    folder.label_issues_path.write_text("\n".join([lines[0], lines[1] + "yes"]) + "\n")
+    assert folder.read_label_issues() == make_issues()[:1]
+
+
+@pytest.mark.parametrize("text", ["path,label\na,b\n", "path\na,b\n", "path,drop\na\n"])
+def test_another_table_is_told(folder: StudyFolder, text: str) -> None:
+    folder.label_issues_path.write_text(text)
+    with pytest.raises(StudyError, match=r"label_issues\.csv: must have the columns path, label"):
+        folder.read_label_issues()
+
+
+def test_dropped_images_come_back(folder: StudyFolder) -> None:
+    assert folder.read_dropped() == ()
+    folder.write_dropped([("=a.png", "cat", "train"), ("b, c.png", "dog", "val")])
+    assert folder.read_dropped() == ("=a.png", "b, c.png")
