@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from autocnn.core.records import ParamValue
 from autocnn.metrics.scores import score
 from autocnn.training.networks import build_model
 from autocnn.training.networks.inference import compile_prediction, predict_rows
@@ -19,7 +20,11 @@ def images_of(labels: np.ndarray) -> np.ndarray:
 @pytest.mark.slow
 @pytest.mark.parametrize("num_classes", [2, 3])
 def test_only_the_output_learns_and_it_learns(num_classes: int) -> None:
-    params = {"family": "frozen", "backbone": "EfficientNetLite0", "image_size": 32}
+    params: dict[str, ParamValue] = {
+        "family": "frozen",
+        "backbone": "EfficientNetLite0",
+        "image_size": 32,
+    }
     keras.utils.set_random_seed(0)
     model = build_model(params, (32, 32, 1), 3, weights=None)
     before = model.get_weights()

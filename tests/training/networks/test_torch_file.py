@@ -2,9 +2,11 @@
 
 import io
 import pickle
+import sys
 from collections import OrderedDict
 from pathlib import Path
-from typing import Any, ClassVar
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,54 +15,59 @@ from autocnn.training.networks.torch_file import read_torch
 
 MAGIC = 0x1950A86A20F9469CFC6C
 
-
-class _Reference:
-    """Pickles as the global that it names."""
-
-    def __init__(self, module: str, name: str, arguments: tuple[Any, ...]) -> None:
-        self.module, self.name, self.arguments = module, name, arguments
+Tensor = tuple[np.ndarray, int, tuple[int, ...]]
+"""Numbers, where it begins in them, and its shape."""
 
 
-class _Storage:
+def _rebuild_tensor_v2(*arguments: Any) -> None:
+    """Stands in a pickle for PyTorch's."""
+
+
+class FloatStorage:
+    """Stands in a pickle for PyTorch's; it is found by its key."""
+
     def __init__(self, key: str, values: np.ndarray) -> None:
         self.key, self.values = key, values
 
 
-class _Pickler(pickle._Pickler):  # the one in Python can be taught new opcodes
-    dispatch: ClassVar = dict(pickle._Pickler.dispatch)
+class _Tensor:
+    """Pickles as a call of PyTorch's function."""
 
+    def __init__(self, storage: FloatStorage, offset: int, shape: tuple[int, ...]) -> None:
+        strides = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
+        hooks: OrderedDict[str, str] = OrderedDict()
+        self.arguments = (storage, offset, shape, strides, False, hooks)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_tensor_v2, self.arguments
+
+
+class _Pickler(pickle.Pickler):
     def persistent_id(self, value: Any) -> Any:
-        if isinstance(value, _Storage):
-            kind = _Global("torch", "FloatStorage")
-            return ("storage", kind, value.key, "cpu", len(value.values), None)
+        if isinstance(value, FloatStorage):
+            return ("storage", FloatStorage, value.key, "cpu", len(value.values), None)
         return None
 
-    def _save_global(self, value: "_Global") -> None:
-        self.write(pickle.GLOBAL + f"{value.module}\n{value.name}\n".encode())
 
-    def _save_reference(self, value: _Reference) -> None:
-        self._save_global(_Global(value.module, value.name))
-        self.save(value.arguments)
-        self.write(pickle.REDUCE)
-
-
-class _Global:
-    def __init__(self, module: str, name: str) -> None:
-        self.module, self.name = module, name
-
-
-_Pickler.dispatch[_Global] = _Pickler._save_global
-_Pickler.dispatch[_Reference] = _Pickler._save_reference
+@pytest.fixture(autouse=True)
+def torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Modules of PyTorch's names, so that pickles name what is in them."""
+    module, utils = ModuleType("torch"), ModuleType("torch._utils")
+    monkeypatch.setattr(FloatStorage, "__module__", "torch")
+    monkeypatch.setattr(_rebuild_tensor_v2, "__module__", "torch._utils")
+    vars(module)["FloatStorage"] = FloatStorage
+    vars(utils)["_rebuild_tensor_v2"] = _rebuild_tensor_v2
+    monkeypatch.setitem(sys.modules, "torch", module)
+    monkeypatch.setitem(sys.modules, "torch._utils", utils)
 
 
-def write(path: Path, tensors: dict[str, tuple[np.ndarray, int, tuple[int, ...]]]) -> None:
-    """A state dict as PyTorch 1.5 writes it: values, offset, and shape of each tensor."""
-    storages = {name: _Storage(name, values) for name, (values, _, _) in tensors.items()}
-    state = OrderedDict()
-    for name, (_, offset, shape) in tensors.items():
-        strides = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
-        arguments = (storages[name], offset, shape, strides, False, OrderedDict())
-        state[name] = _Reference("torch._utils", "_rebuild_tensor_v2", arguments)
+def write(path: Path, tensors: dict[str, Tensor]) -> None:
+    """A state dict as PyTorch 1.5 writes it."""
+    storages = {name: FloatStorage(name, values) for name, (values, _, _) in tensors.items()}
+    state = OrderedDict(
+        (name, _Tensor(storages[name], offset, shape))
+        for name, (_, offset, shape) in tensors.items()
+    )
     file = io.BytesIO()
     for part in (MAGIC, 1001, {"little_endian": True}, state, list(storages)):
         _Pickler(file, 2).dump(part)
