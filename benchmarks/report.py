@@ -143,6 +143,6 @@ def _print_machine() -> None:
     bfloat16 = "with" if machine.has_bfloat16 else "without"
     print(
         f"{machine.cpu}, {machine.num_cpus} processors {bfloat16} bfloat16, "
-        f"{machine.memory_gb:.0f} GB, {machine.num_gpus} GPUs, {machine.platform}"
+        f"{machine.memory_gb:.0f} GB, {len(machine.gpus)} GPUs, {machine.platform}"
     )
     print(", ".join(f"{name} {metadata.version(name)}" for name in PACKAGES), flush=True)

@@ -16,8 +16,9 @@ from autocnn.core.objective import Goal
 from autocnn.core.records import Params
 from autocnn.data import Dataset
 from autocnn.execution.executor import Outcome
+from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.local import LocalExecutor
-from autocnn.execution.machine import Machine, share_machine
+from autocnn.execution.machine import share_machine
 from autocnn.execution.runner import Job, JobList, run
 from autocnn.execution.tasks import (
     PREDICT,
@@ -69,10 +70,10 @@ class Trained:
 def train_all(dataset: Dataset, trainings: Sequence[Training]) -> list[Trained]:
     """Train and ask all of them, in their order."""
     resources = share_machine(
-        Machine.inspect(), trials=None, workers=None, threads=None, precision="auto"
+        inspect_machine(Observer()), trials=None, workers=None, threads=None, precision="auto"
     )
     seconds = [0.0] * len(trainings)
-    executor = LocalExecutor()
+    executor = LocalExecutor(devices=resources.devices)
     with tempfile.TemporaryDirectory(prefix="autocnn-trainings-") as place:
         folder = Path(place)
 

@@ -4,6 +4,7 @@ Each command of the command line is one of these, parsed and printed.
 
 functions: search, open_study, load, list_spaces   study: Study, Candidate
 data_audit: audit                                  predictions: predict
+doctor: examine (this machine)
 evaluation: evaluate                               frames: tables as DataFrames
 settings: names and values as people give them     watch, display: progress and Ctrl-C
 
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autocnn.api.data_audit import Audit, audit
+    from autocnn.api.doctor import Finding, examine
     from autocnn.api.evaluation import Evaluation, evaluate
     from autocnn.api.functions import list_spaces, load, open_study, search
     from autocnn.api.predictions import predict
@@ -30,12 +32,14 @@ __all__ = [
     "Audit",
     "Candidate",
     "Evaluation",
+    "Finding",
     "Row",
     "SearchSpace",
     "Study",
     "Summary",
     "audit",
     "evaluate",
+    "examine",
     "format_value",
     "is_path",
     "list_spaces",
@@ -51,6 +55,7 @@ __all__ = [
 
 _MODULES = {
     "autocnn.api.data_audit": ("Audit", "audit"),
+    "autocnn.api.doctor": ("Finding", "examine"),
     "autocnn.api.evaluation": ("Evaluation", "evaluate"),
     "autocnn.api.functions": ("list_spaces", "load", "open_study", "search"),
     "autocnn.api.predictions": ("predict",),

@@ -1,6 +1,7 @@
 """A look at the data before anything is trained on it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -9,7 +10,8 @@ from autocnn.api.inputs import placed
 from autocnn.api.settings import DataSettings, PathLike, read_settings
 from autocnn.api.watch import ProgressOnly, show
 from autocnn.core.csv_tables import Cell
-from autocnn.core.records import SPLITS, AuditReport
+from autocnn.core.errors import Text, UsageError
+from autocnn.core.records import SPLITS, AuditReport, ClassPixels
 from autocnn.core.wording import count
 
 if TYPE_CHECKING:
@@ -26,11 +28,15 @@ class Audit:
         record: All of it, as in audit.json.
         split_path: The split without leaks, where one was asked for.
         split_notes: How it differs from the split that was there, a sentence each.
+        page_path: The page, where one was asked for.
+        pictures: Name of a thumbnail in the record -> JPEG.
     """
 
     record: AuditReport
     split_path: Path | None = None
     split_notes: tuple[str, ...] = ()
+    page_path: Path | None = None
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -83,6 +89,37 @@ class Audit:
             columns, [[getattr(one, name) for name in columns] for one in self.record.shortcuts]
         )
 
+    @property
+    def pixels(self) -> "pd.DataFrame":
+        """A row per class: label, num_images, brightness, brightness_sd, contrast, ..."""
+        columns = list(ClassPixels.model_fields)
+        rows = [[getattr(one, name) for name in columns] for one in self.record.pixels]
+        return to_frame(columns, rows)
+
+    def to_html(self, path: PathLike) -> Path:
+        """Write all of it as a page: classes, samples of each, pixels, warnings, copies.
+
+        The page is one file that opens offline, of at most 2 MB or so.
+
+        Args:
+            path: File to write.
+
+        Returns:
+            Where it stands.
+
+        Raises:
+            UsageError: When it is in no folder.
+            StudyError: When it cannot be written.
+        """
+        from autocnn.core.atomic import replace_file
+        from autocnn.reporting.page import render_audit
+
+        target = Path(path)
+        _check_page(target)
+        html = render_audit(self.record, self.pictures)
+        replace_file(target, html.encode("utf-8"), setting="to")
+        return target
+
     def __repr__(self) -> str:
         record = self.record
         facts = (
@@ -97,6 +134,7 @@ def audit(
     data: "Labelled",
     *,
     split_out: PathLike | None = None,
+    to: PathLike | None = None,
     verbose: bool | None = None,
     **settings: Unpack[DataSettings],
 ) -> Audit:
@@ -105,6 +143,7 @@ def audit(
     Args:
         data: As for `search`.
         split_out: File for a split without leaks, a CSV to be given as data; None: none.
+        to: File for a page, HTML, that shows all of it with samples of each class; None: none.
         verbose: As for `search`.
         **settings: The options of `autocnn audit`: `val_fraction=0.2`, `cache_limit="10GB"`.
 
@@ -113,6 +152,7 @@ def audit(
 
     Raises:
         ConfigError: When a setting is unknown or out of its range.
+        UsageError: When the page is in no folder.
         DataError: When the images cannot be used, or the split cannot be written there.
 
     >>> import tempfile
@@ -124,7 +164,10 @@ def audit(
     {'split': 'test', '0': 27, '9': 27, 'all': 270}
     """
     from autocnn.data import check_split_file, correct_split, prepare_data, read_source, write_split
+    from autocnn.data.thumbnails import picture_data
 
+    if to is not None:
+        _check_page(Path(to))
     target = None if split_out is None else Path(split_out)
     values: dict[str, Any] = read_settings(settings, tuple(DataSettings.__annotations__))
     with placed(data, values, split_out=target) as (config, name):
@@ -135,9 +178,12 @@ def audit(
             dataset = prepare_data(config, image_sizes=(), observer=ProgressOnly(display))
         finally:
             display.close()
-        record = dataset.audit.model_copy(update={"source": name})
+        report, pictures = picture_data(dataset, samples=config.samples, seed=config.seed)
+        found = Audit(report.model_copy(update={"source": name}), pictures=pictures)
+        if to is not None:
+            found = replace(found, page_path=found.to_html(to))
         if target is None:
-            return Audit(record)
+            return found
         corrected = correct_split(
             dataset,
             val_fraction=config.val_fraction,
@@ -145,4 +191,9 @@ def audit(
             seed=config.seed,
         )
         write_split(target, corrected)
-        return Audit(record, target, corrected.sentences)
+        return replace(found, split_path=target, split_notes=corrected.sentences)
+
+
+def _check_page(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise UsageError(Text("{to} {0}: its folder must be there, got none.", path))

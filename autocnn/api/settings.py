@@ -59,7 +59,9 @@ class DataSettings(ReadingSettings, total=False):
     test_fraction: float
     seed: int
     image_size: int
+    fit: str
     channels: str
+    samples: int
     max_unreadable: float
     cache_dir: PathLike
     cache_limit: Size
@@ -88,9 +90,11 @@ class Settings(Changes, ReadingSettings, total=False):
     seed: int
     drop_labels: PathLike
     image_size: int
+    fit: str
     channels: str
     val_fraction: float
     test_fraction: float
+    samples: int
     max_unreadable: float
     cache_limit: Size
     cache_limit_gb: Size

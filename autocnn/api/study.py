@@ -13,6 +13,7 @@ from autocnn.api.settings import Changes, PathLike, read_settings
 from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
 from autocnn.core.errors import StudyError, Text, UsageError
+from autocnn.core.keras_import import import_keras
 from autocnn.core.records import (
     CandidateRecord,
     ExportFormat,
@@ -125,12 +126,11 @@ class Candidate:
         """The bare Keras model: uint8 images of its size in, probabilities out.
 
         Raises:
+            UsageError: When this process has imported Keras on another backend.
             StudyError: When the model was deleted.
         """
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-        import keras
-
-        return keras.models.load_model(self.model_path, compile=False)
+        model: keras.Model = import_keras().models.load_model(self.model_path, compile=False)
+        return model
 
     def __repr__(self) -> str:
         judged, accuracy = self.scores, ""
@@ -324,6 +324,7 @@ got neither. Start one with `autocnn search`.
         format: Literal["html", "md"] = "html",  # noqa: A002 - the command's word
         *,
         images: int | None = None,
+        samples: int | None = None,
         to: PathLike | None = None,
     ) -> Path:
         """Write the report, and return where it stands.
@@ -332,6 +333,8 @@ got neither. Start one with `autocnn search`.
             format: `html`: everything on one page; `md`: a model card of the best candidate.
             images: Most of your own images on the page, 0 for a report to share; None: all that
                 the study keeps. A model card has none.
+            samples: Images of each class among them; 0: none of your own at all; None: as the
+                study was asked for.
             to: File to write; None: report.html or model_card.md in the study.
 
         Raises:
@@ -350,7 +353,7 @@ got neither. Start one with `autocnn search`.
         if to is not None and not Path(to).parent.is_dir():
             raise UsageError(Text("{to} {0}: its folder must be there, got none.", to))
         text = (
-            build_report(self._folder, max_images=images)
+            build_report(self._folder, max_images=images, samples=samples)
             if is_html
             else build_model_card(self._folder)
         )

@@ -17,16 +17,26 @@ from autocnn.cli.words import DataPlace
     type=click.Path(path_type=Path),
     help="Write a split without leaks, a CSV to be given as DATA.  [none]",
 )
+@click.option(
+    "--to",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page, HTML: classes, samples of each, pixels, and all of the audit.  [none]",
+)
+@setting("samples")
 @click.option("--json", "as_json", is_flag=True, help="Print audit.json in place of the tables.")
 @settings("images", "path_column", "label_column", "split_column", "group_column")
 @settings("label_from_name", "group_from_name", "window")
 @settings("val_fraction", "test_fraction")
 @setting("seed", meaning="Seed of the splits that are made.")
 @setting("image_size", meaning="Side in px at which images are compared.")
+@settings("fit")
 @setting("channels", unset="auto")
 @settings("max_unreadable", "cache_dir", "cache_limit_gb")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
-def command(data: str, split_out: Path | None, as_json: bool, quiet: bool, **flags: Any) -> int:
+def command(
+    data: str, split_out: Path | None, to: Path | None, as_json: bool, quiet: bool, **flags: Any
+) -> int:
     """Look at DATA before anything is trained on it; a search does the same first.
 
     Counts images per split and class; finds unreadable, blank and odd files, copies within and
@@ -37,6 +47,7 @@ def command(data: str, split_out: Path | None, as_json: bool, quiet: bool, **fla
     \b
     Examples:
       autocnn audit images/
+      autocnn audit images/ --to page.html
       autocnn audit images/ --split-out images/split.csv
       autocnn search images/split.csv
     """  # noqa: D301 - click wants the backspace character itself
@@ -44,7 +55,7 @@ def command(data: str, split_out: Path | None, as_json: bool, quiet: bool, **fla
     from autocnn.cli.audit_table import print_audit
     from autocnn.cli.tables import echo
 
-    found = audit(data, split_out=split_out, verbose=not quiet, **flags)
+    found = audit(data, split_out=split_out, to=to, verbose=not quiet, **flags)
     if as_json:
         click.echo(found.record.model_dump_json(indent=2))
     else:
@@ -53,4 +64,6 @@ def command(data: str, split_out: Path | None, as_json: bool, quiet: bool, **fla
         echo(line, err=True)
     if found.split_path is not None:
         echo(f"split: {found.split_path}", err=as_json)
+    if found.page_path is not None:
+        echo(f"page: {found.page_path}", err=as_json)
     return 0

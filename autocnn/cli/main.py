@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "Score a model on other labelled images.",
     "dashboard": "Show a search in a browser, with optuna-dashboard.",
     "spaces": "List the search spaces, or show one.",
+    "doctor": "Say what this machine offers and what is missing.",
     "completion": "Print the script that lets a shell complete all this.",
 }
 """Commands in the order of --help; each is `autocnn.cli.<name>:command`."""

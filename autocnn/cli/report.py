@@ -28,12 +28,18 @@ from autocnn.cli.words import StudyName
     type=click.IntRange(0),
     help="Most of your own images on the page: 0 for a report to share.  [all that were kept]",
 )
+@click.option(
+    "--samples",
+    type=click.IntRange(0),
+    help="Images of each class among them; 0: no image of yours at all.  [as the study was asked]",
+)
 @results_option
 def command(
     study: str | None,
     format: Literal["html", "md"],  # noqa: A002 - the option's name
     to: Path | None,
     images: int | None,
+    samples: int | None,
     results: Path,
 ) -> int:
     """Write the report of STUDY: a name under --results, a path, or the newest.
@@ -50,5 +56,6 @@ def command(
     from autocnn.api import Study
     from autocnn.cli.tables import echo
 
-    echo(Study.find(study, results=results).report(format, images=images, to=to))
+    found = Study.find(study, results=results)
+    echo(found.report(format, images=images, samples=samples, to=to))
     return 0

@@ -34,6 +34,7 @@ SECTIONS = {
         "drop_labels",
         "window",
         "image_size",
+        "fit",
         "channels",
         "val_fraction",
         "test_fraction",
@@ -48,7 +49,15 @@ SECTIONS = {
         "memory_limit_gb",
         "disk_limit_gb",
     ),
-    "Where it goes": ("name", "results", "cache_dir", "cache_limit_gb", "tensorboard", "mlflow"),
+    "Where it goes": (
+        "name",
+        "results",
+        "samples",
+        "cache_dir",
+        "cache_limit_gb",
+        "tensorboard",
+        "mlflow",
+    ),
 }
 """Heading in --help -> its settings, by their names in the config."""
 

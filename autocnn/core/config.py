@@ -27,7 +27,10 @@ from pydantic import (
 
 from autocnn.core.errors import ConfigError, Text
 from autocnn.core.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
-from autocnn.core.records import Channels
+from autocnn.core.records import Channels, Fit
+
+IMAGENET = "imagenet"
+"""The pretrained weights where no file is given."""
 
 BUILT_IN = ("digits", "phantoms")
 """Names of data that need no file."""
@@ -223,6 +226,11 @@ class StudyConfig(BaseModel):
     channels: Channels | None = _setting(
         None, "auto: grey if all images are grey in content.", unset="the space's"
     )
+    fit: Fit = _setting(
+        "stretch",
+        "How an image that is not square becomes one: stretch: all of it, distorted; pad: all of "
+        "it, on black; crop: its middle.",
+    )
     label_from_name: str | None = _setting(
         None,
         "Regular expression that catches the label in the name of each image of a folder; with a "
@@ -254,8 +262,15 @@ class StudyConfig(BaseModel):
     cache_limit_gb: float = _setting(
         10.0, "Size at which the oldest decoded images are deleted.", gt=0
     )
+    samples: int | None = _setting(
+        None,
+        "Images of each class on the page; 0: no image of yours at all.",
+        unset="as many as fit, at most 8",
+        ge=0,
+        le=50,
+    )
     weights: Path | None = _setting(
-        None, "Pretrained weights for the transfer space (.h5).", unset="ImageNet's"
+        None, "Pretrained weights for the transfer space (.h5, .keras, .pth).", unset="ImageNet's"
     )
     deterministic: bool = _setting(
         False,

@@ -15,7 +15,7 @@ from platformdirs import user_cache_dir
 from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
-from autocnn.core.records import Channels
+from autocnn.core.records import Channels, Fit
 from autocnn.data.cache import ENTRY_FILE, ArrayCache, InUse
 from autocnn.data.decode import (
     Levels,
@@ -80,6 +80,7 @@ def decode_images(
     cache_limit_gb: float,
     observer: Observer,
     levels: Levels | None = None,
+    fit: Fit = "stretch",
 ) -> DecodedImages:
     """Decode the images of a table to squares, or find them decoded.
 
@@ -94,18 +95,19 @@ def decode_images(
         cache_limit_gb: Size in GB above which the least recently used arrays are deleted.
         observer: Hears of the stage `decode`, in images; of none when it is reused.
         levels: Values that become 0 and 255 in images of more than 8 bits; None: by all of them.
+        fit: How images that are not square become squares.
 
     Raises:
         DataError: When the cache folder cannot be written or is full.
     """
     folder = Path(user_cache_dir("autocnn")) if cache_dir is None else cache_dir
     cache = ArrayCache(folder, limit_gb=cache_limit_gb)
-    key = _key(table, image_size, channels, levels)
+    key = _key(table, image_size, channels, levels, fit)
     with cache.locked(key, observer):
         found = _read_entry(cache.entry_dir(key))
         if found is None:
             with cache.building(key) as partial:
-                decoder = _Decoder(table, image_size, channels, observer, levels)
+                decoder = _Decoder(table, image_size, channels, observer, levels, fit)
                 _build(decoder, partial, cache)
             found = _read_entry(cache.entry_dir(key))
             if found is None:
@@ -157,8 +159,11 @@ class _Entry(NamedTuple):
     has_windows: bool
 
 
-def _key(table: ImageTable, image_size: int, channels: Channels, levels: Levels | None) -> str:
+def _key(
+    table: ImageTable, image_size: int, channels: Channels, levels: Levels | None, fit: Fit
+) -> str:
     asked = f" {levels[0]!r} {levels[1]!r}" if levels else ""
+    asked += "" if fit == "stretch" else f" {fit}"
     digest = hashlib.sha256(f"{FORMAT} {image_size} {channels}{asked}".encode())
     for sha256 in table.sha256:
         digest.update(f"\n{sha256}".encode())
@@ -203,6 +208,7 @@ class _Decoder:
 
     Attributes:
         levels: For those of more than 8 bits; None: each by itself.
+        fit: Of those that are not square.
     """
 
     table: ImageTable
@@ -210,6 +216,7 @@ class _Decoder:
     channels: Channels
     observer: Observer
     levels: Levels | None = None
+    fit: Fit = "stretch"
 
     def decode_all(self, note: Callable[[ValueRange], None] | None) -> Iterator[Pixels | str]:
         """The images in order; a string is the reason why one is unreadable."""
@@ -221,6 +228,7 @@ class _Decoder:
                     side=self.image_size,
                     channels=self.channels,
                     levels=self.levels,
+                    fit=self.fit,
                     note=note,
                 )
             except DataError as error:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from autocnn.core.config import StudyConfig, data_arguments
 from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
-from autocnn.core.records import AuditReport, Channels, SplitName
+from autocnn.core.records import AuditReport, Channels, Fit, SplitName
 from autocnn.core.wording import first_few
 from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
 from autocnn.data.audit.copies import Copies, bundle_images, find_copies
@@ -19,6 +19,7 @@ from autocnn.data.audit.facts import (
     blank_images,
     count_by_class,
     describe_frames,
+    measure_classes,
     odd_images,
     read_facts,
 )
@@ -200,6 +201,7 @@ def prepare_data(
             likely_groups=find_series(table, pixels, rows, bundles, seed=config.seed),
             odd=odd_images(facts, table),
             counts=count_by_class(facts, table.labels, table.class_names),
+            pixels=measure_classes(facts, table.labels, table.class_names),
             shortcuts=(
                 *find_marks(pixels, rows, table.labels, table.class_names, seed=config.seed),
                 *find_shortcuts(
@@ -232,7 +234,7 @@ def prepare_data(
         fingerprint=fingerprint,
         dropped=left_out,
     )
-    _tell(dataset, observer, asked=data_arguments(config), num_told=len(told))
+    _tell(dataset, observer, asked=data_arguments(config), num_told=len(told), fit=config.fit)
     return dataset
 
 
@@ -251,6 +253,7 @@ def _decode_sizes(
             cache_limit_gb=config.cache_limit_gb,
             observer=observer,
             levels=config.levels,
+            fit=config.fit,
         )
         channels = arrays[size].channels
     return arrays
@@ -312,13 +315,14 @@ def _fingerprint(table: ImageTable, split: Split) -> str:
     return digest.hexdigest()
 
 
-def _tell(dataset: Dataset, observer: Observer, *, asked: str, num_told: int) -> None:
+def _tell(dataset: Dataset, observer: Observer, *, asked: str, num_told: int, fit: Fit) -> None:
     """What was found; the first notes have been told when the data were read."""
     side, _, channels = dataset.images().image_shape
     colour = "grey" if channels == 1 else "RGB"
+    how = {"stretch": "", "pad": ", padded to squares", "crop": ", cropped to squares"}[fit]
     observer.note(
         f"{len(dataset.table):,} images in {dataset.num_classes} classes, "
-        f"read as {colour}, {side} x {side} px."
+        f"read as {colour}, {side} x {side} px{how}."
     )
     if dataset.audit.ignored:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in dataset.audit.ignored.items())

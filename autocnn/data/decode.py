@@ -2,7 +2,8 @@
 
 What is decided here, once for training and for prediction:
 
-- The image is stretched to the square with an antialiasing triangle filter.
+- An image that is not square is stretched to a square, or laid on a black one, or its middle
+  square is cut out: `fit_square`. It comes to its size with an antialiasing triangle filter.
 - Transparent pixels are laid on white, as viewers show them.
 - Values of more than 8 bits (16-bit PNG and TIFF, 32-bit integers, floats) are scaled by one
   pair of *levels* per data set, so that equal values stay equal from image to image: what
@@ -27,13 +28,19 @@ from PIL import Image
 
 from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
-from autocnn.core.records import Channels
+from autocnn.core.records import Channels, Fit
 from autocnn.data.dicom import File, StoredValues
 from autocnn.data.image_files import BROKEN, orientation_of, read_file, read_header, refuse
 
 GREY_TOLERANCE = 2
 """Largest difference between channels, of 255, that still counts as grey: JPEG rounds
 chroma, and a grey photo saved as RGB comes back with differences of 1 or 2."""
+
+REDUCING_GAP = 3.0
+"""An image is first reduced by whole numbers to not less than so many times its size."""
+
+MOST_PADDED = 100_000_000
+"""Pixels of a square that is cut or padded as it is."""
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
 
@@ -94,9 +101,10 @@ def decode_image(
     side: int,
     channels: Channels = "auto",
     levels: Levels | None = None,
+    fit: Fit = "stretch",
     note: Callable[[ValueRange], None] | None = None,
 ) -> Pixels:
-    """Decode an image, stretched to a square.
+    """Decode an image to a square.
 
     Args:
         image: A file of any kind that `image_files` reads, or its content, or uint8 pixels
@@ -104,6 +112,7 @@ def decode_image(
         side: Side of the square, px.
         channels: auto gives one channel when the image is grey in content, else three.
         levels: What values of more than 8 bits become 0 and 255; None: by this image alone.
+        fit: How an image that is not square becomes one.
         note: Hears of the values of an image with more than 8 bits.
 
     Returns:
@@ -116,7 +125,8 @@ def decode_image(
     """
     try:
         loaded = _load(image, side, channels)
-        return _to_pixels(_to_8_bits(loaded, levels, note), side, channels)
+        square = fit_square(_to_8_bits(loaded, levels, note), fit, side=side)
+        return _to_pixels(square, side, channels)
     except BROKEN as error:
         refuse(error)
 
@@ -184,9 +194,35 @@ _TURNS = {
 """EXIF orientation -> what puts the image upright."""
 
 
+def fit_square(image: Image.Image, fit: Fit, *, side: int) -> Image.Image:
+    """The image as a square, which is still to be resized; as it is where it is to be stretched.
+
+    Exports do the same by themselves (`inference.export.resizing.fit_square`, Keras's `Resizing`),
+    and the printed programs too, all in whole pixels of the image: black is added as much on one
+    side as on the other, so that an odd difference leaves a pixel, which is stretched; of a middle
+    that cannot be exact, the larger rest is below and on the right.
+
+    Args:
+        image: In any mode.
+        fit: How.
+        side: To which it will be resized, px: an image whose square would need hundreds of MB,
+            as that of a long strip, is first reduced.
+    """
+    if fit == "stretch" or image.width == image.height:
+        return image
+    whole = max(image.size) if fit == "pad" else min(image.size)
+    if whole * whole > MOST_PADDED:
+        image = image.reduce(max(1, int(whole / side / REDUCING_GAP)))
+        whole = max(image.size) if fit == "pad" else min(image.size)
+    x, y = (abs(length - whole) // 2 for length in image.size)
+    if fit == "pad":
+        return image.crop((-x, -y, image.width + x, image.height + y))  # black beyond the image
+    return image.crop((x, y, x + whole, y + whole))
+
+
 def _to_pixels(image: Image.Image, side: int, channels: Channels) -> Pixels:
     if image.size != (side, side):
-        image = image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=3.0)
+        image = image.resize((side, side), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
     pixels: Pixels = np.asarray(image)
     is_grey = channels == "grey" or (channels == "auto" and _has_grey_content(pixels))
     if image.mode == "RGB" and is_grey:

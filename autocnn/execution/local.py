@@ -1,31 +1,21 @@
-"""Tasks as processes of this machine, forked from a server that has TensorFlow loaded.
-
-A fresh interpreter would import TensorFlow for 13-19 s per trial; a child of the
-forkserver starts in about a second (docs/performance.md). The parent never imports it.
-"""
+"""Tasks as processes of this machine that have TensorFlow loaded; the parent never imports it."""
 
 import contextlib
-import multiprocessing
-import os
 import signal
-import sys
 import time
-import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import connection, forkserver
-from multiprocessing.context import ForkServerProcess
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from autocnn.core.quiet import silent_stderr
 from autocnn.core.records import TrialState
 from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
 from autocnn.execution.machine import count_memory_kills
+from autocnn.execution.processes import KILL_GRACE_S, Worker, make_workers
 from autocnn.execution.tasks import Task
-from autocnn.execution.worker import run_task
 
 PRELOAD = (
     "autocnn.training.lean_keras",  # before any other imports Keras
@@ -35,54 +25,18 @@ PRELOAD = (
     "autocnn.execution.worker",
 )
 
-_ENVIRONMENT = {
-    "KERAS_BACKEND": "tensorflow",
-    "TF_CPP_MIN_LOG_LEVEL": "2",
-    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-    "OMP_NUM_THREADS": "1",
-    # TensorFlow turns oneDNN on by itself only where it finds AVX512; with AVX2 alone it
-    # trains half as fast again (docs/performance.md).
-    "TF_ENABLE_ONEDNN_OPTS": "1",
-}
-
-_KILL_GRACE_S = 5.0
+_SIGKILL = 9
+"""Of signal, which has no name for it on every system."""
 
 _LOST_EXIT_CODE = 255
 """What multiprocessing says of a child whose forkserver died."""
-
-
-def start_forkserver(preload: Sequence[str] = PRELOAD) -> None:
-    """Begin to import TensorFlow in the server, while this process goes on.
-
-    Its environment is the caller's, with quiet logs unless the user set them.
-    """
-    multiprocessing.get_context("forkserver").set_forkserver_preload(list(preload))
-    with worker_environment(), _hidden_main(), silent_stderr():
-        forkserver.ensure_running()
-
-
-@contextlib.contextmanager
-def worker_environment() -> Iterator[None]:
-    """Inside, the environment is that of the workers; afterwards it is the caller's again.
-
-    Whatever the caller's program starts or imports later must not find one thread, or another
-    backend than its own.
-    """
-    added = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name in added:
-            os.environ.pop(name, None)
 
 
 @dataclass
 class _Running:
     """A task under way."""
 
-    process: ForkServerProcess
-    connection: connection.Connection
+    worker: Worker
     started: float
     deadline: float
     num_memory_kills: int
@@ -94,15 +48,21 @@ class LocalExecutor:
 
     Args:
         memory_limit_gb: Memory of one process above which it is ended, GB; None: no limit.
-        preload: Modules that the server imports once for all processes.
+        preload: Modules that the processes have imported when a task begins.
+        devices: GPUs, as CUDA_VISIBLE_DEVICES names them: each task sees the one that fewest
+            others use. None of them: each sees whatever there is.
     """
 
     def __init__(
-        self, *, memory_limit_gb: float | None = None, preload: Sequence[str] = PRELOAD
+        self,
+        *,
+        memory_limit_gb: float | None = None,
+        preload: Sequence[str] = PRELOAD,
+        devices: Sequence[str] = (),
     ) -> None:
-        start_forkserver(preload)
         self.memory_limit_gb = memory_limit_gb
-        self._context = multiprocessing.get_context("forkserver")
+        self.devices = tuple(devices)
+        self._workers = make_workers(preload, is_dear=bool(devices))
         self._running: dict[int, _Running] = {}
         self._unstarted: list[EndEvent] = []
 
@@ -115,25 +75,15 @@ class LocalExecutor:
         self, key: int, function: str, task: Task, *, log_path: Path, timeout_s: float | None
     ) -> None:
         """Start a task; see `base.Executor.submit`."""
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=run_task, args=(theirs, function, task, log_path), daemon=True
-        )
         try:
-            with worker_environment(), _hidden_main():
-                with silent_stderr():
-                    forkserver.ensure_running()  # again, if it was ended
-                process.start()
+            worker = self._workers.start(function, task, log_path, self._free_device())
         except (OSError, EOFError) as error:
-            ours.close()
             reason = f"its process could not start: {str(error) or type(error).__name__}"
             self._unstarted.append(EndEvent(key, Outcome(TrialState.FAILED, 0.0, reason)))
             return
-        finally:
-            theirs.close()
         now = time.monotonic()
         deadline = now + timeout_s if timeout_s is not None else float("inf")
-        self._running[key] = _Running(process, ours, now, deadline, count_memory_kills())
+        self._running[key] = _Running(worker, now, deadline, count_memory_kills())
 
     def poll(self, timeout_s: float) -> list[Event]:
         """What happened; see `base.Executor.poll`."""
@@ -143,23 +93,24 @@ class LocalExecutor:
         now = time.monotonic()
         soonest = min((r.deadline for r in self._running.values()), default=float("inf"))
         timeout_s = max(0.0, min(timeout_s, soonest - now))
-        waited: list[Any] = [r.connection for r in self._running.values()]
-        waited += [r.process.sentinel for r in self._running.values()]
+        waited: list[Any] = [r.worker.connection for r in self._running.values()]
+        waited += [r.worker.process.sentinel for r in self._running.values()]
         ready = set(connection.wait(waited, timeout_s)) if waited else set()
         if not waited:
             time.sleep(timeout_s)
         events: list[Event] = []
         for key, running in list(self._running.items()):
-            if running.connection in ready or running.process.sentinel in ready:
+            worker = running.worker
+            if worker.connection in ready or worker.process.sentinel in ready:
                 events += self._read(key, running)
             elif time.monotonic() >= running.deadline:
-                self._kill(running)
+                running.worker.kill()
                 seconds = time.monotonic() - running.started
                 limit = running.deadline - running.started
                 reason = f"ran longer than its {limit:.0f} s"
                 events.append(self._end(key, Outcome(TrialState.TIMED_OUT, seconds, reason)))
-            elif self._memory_gb(running) > (self.memory_limit_gb or float("inf")):
-                self._kill(running)
+            elif running.worker.memory() / 1e9 > (self.memory_limit_gb or float("inf")):
+                running.worker.kill()
                 seconds = time.monotonic() - running.started
                 reason = f"needed more than its {self.memory_limit_gb:g} GB of memory"
                 events.append(self._end(key, Outcome(TrialState.OUT_OF_MEMORY, seconds, reason)))
@@ -170,38 +121,41 @@ class LocalExecutor:
         running = self._running.get(key)
         if running is not None:
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                running.connection.send(stop)
+                running.worker.connection.send(stop)
 
     def cancel(self, key: int) -> None:
         """Stop one task at once; see `base.Executor.cancel`."""
         running = self._running.pop(key, None)
         if running is not None:
-            self._kill(running)
-            running.connection.close()
-            running.process.close()
+            running.worker.kill()
+            self._workers.release(running.worker, has_answered=False)
 
     def close(self) -> None:
         """Stop all tasks at once."""
-        for running in self._running.values():
-            self._kill(running)
-            running.connection.close()
-        self._running.clear()
+        for key in list(self._running):
+            self.cancel(key)
+        self._workers.close()
+
+    def _free_device(self) -> str | None:
+        """The GPU that fewest tasks use."""
+        used = [running.worker.device for running in self._running.values()]
+        return min(self.devices, key=used.count, default=None)
 
     def _read(self, key: int, running: _Running) -> list[Event]:
         """Take one message, or notice the end of the process."""
+        worker = running.worker
         try:
-            if running.connection.poll():
-                message = running.connection.recv()
+            if worker.connection.poll():
+                message = worker.connection.recv()
                 if message[0] == "epoch":
                     return [EpochEvent(key, message[1])]
                 running.ending = message
         except (EOFError, ConnectionResetError):
             pass
-        if running.ending is None and running.process.is_alive():
-            return []
-        running.process.join(_KILL_GRACE_S)
-        if running.process.is_alive():
-            self._kill(running)
+        if running.ending is None:
+            if worker.process.is_alive():
+                return []
+            worker.process.join(KILL_GRACE_S)
         return [self._end(key, self._outcome_of(running))]
 
     def _outcome_of(self, running: _Running) -> Outcome:
@@ -211,36 +165,23 @@ class LocalExecutor:
                 return Outcome(TrialState.COMPLETE, seconds, result=result, peak_memory_mb=peak)
             case ("failed", state, reason, error, trace, peak):
                 return Outcome(state, seconds, reason, None, error, trace, peak)
-        code = running.process.exitcode or 0
-        if code == -signal.SIGKILL and count_memory_kills() > running.num_memory_kills:
+        code = running.worker.process.exitcode or 0
+        if code == -_SIGKILL and count_memory_kills() > running.num_memory_kills:
             reason = "the kernel ended its process for want of memory"
             return Outcome(TrialState.OUT_OF_MEMORY, seconds, reason)
         if code < 0:
             name = signal.Signals(-code).name
             return Outcome(TrialState.FAILED, seconds, f"its process was ended by {name}")
         if code == _LOST_EXIT_CODE:
-            _kill_orphan(running.process.pid)
+            _kill_orphan(running.worker.process.pid)
             reason = "the server of the trials' processes was ended"
             return Outcome(TrialState.FAILED, seconds, reason)
         return Outcome(TrialState.FAILED, seconds, f"its process ended with exit code {code}")
 
     def _end(self, key: int, outcome: Outcome) -> EndEvent:
         running = self._running.pop(key)
-        running.connection.close()
-        running.process.close()
+        self._workers.release(running.worker, has_answered=running.ending is not None)
         return EndEvent(key, outcome)
-
-    def _memory_gb(self, running: _Running) -> float:
-        """Memory of a process that is its own: mapped images are the page cache's."""
-        try:
-            memory = psutil.Process(running.process.pid).memory_info()
-        except psutil.Error:
-            return 0.0
-        return float(memory.rss - getattr(memory, "shared", 0)) / 1e9
-
-    def _kill(self, running: _Running) -> None:
-        running.process.kill()
-        running.process.join(_KILL_GRACE_S)
 
 
 def _kill_orphan(pid: int | None) -> None:
@@ -249,18 +190,3 @@ def _kill_orphan(pid: int | None) -> None:
         process = psutil.Process(pid)
         if any("multiprocessing.forkserver" in word for word in process.cmdline()):
             process.kill()
-
-
-@contextlib.contextmanager
-def _hidden_main() -> Iterator[None]:
-    """Keep workers from importing the caller's script again.
-
-    multiprocessing does so for functions that live there; ours never do, and a script
-    without `if __name__ == "__main__"` would start itself over.
-    """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main

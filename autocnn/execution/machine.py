@@ -5,6 +5,8 @@ The rules are checked against their alternatives by `make bench` (docs/performan
 
 import os
 import platform
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,8 +19,30 @@ MEMORY_PER_WORKER_GB = 1.5
 MEMORY_FOR_TRIALS = 0.85
 """Share of the memory that all trials together may take."""
 
+HAS_BFLOAT16, HAS_FLOAT16 = (8, 0), (7, 0)
+"""Compute capability from which a GPU has units that multiply them."""
+
+DRIVER = Path("/proc/driver/nvidia/gpus")
+
 MAX_WORKERS = 8
 """More trials at once teach the sampler too little about each other."""
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU that TensorFlow sees.
+
+    Attributes:
+        name: As its driver calls it.
+        capability: NVIDIA's compute capability, (9, 0); None where it has none.
+    """
+
+    name: str
+    capability: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        known = f" ({self.capability[0]}.{self.capability[1]})" if self.capability else ""
+        return f"{self.name}{known}"
 
 
 @dataclass(frozen=True)
@@ -28,7 +52,7 @@ class Machine:
     Attributes:
         num_cpus: Processors that this process may use.
         memory_gb: Memory that this process may use in all, 10^9 bytes.
-        num_gpus: NVIDIA GPUs.
+        gpus: GPUs that TensorFlow sees; none until it was asked.
         has_bfloat16: Whether the processor multiplies bfloat16 natively.
         cpu: Its name.
         platform: Operating system and architecture.
@@ -36,14 +60,14 @@ class Machine:
 
     num_cpus: int
     memory_gb: float
-    num_gpus: int
     has_bfloat16: bool
     cpu: str
     platform: str
+    gpus: tuple[Gpu, ...] = ()
 
     @classmethod
     def inspect(cls) -> "Machine":
-        """Look at this machine, without TensorFlow."""
+        """Look at this machine, without TensorFlow, and so without its GPUs."""
         cpuinfo = _read("/proc/cpuinfo")
         names = [
             line.partition(":")[2].strip()
@@ -53,7 +77,6 @@ class Machine:
         return cls(
             num_cpus=_usable_cpus(),
             memory_gb=round(_usable_memory() / 1e9, 1),
-            num_gpus=_num_gpus(),
             has_bfloat16="avx512_bf16" in cpuinfo or "amx_bf16" in cpuinfo,
             cpu=names[0] if names else platform.processor() or platform.machine(),
             platform=f"{platform.system()} {platform.machine()}",
@@ -61,7 +84,7 @@ class Machine:
 
     def to_json(self) -> dict[str, Any]:
         """For study.json."""
-        return dict(vars(self))
+        return {**vars(self), "gpus": [str(gpu) for gpu in self.gpus]}
 
 
 @dataclass(frozen=True)
@@ -73,12 +96,14 @@ class Resources:
         threads: Threads per trial.
         precision: Keras dtype policy of the models.
         memory_limit_gb: Memory above which a trial is ended, 10^9 bytes.
+        devices: Of each GPU, the number by which CUDA_VISIBLE_DEVICES knows it; none: no GPU.
     """
 
     workers: int
     threads: int
     memory_limit_gb: float
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
+    devices: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """For study.json."""
@@ -97,7 +122,8 @@ def share_machine(
     """Decide workers, threads and precision where they were left open.
 
     One single-threaded trial per processor beats one trial on all of them; bfloat16 pays
-    where the processor has it and costs where it is emulated. With a GPU, one trial a GPU.
+    where the processor has it and costs where it is emulated. With GPUs, one trial a GPU, in what
+    all of them multiply fast.
 
     Args:
         machine: What there is.
@@ -109,15 +135,34 @@ def share_machine(
     """
     if workers is None:
         by_memory = int(machine.memory_gb / MEMORY_PER_WORKER_GB)
-        workers = machine.num_gpus or min(machine.num_cpus, by_memory, MAX_WORKERS)
+        workers = len(machine.gpus) or min(machine.num_cpus, by_memory, MAX_WORKERS)
         workers = max(1, workers if trials is None else min(workers, trials))
     threads = threads or max(1, machine.num_cpus // workers)
     if precision == "auto":
-        precision = "bfloat16" if machine.has_bfloat16 or machine.num_gpus else "float32"
+        precision = _gpu_precision(machine.gpus) if machine.gpus else _cpu_precision(machine)
     policy = "float32" if precision == "float32" else f"mixed_{precision}"
     if memory_limit_gb is None:
         memory_limit_gb = round(MEMORY_FOR_TRIALS * machine.memory_gb / workers, 2)
-    return Resources(workers, threads, memory_limit_gb, policy)  # type: ignore[arg-type]
+    devices = _devices(len(machine.gpus))
+    return Resources(workers, threads, memory_limit_gb, policy, devices)  # type: ignore[arg-type]
+
+
+def _cpu_precision(machine: Machine) -> str:
+    return "bfloat16" if machine.has_bfloat16 else "float32"
+
+
+def _gpu_precision(gpus: Sequence[Gpu]) -> str:
+    """What all of them multiply fast."""
+    least = min(gpu.capability or (0, 0) for gpu in gpus)
+    if least >= HAS_BFLOAT16:
+        return "bfloat16"
+    return "float16" if least >= HAS_FLOAT16 else "float32"
+
+
+def _devices(number: int) -> tuple[str, ...]:
+    """The numbers of so many GPUs; those that the user made visible have their own."""
+    visible = _visible_devices()
+    return tuple(map(str, range(number))) if visible is None else tuple(visible[:number])
 
 
 def count_memory_kills() -> int:
@@ -146,11 +191,20 @@ def _usable_cpus() -> int:
     return usable
 
 
-def _num_gpus() -> int:
+def has_gpu_driver() -> bool:
+    """Whether TensorFlow is worth asking for GPUs: a driver of NVIDIA, and nobody who hid them."""
+    if _visible_devices() == []:
+        return False
+    return bool(list(DRIVER.glob("*"))) or shutil.which("nvidia-smi") is not None
+
+
+def _visible_devices() -> list[str] | None:
+    """What CUDA_VISIBLE_DEVICES names; None where it is not set."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return len([part for part in visible.split(",") if part.strip() not in ("", "-1")])
-    return len(list(Path("/proc/driver/nvidia/gpus").glob("*")))
+    if visible is None:
+        return None
+    names = [part.strip() for part in visible.split(",")]
+    return names[: names.index("-1")] if "-1" in names else [name for name in names if name]
 
 
 def _read(path: str) -> str:

@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from autocnn.core.arrays import IntArray
 from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
-from autocnn.core.records import EpochScore, ExportFormat, ParamValue, Precision
+from autocnn.core.records import EpochScore, ExportFormat, Fit, ParamValue, Precision
+from autocnn.execution.machine import Gpu
 
 TRAIN = "autocnn.training.train:train"
 PREDICT = "autocnn.training.candidate:predict"
 MAKE_CANDIDATE = "autocnn.training.candidate:make_candidate"
 FIND_WEIGHTS = "autocnn.training.probe:find_weights"
+FIND_GPUS = "autocnn.training.probe:find_gpus"
 TRY_OWN_MODEL = "autocnn.training.probe:try_own_model"
 EXPORT = "autocnn.inference.export.conversion:convert"
 """The functions that workers call; named, since the parent never imports them."""
@@ -176,6 +178,9 @@ class CandidateTask:
         seed: Of the disturbances and of random weights.
         own_model: Of the members, where they are the user's own: it holds their layers.
         half_batch: Whether it predicts half as many images at once as it did.
+        params: Of the trial that weighs most, which say how training images are augmented.
+        augmented_rows: Rows of train that are shown augmented; more may be given, to be mixed
+            with these.
     """
 
     members: tuple[MemberModel, ...]
@@ -195,6 +200,8 @@ class CandidateTask:
     seed: int
     own_model: OwnModel | None = None
     half_batch: bool = False
+    params: dict[str, ParamValue] = field(default_factory=dict)
+    augmented_rows: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     @property
     def recipe(self) -> str:
@@ -234,6 +241,18 @@ class WeightsResult:
     """The backbones that can be had."""
 
     backbones: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class GpusTask:
+    """Find out which GPUs TensorFlow sees."""
+
+
+@dataclass(frozen=True)
+class GpusResult:
+    """The GPUs, in TensorFlow's order."""
+
+    gpus: tuple[Gpu, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -285,6 +304,7 @@ class ExportTask:
         reference_path: Where the .npy with the candidate's own probabilities goes.
         threads: Threads of TensorFlow.
         own_model: Of the model, when it is the user's own.
+        fit: How images that are not square become squares, where the model does that by itself.
     """
 
     format: ExportFormat
@@ -297,6 +317,7 @@ class ExportTask:
     reference_path: Path
     threads: int
     own_model: OwnModel | None = None
+    fit: Fit = "stretch"
 
 
 @dataclass(frozen=True)
@@ -315,12 +336,21 @@ class ExportResult:
 BatchedTask = TrainingTask | PredictionTask | CandidateTask
 """Tasks that need less memory with half their batch."""
 
-Task = TrainingTask | PredictionTask | CandidateTask | WeightsTask | OwnModelTask | ExportTask
+Task = (
+    TrainingTask
+    | PredictionTask
+    | CandidateTask
+    | WeightsTask
+    | GpusTask
+    | OwnModelTask
+    | ExportTask
+)
 Result = (
     TrainingResult
     | PredictionResult
     | CandidateResult
     | WeightsResult
+    | GpusResult
     | OwnModelResult
     | ExportResult
 )

@@ -1,17 +1,20 @@
-"""The inside of a worker process: run one task's function, report, and say how it ended."""
+"""The inside of a worker process: run a task's function, report, and say how it ended."""
 
+import contextlib
+import gc
 import importlib
 import multiprocessing
 import os
-import resource
 import signal
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import FileLock
 
 from autocnn.core.errors import AutocnnError
@@ -19,14 +22,43 @@ from autocnn.core.records import EpochScore, TrialState
 from autocnn.execution.tasks import Task, TrainingTask
 
 
-def run_task(connection: Connection, function: str, task: Task, log_path: Path) -> None:
+def run_task(
+    connection: Connection, function: str, task: Task, log_path: Path, device: str | None
+) -> None:
     """Call `function(task, report)` and send its end through the connection.
 
     Messages: ("epoch", EpochScore), answered by a bool; then one of
     ("done", result, peak_mb) and ("failed", state, reason, error or None, traceback, peak_mb).
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with_parent()
+    _belong_to_parent()
+    _see_only(device)
+    connection.send(_run(connection, function, task, log_path))
+
+
+def serve(connection: Connection, preload: Sequence[str]) -> None:
+    """Import some modules, then run task after task until the parent is gone.
+
+    A task is (function, task, log_path, device); its messages are those of `run_task`.
+    """
+    _belong_to_parent()
+    _send_output_to(Path(os.devnull))
+    for name in preload:
+        importlib.import_module(name)
+    while True:
+        try:
+            function, task, log_path, device = connection.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        _forget_peak_memory()
+        _see_only(device)
+        message = _run(connection, function, task, log_path)
+        del task
+        _forget_networks()
+        connection.send(message)
+
+
+def _run(connection: Connection, function: str, task: Task, log_path: Path) -> tuple[object, ...]:
+    """Run a task; the message that says how it ended."""
     _send_output_to(log_path)
     lock = _own_checkpoint(task)
 
@@ -37,21 +69,21 @@ def run_task(connection: Connection, function: str, task: Task, log_path: Path) 
     try:
         module, _, name = function.partition(":")
         call: Any = getattr(importlib.import_module(module), name)
-        connection.send(("done", call(task, report), _peak_memory_mb()))
+        return "done", call(task, report), _peak_memory_mb()
     except (EOFError, BrokenPipeError):
         os._exit(1)  # the parent is gone; nobody is left to tell
     except AutocnnError as error:
-        message = ("failed", TrialState.FAILED, str(error), error, "", _peak_memory_mb())
-        connection.send(message)
+        return "failed", TrialState.FAILED, str(error), error, "", _peak_memory_mb()
     except Exception as error:  # noqa: BLE001 - the one boundary: any failure becomes a state
-        connection.send(("failed", *_describe(error), _peak_memory_mb()))
+        return "failed", *_describe(error), _peak_memory_mb()
     finally:
         if lock is not None:
             lock.release()
 
 
-def _end_with_parent() -> None:
-    """Die at once when the parent does: its successor may take up the same trial."""
+def _belong_to_parent() -> None:
+    """Leave Ctrl-C to the parent; die when it does, as its successor may take up the trial."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -73,6 +105,12 @@ def _own_checkpoint(task: Task) -> FileLock | None:
     return lock
 
 
+def _see_only(device: str | None) -> None:
+    """Show TensorFlow one GPU alone; before it has looked for any."""
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+
+
 def _describe(error: Exception) -> tuple[TrialState, str, None, str]:
     """State, reason in a line, no user error, and traceback."""
     is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
@@ -92,7 +130,26 @@ def _send_output_to(log_path: Path) -> None:
     os.close(file)
 
 
+def _forget_networks() -> None:
+    """Leave nothing of a task to the next one: networks, names of layers, memory."""
+    keras = sys.modules.get("keras")
+    if keras is not None:
+        keras.utils.clear_session()
+    gc.collect()
+
+
+def _forget_peak_memory() -> None:
+    """Let the peak be that of the next task, where the system can."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+
+
 def _peak_memory_mb() -> float:
     """Largest resident memory of this process; Linux counts it in KiB, macOS in bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        memory = psutil.Process().memory_info()
+        return round(float(getattr(memory, "peak_wset", memory.rss)) / 1e6, 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)

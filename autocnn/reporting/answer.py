@@ -188,6 +188,7 @@ def describe_use(facts: StudyFacts, record: CandidateRecord) -> Usage:
             channels,
             size=(width, height),
             levels=facts.status.data.levels if facts.status.data else None,
+            fit=facts.status.config.fit,
         ),
         classes='json.loads(Path("study.json").read_text("utf-8"))["data"]["class_names"]',
         before=own,
@@ -214,7 +215,7 @@ def _model(facts: StudyFacts, record: CandidateRecord) -> str:
     colours = "grey" if channels == 1 else "RGB"
     family = names.family(record.params, record.builder)
     in_all = " in all" if record.members else ""
-    is_anew = record.builder is None and record.params.get("family") != "pretrained"
+    is_anew = record.builder is None and "backbone" not in record.params
     start = " trained from scratch," if is_anew else ""
     return (
         f"{names.title(record)}. {wording.capital(family)},{start} with "

@@ -15,7 +15,8 @@ from autocnn.reporting.elements import (
     number_columns,
     text_columns,
 )
-from autocnn.reporting.facts import StudyFacts, shown_copies
+from autocnn.reporting.facts import shown_copies
+from autocnn.reporting.overview import MOST_ROWS as MOST_CLASSES
 
 MOST_IMAGES = 6
 """Images of one group of copies that are shown."""
@@ -72,12 +73,14 @@ class AuditView:
     notes: tuple[str, ...]
 
 
-def view_audit(facts: StudyFacts) -> AuditView | None:
-    """The audit of a study; None where there is none."""
-    audit = facts.audit
-    if audit is None:
-        return None
-    shown = tuple(_copies(facts, group) for group in shown_copies(audit))
+def view_audit(audit: AuditReport, pictures: Mapping[str, Picture]) -> AuditView:
+    """What the audit found.
+
+    Args:
+        audit: Of the data.
+        pictures: File in `audit/` -> its picture.
+    """
+    shown = tuple(_copies(pictures, group) for group in shown_copies(audit))
     num_hidden = len(audit.copies) - len(shown)
     tables = (
         _counts(audit),
@@ -136,7 +139,10 @@ def _counts(audit: AuditReport) -> Table:
         rows.append([Cell(name, name), *cells])
     rows.append([Cell("all"), *(Cell(f"{n:,}", n) for n in (*totals, sum(totals)))])
     columns = [*text_columns("class"), *number_columns(*splits, "all")]
-    return make_table("counts", "Images by class and split.", columns=columns, rows=rows)
+    # The sum first: of many classes, the last rows are not shown.
+    rows.insert(0, rows.pop())
+    caption = "Images by class and split."
+    return make_table("counts", caption, columns=columns, rows=rows, most=MOST_CLASSES)
 
 
 def _copies_by_class(audit: AuditReport) -> Table | None:
@@ -158,7 +164,7 @@ def _copies_by_class(audit: AuditReport) -> Table | None:
         *number_columns("same file in train or val", "any copy in train or val", "test images"),
     ]
     caption = "Test images that have a copy in train or val: they make the score look better."
-    return make_table("copies", caption, columns=columns, rows=rows)
+    return make_table("copies", caption, columns=columns, rows=rows, most=MOST_CLASSES)
 
 
 def _shortcuts(audit: AuditReport) -> Table | None:
@@ -184,7 +190,9 @@ def _shortcuts(audit: AuditReport) -> Table | None:
         "Shortcuts: how well facts about the files predict class and split, without their "
         "content. An AUC of 0.5 is chance."
     )
-    return make_table("shortcuts", caption, columns=columns, rows=rows, is_sortable=True)
+    return make_table(
+        "shortcuts", caption, columns=columns, rows=rows, is_sortable=True, most=MOST_ROWS
+    )
 
 
 def _conflicts(audit: AuditReport) -> Table | None:
@@ -231,10 +239,11 @@ def _values(audit: AuditReport, name: str, values: Mapping[str, Mapping[str, int
     heads = [*common, "others"] if len(found) > len(common) else common
     columns = [Column("class", is_number=False), *number_columns(*heads)]
     titles = {"modes": "Modes", "sizes": "Sizes in px", "file-types": "File types"}
-    return make_table(name, f"{titles[name]} of the files, by class.", columns=columns, rows=rows)
+    caption = f"{titles[name]} of the files, by class."
+    return make_table(name, caption, columns=columns, rows=rows, most=MOST_CLASSES)
 
 
-def _copies(facts: StudyFacts, group: CopyGroup) -> Copies:
+def _copies(pictures: Mapping[str, Picture], group: CopyGroup) -> Copies:
     is_conflict = len(set(group.labels)) > 1
     remark = ", with different labels" if is_conflict else ""
     splits = list(dict.fromkeys(group.splits))
@@ -246,7 +255,7 @@ def _copies(facts: StudyFacts, group: CopyGroup) -> Copies:
             label=label,
             split=split,
             turn=turn,
-            picture=facts.thumbnails.get(thumbnail),
+            picture=pictures.get(thumbnail),
             alt=f"{path}: {label}, in {split}, {turn}",
         )
         for path, label, split, turn, thumbnail in zip(

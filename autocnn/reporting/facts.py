@@ -1,6 +1,7 @@
 """Everything that the report shows of a study, read once from its folder."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -43,6 +44,7 @@ class StudyFacts:
         thumbnails: File in `audit/` -> its picture.
         label_issues: Labels that are doubted; None where they were not checked.
         label_pictures: File in `label_issues/` -> its picture.
+        samples: Images of each class that the page shows; None: all that there are.
     """
 
     name: str
@@ -58,6 +60,7 @@ class StudyFacts:
     thumbnails: dict[str, Picture] = field(default_factory=dict)
     label_issues: tuple[LabelIssue, ...] | None = None
     label_pictures: dict[str, Picture] = field(default_factory=dict)
+    samples: int | None = None
 
     @property
     def goal(self) -> Goal:
@@ -86,13 +89,17 @@ class StudyFacts:
         return next((trial for trial in self.trials if trial.trial == record.trial), None)
 
 
-def read_facts(folder: StudyFolder, *, max_images: int | None = None) -> StudyFacts:
+def read_facts(
+    folder: StudyFolder, *, max_images: int | None = None, samples: int | None = None
+) -> StudyFacts:
     """Read a study, finished or not. Files that are missing are left out.
 
     Args:
         folder: Of the study.
         max_images: Most images of the data that are read: mistakes first, then doubtful
             labels, copies last; None: all that the study keeps.
+        samples: Images of each class; 0: no image of the data at all; None: as the study was
+            asked for.
 
     Raises:
         StudyError: When study.json or a record cannot be read.
@@ -103,7 +110,8 @@ def read_facts(folder: StudyFolder, *, max_images: int | None = None) -> StudyFa
         candidates = sorted(folder.read_candidates(), key=lambda record: record.rank)
     trials = tuple(folder.read_trials())
     audit, audit_problem = _read_audit(folder)
-    max_images = sys.maxsize if max_images is None else max_images
+    samples = status.config.samples if samples is None else samples
+    max_images = 0 if samples == 0 else sys.maxsize if max_images is None else max_images
     facts = StudyFacts(
         name=folder.name,
         status=status,
@@ -113,6 +121,7 @@ def read_facts(folder: StudyFolder, *, max_images: int | None = None) -> StudyFa
         audit=audit,
         audit_problem=audit_problem,
         models=frozenset(r.candidate for r in candidates if folder.has_model(r.candidate)),
+        samples=samples,
     )
     examples = _read_examples(folder, facts.best, max_images)
     issues = folder.read_label_issues() if candidates else None
@@ -122,7 +131,7 @@ def read_facts(folder: StudyFolder, *, max_images: int | None = None) -> StudyFa
         facts,
         pictures=_read_pictures(folder, facts),
         examples=examples,
-        thumbnails=_read_thumbnails(folder, shown_copies(audit), most_copies),
+        thumbnails=_read_thumbnails(folder, facts, most_copies),
         label_issues=None if issues is None else tuple(issues),
         label_pictures=labels,
     )
@@ -171,10 +180,15 @@ def _read_pictures(folder: StudyFolder, facts: StudyFacts) -> dict[tuple[int, st
     return found
 
 
-def _read_thumbnails(
-    folder: StudyFolder, groups: Iterable[CopyGroup], most: int
-) -> dict[str, Picture]:
-    names = [name for group in groups for name in group.thumbnails][:most]
+def _read_thumbnails(folder: StudyFolder, facts: StudyFacts, most: int) -> dict[str, Picture]:
+    shown: Counter[str] = Counter()
+    names = []
+    for sample in facts.audit.samples if facts.audit else ():
+        shown[sample.label] += 1
+        if facts.samples is None or shown[sample.label] <= facts.samples:
+            names.append(sample.picture)
+    names += [name for group in shown_copies(facts.audit) for name in group.thumbnails]
+    names = names[: max(0, most)]
     loaded = {name: load_picture(folder.read_audit_picture(name)) for name in names}
     return {name: picture for name, picture in loaded.items() if picture is not None}
 
@@ -190,9 +204,12 @@ def _read_label_pictures(
 def _read_examples(
     folder: StudyFolder, best: CandidateRecord | None, most: int
 ) -> dict[str, Picture]:
-    if best is None or best.explanation is None:
+    if best is None:
         return {}
-    images = sorted(best.explanation.images, key=lambda image: image.is_right)
-    names = [image.picture for image in images[:most]]
-    loaded = {n: load_picture(folder.read_candidate_picture(best.candidate, n)) for n in names}
+    explained = best.explanation.images if best.explanation else ()
+    names = [image.picture for image in sorted(explained, key=lambda image: image.is_right)]
+    names += [name for image in best.augmented for name in (image.picture, *image.versions)]
+    loaded = {
+        n: load_picture(folder.read_candidate_picture(best.candidate, n)) for n in names[:most]
+    }
     return {name: picture for name, picture in loaded.items() if picture is not None}

@@ -54,7 +54,7 @@ def _render(facts: StudyFacts, exported: Usage | None) -> str:
             f"{facts.name}: a model card needs a model, got a study without candidates.",
             remedy=f"Let it finish: `autocnn resume {facts.name}`.",
         )
-    use, audit = exported or describe_use(facts, best), view_audit(facts)
+    use, audit = exported or describe_use(facts, best), facts.audit and view_audit(facts.audit, {})
     tables = (
         steps_table(best),
         class_table(best) if best.judged.classes else None,

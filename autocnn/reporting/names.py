@@ -10,6 +10,7 @@ FAMILIES = {
     "resnet": "residual CNN",
     "separable": "separable CNN",
     "pretrained": "pretrained network",
+    "frozen": "logistic regression on pretrained features",
 }
 
 
@@ -21,7 +22,7 @@ def family(params: Params, builder: str | None = None) -> str:
     name = settings.text("family")
     words = FAMILIES.get(name, name)
     backbone = params.get("backbone")
-    return f"{words} ({backbone})" if name == "pretrained" and backbone else words
+    return f"{words} ({backbone})" if backbone else words
 
 
 def making(record: CandidateRecord) -> str:

@@ -1,11 +1,13 @@
-"""A study folder becomes its report: one HTML page, its parts escaped by the templates."""
+"""A study folder, or an audit, becomes one HTML page, its parts escaped by the templates."""
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from autocnn import __version__
 from autocnn.core import wording
+from autocnn.core.records import AuditReport
 from autocnn.reporting.answer import view_answer, view_progress, view_repeat
 from autocnn.reporting.audit import view_audit
 from autocnn.reporting.candidates import (
@@ -15,15 +17,18 @@ from autocnn.reporting.candidates import (
     view_gap,
 )
 from autocnn.reporting.checks import view_explanation, view_mistakes, view_robustness
-from autocnn.reporting.elements import open_templates
+from autocnn.reporting.elements import load_picture, open_templates
 from autocnn.reporting.facts import StudyFacts, read_facts
 from autocnn.reporting.labels import view_labels
+from autocnn.reporting.overview import Overview, view_overview
 from autocnn.reporting.search import Drawings, draw_search, view_search
 from autocnn.reporting.subgroups import view_subgroups
 from autocnn.storage import StudyFolder
 
 
-def build_report(folder: StudyFolder, *, max_images: int | None = None) -> str:
+def build_report(
+    folder: StudyFolder, *, max_images: int | None = None, samples: int | None = None
+) -> str:
     """The report of a study as one HTML page. Nothing is written.
 
     An unfinished study has a report of its search so far, which says so.
@@ -31,27 +36,27 @@ def build_report(folder: StudyFolder, *, max_images: int | None = None) -> str:
     Args:
         folder: Of the study.
         max_images: Most images of the data in the page; None: all that the study keeps.
+        samples: Images of each class; 0: no image of the data; None: as the study was asked for.
 
     Raises:
         StudyError: When study.json or a record cannot be read.
     """
-    facts = read_facts(folder, max_images=max_images)
+    facts = read_facts(folder, max_images=max_images, samples=samples)
     return render_page(facts, draw_search(facts))
 
 
-def write_report(folder: StudyFolder, *, max_images: int | None = None) -> Path:
+def write_report(folder: StudyFolder) -> Path:
     """Write report.html into the study, and return where it stands.
 
     What it says of the study's state is what study.json says now.
 
     Args:
         folder: Of the study.
-        max_images: As for `build_report`.
 
     Raises:
         StudyError: When the study cannot be read or written.
     """
-    folder.write_report(build_report(folder, max_images=max_images))
+    folder.write_report(build_report(folder))
     return folder.report_path
 
 
@@ -65,10 +70,10 @@ def render_page(facts: StudyFacts, drawn: Drawings) -> str:
         drawn: The pictures that only the report has.
     """
     best, candidates = facts.best, facts.candidates
-    templates = open_templates()
-    script = templates.get_template("report.js").render()
-    html = templates.get_template("page.html.j2").render(
-        title=facts.name,
+    return _render(
+        "page.html.j2",
+        title=f"{facts.name}: autocnn report",
+        name=facts.name,
         subtitle=_subtitle(facts),
         sections=_sections(facts),
         progress=view_progress(facts),
@@ -84,11 +89,47 @@ def render_page(facts: StudyFacts, drawn: Drawings) -> str:
         explanation=best and view_explanation(facts, best),
         subgroups=best and view_subgroups(best),
         labels=best and view_labels(facts),
-        audit=view_audit(facts),
+        overview=facts.audit and _overview(facts, facts.audit),
+        audit=facts.audit and view_audit(facts.audit, facts.thumbnails),
         audit_problem=facts.audit_problem,
         repeat=view_repeat(facts),
+    )
+
+
+def render_audit(audit: AuditReport, pictures: Mapping[str, bytes]) -> str:
+    """The audit of some data as one HTML page, before any training.
+
+    Args:
+        audit: Of the data.
+        pictures: Name of a thumbnail in it -> JPEG; those that are missing are left out.
+    """
+    loaded = {name: load_picture(content) for name, content in pictures.items()}
+    found = {name: picture for name, picture in loaded.items() if picture is not None}
+    return _render(
+        "audit_page.html.j2",
+        title=f"{audit.source}: autocnn audit",
+        name=Path(audit.source).name or audit.source,
+        subtitle=f"{wording.count(audit.num_images, 'image')} of "
+        f"{wording.count(len(audit.class_names), 'class', 'classes')}, {audit.source}.",
+        overview=view_overview(audit, found),
+        audit=view_audit(audit, found),
+    )
+
+
+def _overview(facts: StudyFacts, audit: AuditReport) -> Overview:
+    augmented = facts.best.augmented if facts.best else ()
+    shown = [(image, facts.examples) for image in augmented if image.picture in facts.examples]
+    return view_overview(audit, facts.thumbnails, shown)
+
+
+def _render(template: str, **values: object) -> str:
+    templates = open_templates()
+    script = templates.get_template("report.js").render()
+    styles = (templates.get_template(name).render() for name in ("report.css", "overview.css"))
+    html = templates.get_template(template).render(
+        **values,
         version=__version__,
-        style=templates.get_template("report.css").render(),
+        style="\n".join(styles),
         script=script,
         # Only this script may run, should a name ever get past the escaping.
         script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),

@@ -7,7 +7,7 @@ and from more than 8 bits as the study's images were; and prints every class wit
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from autocnn.core.records import ExportFormat
+from autocnn.core.records import ExportFormat, Fit
 
 
 @dataclass(frozen=True)
@@ -16,14 +16,16 @@ class Taken:
 
     Attributes:
         channels: 1 or 3.
-        size: (width, height) to which the program stretches an image; None: the model does.
+        size: (width, height) to which the program resizes an image; None: the model does.
         levels: Values of images with more than 8 bits that become 0 and 255; None: the study had
             no such images.
+        fit: How the program makes squares, where it is the one that resizes.
     """
 
     channels: int
     size: tuple[int, int] | None = None
     levels: tuple[float, float] | None = None
+    fit: Fit = "stretch"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,14 @@ _RUNTIMES: Mapping[ExportFormat, _Runtime] = {
         'model.get_signature_runner("serving_default")(image=pixels)["probabilities"][0]',
     ),
 }
+
+
+_CROPS: Mapping[Fit, str] = {
+    "stretch": "",
+    "pad": ".crop((-x, -y, image.width + x, image.height + y))",
+    "crop": ".crop((x, y, x + side, y + side))",
+}
+"""What makes a square, of the names that `_squaring` gives; Pillow is black beyond an image."""
 
 
 def write_program(
@@ -98,7 +108,8 @@ def write_program(
     """
     runtime = _RUNTIMES[format]
     is_grey = taken.channels == 1
-    resize = f".resize({taken.size}, Image.Resampling.BILINEAR)" if taken.size else ""
+    square = _CROPS[taken.fit]
+    resize = f"{square}.resize({taken.size}, Image.Resampling.BILINEAR)" if taken.size else ""
     imports = [
         "import json",
         "import numpy",
@@ -117,12 +128,23 @@ def write_program(
         "if image.has_transparency_data:  # what is transparent is white",
         '    white = Image.new("RGBA", image.size, "white")',
         '    image = Image.alpha_composite(white, image.convert("RGBA"))',
+        *(_squaring(taken.fit) if taken.size else ()),
         f'image = image.convert("{"L" if is_grey else "RGB"}"){resize}',
         f"pixels = numpy.asarray(image)[None{', :, :, None' if is_grey else ''}]",
         f"for name, probability in zip(classes, {runtime.probabilities}):",
         "    print(name, probability)",
     )
     return "\n".join(lines)
+
+
+def _squaring(fit: Fit) -> tuple[str, ...]:
+    if fit == "stretch":
+        return ()
+    side, how = ("max", "on black") if fit == "pad" else ("min", "its middle")
+    return (
+        f"side = {side}(image.size)  # {how}",
+        "x, y = abs(image.width - side) // 2, abs(image.height - side) // 2",
+    )
 
 
 def _scaling(levels: tuple[float, float] | None) -> tuple[str, ...]:

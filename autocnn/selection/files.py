@@ -54,7 +54,7 @@ def write_candidate_files(
 
     Args:
         candidate: A judged model.
-        explained: File name -> JPEG of an image with its map.
+        explained: File name -> JPEG: images with their maps, and augmented ones.
         dataset: The images that it was judged on.
         folds: On which it was compared.
         folder: The study.

@@ -26,6 +26,7 @@ from autocnn.execution.tasks import (
     PredictionTask,
 )
 from autocnn.metrics.familiarity import choose_reference
+from autocnn.selection.augmented import choose_augmented
 from autocnn.selection.compare import Contender, rank_contenders
 from autocnn.selection.plan import Finalist, FinalistsPlan, SeenSet
 from autocnn.selection.retrain import add_members
@@ -183,6 +184,8 @@ def _candidate_task(
         threads=plan.threads,
         seed=plan.seed,
         own_model=plan.own_model,
+        params=contender.leader.trial.params,
+        augmented_rows=train[choose_augmented(plan)] if number == 1 else train[:0],
     )
 
 

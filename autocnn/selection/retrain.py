@@ -20,6 +20,7 @@ from autocnn.execution.executor import Executor, Outcome
 from autocnn.execution.runner import Job, JobList, run
 from autocnn.execution.tasks import TRAIN, TrainingResult, TrainingTask
 from autocnn.selection.plan import Finalist, FinalistsPlan
+from autocnn.spaces.knobs import is_frozen
 from autocnn.storage import StudyFolder
 
 RETRAINED = 1
@@ -140,7 +141,7 @@ def add_members(
     Raises:
         KeyboardInterrupt: When stopping was asked for; what was made is kept.
     """
-    wanted = [finalist for finalist in chosen if not finalist.has_own_model]
+    wanted = [f for f in chosen if not (f.has_own_model or is_frozen(f.trial.params))]
     trials = [finalist.trial for finalist in finalists]
     most = plan.budget.members_now([f.trial for f in wanted], trials, len(plan.folds))
     members = [Part(member=number) for number in range(2, plan.budget.members + 1)]

@@ -66,17 +66,21 @@ def _one_of(name: str, default: ParamValue, choices: tuple[ParamValue, ...], mea
 
 
 _BACKBONES = (
+    "MobileNetV2",
     "MobileNetV3Small",
     "MobileNetV3Large",
+    "EfficientNetLite0",
     "EfficientNetB0",
     "EfficientNetV2B0",
+    "DenseNet121",
     "ResNet50V2",
 )
+_FAMILIES = ("plain", "resnet", "separable", "pretrained", "frozen")
 _FLIPS = ("none", "horizontal", "vertical", "both")
 _FLAG = (False, True)
 
 _ARCHITECTURE = (
-    _one_of("family", "resnet", ("plain", "resnet", "separable", "pretrained"), "kind of network"),
+    _one_of("family", "resnet", _FAMILIES, "kind of network"),
     _number("image_size", 0, 0, 1024, "side of the square input in px; 0: chosen from the data"),
     _number("num_stages", 4, 1, 6, "stages; each halves the image and doubles the width"),
     _number("blocks_per_stage", 1, 1, 8, "blocks of two convolutions per stage"),
@@ -224,3 +228,11 @@ def image_size_of(params: Params) -> int | None:
     [64, None, None]
     """
     return int(params.get("image_size", KNOBS["image_size"].default)) or None
+
+
+def is_frozen(params: Params) -> bool:
+    """Whether only a classifier is fitted, on the features of a pretrained network.
+
+    It has one epoch, and chance no part in it.
+    """
+    return params.get("family") == "frozen"

@@ -62,6 +62,8 @@ def adopt_trials(
     elif status.data.image_shape[2:] != image_shape[2:]:
         before, now = (_CHANNELS[shape[2]] for shape in (status.data.image_shape, image_shape))
         reason = f"their images are read as {before}, those of the new study as {now}."
+    elif status.config.fit != config.fit:
+        reason = f"their images were made square by {status.config.fit}, not by {config.fit}."
     elif status.epochs != epochs:
         reason = f"their schedules span {status.epochs} epochs, those of the new study {epochs}."
     if reason:

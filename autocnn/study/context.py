@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import IMAGENET, StudyConfig
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.objective import Goal
 from autocnn.execution.executor import Executor, Outcome
@@ -15,8 +15,6 @@ from autocnn.execution.runner import run_one
 from autocnn.execution.tasks import Task
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import Choice, DataFacts, FinalistFacts, Stage, StudyStatus, TestLook
-
-IMAGENET = "imagenet"
 
 SAVE_EVERY_S = 10.0
 

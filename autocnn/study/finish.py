@@ -3,6 +3,7 @@
 from autocnn.core.objective import distinct_trials
 from autocnn.reporting.leaderboard import build_leaderboard
 from autocnn.reporting.page import write_report
+from autocnn.selection.augmented import picture_augmented
 from autocnn.selection.explain import explain_candidates
 from autocnn.selection.files import write_candidate_files
 from autocnn.selection.judge import judge
@@ -53,12 +54,21 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
     candidates = add_subgroups(plan, candidates, context.config.by or (), folder, observer)
     observer.stage("draw", total=len(candidates), unit="candidates")
     for candidate, pictures in explain_candidates(plan, candidates):
+        if context.config.samples != 0:
+            candidate, augmented = picture_augmented(plan, candidate)
+            pictures = {**pictures, **augmented}
         write_candidate_files(candidate, pictures, prepared.dataset, plan.folds, folder)
         observer.advance()
     # The finalists with their predictions, each once.
     predicted = {f.number: f for contender, _ in judged for f in contender.finalists}
-    chosen = candidates[0].record
-    write_label_issues(plan, list(predicted.values()), chosen.folds, folder, observer)
+    write_label_issues(
+        plan,
+        list(predicted.values()),
+        candidates[0].record.folds,
+        folder,
+        observer,
+        has_pictures=context.config.samples != 0,
+    )
     leaderboard = build_leaderboard(
         [candidate.record for candidate in candidates], objective=context.goal.objective
     )

@@ -7,7 +7,7 @@ from autocnn.core.own_model import OwnModel
 from autocnn.core.records import SPLITS, AuditReport, TrialRecord
 from autocnn.core.wording import rough_duration
 from autocnn.data import Dataset, prepare_data
-from autocnn.data.thumbnails import picture_copies
+from autocnn.data.thumbnails import picture_data
 from autocnn.execution.tasks import FIND_WEIGHTS, WeightsResult, WeightsTask
 from autocnn.selection.folds import fold_columns, folds_of
 from autocnn.selection.plan import Fold, cut_folds
@@ -73,7 +73,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
             f"The finalists are compared on {len(folds) or 'no'} folds: a class has too "
             f"few different images for {config.folds}."
         )
-    if own_model is None and "pretrained" in space.values_of("family"):
+    if own_model is None and {"pretrained", "frozen"} & set(space.values_of("family")):
         space = _find_weights(context, space, dataset)
     rows = dataset.table_rows()
     if progress.status.is_prepared:
@@ -85,7 +85,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
         folder.write_split(rows, fold_columns(dataset, folds), dataset.table.others)
         if config.drop_labels is not None:
             folder.write_dropped(dataset.dropped)
-        report, pictures = picture_copies(dataset)
+        report, pictures = picture_data(dataset, samples=config.samples, seed=config.seed)
         folder.write_audit(report.model_dump_json(indent=1), pictures)
         if config.fork is not None:
             adopt_trials(

@@ -15,6 +15,7 @@ from autocnn.core.own_model import locate_own_model
 from autocnn.core.trust import check_trusted
 from autocnn.core.wording import count
 from autocnn.execution.executor import Executor
+from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.local import LocalExecutor
 from autocnn.execution.machine import Machine, Resources, share_machine
 from autocnn.integrations.trackers import check_extras, tracked
@@ -222,7 +223,7 @@ def _run(
     finish: Finish | None,
 ) -> None:
     """One session of a study in a locked folder: all stages that are left."""
-    machine = Machine.inspect()
+    machine = inspect_machine(observer)
     resources = _share(machine, config, status)
     # Imports TensorFlow while the data are decoded.
     executor = (make_executor or _local_executor)(resources)
@@ -287,7 +288,7 @@ def _load_finish() -> Finish:
 
 
 def _local_executor(resources: Resources) -> Executor:
-    return LocalExecutor(memory_limit_gb=resources.memory_limit_gb)
+    return LocalExecutor(memory_limit_gb=resources.memory_limit_gb, devices=resources.devices)
 
 
 def _share(machine: Machine, config: StudyConfig, status: StudyStatus) -> Resources:

@@ -4,14 +4,17 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
-from autocnn.core.arrays import FloatArray
+from autocnn.core.arrays import FloatArray, Pixels
 from autocnn.execution.tasks import CandidateResult, CandidateTask, PredictionResult, PredictionTask
 from autocnn.metrics.explanation import choose_explained
 from autocnn.metrics.familiarity import Reference, calibrate_familiarity
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, corrupt
+from autocnn.spaces.knobs import Settings
 from autocnn.training.measurements import Measurements
+from autocnn.training.networks.augmentation import Augmenter
 from autocnn.training.networks.average import average_models, set_temperature
 from autocnn.training.networks.features import feature_model
 from autocnn.training.networks.grad_cam import grad_cam, randomize_weights
@@ -23,6 +26,9 @@ from autocnn.training.networks.inference import (
 )
 from autocnn.training.networks.saving import save_model
 from autocnn.training.train import Report, configure_tensorflow
+
+NUM_VERSIONS = 5
+"""Of each training image that is shown augmented."""
 
 
 def predict(task: PredictionTask, report: Report) -> PredictionResult:
@@ -93,6 +99,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         flops=count_flops(model),
         latency_ms=measure_latency_ms(predict_batch, images[int(task.test_rows[0])]),
         recipe=task.recipe,
+        augmented=_augmented(images, task),
     ).write(task.results_path)
     return CandidateResult()
 
@@ -110,6 +117,22 @@ def _maps(
         if task.own_model is None:
             raise
         return None, None
+
+
+def _augmented(images: Pixels, task: CandidateTask) -> Pixels | None:
+    """Versions of some training images, as the training makes them; None where it makes none."""
+    if not len(task.augmented_rows):
+        return None
+    shown = np.asarray(images[task.augmented_rows])
+    augment = Augmenter(Settings(task.params), tuple(images.shape[1:]))
+    one_hot = np.eye(task.images.num_classes, dtype=np.float32)
+    labels = one_hot[task.images.labels[task.augmented_rows]]
+    versions = [
+        augment(shown, labels, tf.constant([task.seed, version], tf.int32))[0].numpy()
+        for version in range(NUM_VERSIONS)
+    ]
+    augmented: Pixels = np.stack(versions, axis=1)
+    return augmented if (augmented != shown[:, np.newaxis]).any() else None
 
 
 def _familiarity(

@@ -7,6 +7,7 @@ them is what every study waits for; whatever imports them later gets them as eve
 
 import importlib
 import sys
+from types import ModuleType
 
 TAKEN_ALONG = ("matplotlib", "pandas", "sklearn")
 
@@ -18,3 +19,13 @@ try:
 finally:
     for _name in _absent:
         del sys.modules[_name]
+
+
+def _as_keras_comes(keras: ModuleType) -> None:
+    """Undo what the user's own ~/.keras/keras.json says: networks are built for these values."""
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+
+
+_as_keras_comes(sys.modules["keras"])

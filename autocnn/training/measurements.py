@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.arrays import FloatArray, IntArray
+from autocnn.core.arrays import FloatArray, IntArray, Pixels
 from autocnn.core.atomic import replacing
 from autocnn.metrics.familiarity import Reference
 
@@ -36,6 +36,8 @@ class Measurements:
         latency_ms: Median time to predict one image, while other candidates may be measured on
             the other processors.
         recipe: `CandidateTask.recipe` of the candidate.
+        augmented: uint8 (images, versions, height, width, channels), what augmentation makes of
+            some training images; None where it changes nothing.
     """
 
     test: FloatArray
@@ -50,6 +52,7 @@ class Measurements:
     flops: int
     latency_ms: float
     recipe: str = ""
+    augmented: Pixels | None = None
 
     def write(self, path: Path) -> None:
         """Write an .npz, whole or not at all.
@@ -69,6 +72,8 @@ class Measurements:
             arrays[f"{DISTURBED}{name}/{strength}"] = probabilities
         if self.maps is not None and self.random_maps is not None:
             arrays |= {"maps": self.maps, "random_maps": self.random_maps}
+        if self.augmented is not None:
+            arrays["augmented"] = self.augmented
         if self.familiarity is not None:
             for name, array in self.familiarity.arrays().items():
                 arrays[f"{FAMILIARITY}{name}"] = array
@@ -109,6 +114,7 @@ class Measurements:
                 flops=int(flops),
                 latency_ms=latency_ms,
                 recipe=str(arrays["recipe"]) if "recipe" in arrays else "",
+                augmented=arrays.get("augmented"),
             )
         except KeyError as error:
             raise ValueError(f"{path}: must hold the array {error}.") from error

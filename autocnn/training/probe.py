@@ -3,9 +3,18 @@
 import sys
 
 import keras
+import tensorflow as tf
 
 from autocnn.core.own_model import new_files
-from autocnn.execution.tasks import OwnModelResult, OwnModelTask, WeightsResult, WeightsTask
+from autocnn.execution.machine import Gpu
+from autocnn.execution.tasks import (
+    GpusResult,
+    GpusTask,
+    OwnModelResult,
+    OwnModelTask,
+    WeightsResult,
+    WeightsTask,
+)
 from autocnn.training.networks.own_model import check_own_model
 from autocnn.training.networks.pretrained import fitting_backbones
 from autocnn.training.train import Report, configure_tensorflow
@@ -23,6 +32,21 @@ def find_weights(task: WeightsTask, report: Report) -> WeightsResult:
     """
     configure_tensorflow(threads=1)
     return WeightsResult(fitting_backbones(task.backbones, task.side, weights=task.weights))
+
+
+def find_gpus(task: GpusTask, report: Report) -> GpusResult:
+    """Which GPUs TensorFlow sees: a driver alone is not enough.
+
+    Args:
+        task: Says nothing.
+        report: Not called.
+    """
+    found = []
+    for device in tf.config.list_physical_devices("GPU"):
+        details = tf.config.experimental.get_device_details(device)
+        capability = details.get("compute_capability")
+        found.append(Gpu(details.get("device_name", device.name), capability))
+    return GpusResult(tuple(found))
 
 
 def try_own_model(task: OwnModelTask, report: Report) -> OwnModelResult:

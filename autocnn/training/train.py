@@ -18,7 +18,7 @@ from autocnn.core.errors import TrialDivergedError
 from autocnn.core.records import EpochScore, Scores
 from autocnn.execution.tasks import TrainingResult, TrainingTask
 from autocnn.metrics.scores import score
-from autocnn.spaces.knobs import Settings
+from autocnn.spaces.knobs import Settings, is_frozen
 from autocnn.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from autocnn.training.networks import build_model
 from autocnn.training.networks.batches import number_from, steps_of, training_batches
@@ -78,25 +78,28 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
             averaging.is_in_model = True
     if checkpoint is None or not scorer.replay(checkpoint):
         done = task.first_epoch - 1 + len(scorer.history)
-        model.fit(
-            training_batches(
-                images,
-                task.images.labels,
-                task.train_rows,
-                settings,
-                num_classes=task.images.num_classes,
-                batch_size=batch_size,
+        if task.own_model is None and is_frozen(task.params):
+            _fit_output(model, scorer, first=done)
+        else:
+            model.fit(
+                training_batches(
+                    images,
+                    task.images.labels,
+                    task.train_rows,
+                    settings,
+                    num_classes=task.images.num_classes,
+                    batch_size=batch_size,
+                    epochs=task.epochs,
+                    done=done,
+                    seed=task.seed,
+                ),
+                initial_epoch=done,
                 epochs=task.epochs,
-                done=done,
-                seed=task.seed,
-            ),
-            initial_epoch=done,
-            epochs=task.epochs,
-            steps_per_epoch=steps,
-            callbacks=[scorer] if averaging is None else [averaging, scorer],
-            shuffle=False,
-            verbose=0,
-        )
+                steps_per_epoch=steps,
+                callbacks=[scorer] if averaging is None else [averaging, scorer],
+                shuffle=False,
+                verbose=0,
+            )
     _save_model(task, shape, scorer.best_weights)
     return TrainingResult(tuple(scorer.history), scorer.best_epoch, model.count_params())
 
@@ -109,7 +112,12 @@ def _build(task: TrainingTask, shape: tuple[int, int, int], *, weights: str | No
 
 
 def configure_tensorflow(*, threads: int, deterministic: bool = False) -> None:
-    """Set threads, and let GPUs grow their memory; before the first operation."""
+    """Set threads, and let GPUs grow their memory; before the first operation.
+
+    A warm worker comes here with every task, always with the same threads.
+    """
+    if tf.config.threading.get_intra_op_parallelism_threads() == threads:
+        return
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -205,6 +213,22 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
         self.predict = self.predict or compile_prediction(self.model)
         predicted = predict_rows(self.predict, self.images, rows, half_batch=self.task.half_batch)
         return score(self.task.images.labels[rows], predicted)
+
+
+def _fit_output(model: keras.Model, scorer: _Scorer, *, first: int) -> None:
+    """One epoch, if it was not there before: each image seen once, and a classifier fitted."""
+    from autocnn.training.networks.output_layer import (
+        fit_output,
+    )  # scikit-learn: not in all workers
+
+    task = scorer.task
+    for epoch in range(first, task.epochs):
+        scorer.set_model(model)
+        scorer.on_epoch_begin(epoch)
+        loss = fit_output(
+            model, scorer.images, task.images.labels, task.train_rows, half_batch=task.half_batch
+        )
+        scorer.on_epoch_end(epoch, {"loss": loss})
 
 
 def _save_model(

@@ -18,6 +18,7 @@ from autocnn.core.records import EpochScore, Params, TrialRecord, TrialState
 from autocnn.execution.executor import Executor, Outcome
 from autocnn.execution.runner import Again, Job, Running, Stop, run
 from autocnn.execution.tasks import TRAIN, TrainingResult, TrainingTask
+from autocnn.spaces.knobs import is_frozen
 from autocnn.storage import StudyFolder
 from autocnn.storage.disk import DiskGuard
 from autocnn.storage.trials import TrialsTable
@@ -363,12 +364,13 @@ class _Search:
         return self.ranking.shortlist(self.budget.finalists)
 
     def _new_record(self, trial: int, proposal: Proposal, epochs: int) -> TrialRecord:
+        most = 1 if is_frozen(proposal.params) else min(epochs, proposal.epochs or epochs)
         return TrialRecord(
             trial=trial,
             state=TrialState.RUNNING,
             params=proposal.params,
             from_start=proposal.from_start,
-            epochs=max(proposal.first_epoch, min(epochs, proposal.epochs or epochs)),
+            epochs=max(proposal.first_epoch, most),
             parent=proposal.parent,
             first_epoch=proposal.first_epoch,
             num_ended_before=len(self.records),

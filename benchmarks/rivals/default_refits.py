@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from autocnn.core.events import Observer
 from autocnn.core.objective import Goal
 from autocnn.execution.executor import EndEvent, EpochEvent
+from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.local import LocalExecutor
-from autocnn.execution.machine import Machine, share_machine
+from autocnn.execution.machine import share_machine
 from autocnn.execution.tasks import TRAIN, Images, TrainingTask
 from autocnn.spaces.files import load_space
 from benchmarks.rivals import SPLITS, Answer, Assignment, run_program
@@ -27,9 +29,9 @@ def search(assignment: Assignment) -> Answer:
     images = Images(folder / "images.npy", labels, splits["train"][1].shape[1])
     seen = np.arange(len(labels) - len(splits["test"][1]))
     resources = share_machine(
-        Machine.inspect(), trials=None, workers=None, threads=None, precision="auto"
+        inspect_machine(Observer()), trials=None, workers=None, threads=None, precision="auto"
     )
-    executor = LocalExecutor()
+    executor = LocalExecutor(devices=resources.devices)
     numbers, models = count(), []
     longest_s = 0.0
     try:

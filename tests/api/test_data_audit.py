@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import autocnn
-from autocnn.core.errors import ConfigError, DataError
+from autocnn.core.errors import ConfigError, DataError, UsageError
 
 
 @pytest.fixture
@@ -90,3 +90,19 @@ def test_the_split_of_a_frame_of_paths_can_be_given_back(pets: Path) -> None:
     assert found.split_path == Path("split.csv")
     again = autocnn.audit("split.csv", cache_dir="cache")
     assert again.record.num_images == found.record.num_images
+
+
+def test_a_page_shows_it_all(pets: Path) -> None:
+    found = autocnn.audit(pets, to="page.html", samples=2, cache_dir="cache")
+    assert found.page_path == Path("page.html")
+    html = found.page_path.read_text("utf-8")
+    assert "<h1>pets</h1>" in html
+    assert html.count("data:image/jpeg") == 6, "two samples of each class, and the copies"
+    assert found.to_html("again.html").read_text("utf-8") == html
+    assert found.pixels["label"].tolist() == ["cat", "dog"]
+    assert found.pixels["num_images"].tolist() == [29, 30]
+    bare = autocnn.audit(pets, samples=0, cache_dir="cache")
+    assert bare.page_path is None
+    assert "data:image/jpeg" not in bare.to_html("bare.html").read_text("utf-8")
+    with pytest.raises(UsageError, match=r"to nowhere/page\.html: its folder must be there"):
+        autocnn.audit(pets, to="nowhere/page.html", cache_dir="cache")

@@ -50,6 +50,7 @@ def test_the_commands_are_the_contract() -> None:
         "evaluate",
         "dashboard",
         "spaces",
+        "doctor",
         "completion",
     ]
 

@@ -11,7 +11,7 @@ import click
 import pytest
 
 import autocnn
-from autocnn.api import KNOBS, Study
+from autocnn.api import KNOBS, Study, examine
 from autocnn.api.settings import Changes, DataSettings, Settings, field_of
 from autocnn.cli.main import COMMANDS, cli
 
@@ -28,6 +28,7 @@ TWINS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "evaluate": (autocnn.evaluate,),
     "dashboard": (Study.find, Study.dashboard),
     "spaces": (autocnn.list_spaces, autocnn.load_space),
+    "doctor": (examine,),
     "completion": (),  # the shell's: click writes the script
 }
 """Command -> what it calls: most look for the study, then do something with it."""

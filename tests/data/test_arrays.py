@@ -342,3 +342,16 @@ def test_images_of_8_bits_are_decoded_once(table: Any, tmp_path: Path) -> None:
 
     assert decode(table, tmp_path / "cache", observer=Stages()).levels is None
     assert stages == ["decode"]
+
+
+def test_each_way_to_make_squares_is_decoded_for_itself(tmp_path: Path, save: Any) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(6):
+        pixels = rng.integers(1, 256, (8, 16), dtype=np.uint8)
+        save(tmp_path / "set" / "ab"[number % 2] / f"{number}.png", pixels)
+    table = read_source(str(tmp_path / "set"))
+    found = {fit: decode(table, tmp_path / "cache", fit=fit) for fit in ("stretch", "pad", "crop")}
+    assert len({decoded.path for decoded in found.values()}) == 3
+    assert decode(table, tmp_path / "cache").path == found["stretch"].path
+    assert not found["pad"].open()[:, :2].any()
+    assert found["crop"].open()[:, :2].all()

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from autocnn.core.errors import DataError
-from autocnn.data.decode import ValueRange, choose_levels, decode_image, read_size
+from autocnn.data.decode import ValueRange, choose_levels, decode_image, fit_square, read_size
 
 SIDE = 12
 
@@ -288,3 +288,31 @@ def test_images_of_8_bits_have_no_levels(grey_pixels: Any, colour_pixels: Any) -
         np.testing.assert_array_equal(with_levels, decode(image))
     assert noted == []
     assert choose_levels(noted) is None
+
+
+def test_images_that_are_not_square_are_stretched_padded_or_cropped() -> None:
+    pixels = np.arange(1, 29, dtype=np.uint8).reshape(4, 7)
+    padded = decode(pixels[:3], side=7, fit="pad")[..., 0]
+    assert np.array_equal(padded[2:5], pixels[:3])
+    assert not padded[:2].any() and not padded[5:].any()
+    assert np.array_equal(decode(pixels.T[:, :3], side=7, fit="pad")[..., 0], padded.T)
+    assert np.array_equal(decode(pixels, side=4, fit="crop")[..., 0], pixels[:, 1:5])
+    assert np.array_equal(decode(pixels.T, side=4, fit="crop")[..., 0], pixels.T[1:5])
+    assert np.array_equal(decode(pixels, side=4), decode(pixels, side=4, fit="stretch"))
+    square = pixels[:, :4]
+    for fit in ("stretch", "pad", "crop"):
+        assert np.array_equal(decode(square, side=9, fit=fit), decode(square, side=9))
+
+
+def test_what_is_around_is_black_in_colour_too(colour_pixels: Any) -> None:
+    pixels = colour_pixels(1)[:6] | 1
+    padded = decode(pixels, side=12, fit="pad")
+    assert padded.shape == (12, 12, 3)
+    assert np.array_equal(padded[3:9], pixels)
+    assert not padded[:3].any() and not padded[9:].any()
+
+
+def test_a_long_strip_does_not_need_the_memory_of_its_square() -> None:
+    strip = Image.new("L", (60_000, 10), 255)
+    assert max(fit_square(strip, "pad", side=32).size) < 4 * 32
+    assert decode(np.full((10, 60_000), 255, np.uint8), side=32, fit="pad").max() > 0

@@ -1,22 +1,23 @@
-"""Real processes of the forkserver, with functions of this file in place of training."""
+"""Real processes, forked or warm, with functions of this file in place of training."""
 
 import errno
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from autocnn.core.errors import ConfigError
 from autocnn.core.records import EpochScore, Scores, TrialState
-from autocnn.execution import local
+from autocnn.execution import local, processes
 from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
 from autocnn.execution.local import LocalExecutor
-from autocnn.execution.tasks import WeightsResult, WeightsTask
+from autocnn.execution.tasks import PredictionTask, WeightsResult, WeightsTask
 
 Report = Callable[[EpochScore], bool]
 
@@ -81,22 +82,60 @@ def name_modules(task: WeightsTask, report: Report) -> WeightsResult:
     return WeightsResult(tuple(sorted({"tensorflow", "keras"} & set(sys.modules))))
 
 
+def tell_process(task: WeightsTask, report: Report) -> WeightsResult:
+    print("here", flush=True)
+    return WeightsResult((str(os.getpid()),))
+
+
+def tell_gpu(task: WeightsTask, report: Report) -> WeightsResult:
+    return WeightsResult((os.environ.get("CUDA_VISIBLE_DEVICES", ""),))
+
+
+HELD: list[bytes] = []
+
+
+def leak(task: WeightsTask, report: Report) -> WeightsResult:
+    HELD.append(b"x" * 300_000_000)
+    return tell_process(task, report)
+
+
 def tell_environment(task: WeightsTask, report: Report) -> WeightsResult:
-    return WeightsResult(tuple(f"{name}={os.environ.get(name)}" for name in local._ENVIRONMENT))
+    return WeightsResult(tuple(f"{name}={os.environ.get(name)}" for name in processes._ENVIRONMENT))
+
+
+def make_executor(start: str) -> LocalExecutor:
+    """One of which warm workers import no TensorFlow."""
+    return LocalExecutor() if start == "forkserver" else LocalExecutor(preload=[HERE])
+
+
+@pytest.fixture(params=["forkserver", "spawn"])
+def executor(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[LocalExecutor]:
+    monkeypatch.setenv(processes.START_VARIABLE, request.param)
+    executor = make_executor(request.param)
+    yield executor
+    executor.close()
 
 
 @pytest.fixture
-def executor() -> Iterator[LocalExecutor]:
-    executor = LocalExecutor()
+def warm(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExecutor]:
+    monkeypatch.setenv(processes.START_VARIABLE, "spawn")
+    executor = make_executor("spawn")
     yield executor
     executor.close()
 
 
 def run(
-    executor: LocalExecutor, function: str, tmp_path: Path, *, timeout_s: float | None = None
+    executor: LocalExecutor,
+    function: str,
+    tmp_path: Path,
+    *,
+    timeout_s: float | None = None,
+    task: Any = None,
 ) -> tuple[list[int], Outcome]:
     """Epochs that were reported, and the end."""
-    task = WeightsTask((), 32, "")
+    task = task or WeightsTask((), 32, "")
     log_path = tmp_path / "log.txt"
     executor.submit(5, f"{HERE}:{function}", task, log_path=log_path, timeout_s=timeout_s)
     epochs: list[int] = []
@@ -139,8 +178,14 @@ def test_the_answer_stops_a_task(executor: LocalExecutor, tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_workers_have_keras_loaded_already(executor: LocalExecutor, tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", ["forkserver", "spawn"])
+def test_workers_have_keras_loaded_already(
+    start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(processes.START_VARIABLE, start)
+    executor = LocalExecutor()
     _, outcome = run(executor, "name_modules", tmp_path)
+    executor.close()
     assert outcome.result == WeightsResult(("keras", "tensorflow"))
 
 
@@ -215,11 +260,12 @@ def test_a_kill_by_the_kernel_for_want_of_memory_is_told_from_others(
 def test_a_process_that_cannot_start_is_a_failed_task(
     executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(process: ForkServerProcess) -> None:
+    def refuse(process: BaseProcess) -> None:
         raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
+    executor._workers.close()  # none waits
     with monkeypatch.context() as patch:
-        patch.setattr(ForkServerProcess, "start", refuse)
+        patch.setattr(BaseProcess, "start", refuse)
         _, outcome = run(executor, "count_to_three", tmp_path)
     assert outcome.state == TrialState.FAILED
     assert outcome.reason.startswith("its process could not start: [Errno 11]")
@@ -287,13 +333,13 @@ def test_the_callers_main_module_is_not_imported_again(tmp_path: Path) -> None:
 def test_the_environment_of_the_workers_is_not_left_to_the_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in local._ENVIRONMENT:
+    for name in processes._ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     before = dict(os.environ)
-    with local.worker_environment():
-        inside = {name: os.environ[name] for name in local._ENVIRONMENT}
-    assert inside == local._ENVIRONMENT | {"TF_CPP_MIN_LOG_LEVEL": "0"}, "the user's own stays"
+    with processes.worker_environment():
+        inside = {name: os.environ[name] for name in processes._ENVIRONMENT}
+    assert inside == processes._ENVIRONMENT | {"TF_CPP_MIN_LOG_LEVEL": "0"}, "the user's own stays"
     assert dict(os.environ) == before
     executor = LocalExecutor()
     outcome = run(executor, "tell_environment", tmp_path)[-1]
@@ -301,3 +347,83 @@ def test_the_environment_of_the_workers_is_not_left_to_the_caller(
     assert dict(os.environ) == before
     assert isinstance(outcome.result, WeightsResult)
     assert "OMP_NUM_THREADS=1" in outcome.result.backbones
+
+
+# -- warm workers --------------------------------------------------------------------------
+
+
+def process_of(
+    executor: LocalExecutor, tmp_path: Path, function: str = "tell_process", threads: int = 1
+) -> str:
+    """The number of the process that ran a task."""
+    task = PredictionTask(None, (), threads=threads)  # type: ignore[arg-type]
+    outcome = run(executor, function, tmp_path, task=task)[1]
+    assert isinstance(outcome.result, WeightsResult), outcome
+    return outcome.result.backbones[0]
+
+
+@pytest.mark.slow
+def test_a_warm_worker_takes_task_after_task(warm: LocalExecutor, tmp_path: Path) -> None:
+    first = process_of(warm, tmp_path)
+    assert process_of(warm, tmp_path) == first
+    _, outcome = run(warm, "print_and_raise", tmp_path)
+    assert outcome.reason == "ZeroDivisionError: a bug"
+    assert process_of(warm, tmp_path) == first, "an error of a task is none of its process"
+    other = tmp_path / "other"
+    other.mkdir()
+    process_of(warm, other)
+    assert (other / "log.txt").read_text() == "here\n", "each task has a log of its own"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("function", ["crash", "exit_at_once", "hang"])
+def test_a_warm_worker_that_was_lost_is_replaced(
+    function: str, warm: LocalExecutor, tmp_path: Path
+) -> None:
+    first = process_of(warm, tmp_path)
+    assert run(warm, function, tmp_path, timeout_s=3.0)[1].state != TrialState.COMPLETE
+    assert process_of(warm, tmp_path) != first
+
+
+@pytest.mark.slow
+def test_a_worn_worker_is_replaced(
+    warm: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = process_of(warm, tmp_path)
+    assert process_of(warm, tmp_path, "leak") == first
+    second = process_of(warm, tmp_path)
+    assert second != first, "it held ever more memory"
+    monkeypatch.setattr(processes, "MOST_TASKS", 2)
+    assert process_of(warm, tmp_path) == second
+    assert process_of(warm, tmp_path) != second, "it had its two tasks"
+
+
+@pytest.mark.slow
+def test_other_threads_take_another_process(warm: LocalExecutor, tmp_path: Path) -> None:
+    first = process_of(warm, tmp_path)
+    assert process_of(warm, tmp_path, threads=2) != first
+    assert warm._workers._idle[0].setting == (2, False, None)  # type: ignore[attr-defined]
+    assert len(warm._workers._idle) == 1, "no more processes than there is work for"  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_warm_workers_end_with_their_executor(warm: LocalExecutor, tmp_path: Path) -> None:
+    process = psutil.Process(int(process_of(warm, tmp_path)))
+    warm.close()
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_the_way_that_processes_start_is_chosen_by_the_system_or_by_hand(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(processes.START_VARIABLE, raising=False)
+    assert processes.choose_start() == "forkserver"
+    assert processes.choose_start(is_dear=True) == "spawn"
+    monkeypatch.setenv(processes.START_VARIABLE, "spawn")
+    assert processes.choose_start() == "spawn"
+    monkeypatch.setenv(processes.START_VARIABLE, "fork")
+    with pytest.raises(ConfigError, match="AUTOCNN_START must be forkserver or spawn, got 'fork'"):
+        processes.choose_start()
+    monkeypatch.delenv(processes.START_VARIABLE)
+    monkeypatch.setattr("multiprocessing.get_all_start_methods", lambda: ["spawn"])
+    assert processes.choose_start() == "spawn"

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +10,14 @@ import psutil
 import pytest
 
 from autocnn.execution import machine
-from autocnn.execution.machine import Machine, Resources, count_memory_kills, share_machine
+from autocnn.execution.machine import (
+    Gpu,
+    Machine,
+    Resources,
+    count_memory_kills,
+    has_gpu_driver,
+    share_machine,
+)
 
 CPUINFO = """processor\t: 0
 model name\t: Fast CPU @ 2.00GHz
@@ -17,6 +25,12 @@ flags\t\t: fpu avx512f {flags}
 processor\t: 1
 model name\t: Fast CPU @ 2.00GHz
 """
+
+
+AMPERE, TURING, PASCAL = (
+    Gpu(name, capability)
+    for name, capability in (("A100", (8, 0)), ("T4", (7, 5)), ("P100", (6, 0)))
+)
 
 
 def have_files(monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
@@ -33,7 +47,7 @@ def have_files(monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
 def of(
     num_cpus: int = 4, *, gb: float = 64.0, gpus: int = 0, has_bfloat16: bool = False
 ) -> Machine:
-    return Machine(num_cpus, gb, gpus, has_bfloat16, "CPU", "Linux x86_64")
+    return Machine(num_cpus, gb, has_bfloat16, "CPU", "Linux x86_64", (AMPERE,) * gpus)
 
 
 def share(
@@ -129,12 +143,55 @@ def test_processes_ended_for_want_of_memory_are_counted(
     assert count_memory_kills() == expected
 
 
-@pytest.mark.parametrize(("visible", "expected"), [("", 0), ("-1", 0), ("0", 1), ("0,2", 2)])
-def test_visible_gpus_are_counted(
-    monkeypatch: pytest.MonkeyPatch, visible: str, expected: int
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [(None, True), ("", False), ("-1", False), ("-1,0", False), ("0", True), ("0,2", True)],
+)
+def test_gpus_that_were_hidden_are_not_asked_for(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, visible: str | None, expected: bool
 ) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert Machine.inspect().num_gpus == expected
+    (tmp_path / "0000:01:00.0").mkdir()
+    monkeypatch.setattr(machine, "DRIVER", tmp_path)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert has_gpu_driver() is expected
+
+
+def test_without_a_driver_nobody_asks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(machine, "DRIVER", tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert not has_gpu_driver()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "precision"),
+    [
+        ((AMPERE, AMPERE), "mixed_bfloat16"),
+        ((AMPERE, TURING), "mixed_float16"),
+        ((TURING, PASCAL), "float32"),
+        ((Gpu("unknown"),), "float32"),
+    ],
+)
+def test_gpus_train_in_what_all_of_them_multiply_fast(
+    gpus: tuple[Gpu, ...], precision: str
+) -> None:
+    shared = share(replace(of(16), gpus=gpus))
+    assert (shared.workers, shared.precision) == (len(gpus), precision)
+
+
+@pytest.mark.parametrize(
+    ("visible", "devices"),
+    [(None, ("0", "1")), ("3,5", ("3", "5")), ("GPU-a,GPU-b", ("GPU-a", "GPU-b"))],
+)
+def test_each_worker_has_a_gpu_by_the_number_that_the_user_knows(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, devices: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert share(of(16, gpus=2)).devices == devices
 
 
 def test_a_file_that_is_not_there_reads_as_empty(tmp_path: Path) -> None:
@@ -204,4 +261,10 @@ def test_precision(there: Machine, asked: str, policy: str) -> None:
 def test_both_are_written_to_study_json() -> None:
     facts = json.loads(json.dumps([of(2).to_json(), share(of(2)).to_json()]))
     assert facts[0]["num_cpus"] == 2
-    assert facts[1] == {"workers": 2, "threads": 1, "precision": "float32", "memory_limit_gb": 27.2}
+    assert facts[1] == {
+        "workers": 2,
+        "threads": 1,
+        "precision": "float32",
+        "memory_limit_gb": 27.2,
+        "devices": [],
+    }

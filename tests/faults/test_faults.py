@@ -17,6 +17,7 @@ import pytest
 
 from autocnn.core.errors import DiskFullError
 from autocnn.core.objective import Goal
+from autocnn.execution.processes import START_VARIABLE
 from autocnn.spaces.files import parse_space
 from autocnn.storage import StudyFolder
 from autocnn.tuning.engines.base import Proposal
@@ -26,9 +27,15 @@ from tests.faults.studies import SPACE, Place, has_trained, read_record, read_ta
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(params=["forkserver", pytest.param("spawn", marks=pytest.mark.full)])
+def place(tmp_path: Path, request: pytest.FixtureRequest) -> Place:
+    return Place(tmp_path, {START_VARIABLE: request.param})
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def warm_place(tmp_path: Path) -> Place:
+    """Where workers take task after task."""
+    return Place(tmp_path, {START_VARIABLE: "spawn"})
 
 
 def states(study: Path) -> list[str]:
@@ -73,6 +80,22 @@ def test_every_fault_of_a_trial_becomes_a_state_and_the_study_goes_on(place: Pla
     assert "a bug" in read_record(study, 6)["traceback"]
 
 
+def test_a_warm_worker_that_is_killed_costs_its_trial_alone(warm_place: Place) -> None:
+    warm_place.env["FAULTS"] = json.dumps({1: "kill", 2: "hang", 3: "error"})
+    code, stderr = warm_place.search(trials=6, pruner="none", trial_timeout_s=10).wait()
+    assert code == 0, stderr
+    assert states(warm_place.study()) == [
+        "complete",
+        "failed",
+        "timed-out",
+        "failed",
+        "complete",
+        "complete",
+    ]
+    epochs = trained_epochs(warm_place.study())
+    assert [epochs[f"trials/{trial:04d}"] for trial in (0, 4, 5)] == [[1, 2, 3, 4]] * 3
+
+
 def test_first_trials_that_all_fail_alike_end_the_study_with_the_cause(place: Place) -> None:
     place.env["FAULTS"] = json.dumps(dict.fromkeys(range(9), "nan"))
     code, stderr = place.search(trials=9, pruner="none").wait()
@@ -81,7 +104,8 @@ def test_first_trials_that_all_fail_alike_end_the_study_with_the_cause(place: Pl
     assert states(place.study()) == ["failed"] * 3
 
 
-def test_the_server_of_the_processes_may_be_killed(place: Place) -> None:
+def test_the_server_of_the_processes_may_be_killed(tmp_path: Path) -> None:
+    place = Place(tmp_path, {START_VARIABLE: "forkserver"})
     place.env |= {"FAULTS": '{"1": "wait"}', "GO_ON": str(place.path / "go")}
     session = place.search(trials=4, pruner="none")
     assert session.wait_until(lambda: has_trained(place.study(), 1))

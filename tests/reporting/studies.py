@@ -17,9 +17,11 @@ from autocnn.core.atomic import replace_file
 from autocnn.core.config import resolve_config
 from autocnn.core.records import (
     AuditReport,
+    AugmentedImage,
     Calibration,
     CalibrationScores,
     CandidateRecord,
+    ClassPixels,
     ClassScores,
     Comparison,
     CopyCounts,
@@ -38,6 +40,7 @@ from autocnn.core.records import (
     OddImage,
     ReliabilityBin,
     Robustness,
+    SampleImage,
     ScoredSet,
     Scores,
     Shortcut,
@@ -286,6 +289,16 @@ def make_candidate(
             "cv_sd": 0.004,
             "fold_scores": (0.962, 0.966, 0.97),
             "folds": split_scores("folds", 0.967, num_images=5712, classes=classes),
+            "augmented": tuple(
+                AugmentedImage(
+                    path=f"Training/{classes[index]}/Tr-{index}.jpg",
+                    label=classes[index],
+                    picture=f"augmented-{index + 1}-0.jpg",
+                    versions=tuple(f"augmented-{index + 1}-{v}.jpg" for v in (1, 2, 3)),
+                )
+                for index in range(3)
+                if rank == 1
+            ),
             "checked_on": "test_clean",
             "num_test_clean": 1095,
             "test_clean": split_scores("test_clean", clean, num_images=1095, classes=classes),
@@ -367,6 +380,29 @@ def make_audit(classes: Sequence[str] = CLASSES) -> AuditReport:
         byte_copies=counts,
         all_copies=counts,
         copies=tuple(copies),
+        pixels=tuple(
+            ClassPixels(
+                label=label,
+                num_images=1728,
+                brightness=40.0 + 9 * index,
+                brightness_sd=12.0,
+                contrast=44.0,
+                colourfulness=0.1,
+                width=224.0,
+                height=224.0,
+            )
+            for index, label in enumerate(classes)
+        ),
+        samples=tuple(
+            SampleImage(
+                path=f"Training/{index}-{number}.jpg",
+                label=label,
+                split="train",
+                picture=f"sample-{index + 1}-{number}.jpg",
+            )
+            for index, label in enumerate(classes)
+            for number in (1, 2, 3)
+        ),
         label_conflicts=(LabelConflict(paths=copies[0].paths, labels=(classes[1], classes[2])),),
         groups_across_splits=0,
         shortcuts=(
@@ -466,6 +502,7 @@ def make_study(
         replace_file(folder.candidate_model_path(1), b"a model")
         audit = make_audit(classes)
         names = [name for group in audit.copies for name in group.thumbnails]
+        names += [sample.picture for sample in audit.samples]
         thumbnails = {name: draw_jpeg(96, 96, seed=7) for name in names}
         folder.write_audit(audit.model_dump_json(), thumbnails)
         issues = make_issues(classes)
@@ -501,6 +538,9 @@ def draw_pictures(folder: StudyFolder, candidate: int, *, has_all: bool = True) 
         draw.text((60, 200), f"{name} of candidate {candidate}", fill="black")
         picture.save(path / f"{name}.png")
     if has_all:
+        for index, version in itertools.product((1, 2, 3), range(4)):
+            name = f"augmented-{index}-{version}.jpg"
+            (path / name).write_bytes(draw_jpeg(96, 96, seed=10 * index + version))
         for index in range(12):
             (path / f"explained_{index:02d}.jpg").write_bytes(draw_jpeg(192, 96, seed=index))
 

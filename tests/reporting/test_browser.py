@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from autocnn.reporting.page import write_report
-from tests.reporting.studies import AWKWARD_CLASSES, make_study
+from autocnn.reporting.page import render_audit, write_report
+from tests.reporting.studies import AWKWARD_CLASSES, make_audit, make_study
+from tests.reporting.test_overview import THUMBNAIL, many_classes
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -245,3 +246,17 @@ def test_names_with_markup_do_no_harm(browser: "Chrome", tmp_path: Path) -> None
         ]
         resize(page, 360)
         assert run(page, "return document.documentElement.scrollWidth") <= 360
+
+
+@pytest.mark.parametrize("num_classes", [4, 300])
+def test_the_page_of_an_audit_fits_every_width(
+    browser: "Chrome", tmp_path: Path, num_classes: int
+) -> None:
+    audit = make_audit(AWKWARD_CLASSES) if num_classes == 4 else many_classes(num_classes)
+    path = tmp_path / "page.html"
+    path.write_text(render_audit(audit, {one.picture: THUMBNAIL for one in audit.samples}), "utf-8")
+    for page in load(browser, path):
+        assert run(page, "return document.scripts.length") == 1
+        for width in (320, 360, 768, 1280):
+            resize(page, width)
+            assert run(page, "return document.documentElement.scrollWidth") <= width

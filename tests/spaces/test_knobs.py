@@ -47,7 +47,7 @@ def test_knobs_of_a_group_stand_together() -> None:
     ("name", "value", "problem"),
     [
         ("family", "resnet", None),
-        ("family", "dense", "must be one of plain, resnet, separable, pretrained, got 'dense'"),
+        ("flip", "dense", "must be one of none, horizontal, vertical, both, got 'dense'"),
         ("squeeze_excitation", True, None),
         ("squeeze_excitation", 1, "must be one of False, True, got 1"),
         ("stem_stride", 2, None),

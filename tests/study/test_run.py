@@ -20,6 +20,7 @@ from PIL import Image
 
 from autocnn.cli.main import run
 from autocnn.reporting.leaderboard import COLUMNS
+from autocnn.training.networks.pretrained import load_backbone
 from tests.samples import read_optuna_trials
 from tests.shared import share
 
@@ -336,6 +337,31 @@ def test_transfer_without_weights_fails_before_the_first_trial(
     assert "weights.h5: must hold the weights of" in error
     assert "notop" in error
     assert not (tmp_path / "results" / "s").exists()
+
+
+@pytest.mark.slow
+def test_a_search_of_pretrained_networks_begins_with_their_features(
+    tmp_path: Path, cache_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    load_backbone("MobileNetV2", 32, weights=None).save(tmp_path / "weights.keras")
+    data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
+    arguments = ["search", str(data), "--space", "transfer", "--trials", "2", "--epochs", "2"]
+    arguments += ["--weights", str(tmp_path / "weights.keras"), "--image-size", "32"]
+    arguments += ["--results", str(tmp_path / "results"), "--name", "s", "--folds", "0"]
+    assert run([*arguments, "--cache-dir", str(cache_dir)]) == 0, capsys.readouterr().err
+    folder = tmp_path / "results" / "s"
+    trials = [(row["param.family"], row["epochs"]) for row in read_csv(folder / "trials.csv")]
+    assert trials == [("frozen", "1"), ("pretrained", "2")]
+    rows = read_csv(folder / "leaderboard.csv")
+    assert {"frozen", "pretrained"} <= {row["family"] for row in rows}
+    for row in rows:
+        if row["family"] == "frozen":
+            assert row["param.backbone"] == "MobileNetV2"
+            assert row["kind"] == "refit", "others with another seed would be the same"
+    page = (folder / "report.html").read_text("utf-8")
+    assert "logistic regression on pretrained features (MobileNetV2)" in page.lower().replace(
+        "mobilenetv2", "MobileNetV2"
+    )
 
 
 @pytest.mark.slow

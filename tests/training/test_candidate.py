@@ -13,7 +13,7 @@ from autocnn.execution.tasks import CandidateTask, Images, MemberModel, Predicti
 from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.familiarity import neighbour_distances
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
-from autocnn.training.candidate import make_candidate, predict
+from autocnn.training.candidate import NUM_VERSIONS, make_candidate, predict
 from autocnn.training.measurements import Measurements
 from autocnn.training.networks import build_model
 from autocnn.training.networks.features import feature_model
@@ -95,6 +95,28 @@ def test_each_model_predicts_its_rows(
 
 
 @pytest.mark.slow
+def test_training_images_are_augmented_as_the_training_does(
+    images: Images, model_paths: list[Path], tmp_path: Path
+) -> None:
+    member = MemberModel(model_paths[0], 1.0, 1.0)
+    off = {"flip": "none", "rotation": 0.0, "zoom": 0.0, "shift": 0.0, "brightness": 0.0}
+    rows = np.array([3, 0, 7, 5])
+    facts = {"members": (member,), "augmented_rows": rows}
+    found = make(images, tmp_path, **facts, params={**off, "flip": "both"}).augmented
+    assert found is not None
+    assert found.shape == (4, NUM_VERSIONS, SIDE, SIDE, 1)
+    shown = images.open()[rows]
+    for image, versions in zip(shown, found, strict=True):
+        mirrored = [image[::x, ::y].tobytes() for x in (1, -1) for y in (1, -1)]
+        assert {version.tobytes() for version in versions} <= set(mirrored)
+    assert (found != shown[:, np.newaxis]).any()
+    again = make(images, tmp_path, **facts, params={**off, "flip": "both"}).augmented
+    assert again is not None
+    np.testing.assert_array_equal(again, found)
+    assert make(images, tmp_path, **facts, params=off).augmented is None, "nothing is changed"
+    assert make(images, tmp_path, members=(member,), params={}).augmented is None
+
+
 def test_a_refit_is_its_model_at_its_temperature(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:

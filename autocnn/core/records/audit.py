@@ -110,6 +110,43 @@ class LikelyGroups(Record):
     resemblance: float | None
 
 
+class ClassPixels(Record):
+    """What the decoded images of a class look like, in numbers.
+
+    Attributes:
+        label: The class.
+        num_images: Readable ones.
+        brightness: Mean grey value of its images, 0..255.
+        brightness_sd: Standard deviation of that from image to image.
+        contrast: Mean standard deviation of the pixels of an image, 0..128.
+        colourfulness: Mean difference between the largest and the smallest channel, 0..255.
+        width, height: Medians over its files, px, upright.
+    """
+
+    label: str
+    num_images: int
+    brightness: float
+    brightness_sd: float
+    contrast: float
+    colourfulness: float
+    width: float
+    height: float
+
+
+class SampleImage(Record):
+    """An image of a class that is shown.
+
+    Attributes:
+        path, label, split: Of the image.
+        picture: File in the study's `audit/` folder.
+    """
+
+    path: str
+    label: str
+    split: SplitName
+    picture: str
+
+
 class AuditReport(Record):
     """What the data look like, before anything is trained on them.
 
@@ -133,6 +170,8 @@ class AuditReport(Record):
         groups_across_splits: Named groups with images in more than one split.
         likely_groups: Groups that nobody has named, as names or neighbours tell; None: no sign.
         shortcuts: What file facts predict, strongest first.
+        pixels: An entry per class that has images; none in older studies.
+        samples: Images of each class, class after class; empty where none are to be shown.
         notes: Choices made while reading and splitting, one sentence each.
         warnings: What may spoil the result, one sentence each.
     """
@@ -158,5 +197,7 @@ class AuditReport(Record):
     groups_across_splits: int
     likely_groups: LikelyGroups | None = None
     shortcuts: tuple[Shortcut, ...]
+    pixels: tuple[ClassPixels, ...] = ()
+    samples: tuple[SampleImage, ...] = ()
     notes: tuple[str, ...]
     warnings: tuple[str, ...]

@@ -14,6 +14,10 @@ Params = Mapping[str, ParamValue]
 Channels = Literal["auto", "grey", "rgb"]
 """How images are read; auto: grey if all are grey in content."""
 
+Fit = Literal["stretch", "pad", "crop"]
+"""How an image that is not square becomes one: all of it, distorted; all of it, on black; its
+middle."""
+
 SplitName = Literal["train", "val", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "val", "test")
 

@@ -162,6 +162,21 @@ class ExplainedImage(Record):
     picture: str
 
 
+class AugmentedImage(Record):
+    """A training image, and what augmentation makes of it.
+
+    Attributes:
+        path, label: Of the image.
+        picture: File beside candidate.json: the image as it is.
+        versions: Further files: what the network may see in its place.
+    """
+
+    path: str
+    label: str
+    picture: str
+    versions: tuple[str, ...]
+
+
 class Explanation(Record):
     """Where a candidate looks: Grad-CAM as a check.
 
@@ -221,6 +236,8 @@ class CandidateRecord(Record):
             model of the user's own has layers that Grad-CAM cannot open.
         subgroups: Scores of each value of the columns that were asked for, on the same images as
             `judged`; of the chosen candidate only.
+        augmented: Some training images under the augmentation of its params; none in older
+            studies, and where the params ask for none.
         image_size: Side of the square images that the model takes, px; None: of the data's.
         num_weights: Of the whole model.
         flops: Floating-point operations of one forward pass of one image.
@@ -259,6 +276,7 @@ class CandidateRecord(Record):
     robustness: Robustness | None = None
     explanation: Explanation | None = None
     subgroups: tuple[Subgroup, ...] = ()
+    augmented: tuple[AugmentedImage, ...] = ()
     image_size: int | None = None
     num_weights: int
     flops: int | None

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from autocnn.core.records.base import SCHEMA_VERSION, Channels, Record
+from autocnn.core.records.base import SCHEMA_VERSION, Channels, Fit, Record
 from autocnn.core.records.candidates import CandidateKind
 from autocnn.core.records.scores import Interval
 
@@ -18,15 +18,16 @@ class ModelInput(Record):
     Attributes:
         name: Of the input.
         shape: (batch, height, width, channels); None: any number.
-        height, width: What the network inside works on; images of another size are stretched
-            to it with an antialiasing triangle filter, inside the model where `shape` leaves
-            the size open, by the caller where it does not.
+        height, width: What the network inside works on; images of another size come to it with
+            an antialiasing triangle filter, inside the model where `shape` leaves the size open,
+            by the caller where it does not.
         is_grey: Whether the network works on grey images; a model that takes three channels
             turns them grey by itself.
         read_as: How the study's reader took its files, for who reads files as it did; auto:
             grey where an image is grey in content.
         levels: Values that became 0 and 255 in the study's images of more than 8 bits, so that new
             ones are read so; None: it had none, and a new one is scaled by itself.
+        fit: How an image that is not square becomes one before, in the same place.
     """
 
     name: str = "image"
@@ -36,6 +37,7 @@ class ModelInput(Record):
     is_grey: bool
     read_as: Channels = "auto"
     levels: tuple[float, float] | None = None
+    fit: Fit = "stretch"
 
 
 class RejectionPoint(Record):

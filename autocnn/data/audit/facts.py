@@ -19,7 +19,7 @@ from PIL import Image, JpegImagePlugin
 from autocnn.core.arrays import DoubleArray, Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
-from autocnn.core.records import OddImage
+from autocnn.core.records import ClassPixels, OddImage
 from autocnn.core.wording import first_few
 from autocnn.data.decode import pillow_quiet
 from autocnn.data.dicom import File
@@ -244,6 +244,33 @@ def count_by_class(
         modes=count(facts.mode.tolist()),
         sizes=count([size if size in named else OTHER for size in sizes]),
         file_types=count(facts.file_type.tolist()),
+    )
+
+
+def measure_classes(
+    facts: Facts, labels: NDArray[np.int32], class_names: Sequence[str]
+) -> tuple[ClassPixels, ...]:
+    """Brightness, contrast, colour and size of the images of each class that has some.
+
+    Args:
+        facts: About n images.
+        labels: (n,) Class of each, an index into `class_names`.
+        class_names: In label order.
+    """
+    order = np.argsort(labels, kind="stable")
+    present, starts = np.unique(labels[order], return_index=True)
+    return tuple(
+        ClassPixels(
+            label=class_names[label],
+            num_images=len(members),
+            brightness=float(facts.brightness[members].mean()),
+            brightness_sd=float(facts.brightness[members].std()),
+            contrast=float(facts.contrast[members].mean()),
+            colourfulness=float(facts.colourfulness[members].mean()),
+            width=float(np.median(facts.width[members])),
+            height=float(np.median(facts.height[members])),
+        )
+        for label, members in zip(present.tolist(), np.split(order, starts[1:]), strict=True)
     )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from autocnn.core.records import (
     SPLITS,
     AuditReport,
+    ClassPixels,
     CopyCounts,
     CopyGroup,
     LabelConflict,
@@ -39,6 +40,7 @@ class Findings:
         odd: Images whose size or mode is not that of the others.
         counts: Modes, sizes and file types of each class.
         shortcuts: What file facts predict.
+        pixels: What the images of each class look like, in numbers.
     """
 
     copies: tuple[Copies, ...]
@@ -48,6 +50,7 @@ class Findings:
     odd: tuple[OddImage, ...]
     counts: ClassCounts
     shortcuts: tuple[Shortcut, ...]
+    pixels: tuple[ClassPixels, ...] = ()
 
 
 def audit(
@@ -104,6 +107,7 @@ def audit(
         groups_across_splits=_num_groups_across(table, split.names),
         likely_groups=findings.likely_groups,
         shortcuts=findings.shortcuts,
+        pixels=findings.pixels,
         notes=table_before.notes + split.sentences,
         warnings=(),
     )

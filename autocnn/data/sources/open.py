@@ -26,6 +26,9 @@ _BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
     "phantoms": read_phantoms,
 }
 _OF_TABLES = ("images", "path_column", "label_column", "split_column", "group_column")
+MOST_TABLES = 5
+"""That an error names."""
+
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
 
@@ -107,7 +110,7 @@ def _find(data: str, reading: Reading) -> FoundImages:
         rule = f"DATA must be a folder, a table, an .npz or built in ({', '.join(BUILT_IN)})"
         raise DataError(f"{data or repr(data)}: {rule}, got no such path.")
     if path.is_dir():
-        return read_folder(path, label_from_name=reading.label_from_name)
+        return _read_folder(path, reading)
     if is_table:
         return read_table(path, reading)
     if suffix == ".npz":
@@ -118,6 +121,22 @@ def _find(data: str, reading: Reading) -> FoundImages:
         "an .npz, got another file.",
         remedy=remedy,
     )
+
+
+def _read_folder(path: Path, reading: Reading) -> FoundImages:
+    """A folder of images; where it is one of a table and its images, the error says so."""
+    try:
+        return read_folder(path, label_from_name=reading.label_from_name)
+    except DataError as error:
+        places = sorted([*path.iterdir(), *path.glob("*/*")])
+        tables = [place for place in places if place.suffix.lower() in TABLE_SUFFIXES]
+        if not tables:
+            raise
+        some = ", ".join(str(table) for table in tables[:MOST_TABLES])
+        raise DataError(
+            error.message_text,
+            remedy=f"Tables are there: give the one of the labels, not the folder ({some}).",
+        ) from error
 
 
 def _hash_all(found: FoundImages, observer: Observer) -> Iterator[str]:

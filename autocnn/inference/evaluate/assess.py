@@ -216,6 +216,7 @@ def _decode(
         cache_limit_gb=StudyConfig().cache_limit_gb,
         observer=observer,
         levels=None if source is None else source.levels,
+        fit="stretch" if source is None else source.fit,
     )
 
 

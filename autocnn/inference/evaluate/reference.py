@@ -100,7 +100,13 @@ def study_reference(folder: StudyFolder, candidate: int) -> Reference:
         config = status.config
         side = status.data.image_shape[0]
         source = StudyData(
-            config.data, side, config.channels or "auto", seen, config.reading, status.data.levels
+            data=config.data,
+            side=side,
+            channels=config.channels or "auto",
+            sha256=seen,
+            reading=config.reading,
+            levels=status.data.levels,
+            fit=config.fit,
         )
     return Reference(
         study=folder.name,

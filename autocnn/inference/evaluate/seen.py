@@ -10,7 +10,7 @@ from autocnn.core.arrays import Pixels
 from autocnn.core.config import Reading, StudyConfig
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
-from autocnn.core.records import Channels
+from autocnn.core.records import Channels, Fit
 from autocnn.data import ImageTable, decode_images, find_copies, read_source
 from autocnn.data.decode import Levels
 
@@ -29,6 +29,7 @@ class StudyData:
         sha256: Of the images that count: those that the model was trained or chosen on.
         reading: How the study read its data.
         levels: Values that became 0 and 255 in its images of more than 8 bits.
+        fit: How its images that are not square became squares.
     """
 
     data: str
@@ -37,6 +38,7 @@ class StudyData:
     sha256: frozenset[str]
     reading: Reading = field(default_factory=Reading)
     levels: Levels | None = None
+    fit: Fit = "stretch"
 
 
 def find_near_seen(
@@ -73,6 +75,7 @@ def find_near_seen(
             cache_limit_gb=StudyConfig().cache_limit_gb,
             observer=observer,
             levels=study.levels,
+            fit=study.fit,
         )
     except DataError:
         return None

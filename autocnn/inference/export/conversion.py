@@ -36,7 +36,7 @@ def convert(task: ExportTask, report: Report) -> ExportResult:
     reference = predict_rows(compile_prediction(model), images, np.arange(len(images)))
     np.save(task.reference_path, reference)
     if task.format == "keras":
-        keras_graph(model).save(task.target_path)
+        keras_graph(model, fit=task.fit).save(task.target_path)
         return ExportResult((PROBABILITIES,), has_own_layers(task.target_path))
     if task.format == "litert":
         is_int8 = task.precision == "int8"
@@ -45,7 +45,7 @@ def convert(task: ExportTask, report: Report) -> ExportResult:
             convert_to_lite(lite_graph(model), calibration=calibration, has_int8_weights=is_int8)
         )
         return ExportResult((PROBABILITIES,))
-    served = ServedModel(model, task.familiarity_path)
+    served = ServedModel(model, task.familiarity_path, fit=task.fit)
     if task.format == "savedmodel":
         signatures = {"serving_default": served.serve}
         tf.saved_model.save(served, str(task.target_path), signatures=signatures)

@@ -21,6 +21,12 @@ CARD_FILE = "model_card.md"
 _SPECIAL = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _ENDS_A_LINE = re.compile(r"[\\\x00-\x1f\x7f\x85\u2028\u2029]")
 
+_FITS = {
+    "stretch": "stretches to",
+    "pad": "lays on a black square and resizes to",
+    "crop": "cuts to their middle square and resizes to",
+}
+
 _LOADS = {
     "keras": "It loads with Keras alone.",
     "savedmodel": "It loads with TensorFlow, or with TensorFlow Serving, which wants it in a "
@@ -81,7 +87,7 @@ def describe_usage(metadata: ExportMetadata) -> Usage:
     size = (
         f"{'grey' if channels == 1 else 'RGB'} images of {square(height, width)}"
         if is_fixed
-        else "RGB images of any size, which it stretches to "
+        else f"RGB images of any size, which it {_FITS[metadata.input.fit]} "
         f"{square(height, width)}{' and turns grey' if metadata.input.is_grey else ''} by itself"
     )
     shape = ", ".join("any" if side is None else str(side) for side in metadata.input.shape[1:])
@@ -97,7 +103,12 @@ def describe_usage(metadata: ExportMetadata) -> Usage:
     program = write_program(
         metadata.format,
         metadata.model,
-        Taken(channels, size=(width, height) if is_fixed else None, levels=metadata.input.levels),
+        Taken(
+            channels,
+            size=(width, height) if is_fixed else None,
+            levels=metadata.input.levels,
+            fit=metadata.input.fit,
+        ),
         classes=f'json.loads(Path("{METADATA_FILE}").read_text("utf-8"))["class_names"]',
         before=[f"import {module}" for module in metadata.requires],
     )

@@ -7,7 +7,14 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from autocnn.inference.export.resizing import GREY_WEIGHTS, FixedResize, resize_as_pillow, to_grey
+from autocnn.core.records import Fit
+from autocnn.inference.export.resizing import (
+    GREY_WEIGHTS,
+    FixedResize,
+    fit_square,
+    resize_as_pillow,
+    to_grey,
+)
 from autocnn.inference.predict.runtimes import NETWORK, PIXELS
 from autocnn.metrics.familiarity import read_reference
 from autocnn.training.networks.features import model_with_features, nearest_distances
@@ -17,11 +24,12 @@ PROBABILITIES = "probabilities"
 DISTANCE = "distance"
 
 
-def keras_graph(network: keras.Model) -> keras.Model:
+def keras_graph(network: keras.Model, *, fit: Fit = "stretch") -> keras.Model:
     """A model of RGB images of any size, of built-in layers and operations only.
 
     Args:
         network: From uint8 images (batch, height, width, 1 or 3) to probabilities.
+        fit: How images that are not square become squares.
 
     Returns:
         From uint8 `image` (batch, any, any, 3) to `probabilities`. Its layer `network` is the
@@ -30,7 +38,16 @@ def keras_graph(network: keras.Model) -> keras.Model:
     """
     height, width, channels = network.input_shape[1:]
     images = keras.Input((None, None, 3), dtype="uint8", name=INPUT)
-    resize = layers.Resizing(height, width, antialias=True, dtype="uint8", name="resize")
+    resize = layers.Resizing(
+        height,
+        width,
+        antialias=True,
+        crop_to_aspect_ratio=fit == "crop",
+        pad_to_aspect_ratio=fit == "pad",
+        fill_value=0,
+        dtype="uint8",
+        name="resize",
+    )
     x = resize(images, training=False)
     if channels == 1:
         weigh = layers.Rescaling(list(GREY_WEIGHTS), dtype="float32", name="weigh_colours")
@@ -48,9 +65,12 @@ class ServedModel(tf.Module):  # type: ignore[misc]
     Args:
         network: As for `keras_graph`.
         familiarity_path: Its familiarity.npz; None: no distances.
+        fit: How images that are not square become squares.
     """
 
-    def __init__(self, network: keras.Model, familiarity_path: Path | None) -> None:
+    def __init__(
+        self, network: keras.Model, familiarity_path: Path | None, *, fit: Fit = "stretch"
+    ) -> None:
         super().__init__()
         reference = None if familiarity_path is None else read_reference(familiarity_path)
         inside = portable(network, with_features=reference is not None)
@@ -62,7 +82,7 @@ class ServedModel(tf.Module):  # type: ignore[misc]
             autograph=False,
         )
         def serve(image: Any) -> dict[str, Any]:
-            pixels = resize_as_pillow(image, shape[0], shape[1])
+            pixels = resize_as_pillow(fit_square(image, fit), shape[0], shape[1])
             pixels = pixels if shape[2] == 3 else to_grey(pixels)
             pixels = tf.ensure_shape(tf.cast(pixels, tf.uint8), (None, *shape))
             found = inside(pixels, training=False)

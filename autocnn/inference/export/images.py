@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from autocnn.core.config import Reading
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.data import decode_image, read_source
@@ -50,10 +49,8 @@ def find_check_images(
     """
     rows = [row for row in folder.read_split() if row[3] == "val"]
     wanted = {row[0]: row[4] for row in rows}
-    data = status.config.data
     try:
-        levels = status.data.levels if status.data is not None else None
-        found = _read_val(data, status.config.reading, wanted, side, channels, levels, observer)
+        found = _read_val(status, wanted, side, channels, observer)
         reason = "none of its val images is as it was"
     except DataError as error:
         found, reason = [], error.message
@@ -79,15 +76,10 @@ def draw_images(number: int, side: int, channels: int) -> NDArray[np.uint8]:
 
 
 def _read_val(
-    data: str,
-    reading: Reading,
-    wanted: dict[str, str],
-    side: int,
-    channels: int,
-    levels: tuple[float, float] | None,
-    observer: Observer,
+    status: StudyStatus, wanted: dict[str, str], side: int, channels: int, observer: Observer
 ) -> list[NDArray[np.uint8]]:
-    table = read_source(data, reading=reading, observer=observer, fewest_classes=1)
+    config = status.config
+    table = read_source(config.data, reading=config.reading, observer=observer, fewest_classes=1)
     same = [
         index for index, path in enumerate(table.paths) if wanted.get(path) == table.sha256[index]
     ]
@@ -102,7 +94,11 @@ def _read_val(
         for place in places.tolist() if same else ():
             image = table.open(same[place])
             decoded = decode_image(
-                image, side=side, channels="grey" if channels == 1 else "rgb", levels=levels
+                image,
+                side=side,
+                channels="grey" if channels == 1 else "rgb",
+                levels=status.data.levels if status.data is not None else None,
+                fit=config.fit,
             )
             images.append(decoded)
     return images

@@ -143,6 +143,7 @@ class _Workshop:
             reference_path=self.scratch / "reference.npy",
             threads=os.cpu_count() or 1,
             own_model=self.own_model,
+            fit=metadata.input.fit,
         )
         self.observer.stage(f"write {metadata.format}")
         result = self._convert(task)

@@ -12,6 +12,8 @@ import tensorflow as tf
 from keras import layers
 from numpy.typing import NDArray
 
+from autocnn.core.records import Fit
+
 GREY_WEIGHTS = (19595 / 65536, 38470 / 65536, 7471 / 65536)
 """Of red, green and blue in Pillow's mode L: exact in float32, and so are their products with
 0 to 255 and the sums of these."""
@@ -35,6 +37,32 @@ def resize_as_pillow(images: Any, height: int, width: int) -> Any:
     x = tf.transpose(x, [0, 3, 2, 1])
     x = _round(tf.tensordot(x, _triangle_weights(shape[1], height), axes=1))
     return tf.transpose(x, [0, 3, 1, 2])
+
+
+def fit_square(images: Any, fit: Fit) -> Any:
+    """Images as squares, as `data.decode.fit_square` makes them.
+
+    Args:
+        images: (batch, h, w, channels), any number type; h and w may be unknown.
+        fit: How; images that are to be stretched stay as they are.
+    """
+    if fit == "stretch":
+        return images
+    shape = tf.shape(images)
+    height, width = shape[1], shape[2]
+    if fit == "crop":
+        side = tf.minimum(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        return images[:, top : top + side, left : left + side]
+    side = tf.maximum(height, width)
+    more = tf.stack([[0, 0], _around(height, side), _around(width, side), [0, 0]])
+    return tf.pad(images, more)
+
+
+def _around(length: Any, side: Any) -> Any:
+    """What is added before and behind."""
+    margin = (side - length) // 2
+    return tf.stack([margin, margin])
 
 
 def to_grey(images: Any) -> Any:

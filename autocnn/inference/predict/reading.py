@@ -77,7 +77,9 @@ def read_image(image: Readable, taken: ModelInput) -> Pixels:
     Raises:
         DataError: When it cannot be decoded; the message is the reason alone.
     """
-    pixels = decode_image(image, side=taken.height, channels=taken.read_as, levels=taken.levels)
+    pixels = decode_image(
+        image, side=taken.height, channels=taken.read_as, levels=taken.levels, fit=taken.fit
+    )
     if taken.is_grey and pixels.shape[2] == 3:
         pixels = np.asarray(Image.fromarray(pixels).convert("L"))[:, :, None]
     channels = taken.shape[-1]

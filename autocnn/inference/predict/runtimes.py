@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from autocnn.core.errors import ExportError, MissingExtraError
 from autocnn.core.extras import install_line
+from autocnn.core.keras_import import import_keras, on_tensorflow
 from autocnn.core.quiet import silent_stderr
 from autocnn.core.records import ExportMetadata
 from autocnn.core.trust import check_trusted
@@ -257,9 +258,7 @@ class LiteRTRuntime:
 def _open_keras(path: Path, familiarity_path: Path | None, threads: int) -> KerasRuntime:
     reference = read_reference(familiarity_path) if familiarity_path is not None else None
     _tensorflow(threads)
-    import keras
-
-    model = keras.saving.load_model(path, compile=False, safe_mode=True)
+    model = import_keras().saving.load_model(path, compile=False, safe_mode=True)
     is_ours = (
         len(getattr(model, "inputs", ())) == len(getattr(model, "outputs", ())) == 1
         and model.inputs[0].dtype == "uint8"
@@ -277,9 +276,9 @@ def _open_keras(path: Path, familiarity_path: Path | None, threads: int) -> Kera
 
 def _tensorflow(threads: int) -> Any:
     """TensorFlow with its threads set, if it has not begun yet."""
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    tf = importlib.import_module("tensorflow")
+    with on_tensorflow():
+        tf = importlib.import_module("tensorflow")
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(1)

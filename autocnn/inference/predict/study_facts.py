@@ -55,6 +55,7 @@ def describe_candidate(folder: StudyFolder, number: int | None) -> ExportMetadat
             is_grey=channels == 1,
             read_as=_read_as(status.config.channels or "auto", status.data, side),
             levels=status.data.levels,
+            fit=status.config.fit,
         ),
         is_calibrated=record.calibration is not None,
         rejection=rejection_curve(unseen.labels, unseen.probabilities, unseen.groups),

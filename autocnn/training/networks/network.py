@@ -32,21 +32,24 @@ def build_model(
     """Build an untrained network (a `pretrained` one has its backbone's weights).
 
     Input: uint8 images of shape (batch, *image_shape), 0 to 255; scaling is inside.
-    Output: float32 probabilities of shape (batch, num_classes).
+    Output: float32 probabilities of shape (batch, num_classes). A `frozen` one is a backbone,
+    its pooled features and the output layer.
 
     Args:
         params: Architecture and regularisation; names that are missing take the
             defaults of `knobs`.
         image_shape: (height, width, channels) with 1 or 3 channels.
         num_classes: At least 2.
-        weights: For the `pretrained` family: `imagenet`, a file, or None for random.
+        weights: For the `pretrained` and `frozen` families: `imagenet`, a file, or None for random.
     """
     settings = Settings(params)
     inputs = keras.Input(image_shape, dtype="uint8", name="image")
-    if settings.text("family") == "pretrained":
+    if settings.text("family") in ("pretrained", "frozen"):
         features = pretrained_features(inputs, settings, weights=weights)
     else:
         features = _convolutional_features(inputs, settings)
+    if settings.text("family") == "frozen":
+        return keras.Model(inputs, softmax_output(features, num_classes))
     if settings.integer("head_units") > 0:
         features = layers.Dense(settings.integer("head_units"))(features)
         features = layers.Activation(settings.text("activation"))(features)

@@ -1,18 +1,48 @@
-"""Backbones with ImageNet weights, from keras.applications."""
+"""Backbones with ImageNet weights: those of keras.applications, and EfficientNet-Lite0."""
 
 import warnings
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import keras
 from keras import layers
 
 from autocnn.core.arrays import Tensor
+from autocnn.core.config import IMAGENET
 from autocnn.core.errors import ConfigError
 from autocnn.spaces.knobs import Settings
 from autocnn.training.networks.blocks import pool_head
+from autocnn.training.networks.efficientnet_lite import efficientnet_lite0
 
-_NEEDS_UNIT_RANGE = ("ResNet50V2",)
-"""Backbones that take -1 to 1; the others scale 0 to 255 themselves."""
+_NO_DOWNLOAD = ("EfficientNetLite0",)
+"""Backbones whose weights nobody downloads by themselves."""
+
+_FORMS = (
+    "Give the `notop` .h5 file of keras.applications, saved weights (.weights.h5) or a saved model "
+    "(.keras) of it, or the .pth file of EfficientNet-Lite0."
+)
+
+_MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Of ImageNet's red, green and blue, of 1."""
+
+
+def _to_unit_range(x: Tensor) -> Tensor:
+    return layers.Rescaling(1 / 127.5, offset=-1.0)(x)
+
+
+def _standardize(x: Tensor) -> Tensor:
+    scale = [1 / (255 * deviation) for deviation in _DEVIATION]
+    offset = [-mean / deviation for mean, deviation in zip(_MEAN, _DEVIATION, strict=True)]
+    return layers.Rescaling(scale, offset=offset)(x)
+
+
+_SCALING: dict[str, Callable[[Tensor], Tensor]] = {
+    "MobileNetV2": _to_unit_range,
+    "ResNet50V2": _to_unit_range,
+    "DenseNet121": _standardize,
+}
+"""What some backbones take; the others take 0 to 255."""
 
 
 def pretrained_features(inputs: Tensor, settings: Settings, *, weights: str | None) -> Tensor:
@@ -20,18 +50,19 @@ def pretrained_features(inputs: Tensor, settings: Settings, *, weights: str | No
 
     Args:
         inputs: uint8 images; grey ones are shown to the backbone as RGB.
-        settings: backbone, trainable_fraction and pooling are read.
+        settings: family, backbone, trainable_fraction and pooling are read.
         weights: `imagenet`, a file, or None for random.
     """
     x = layers.Rescaling(1.0)(inputs)
     if int(inputs.shape[-1]) == 1:
         x = layers.Concatenate()([x, x, x])
     name = settings.text("backbone")
-    if name in _NEEDS_UNIT_RANGE:
-        x = layers.Rescaling(1 / 127.5, offset=-1.0)(x)
+    if name in _SCALING:
+        x = _SCALING[name](x)
     backbone = load_backbone(name, int(inputs.shape[1]), weights=weights)
-    first_trained = round(len(backbone.layers) * (1 - settings.number("trainable_fraction")))
-    for layer in backbone.layers[:first_trained]:
+    is_frozen = settings.text("family") == "frozen"
+    share = 0.0 if is_frozen else settings.number("trainable_fraction")
+    for layer in backbone.layers[: round(len(backbone.layers) * (1 - share))]:
         layer.trainable = False
     return pool_head(backbone(x), settings.text("pooling"))
 
@@ -42,25 +73,35 @@ def load_backbone(name: str, side: int, *, weights: str | None) -> keras.Model:
     Raises:
         ConfigError: When the weights cannot be downloaded or do not fit.
     """
-    build: Any = getattr(keras.applications, name)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Skipping nested container")  # weights of another net
-            model: keras.Model = build(
-                include_top=False, weights=weights, input_shape=(side, side, 3)
-            )
+            return _build(name, side, weights)
     except Exception as error:  # Keras raises a bare one when a download fails
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if weights == "imagenet":
+        if weights == IMAGENET:
             raise ConfigError(
                 f"backbone {name}: its ImageNet weights must be downloadable, got: {reason}.",
-                remedy="Give a file with `--weights FILE` (the `notop` .h5 of keras.applications),"
-                " or search from scratch with `--space default`.",
+                remedy=f"With `--weights FILE` nothing is downloaded. {_FORMS} Or search from "
+                "scratch with `--space default`.",
             ) from error
         raise ConfigError(
             f"{weights}: must hold the weights of {name} without its classifier, got: {reason}.",
-            remedy="Give the `notop` .h5 file of keras.applications, or saved weights of it.",
+            remedy=_FORMS,
         ) from error
+
+
+def _build(name: str, side: int, weights: str | None) -> keras.Model:
+    if weights == IMAGENET and name in _NO_DOWNLOAD:
+        raise ValueError("they are in no place that is known")
+    build: Any = efficientnet_lite0 if name == "EfficientNetLite0" else None
+    build = build or getattr(keras.applications, name)
+    saved = None
+    if weights is not None and Path(weights).suffix == ".keras":
+        saved, weights = keras.models.load_model(weights, compile=False), None
+    model: keras.Model = build(include_top=False, weights=weights, input_shape=(side, side, 3))
+    if saved is not None:
+        model.set_weights(saved.get_weights())
     return model
 
 
@@ -75,6 +116,8 @@ def fitting_backbones(names: tuple[str, ...], side: int, *, weights: str) -> tup
     Raises:
         ConfigError: When none can be had; the message is that of the first.
     """
+    if weights == IMAGENET:
+        names = tuple(name for name in names if name not in _NO_DOWNLOAD) or names
     fitting = []
     problems = []
     for name in names:
@@ -83,7 +126,7 @@ def fitting_backbones(names: tuple[str, ...], side: int, *, weights: str) -> tup
             fitting.append(name)
         except ConfigError as error:
             problems.append(error)
-            if weights == "imagenet":
+            if weights == IMAGENET:
                 raise
     if not fitting:
         raise problems[0]

@@ -290,3 +290,12 @@ def test_folder_that_may_not_be_read(class_folders: Any) -> None:
     with pytest.raises(DataError, match="a: must be readable, got: Permission denied"):
         read_source(str(root))
     (root / "a").chmod(0o755)
+
+
+@pytest.mark.parametrize("place", ["train.csv", "data/train-00000-of-00001.parquet"])
+def test_a_folder_around_a_table_says_which_table(place: str, tmp_path: Path) -> None:
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("id,species\n1,a\n")
+    with pytest.raises(DataError, match="must be a folder of class folders") as caught:
+        read_source(str(tmp_path))
+    assert str(tmp_path / place) in caught.value.remedy

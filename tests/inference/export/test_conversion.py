@@ -13,7 +13,8 @@ from keras import layers
 from numpy.typing import NDArray
 
 from autocnn.core.quiet import silent_stderr
-from autocnn.core.records import Params
+from autocnn.core.records import Fit, Params
+from autocnn.data import decode_image
 from autocnn.inference.export.conversion import convert_to_lite, convert_to_onnx
 from autocnn.inference.export.graphs import ServedModel, lite_graph
 from autocnn.inference.predict.runtimes import LiteRTRuntime
@@ -60,6 +61,23 @@ def test_gelu_and_constants_of_layers_become_onnx(images: NDArray[np.uint8]) -> 
     assert [given.name for given in session.get_inputs()] == ["image"]
     (found,) = session.run(["probabilities"], {"image": images})
     assert np.allclose(found, network(images, training=False), atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+def test_images_that_are_not_square_become_squares_in_onnx(fit: Fit) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("tf2onnx")
+    inputs = keras.Input((12, 12, 3), dtype="uint8")
+    network = keras.Model(inputs, layers.Flatten()(layers.Rescaling(1.0)(inputs)))
+    with converting():
+        content = convert_to_onnx(ServedModel(network, None, fit=fit))
+    session = onnxruntime.InferenceSession(content)
+    for shape in ((31, 64, 3), (64, 31, 3), (20, 20, 3)):
+        image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+        (found,) = session.run(["probabilities"], {"image": image[None]})
+        wanted = decode_image(image, side=12, channels="rgb", fit=fit)
+        assert np.abs(found[0] - wanted.ravel()).max() <= 1
 
 
 @pytest.mark.slow

@@ -1,5 +1,9 @@
 """What an exported model makes of an image against Pillow, the study's reader and Keras."""
 
+from pathlib import Path
+from typing import Any
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,8 +11,11 @@ from keras import layers
 from numpy.typing import NDArray
 from PIL import Image
 
+from autocnn.core.records import Fit
 from autocnn.data import decode_image
-from autocnn.inference.export.resizing import FixedResize, resize_as_pillow, to_grey
+from autocnn.inference.export.graphs import keras_graph
+from autocnn.inference.export.resizing import FixedResize, fit_square, resize_as_pillow, to_grey
+from autocnn.reporting.programs import Taken, write_program
 
 pytestmark = pytest.mark.usefixtures("tensorflow_session")
 
@@ -67,3 +74,32 @@ def test_the_resize_inside_ensembles_is_that_of_keras_bit_by_bit(side: int, want
     layer = layers.Resizing(wanted, wanted, antialias=True, dtype="uint8")
     found = np.asarray(FixedResize(layer)(images, training=False))
     assert np.array_equal(found, np.asarray(layer(images, training=False)))
+
+
+@pytest.mark.parametrize("fit", ["stretch", "pad", "crop"])
+@pytest.mark.parametrize("shape", [(40, 40), (31, 64), (64, 31), (33, 40), (12, 13), (60, 24)])
+def test_all_that_make_squares_make_the_same(
+    fit: Fit, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The reader, the function that is served, Keras's layer, and the program on the card."""
+    side = 12
+    image = np.random.default_rng(0).integers(0, 256, (*shape, 3)).astype(np.uint8)
+    wanted = decode_image(image, side=side, channels="rgb", fit=fit).astype(int)
+
+    served = resize_as_pillow(fit_square(tf.constant(image[None]), fit), side, side)
+    assert np.abs(served.numpy()[0] - wanted).max() <= 1
+
+    inputs = keras.Input((side, side, 3), dtype="uint8")
+    network = keras.Model(inputs, layers.Flatten()(inputs))
+    graph = keras_graph(network, fit=fit)
+    inside = keras.Model(graph.input, graph.get_layer("pixels").output)
+    assert np.abs(np.asarray(inside(image[None]))[0].astype(int) - wanted).max() <= 1
+
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(image).save("image.png")
+    taken = Taken(3, (side, side), fit=fit)
+    program = write_program("litert", "m", taken, classes="[]").partition("pixels = ")[0]
+    lines = [line for line in program.splitlines() if "nterpreter" not in line]
+    content: dict[str, Any] = {}
+    exec("\n".join(lines), content)
+    assert np.abs(np.asarray(content["image"]).astype(int) - wanted).max() <= 1

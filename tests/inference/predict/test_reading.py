@@ -57,6 +57,14 @@ def test_a_colour_network_gets_a_grey_image_three_times(read_as: str) -> None:
     )
 
 
+@pytest.mark.parametrize("fit", ["stretch", "pad", "crop"])
+def test_squares_are_made_as_the_study_made_them(fit: str) -> None:
+    image = np.random.default_rng(0).integers(1, 256, (10, 20), dtype=np.uint8)
+    expected = decode_image(image, side=SIDE, fit=fit)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(read_image(image, taken(fit=fit)), expected)
+    assert (expected.min() == 0) == (fit == "pad")
+
+
 def test_what_looks_grey_is_read_as_the_study_read_it() -> None:
     nearly = np.repeat(colours()[..., :1] // 2, 3, axis=2)
     nearly[0, 0, 0] += 2

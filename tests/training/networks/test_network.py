@@ -1,4 +1,5 @@
 import itertools
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from autocnn.core.errors import ConfigError
 from autocnn.core.records import ParamValue
 from autocnn.spaces.files import load_space, shipped_names
+from autocnn.spaces.knobs import KNOBS
 from autocnn.spaces.space import AnyParameter, Categorical, Float
 from autocnn.training.networks import build_model
 from autocnn.training.networks.blocks import BlockStyle
@@ -160,3 +162,16 @@ def test_without_network_the_message_names_the_option(monkeypatch: pytest.Monkey
     with pytest.raises(ConfigError, match="no network") as caught:
         fitting_backbones(("MobileNetV3Small",), 32, weights="imagenet")
     assert "--weights FILE" in caught.value.remedy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KNOBS["backbone"].choices)
+def test_each_backbone_takes_its_weights_from_a_saved_model(name: str, tmp_path: Path) -> None:
+    source = load_backbone(name, 32, weights=None)
+    source.save(tmp_path / "backbone.keras")
+    found = load_backbone(name, 32, weights=str(tmp_path / "backbone.keras"))
+    for mine, theirs in zip(found.get_weights(), source.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    params: dict[str, ParamValue] = {"family": "frozen", "backbone": name}
+    model = build_model(params, (32, 32, 3), 3, weights=None)
+    assert [tuple(w.shape) for w in model.trainable_weights][1:] == [(3,)], "its output alone"

@@ -1,0 +1,74 @@
+"""A logistic regression on a network's features, as the weights of its output layer."""
+
+import warnings
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import StandardScaler
+
+from autocnn.core.arrays import IntArray
+from autocnn.training.networks.inference import compile_prediction, predict_rows
+
+PENALTY = 0.01
+"""scikit-learn's C, for features of deviation 1: the more there are, the stronger it must hold."""
+
+ABSENT = 20.0
+"""By so much the logit of a class without images lies below the lowest of the others'."""
+
+
+def fit_output(
+    model: keras.Model,
+    images: NDArray[np.uint8],
+    labels: IntArray,
+    rows: IntArray,
+    *,
+    half_batch: bool = False,
+) -> float:
+    """Fit the output layer to the features of some images, as they are; nothing else changes.
+
+    Args:
+        model: Its last layer is dense with a softmax.
+        images: uint8 (n, height, width, channels).
+        labels: (n,) classes.
+        rows: Of the images to fit it to.
+        half_batch: Whether half as many images as usual are seen at once.
+
+    Returns:
+        The mean log loss on them.
+    """
+    output = model.layers[-1]
+    extract = compile_prediction(keras.Model(model.inputs, output.input))
+    features = predict_rows(extract, images, rows, half_batch=half_batch).astype(np.float64)
+    scaler = StandardScaler().fit(features)
+    scaled, wanted = scaler.transform(features), labels[rows]
+    regression = LogisticRegression(C=PENALTY, max_iter=1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is good enough
+        regression.fit(scaled, wanted)
+    kernel, bias = _of_all_classes(regression, output.units)
+    output.set_weights(
+        [kernel / scaler.scale_[:, None], bias - (scaler.mean_ / scaler.scale_) @ kernel]
+    )
+    known = regression.predict_proba(scaled)[
+        np.arange(len(wanted)), np.searchsorted(regression.classes_, wanted)
+    ]
+    return float(-np.log(np.maximum(known, np.finfo(np.float32).tiny)).mean())
+
+
+def _of_all_classes(
+    regression: LogisticRegression, num_classes: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Kernel (features, classes) and bias (classes,); classes that it has not seen are unlikely."""
+    coefficients, intercepts = regression.coef_, regression.intercept_
+    if len(regression.classes_) == 2:  # one row, for the second of both
+        coefficients = np.concatenate([np.zeros_like(coefficients), coefficients])
+        intercepts = np.concatenate([np.zeros_like(intercepts), intercepts])
+    kernel = np.zeros((coefficients.shape[1], num_classes))
+    bias = np.full(num_classes, intercepts.min() - ABSENT)
+    kernel[:, regression.classes_] = coefficients.T
+    bias[regression.classes_] = intercepts
+    return kernel, bias
