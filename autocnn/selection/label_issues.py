@@ -36,6 +36,8 @@ def write_label_issues(
     scored: SplitScores | None,
     folder: StudyFolder,
     observer: Observer,
+    *,
+    has_pictures: bool = True,
 ) -> None:
     """Write label_issues.csv with its thumbnails, or say why there is none.
 
@@ -45,6 +47,7 @@ def write_label_issues(
         scored: Of the chosen candidate, on the folds; None without folds.
         folder: The study.
         observer: Hears how many labels look wrong.
+        has_pictures: Whether thumbnails are kept.
     """
     if scored is None or is_at_chance(scored):
         why = "the study has no folds" if scored is None else "nothing was learned from them"
@@ -57,6 +60,7 @@ def write_label_issues(
     doubts = doubt_labels(labels, probabilities, copies=copy_numbers(dataset)[positions])
     shown = [i for i in doubts.order.tolist() if doubts.predicted[i] != labels[i]]
     pictured = [i for i in shown if doubts.is_suspect[i]][:MOST_PICTURES]
+    pictured = pictured if has_pictures else []
     names = {i: f"{number:02d}.jpg" for number, i in enumerate(pictured, start=1)}
     pixels = dataset.images().open()
     pictures = {

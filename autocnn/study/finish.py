@@ -61,8 +61,14 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
         observer.advance()
     # The finalists with their predictions, each once.
     predicted = {f.number: f for contender, _ in judged for f in contender.finalists}
-    chosen = candidates[0].record
-    write_label_issues(plan, list(predicted.values()), chosen.folds, folder, observer)
+    write_label_issues(
+        plan,
+        list(predicted.values()),
+        candidates[0].record.folds,
+        folder,
+        observer,
+        has_pictures=context.config.samples != 0,
+    )
     leaderboard = build_leaderboard(
         [candidate.record for candidate in candidates], objective=context.goal.objective
     )

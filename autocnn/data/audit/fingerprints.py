@@ -3,7 +3,8 @@
 The spectrum of an image is the low part of its cosine transform, times the frequency (so that
 detail counts as much as the large dark and bright areas, which any two head scans share), at
 length 1 (so that brightness and contrast do not count). The squared distance of two spectra is
-2 - 2 r, where r is the correlation of the images' gradients.
+2 - 2 r, where r is the correlation of the images' gradients. Of a colour image the brightness
+counts at all these frequencies and the colours at the lowest alone: JPEG and WebP keep no more.
 
 A turn or mirror image of a square only changes signs of its cosine transform, or swaps its
 axes. So all eight positions are compared for little, and the *key*, sorted absolute values of
@@ -19,6 +20,13 @@ from autocnn.core.arrays import Pixels
 FEWEST_FREQUENCIES, MOST_FREQUENCIES = 16, 32
 """Along each axis: a third of the pixels, what compression and scaling keep, within these; never
 more than pixels."""
+
+COLOUR_FREQUENCIES = 8
+"""Of the colours: JPEG halves their resolution, and rounds what is left coarsely."""
+
+COLOUR_WEIGHT = 2.0
+"""Makes up for the frequencies that do not count: with 2, photographs whose colours were exchanged
+are told apart as often as when all of them counted, with 1 half as often."""
 
 KEY_FREQUENCIES = 16
 """With 8, one pair of 3 of the brain set had to be looked at again; with 16, one of 1,000."""
@@ -55,12 +63,14 @@ def compute_spectra(pixels: Pixels) -> Spectra:
         pixels: uint8 (n, side, side, channels).
     """
     side, num_channels = pixels.shape[2:]
-    values = np.moveaxis(pixels, -1, 1).astype(np.float64, order="C")
+    values = _brightness_and_colours(np.moveaxis(pixels, -1, 1).astype(np.float64, order="C"))
     num_frequencies = min(max(side // 3, FEWEST_FREQUENCIES), MOST_FREQUENCIES, side)
     basis = _cosines(side, num_frequencies)
     frequency = np.arange(len(basis))
     spectra: Spectra = basis @ values @ basis.T
     spectra[:, :, 0, 0] = 0
+    spectra[:, 1:, COLOUR_FREQUENCIES:] = 0
+    spectra[:, 1:, :, COLOUR_FREQUENCIES:] = 0
     contrast = np.sqrt((spectra**2).sum(axis=(1, 2, 3)) / num_channels) / side
     spectra *= np.hypot(frequency[:, np.newaxis], frequency)
     lengths = np.sqrt((spectra**2).sum(axis=(1, 2, 3)))
@@ -70,10 +80,8 @@ def compute_spectra(pixels: Pixels) -> Spectra:
 
 
 def low_frequencies(spectra: Spectra) -> Spectra:
-    """(n, 1, 16, 16) The lowest frequencies of the grey image, no longer than the spectra."""
-    # Over the root of the channels, the sum is no longer than the channels together.
-    grey = spectra.sum(axis=1, keepdims=True) / np.sqrt(spectra.shape[1])
-    low: Spectra = grey[:, :, :KEY_FREQUENCIES, :KEY_FREQUENCIES]
+    """(n, 1, 16, 16) The lowest frequencies of the brightness, a part of the spectra."""
+    low: Spectra = spectra[:, :1, :KEY_FREQUENCIES, :KEY_FREQUENCIES]
     return low
 
 
@@ -106,6 +114,25 @@ def squared_distances(first: Spectra, second: Spectra) -> NDArray[np.float64]:
     products = np.concatenate((straight, swapped), axis=1)
     distances: NDArray[np.float64] = lengths[:, np.newaxis] - 2 * products
     return distances
+
+
+def _brightness_and_colours(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """RGB as JPEG divides it; grey images stay as they are.
+
+    The brightness is as long as three equal channels, so that a grey image is the same in RGB.
+
+    Args:
+        values: (n, 1 | 3, side, side).
+
+    Source: ITU-T T.871 (JFIF), 7.
+    """
+    if values.shape[1] != 3:
+        return values
+    red, green, blue = values[:, 0], values[:, 1], values[:, 2]
+    brightness = 0.299 * red + 0.587 * green + 0.114 * blue
+    first = COLOUR_WEIGHT * (blue - brightness) / 1.772
+    second = COLOUR_WEIGHT * (red - brightness) / 1.402
+    return np.stack([np.sqrt(3) * brightness, first, second], axis=1)
 
 
 def _sums_by_sign(products: NDArray[np.float64]) -> NDArray[np.float64]:

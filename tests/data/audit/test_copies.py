@@ -91,6 +91,60 @@ def test_different_images_are_no_copies(seed: int, make_table: Any, recorder: An
     assert groups_of(make_table([0, 1] * 75), images, recorder) == ()
 
 
+def coloured(seed: int, side: int) -> Image.Image:
+    """As photographs are: brightness in detail, colours in large areas, with an object in one."""
+    luma = texture(seed, side).astype(float)
+    first, second = (texture(seed + 1000 * n, side).astype(float) - 110 for n in (1, 2))
+    pixels = np.stack([luma + first, luma - 0.4 * first - 0.4 * second, luma + second], axis=-1)
+    pixels[side // 4 : side // 2, side // 3 : side // 2] = (190, 60, 40)
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def stored(image: Image.Image, kind: str, **options: Any) -> Image.Image:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return Image.open(file).convert("RGB")
+
+
+COLOUR_CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "jpeg 75": lambda image: stored(image, "JPEG", quality=75),
+    "jpeg 50": lambda image: stored(image, "JPEG", quality=50),
+    "webp 80": lambda image: stored(image, "WEBP", quality=80),
+    "half": lambda image: scaled(image, 0.5),
+    "palette": lambda image: image.convert("P", palette=Image.Palette.ADAPTIVE).convert("RGB"),
+    "mirrored": lambda image: stored(
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "JPEG", quality=75
+    ),
+}
+
+
+@pytest.mark.parametrize("side", [64, 96, 160])
+@pytest.mark.parametrize("change", COLOUR_CHANGES)
+def test_a_changed_copy_in_colour_is_found(
+    change: str, side: int, make_table: Any, recorder: Any
+) -> None:
+    images = [coloured(seed, side) for seed in range(6)]
+    changed = [COLOUR_CHANGES[change](image).resize((side, side)) for image in images]
+    pixels = np.stack([np.asarray(image) for image in [*images, *changed]])
+    found = find_copies(
+        make_table([0, 1] * 6), pixels, rows=np.arange(len(pixels)), observer=recorder
+    )
+    assert [group.members for group in found] == [(i, i + 6) for i in range(6)]
+
+
+def test_an_image_in_other_colours_is_no_copy(make_table: Any, recorder: Any) -> None:
+    images = [np.asarray(coloured(seed, SIDE)) for seed in range(6)]
+    pixels = np.stack([*images, *(image[..., ::-1] for image in images)])
+    assert find_copies(make_table([0, 1] * 6), pixels, rows=np.arange(12), observer=recorder) == ()
+
+
+def test_a_grey_image_is_the_same_in_rgb() -> None:
+    pixels = np.stack([texture(seed) for seed in range(4)])[..., np.newaxis]
+    grey, rgb = compute_spectra(pixels), compute_spectra(np.repeat(pixels, 3, axis=-1))
+    np.testing.assert_allclose(rgb[:, 0], grey[:, 0], atol=1e-9)
+    np.testing.assert_allclose(rgb[:, 1:], 0, atol=1e-9)
+
+
 def test_alike_is_not_the_same(make_table: Any, recorder: Any) -> None:
     # A neighbouring slice: the same head, a little of it another.
     first, other = texture(0).astype(float), texture(1).astype(float)
