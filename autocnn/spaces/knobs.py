@@ -87,6 +87,7 @@ _ARCHITECTURE = (
     _number("width", 24, 4, 256, "filters of the first stage"),
     _number("kernel_size", 3, 1, 9, "side of the convolutions in px"),
     _one_of("stem_stride", 1, (1, 2, 4), "step of the first convolution; 2 quarters the work"),
+    _one_of("standardize", False, _FLAG, "gives each image mean 0 and variance 1 in the network"),
     _one_of("normalization", "batch", ("batch", "group", "none"), "normalisation layer"),
     _one_of("activation", "relu", ("relu", "gelu", "silu"), "activation function"),
     _one_of("squeeze_excitation", False, _FLAG, "channel attention in each block"),

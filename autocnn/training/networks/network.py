@@ -68,6 +68,8 @@ def _convolutional_features(inputs: Tensor, settings: Settings) -> Tensor:
     while stem_stride > 1 and side // stem_stride < 2 * SMALLEST_SIDE:
         stem_stride //= 2
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
+    if settings.flag("standardize"):
+        x = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False)(x)
     x = convolve(x, width, style, size=max(3, 2 * stem_stride - 1), strides=stem_stride)
     if family == "plain":
         x = activate(x, style)

@@ -126,6 +126,18 @@ def test_flops_count_the_convolutions() -> None:
     assert measure_latency_ms(compile_prediction(model), np.zeros((10, 10, 3), np.uint8)) > 0
 
 
+def test_a_network_that_standardizes_sees_neither_brightness_nor_contrast() -> None:
+    keras.utils.set_random_seed(0)
+    params: dict[str, ParamValue] = {"width": 4, "num_stages": 2, "standardize": True}
+    model = build_model(params, (16, 16, 1), 3)
+    images = np.random.default_rng(0).integers(50, 100, (4, 16, 16, 1), dtype=np.uint8)
+    seen = predict_rows(compile_prediction(model), images, np.arange(4))
+    changed = predict_rows(compile_prediction(model), images * 2 + 20, np.arange(4))
+    np.testing.assert_allclose(changed, seen, atol=0.01)
+    flat = np.full((1, 16, 16, 1), 7, np.uint8)
+    assert np.isfinite(predict_rows(compile_prediction(model), flat, np.arange(1))).all()
+
+
 @pytest.mark.slow
 def test_pretrained_weights_come_from_a_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
     source = load_backbone("MobileNetV3Small", 32, weights=None)
