@@ -136,7 +136,7 @@ def prepare_data(
         observer: Hears of the stages `read`, `decode`, `facts`, `compare` and `audit`, and of
             what was found.
         audits: Fingerprint of a data set -> its audit, by the same config; one that is there
-            is not made again.
+            is not made again, nor are its copies sought.
 
     Raises:
         DataError: When the data cannot be used; nothing half-written is left.
@@ -153,26 +153,17 @@ def prepare_data(
     _check_unreadable(found, unreadable, config.max_unreadable)
     rows = np.setdiff1d(np.arange(len(found)), list(unreadable)).astype(np.int64)
     table, pixels = found.select(rows), arrays[default_size].open()
-    facts = read_facts(table, pixels, rows, observer=observer)
-    _check_visible(table, facts)
-    table = table.without_pixels()
-    found = replace(
-        found,
-        notes=(*found.notes, *describe_frames(facts, table), *_levels_in_words(arrays, config)),
-    )
-    copies = find_copies(table, pixels, rows=rows, observer=observer)
-    bundles = bundle_images(table, copies)
-    split = make_split(
-        table,
-        bundles,
-        copies=copies,
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.seed,
-    )
-    fingerprint = _fingerprint(table, split)
-    report = (audits or {}).get(fingerprint)
-    if report is None:
+    known = _reuse(table, audits or {}, config)
+    if known is None:
+        facts = read_facts(table, pixels, rows, observer=observer)
+        _check_visible(table, facts)
+        table = table.without_pixels()
+        found = replace(
+            found,
+            notes=(*found.notes, *describe_frames(facts, table), *_levels_in_words(arrays, config)),
+        )
+        copies = find_copies(table, pixels, rows=rows, observer=observer)
+        bundles, split = _split(table, copies, config)
         observer.stage("audit")
         is_test = np.array(split.names) == "test"
         findings = Findings(
@@ -200,6 +191,9 @@ def prepare_data(
             coloured=coloured,
             asked=data_arguments(config),
         )
+    else:
+        table = table.without_pixels()
+        report, copies, bundles, split = known
     labels = np.full(len(found), -1, np.int32)
     labels[rows] = table.labels
     dataset = Dataset(
@@ -212,10 +206,50 @@ def prepare_data(
         copies=copies,
         bundles=bundles,
         audit=report,
-        fingerprint=fingerprint,
+        fingerprint=_fingerprint(table, split),
     )
     _tell(dataset, observer, asked=data_arguments(config), num_told=len(told), fit=config.fit)
     return dataset
+
+
+def _reuse(
+    table: ImageTable, audits: Mapping[str, AuditReport], config: StudyConfig
+) -> tuple[AuditReport, tuple[Copies, ...], NDArray[np.int64], Split] | None:
+    """An audit of these very images, and the copies and the split that follow from it.
+
+    The fingerprint of a data set is that of all contents, labels and splits: where the copies that
+    an audit names lead to it, they are those of these images.
+    """
+    index_of = {path: index for index, path in enumerate(table.paths)}
+    for fingerprint, report in audits.items():
+        if not all(path in index_of for group in report.copies for path in group.paths):
+            continue
+        copies = tuple(
+            Copies(group.kind, tuple(index_of[path] for path in group.paths), group.turns)
+            for group in report.copies
+        )
+        try:
+            bundles, split = _split(table, copies, config)
+        except DataError:
+            continue
+        if _fingerprint(table, split) == fingerprint:
+            return report, copies, bundles, split
+    return None
+
+
+def _split(
+    table: ImageTable, copies: tuple[Copies, ...], config: StudyConfig
+) -> tuple[NDArray[np.int64], Split]:
+    bundles = bundle_images(table, copies)
+    split = make_split(
+        table,
+        bundles,
+        copies=copies,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.seed,
+    )
+    return bundles, split
 
 
 def _decode_sizes(
