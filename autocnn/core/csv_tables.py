@@ -16,6 +16,12 @@ Cell = ParamValue | None
 PARAM_PREFIX = "param."
 """Begins the names of columns that hold a param each."""
 
+SHARE_PREFIX = "p."
+"""Begins the names of columns that hold the probability of a class each."""
+
+CHUNK_LETTERS = 2**22
+"""Of a table that are written at once."""
+
 SIGNIFICANT_DIGITS = 9
 """Of measured numbers, in every table: enough for a 32-bit float, and to count 10^9 images."""
 
@@ -104,12 +110,41 @@ def to_csv(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     >>> to_csv(["rank", "param.order", "score"], [[1, "norm, conv", 1 / 3], [2, None, None]])
     'rank,param.order,score\n1,"norm, conv",0.333333333\n2,,\n'
     """
+    return "".join(csv_chunks(columns, rows))
+
+
+def csv_chunks(
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, has_shares: bool = False
+) -> Iterator[str]:
+    """What `to_csv` gives, in pieces of some MB: memory is flat in the number of rows.
+
+    Args:
+        columns: The header.
+        rows: A cell per column.
+        has_shares: Whether the columns `p.<class>`, which stand together, hold numbers of few
+            digits, which are written as they are: of a thousand classes, each cell counts.
+    """
     is_param = [name.startswith(PARAM_PREFIX) for name in columns]
-    lines = [_csv_line(columns)]
+    start = stop = len(columns)
+    if has_shares:
+        shares = [place for place, name in enumerate(columns) if name.startswith(SHARE_PREFIX)]
+        start, stop = shares[0], shares[-1] + 1
+
+    def shown(row: Sequence[Cell], first: int, last: int) -> Iterator[Cell]:
+        cells = zip(row[first:last], is_param[first:last], strict=True)
+        return (_written(value if exact else measured(value)) for value, exact in cells)
+
+    lines, length = [_csv_line(columns)], 0
     for row in rows:
-        shown = zip(row, is_param, strict=True)
-        lines.append(_csv_line([value if exact else measured(value) for value, exact in shown]))
-    return "".join(lines)
+        if len(row) != len(columns):
+            raise ValueError(f"a row must have {len(columns)} cells, got {len(row)}")
+        cells = [*shown(row, 0, start), *row[start:stop], *shown(row, stop, len(row))]
+        lines.append(_line_of(cells))
+        length += len(lines[-1])
+        if length > CHUNK_LETTERS:
+            yield "".join(lines)
+            lines, length = [], 0
+    yield "".join(lines)
 
 
 def csv_lines(rows: Iterable[Sequence[Cell]]) -> str:
@@ -161,9 +196,13 @@ def measured(value: Cell) -> Cell:
 
 
 def _csv_line(row: Sequence[Cell]) -> str:
+    return _line_of([_written(value) for value in row])
+
+
+def _line_of(written: Sequence[Cell]) -> str:
     """One line. With the default end of a line, the writer quotes every line break in a cell."""
     text = io.StringIO()
-    csv.writer(text).writerow([_written(value) for value in row])
+    csv.writer(text).writerow(written)
     return text.getvalue().removesuffix("\r\n") + "\n"
 
 

@@ -142,7 +142,7 @@ def prepare_data(
         observer: Hears of the stages `read`, `decode`, `facts`, `compare` and `audit`, and of
             what was found.
         audits: Fingerprint of a data set -> its audit, by the same config; one that is there
-            is not made again.
+            is not made again, nor are its copies sought.
         dropped: Paths that are left out of train and val; None: what `config.drop_labels` says.
 
     Raises:
@@ -163,62 +163,60 @@ def prepare_data(
     _check_unreadable(found, unreadable, config.max_unreadable)
     rows = np.setdiff1d(np.arange(len(found)), list(unreadable)).astype(np.int64)
     table, pixels = found.select(rows), arrays[default_size].open()
-    facts = read_facts(table, pixels, rows, observer=observer)
-    _check_visible(table, facts)
-    table = table.without_pixels()
-    found = replace(
-        found,
-        notes=(*found.notes, *describe_frames(facts, table), *_levels_in_words(arrays, config)),
-    )
-    copies = find_copies(table, pixels, rows=rows, observer=observer)
-    bundles = bundle_images(table, copies)
-    split = make_split(
-        table,
-        bundles,
-        copies=copies,
-        val_fraction=config.val_fraction,
-        test_fraction=config.test_fraction,
-        seed=config.seed,
-    )
     left_out: tuple[tuple[str, str, str], ...] = ()
-    if dropped:
-        # After the split, which is that of the study in which these images were found.
-        chosen = choose_dropped(found, table, split, dropped, name=str(config.drop_labels))
-        kept, left_out = np.flatnonzero(chosen.is_kept), chosen.rows
-        table, rows, facts = table.select(kept), rows[kept], facts.select(kept)
-        copies = keep_copies(copies, chosen.is_kept)
-        bundles = bundle_images(table, copies)
-        split = keep_split(split, chosen.is_kept, chosen.sentences)
-    fingerprint = _fingerprint(table, split)
-    report = (audits or {}).get(fingerprint)
-    if report is None:
-        observer.stage("audit")
-        is_test = np.array(split.names) == "test"
-        findings = Findings(
-            copies=copies,
-            is_blank=blank_images(facts),
-            has_transparency=facts.has_transparency,
-            likely_groups=find_series(table, pixels, rows, bundles, seed=config.seed),
-            odd=odd_images(facts, table),
-            counts=count_by_class(facts, table.labels, table.class_names),
-            pixels=measure_classes(facts, table.labels, table.class_names),
-            shortcuts=(
-                *find_marks(pixels, rows, table.labels, table.class_names, seed=config.seed),
-                *find_shortcuts(
-                    facts, table.labels, table.class_names, is_test, bundles, seed=config.seed
-                ),
-            ),
-        )
-        coloured = arrays[default_size].coloured
-        report = audit(
+    known = None if dropped else _reuse(table, audits or {}, config)
+    if known is not None:
+        table = table.without_pixels()
+        report, copies, bundles, split = known
+    else:
+        facts = read_facts(table, pixels, rows, observer=observer)
+        _check_visible(table, facts)
+        table = table.without_pixels()
+        found = replace(
             found,
-            unreadable,
-            table,
-            split,
-            findings=findings,
-            coloured=coloured,
-            asked=data_arguments(config),
+            notes=(*found.notes, *describe_frames(facts, table), *_levels_in_words(arrays, config)),
         )
+        copies = find_copies(table, pixels, rows=rows, observer=observer)
+        bundles, split = _split(table, copies, config)
+        if dropped:
+            # After the split, which is that of the study in which these images were found.
+            chosen = choose_dropped(found, table, split, dropped, name=str(config.drop_labels))
+            kept, left_out = np.flatnonzero(chosen.is_kept), chosen.rows
+            table, rows, facts = table.select(kept), rows[kept], facts.select(kept)
+            copies = keep_copies(copies, chosen.is_kept)
+            bundles = bundle_images(table, copies)
+            split = keep_split(split, chosen.is_kept, chosen.sentences)
+        same = (audits or {}).get(_fingerprint(table, split))
+        if same is not None:
+            report = same
+        else:
+            observer.stage("audit")
+            is_test = np.array(split.names) == "test"
+            findings = Findings(
+                copies=copies,
+                is_blank=blank_images(facts),
+                has_transparency=facts.has_transparency,
+                likely_groups=find_series(table, pixels, rows, bundles, seed=config.seed),
+                odd=odd_images(facts, table),
+                counts=count_by_class(facts, table.labels, table.class_names),
+                pixels=measure_classes(facts, table.labels, table.class_names),
+                shortcuts=(
+                    *find_marks(pixels, rows, table.labels, table.class_names, seed=config.seed),
+                    *find_shortcuts(
+                        facts, table.labels, table.class_names, is_test, bundles, seed=config.seed
+                    ),
+                ),
+            )
+            coloured = arrays[default_size].coloured
+            report = audit(
+                found,
+                unreadable,
+                table,
+                split,
+                findings=findings,
+                coloured=coloured,
+                asked=data_arguments(config),
+            )
     labels = np.full(len(found), -1, np.int32)
     labels[rows] = table.labels
     dataset = Dataset(
@@ -231,11 +229,51 @@ def prepare_data(
         copies=copies,
         bundles=bundles,
         audit=report,
-        fingerprint=fingerprint,
+        fingerprint=_fingerprint(table, split),
         dropped=left_out,
     )
     _tell(dataset, observer, asked=data_arguments(config), num_told=len(told), fit=config.fit)
     return dataset
+
+
+def _reuse(
+    table: ImageTable, audits: Mapping[str, AuditReport], config: StudyConfig
+) -> tuple[AuditReport, tuple[Copies, ...], NDArray[np.int64], Split] | None:
+    """An audit of these very images, and the copies and the split that follow from it.
+
+    The fingerprint of a data set is that of all contents, labels and splits: where the copies that
+    an audit names lead to it, they are those of these images.
+    """
+    index_of = {path: index for index, path in enumerate(table.paths)}
+    for fingerprint, report in audits.items():
+        if not all(path in index_of for group in report.copies for path in group.paths):
+            continue
+        copies = tuple(
+            Copies(group.kind, tuple(index_of[path] for path in group.paths), group.turns)
+            for group in report.copies
+        )
+        try:
+            bundles, split = _split(table, copies, config)
+        except DataError:
+            continue
+        if _fingerprint(table, split) == fingerprint:
+            return report, copies, bundles, split
+    return None
+
+
+def _split(
+    table: ImageTable, copies: tuple[Copies, ...], config: StudyConfig
+) -> tuple[NDArray[np.int64], Split]:
+    bundles = bundle_images(table, copies)
+    split = make_split(
+        table,
+        bundles,
+        copies=copies,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.seed,
+    )
+    return bundles, split
 
 
 def _decode_sizes(

@@ -12,8 +12,13 @@ import numpy as np
 from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
 from autocnn.core.records import Calibration, CalibrationScores, ReliabilityBin
 from autocnn.metrics.intervals import effective_number, wilson_interval
-from autocnn.metrics.scores import score
-from autocnn.metrics.weighted import NUM_BINS, check_groups, check_predictions, confidence_bins
+from autocnn.metrics.weighted import (
+    NUM_BINS,
+    WeightedMetrics,
+    check_groups,
+    check_predictions,
+    confidence_bins,
+)
 
 LOWEST_TEMPERATURE, HIGHEST_TEMPERATURE = 0.2, 20.0
 """Where the search for a temperature ends.
@@ -26,13 +31,18 @@ SMALLEST_SHARE = float(np.finfo(np.float32).tiny)
 """Floor of a probability (1.2e-38): below, float32 has lost what the logit was."""
 
 
+MOST_FITTED = 5_000_000
+"""Probabilities that a temperature is fitted on, or that get one at once: 40 MB."""
+
+
 def fit_temperature(labels: IntArray, probabilities: FloatArray) -> float:
     """The temperature whose probabilities have the smallest log loss on these images.
 
     Take images that the model has not learned from, or it comes out too low. In 1 / T the
     log loss is convex, so there is one minimum: where its slope is 0, found to 1e-12, or
     an end of 0.2 to 20. Predictions that are all right end at 0.2, predictions worse
-    than guessing at 20. When all rows are uniform, every T is the same: 1.
+    than guessing at 20. When all rows are uniform, every T is the same: 1. Of more than 5
+    million probabilities, so many count, of images evenly spread: they tell one number well.
 
     Args:
         labels: (n,) True classes, as for `score`.
@@ -47,6 +57,10 @@ def fit_temperature(labels: IntArray, probabilities: FloatArray) -> float:
     from scipy.special import softmax
 
     check_predictions(labels, probabilities)
+    if probabilities.size > MOST_FITTED:
+        number = max(1, MOST_FITTED // probabilities.shape[1])
+        chosen = np.linspace(0, len(labels) - 1, number).astype(np.int64)
+        labels, probabilities = labels[chosen], probabilities[chosen]
     logits = _logits(probabilities)
     own = logits[np.arange(len(labels)), labels]
 
@@ -82,7 +96,11 @@ def apply_temperature(probabilities: FloatArray, temperature: float) -> DoubleAr
 
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}.")
-    calibrated: DoubleArray = softmax(_logits(probabilities) / temperature, axis=1)
+    calibrated = np.empty(probabilities.shape, np.float64)
+    step = max(1, MOST_FITTED // probabilities.shape[1])
+    for start in range(0, len(probabilities), step):  # some arrays more for each of them
+        logits = _logits(probabilities[start : start + step])
+        calibrated[start : start + step] = softmax(logits / temperature, axis=1)
     return calibrated
 
 
@@ -171,5 +189,8 @@ def _logits(probabilities: FloatArray) -> DoubleArray:
 
 
 def _scores(labels: IntArray, probabilities: FloatArray) -> CalibrationScores:
-    scores = score(labels, probabilities)
-    return CalibrationScores.model_validate(scores.model_dump(include={"ece", "log_loss"}))
+    check_predictions(labels, probabilities)
+    # Areas under curves cost most, and no temperature changes them much.
+    metrics = WeightedMetrics.prepare(labels, probabilities, has_auc=False)
+    found, _ = metrics.reduce(np.ones((len(labels), 1)))
+    return CalibrationScores(ece=float(found.ece[0]), log_loss=float(found.log_loss[0]))

@@ -52,6 +52,10 @@ class ObjectMasks:
     stands_out: BoolArray
 
 
+MOST_CLASSES = 50
+"""Classes whose images are pictured: a page of thousands of maps helps nobody."""
+
+
 def choose_explained(
     labels: IntArray, probabilities: FloatArray, *, per_class: int = 4, seed: int = 0
 ) -> IntArray:
@@ -60,7 +64,8 @@ def choose_explained(
     Args:
         labels: (n,) True classes, 0 to k - 1.
         probabilities: (n, k) Predicted; the prediction is the first largest.
-        per_class: At most so many wrong and so many right images of each true class.
+        per_class: At most so many wrong and so many right images of each true class; of many
+            classes, those with the surest mistakes.
         seed: Of the right ones.
 
     Returns:
@@ -73,13 +78,15 @@ def choose_explained(
     """
     rng = np.random.default_rng(seed)
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    chosen = [np.zeros(0, np.int64)]
+    chosen, surest = [np.zeros(0, np.int64)], [np.inf]
     for label in range(probabilities.shape[1]):
         wrong = np.flatnonzero((labels == label) & (predicted != label))
         right = np.flatnonzero((labels == label) & (predicted == label))
-        chosen.append(wrong[np.argsort(-confidence[wrong], kind="stable")][:per_class])
-        chosen.append(np.sort(rng.permutation(right)[:per_class]))
-    return np.concatenate(chosen)
+        worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:per_class]
+        chosen.append(np.concatenate([worst, np.sort(rng.permutation(right)[:per_class])]))
+        surest.append(float(confidence[worst[0]]) if len(worst) else 0.0)
+    shown = np.sort(np.argsort(-np.array(surest), kind="stable")[: MOST_CLASSES + 1])
+    return np.concatenate([chosen[place] for place in shown.tolist()])
 
 
 def border_shares(maps: FloatArray, *, width: float = BORDER_WIDTH) -> DoubleArray:

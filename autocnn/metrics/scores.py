@@ -6,7 +6,7 @@ does not pay for its import (2 s).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Self
 
@@ -36,9 +36,13 @@ from autocnn.metrics.weighted import (
     WeightedScores,
     check_groups,
     check_predictions,
+    class_areas,
     confidence_bins,
     draw_weights,
 )
+
+MOST_RANKED = 10_000_000
+"""Probabilities whose order is kept for resampling: 160 MB."""
 
 METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedScores))
 """Names of the metrics, in the order of `Scores`."""
@@ -75,7 +79,7 @@ def score(labels: IntArray, probabilities: FloatArray) -> Scores:
     0.5
     """
     check_predictions(labels, probabilities)
-    return _scores(*_unweighted(WeightedMetrics.prepare(labels, probabilities)))
+    return _scores(*_unweighted(labels, probabilities)[1:])
 
 
 def score_split(
@@ -103,7 +107,9 @@ def score_split(
       accuracy, recall, precision and specificity of those that it is a share of; for F1
       the mean of those of the class and those predicted as it; for means over k classes
       k^2 / sum(1 / n_c), the number of equally informative images when class c has n_c of
-      them; for the AUC of a class the same with the class and the rest for its two.
+      them; for the AUC of a class the same with the class and the rest for its two. So do all
+      areas where there are more than 10 million probabilities: resampling these would take
+      minutes and GB.
     - In a resample that lacks a class, class means are over the others; a class's own
       scores are resampled by the resamples that have them.
 
@@ -125,8 +131,7 @@ def score_split(
     """
     check_predictions(labels, probabilities, class_names)
     groups = check_groups(groups, len(labels))
-    metrics = WeightedMetrics.prepare(labels, probabilities)
-    scores, classes = _unweighted(metrics)
+    metrics, scores, classes = _unweighted(labels, probabilities)
     resampled, resampled_classes = metrics.resample(groups, num_resamples, seed=seed)
     numbers = _Numbers.count(labels, probabilities.argmax(axis=1), groups, len(class_names))
     by_class = tuple(
@@ -246,8 +251,20 @@ class _Numbers:
         }
 
 
-def _unweighted(metrics: WeightedMetrics) -> tuple[WeightedScores, WeightedClassScores]:
-    return metrics.reduce(np.ones((metrics.num_images, 1)))
+def _unweighted(
+    labels: IntArray, probabilities: FloatArray
+) -> tuple[WeightedMetrics, WeightedScores, WeightedClassScores]:
+    """The prepared predictions, and the metrics of the images as they are.
+
+    Of very many predictions, the areas are measured one by one, and not to be resampled.
+    """
+    is_ranked = probabilities.size <= MOST_RANKED
+    metrics = WeightedMetrics.prepare(labels, probabilities, has_auc=is_ranked)
+    scores, classes = metrics.reduce(np.ones((metrics.num_images, 1)))
+    if not is_ranked:
+        classes = replace(classes, auc=class_areas(labels, probabilities)[:, np.newaxis])
+        scores = replace(scores, macro_auc=classes.means()["macro_auc"])
+    return metrics, scores, classes
 
 
 def _scores(scores: WeightedScores, classes: WeightedClassScores) -> Scores:

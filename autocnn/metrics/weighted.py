@@ -96,14 +96,14 @@ class WeightedMetrics:
             probabilities: (n, k) Rows that add up to 1.
             has_auc: Whether areas are wanted, which cost most; without, they are NaN.
         """
-        shares: DoubleArray = probabilities.astype(np.float64, copy=False)
-        num_images, num_classes = shares.shape
+        # Never all of them in double precision at once: of 1,000 classes that is half a GB.
+        num_images, num_classes = probabilities.shape
         images = np.arange(num_images)
-        top = shares.argmax(axis=1)
-        confidence = shares[images, top]
+        top = probabilities.argmax(axis=1)
+        confidence = probabilities[images, top].astype(np.float64)
         correct = top == labels
         bins = confidence_bins(confidence)
-        truth = np.maximum(shares[images, labels], SMALLEST_PROBABILITY)
+        truth = np.maximum(probabilities[images, labels].astype(np.float64), SMALLEST_PROBABILITY)
         ones = np.ones(num_images)
         return cls(
             num_images=num_images,
@@ -113,7 +113,7 @@ class WeightedMetrics:
             calibration=_sum_rows(bins, images, correct - confidence, (NUM_BINS, num_images)),
             cross_entropy=-np.log(np.minimum(truth, 1.0)),
             rankings=tuple(
-                Ranking.prepare(labels == index, shares[:, index])
+                Ranking.prepare(labels == index, probabilities[:, index].astype(np.float64))
                 for index in range(num_classes if has_auc else 0)
             ),
         )
@@ -170,6 +170,23 @@ class WeightedMetrics:
             for field in fields(WeightedClassScores)
         }
         return WeightedScores(**scores), WeightedClassScores(**classes)
+
+
+def class_areas(labels: IntArray, probabilities: FloatArray) -> DoubleArray:
+    """(k,) The area under the ROC curve of each class against the rest, one class at a time.
+
+    As `Ranking.auc` with all weights 1, in the memory of one class.
+
+    Args:
+        labels: (n,) True classes, 0 to k - 1.
+        probabilities: (n, k)
+    """
+    all_alike = np.ones((len(labels), 1))
+    areas = [
+        Ranking.prepare(labels == index, column.astype(np.float64)).auc(all_alike)[0]
+        for index, column in enumerate(probabilities.T)
+    ]
+    return np.array(areas)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,9 @@ _PLACES: dict[ScoredSet, str] = {
 NUM_WARNINGS = 3
 """Warnings on the first screen; the rest stands in the section on the data."""
 
+MOST_NAMED = 100
+"""Classes that a sentence names."""
+
 MACHINE_ONLY = ("data", "name", "results", "cache_dir", "cache_limit_gb", "disk_limit_gb")
 """Settings that are written elsewhere in the command, or that change no number."""
 
@@ -198,7 +201,7 @@ def describe_use(facts: StudyFacts, record: CandidateRecord) -> Usage:
         f"It loads with {needs}. It takes {kind} images of "
         f"{wording.square(height, width)} as uint8, "
         f"0 to 255, in the shape (images, {height}, {width}, {channels}), and gives a probability "
-        f"per class, in this order: {', '.join(names)}."
+        f"per class, in this order: {wording.first_few(names, limit=MOST_NAMED)}."
     )
     return Usage(path, record.candidate in facts.models, sentence, program)
 

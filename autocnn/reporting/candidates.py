@@ -28,6 +28,7 @@ from autocnn.reporting.elements import (
     text_columns,
 )
 from autocnn.reporting.facts import PICTURES, StudyFacts
+from autocnn.reporting.overview import MOST_ROWS as MOST_CLASSES
 
 CAUSES = {
     "overfitting": "overfitting",
@@ -202,12 +203,14 @@ def _gap_table(candidates: Sequence[CandidateRecord]) -> Table | None:
 
 
 def class_table(record: CandidateRecord) -> Table:
-    """Scores of each class on test, with intervals.
+    """Scores of each class on test, with intervals; of very many, those of least recall.
 
     Args:
         record: A candidate.
     """
-    judged = record.judged
+    judged, classes = record.judged, record.judged.classes
+    if len(classes) > MOST_CLASSES:
+        classes = tuple(sorted(classes, key=lambda one: 1.0 if one.recall is None else one.recall))
     names = ("recall", "specificity", "precision", "f1", "auc")
     titles = ("sensitivity (recall)", "specificity", "precision", "F1", "AUC")
     rows: list[Row] = [
@@ -215,15 +218,22 @@ def class_table(record: CandidateRecord) -> Table:
             Cell(scores.label, scores.label, below=wording.count(scores.num_images, "image")),
             *(_class_score(scores, name) for name in names),
         ]
-        for scores in judged.classes
+        for scores in classes
     ]
     caption = (
         f"Each class against the rest, on {wording.SET_NAMES[judged.split]}: candidate "
         f"{record.candidate}. Intervals are 95{wording.SPACE}%."
     )
     columns = [*text_columns("class"), *number_columns(*titles)]
+    if len(classes) > MOST_CLASSES:
+        caption += " Those of least recall come first; all are in classes.csv."
     return make_table(
-        f"classes-{record.candidate}", caption, columns=columns, rows=rows, is_sortable=True
+        f"classes-{record.candidate}",
+        caption,
+        columns=columns,
+        rows=rows,
+        is_sortable=True,
+        most=MOST_CLASSES,
     )
 
 

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from matplotlib.figure import Figure
 
+from autocnn.core.arrays import FloatArray
 from autocnn.core.csv_tables import Cell
 from autocnn.core.records import SPLITS, Gap, Robustness
 from autocnn.core.wording import images_of
@@ -61,7 +62,8 @@ def write_candidate_files(
     """
     record, number = candidate.record, candidate.record.candidate
     for name, (columns, rows) in _tables(candidate, dataset, folds).items():
-        folder.write_candidate_table(number, name, columns, rows)
+        has_shares = name in ("predictions", "out_of_fold")
+        folder.write_candidate_table(number, name, columns, rows, has_shares=has_shares)
     folder.write_learning_curves(number, candidate.trial.history, record.history)
     for name, figure in _pictures(candidate, dataset):
         folder.write_candidate_picture(number, name, partial(save_png, figure))
@@ -149,7 +151,7 @@ def _predictions(candidate: Candidate, dataset: Dataset) -> Iterator[list[Cell]]
         found = candidate.predictions[split].probabilities
         for position, row in zip(dataset.positions(split), found, strict=True):
             last = bool(is_clean[position]) if split == "test" else None
-            yield [*_prediction(dataset, int(position), split, row.tolist()), last]
+            yield [*_prediction(dataset, int(position), split, row), last]
 
 
 def _out_of_fold(
@@ -161,16 +163,14 @@ def _out_of_fold(
     rows = [(fold.number, row) for fold in folds for row in fold.held_out.tolist()]
     found = candidate.predictions["folds"].probabilities
     for (fold, row), values in zip(rows, found, strict=True):
-        yield _prediction(dataset, int(position_of[row]), fold, values.tolist())
+        yield _prediction(dataset, int(position_of[row]), fold, values)
 
 
-def _prediction(
-    dataset: Dataset, position: int, where: Cell, values: Sequence[float]
-) -> list[Cell]:
+def _prediction(dataset: Dataset, position: int, where: Cell, values: FloatArray) -> list[Cell]:
     """The truth is `label`, the answer `predicted`, as in every table."""
     label = dataset.class_names[dataset.table.labels[position]]
     predicted = dataset.class_names[int(np.argmax(values))]
-    shares = (round(value, 6) for value in values)
+    shares = np.round(values.astype(np.float64), 6).tolist()
     return [dataset.table.paths[position], label, where, predicted, *shares]
 
 

@@ -28,6 +28,9 @@ from autocnn.selection.plan import FinalistsPlan
 from autocnn.storage import StudyFolder
 from autocnn.training.measurements import Measurements
 
+MOST_EXACT = 10_000_000
+"""Calibrated probabilities that are kept in double precision: 80 MB."""
+
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
@@ -145,7 +148,9 @@ def _predictions(
         found["test_clean"] = of_split("test", test, is_clean)
     held = plan.held()
     if held.fold_sizes:
-        calibrated = apply_temperature(contender.out_of_fold, contender.own_temperature)
+        calibrated: FloatArray = apply_temperature(contender.out_of_fold, contender.own_temperature)
+        if calibrated.size > MOST_EXACT:
+            calibrated = calibrated.astype(np.float32)
         found["folds"] = Predictions(held.labels, calibrated, held.groups)
     return found
 

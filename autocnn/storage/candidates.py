@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.atomic import replace_file, replacing
-from autocnn.core.csv_tables import Cell, epoch_table, read_csv, to_csv
+from autocnn.core.csv_tables import Cell, epoch_table, read_csv
 from autocnn.core.errors import StudyError
 from autocnn.core.records import CandidateRecord, EpochScore
 from autocnn.storage.files import Files
@@ -73,11 +73,19 @@ class CandidateFiles(Files):
         return [self._parse(path, CandidateRecord.model_validate_json) for path in paths]
 
     def write_candidate_table(
-        self, candidate: int, name: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]
+        self,
+        candidate: int,
+        name: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Cell]],
+        *,
+        has_shares: bool = False,
     ) -> None:
-        """Write one CSV of a candidate, e.g. `roc` -> candidates/01/roc.csv."""
+        """Write one CSV of a candidate, e.g. `roc` -> candidates/01/roc.csv; see `csv_chunks`."""
         self.candidate_dir(candidate)
-        self._write_text(f"candidates/{candidate:02d}/{name}.csv", to_csv(columns, rows))
+        self._write_table(
+            f"candidates/{candidate:02d}/{name}.csv", columns, rows, has_shares=has_shares
+        )
 
     def write_learning_curves(
         self, candidate: int, search: Sequence[EpochScore], refit: Sequence[EpochScore]
@@ -126,7 +134,7 @@ class CandidateFiles(Files):
 
     def write_subgroups(self, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
         """Write subgroups.csv."""
-        self._write_text("subgroups.csv", to_csv(columns, rows))
+        self._write_table("subgroups.csv", columns, rows)
 
     @property
     def leaderboard_path(self) -> Path:

@@ -1,11 +1,12 @@
 """How every file of a study is read and written: whole, or with an error that says why not."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from autocnn.core.atomic import replace_file
+from autocnn.core.atomic import replace_file, replacing
+from autocnn.core.csv_tables import Cell, csv_chunks
 from autocnn.core.errors import StudyError
 from autocnn.core.records import EpochScore
 from autocnn.storage.checkpoint import read_checkpoint
@@ -49,6 +50,19 @@ class Files:
             path.rename(path.with_name(f"{path.name}.broken"))
             return (), [f"{error}. Set aside; the training begins again."]
         return checkpoint.history if checkpoint else (), []
+
+    def _write_table(
+        self,
+        name: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Cell]],
+        *,
+        has_shares: bool = False,
+    ) -> None:
+        """Write a CSV piece by piece, whole or not at all."""
+        with replacing(self.path / name) as file:
+            for chunk in csv_chunks(columns, rows, has_shares=has_shares):
+                file.write(chunk.encode("utf-8", "surrogateescape"))
 
     def _write_text(self, name: str, text: str) -> None:
         replace_file(self.path / name, text.encode("utf-8", "surrogateescape"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autocnn.core.atomic import replace_file, writing_error
-from autocnn.core.csv_tables import FOLD_COLUMN, SPLIT_COLUMNS, read_csv, to_csv
+from autocnn.core.csv_tables import FOLD_COLUMN, SPLIT_COLUMNS, read_csv
 from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError, Text
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage.candidates import CandidateFiles
@@ -233,7 +233,7 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
             for place, row in enumerate(rows)
         )
         header = [*facts, FOLD_COLUMN, content, *names, *others]
-        self._write_text("split.csv", to_csv(header, cells))
+        self._write_table("split.csv", header, cells)
 
     def read_split(self) -> list[tuple[str, ...]]:
         """Path, label, group, split and sha256 of each image; empty when there is no split yet.

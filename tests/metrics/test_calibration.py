@@ -148,3 +148,16 @@ def test_check_says_what_the_temperature_did() -> None:
     assert record.fitted_after.log_loss < record.fitted_before.log_loss
     assert record.fitted_after.ece < record.fitted_before.ece
     assert record.bins == reliability_bins(labels[test], after)
+
+
+def test_a_temperature_of_very_many_predictions_is_fitted_on_some(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 5, 4000)
+    logits = rng.normal(0, 1, (4000, 5)) + 2 * np.eye(5)[labels]
+    probabilities = apply_temperature(np.exp(logits) / np.exp(logits).sum(1, keepdims=True), 0.5)
+    whole, calibrated = fit_temperature(labels, probabilities), apply_temperature(probabilities, 2)
+    monkeypatch.setattr("autocnn.metrics.calibration.MOST_FITTED", 10_000)
+    assert fit_temperature(labels, probabilities) == pytest.approx(whole, rel=0.1)
+    np.testing.assert_array_equal(apply_temperature(probabilities, 2), calibrated)

@@ -7,6 +7,7 @@ from autocnn.core.arrays import FloatArray
 from autocnn.core.records import ExplainedImage
 from autocnn.data.sources.phantoms import make_phantoms
 from autocnn.metrics.explanation import (
+    MOST_CLASSES,
     border_area,
     border_shares,
     choose_explained,
@@ -218,3 +219,14 @@ def test_maps_must_be_of_the_images(
             predicted=["a"] * names,
             randomized_maps=np.ones(randomized),
         )
+
+
+def test_of_many_classes_those_with_the_surest_mistakes_are_pictured() -> None:
+    labels = np.repeat(np.arange(200), 2)
+    probabilities = np.full((400, 200), 1e-4)
+    for position, label in enumerate(labels.tolist()):
+        answer = (label + position % 2) % 200  # one right, one wrong
+        probabilities[position, answer] = 0.5 + 0.4 * label / 200
+    chosen = choose_explained(labels, probabilities, per_class=1)
+    assert len(chosen) == 2 * MOST_CLASSES
+    assert set(labels[chosen].tolist()) == set(range(150, 200))

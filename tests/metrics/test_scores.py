@@ -323,3 +323,22 @@ def test_groups_must_be_one_integer_per_image(groups: IntArray) -> None:
     labels, probabilities = make_predictions(20, 3)
     with pytest.raises(ValueError, match=r"groups must be integers of \(20,\), got"):
         score_split("val", labels, probabilities, NAMES[:3], groups=groups)
+
+
+def test_of_very_many_predictions_areas_are_measured_one_by_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 4
+    probabilities = rng.dirichlet(np.ones(4), 60)
+    names = list("abcd")
+    whole = score_split("test", labels, probabilities, names, num_resamples=50)
+    monkeypatch.setattr("autocnn.metrics.scores.MOST_RANKED", 10)
+    found = score_split("test", labels, probabilities, names, num_resamples=50)
+    assert found.scores == whole.scores
+    assert [one.auc for one in found.classes] == [one.auc for one in whole.classes]
+    assert found.intervals["accuracy"] == whole.intervals["accuracy"]
+    for name in ("macro_auc", "accuracy"):
+        interval = found.intervals[name]
+        assert interval.low <= interval.value <= interval.high
+    assert found.classes[0].intervals["auc"].low < found.classes[0].intervals["auc"].high

@@ -15,6 +15,7 @@ from PIL import Image
 from autocnn.core.atomic import replace_file
 from autocnn.core.errors import StudyError
 from autocnn.core.records import TrialState
+from autocnn.reporting.candidates import class_table
 from autocnn.reporting.elements import load_picture
 from autocnn.reporting.facts import NUM_PICTURED, PICTURES, read_facts, shown_copies
 from autocnn.reporting.model_card import build_model_card
@@ -466,3 +467,19 @@ def test_the_page_holds_no_more_images_of_the_data_than_asked(
     page = build_report(folder, max_images=most)
     for name, picture in all_of_them.examples.items():
         assert (picture.address in page) == (name in facts.examples)
+
+
+def test_of_very_many_classes_those_of_least_recall_are_shown(tmp_path: Path) -> None:
+    record = make_candidate(1)
+    judged = record.test_clean
+    assert judged is not None
+    one = judged.classes[0]
+    classes = tuple(
+        one.model_copy(update={"label": f"class {index}", "recall": 1 - index / 1000})
+        for index in range(300)
+    )
+    judged = judged.model_copy(update={"classes": classes})
+    table = class_table(record.model_copy(update={"test_clean": judged}))
+    assert (len(table.rows), table.left_out) == (100, 200)
+    assert table.rows[0][0].text == "class 299"
+    assert "Those of least recall come first" in table.caption

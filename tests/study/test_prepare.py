@@ -11,6 +11,7 @@ from autocnn.core.config import StudyConfig
 from autocnn.core.errors import DataError, StudyChangedError
 from autocnn.core.events import Observer
 from autocnn.data import dataset
+from autocnn.data.audit.copies import find_copies
 from autocnn.selection import plan
 from autocnn.selection.plan import Fold
 from autocnn.storage import StudyFolder
@@ -135,6 +136,33 @@ def test_the_images_are_audited_once(config: StudyConfig, monkeypatch: pytest.Mo
     go_on(folder, finish)
     assert made == ["audit"]
     assert folder.read_audit() == audit
+
+
+def test_copies_are_sought_once(config: StudyConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a resume takes over keeps the images that belong together on one side, as before."""
+    held = dict(np.load(config.data))
+    held["x"][2] = held["x"][0]
+    np.savez(config.data, allow_pickle=False, **held)
+    sought: list[int] = []
+
+    def find(*arguments: Any, **options: Any) -> Any:
+        sought.append(1)
+        return find_copies(*arguments, **options)
+
+    monkeypatch.setattr(dataset, "find_copies", find)
+    finish = Finish()
+    folder = start(config, finish)
+    audit = folder.read_audit()
+    assert audit is not None and len(audit.copies) == 1
+    split = folder.read_split()
+    go_on(folder, finish)
+    assert len(sought) == 1
+    assert folder.read_split() == split
+    held["x"][4] = held["x"][6]  # other images: another audit
+    np.savez(config.data, allow_pickle=False, **held)
+    with pytest.raises(StudyChangedError):
+        go_on(folder, finish)
+    assert len(sought) == 2
 
 
 def test_an_audit_that_cannot_be_read_is_made_again(
