@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from autocnn.core.arrays import FloatArray
 from autocnn.core.csv_tables import Cell
-from autocnn.core.records import SPLITS, Gap, Robustness
+from autocnn.core.records import SPLITS, Gap, PrCurve, Robustness, RocCurve
 from autocnn.core.wording import images_of
 from autocnn.data import Dataset
 from autocnn.metrics.curves import pr_curves, roc_curves
@@ -61,11 +61,14 @@ def write_candidate_files(
         folder: The study.
     """
     record, number = candidate.record, candidate.record.candidate
-    for name, (columns, rows) in _tables(candidate, dataset, folds).items():
+    judged, names = candidate.judged, dataset.class_names
+    rocs = roc_curves(judged.labels, judged.probabilities, names)
+    prs = pr_curves(judged.labels, judged.probabilities, names)
+    for name, (columns, rows) in _tables(candidate, dataset, folds, rocs, prs).items():
         has_shares = name in ("predictions", "out_of_fold")
         folder.write_candidate_table(number, name, columns, rows, has_shares=has_shares)
     folder.write_learning_curves(number, candidate.trial.history, record.history)
-    for name, figure in _pictures(candidate, dataset):
+    for name, figure in _pictures(candidate, dataset, rocs, prs):
         folder.write_candidate_picture(number, name, partial(save_png, figure))
     for name, content in explained.items():
         folder.write_candidate_image(number, name, content)
@@ -74,14 +77,18 @@ def write_candidate_files(
     folder.write_candidate(record)
 
 
-def _tables(candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]) -> dict[str, Table]:
+def _tables(
+    candidate: Candidate,
+    dataset: Dataset,
+    folds: Sequence[Fold],
+    rocs: Sequence[RocCurve],
+    prs: Sequence[PrCurve],
+) -> dict[str, Table]:
     record = candidate.record
     judged, test = candidate.judged, candidate.predictions["test"]
     names = dataset.class_names
     shares = [f"p.{name}" for name in names]
     matrix = confusion_matrix(judged.labels, judged.probabilities, names)
-    rocs = roc_curves(judged.labels, judged.probabilities, names)
-    prs = pr_curves(judged.labels, judged.probabilities, names)
     scored = (record.train, record.val, record.folds, record.test, record.test_clean)
     tables: dict[str, Table] = {
         "predictions": (
@@ -110,16 +117,16 @@ def _tables(candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]) -> di
     return tables
 
 
-def _pictures(candidate: Candidate, dataset: Dataset) -> Iterator[tuple[str, Figure]]:
+def _pictures(
+    candidate: Candidate, dataset: Dataset, rocs: Sequence[RocCurve], prs: Sequence[PrCurve]
+) -> Iterator[tuple[str, Figure]]:
     record, judged = candidate.record, candidate.judged
     names = dataset.class_names
     who = f"candidate {record.candidate} ({KINDS[record.kind]} {record.trial})"
     where = f"{who}, {images_of(record.judged.split, record.judged.num_images)}"
     matrix = confusion_matrix(judged.labels, judged.probabilities, names)
     yield "confusion_matrix", draw_confusion_matrix(matrix, title=f"Confusion matrix: {where}")
-    rocs = roc_curves(judged.labels, judged.probabilities, names)
     yield "roc", draw_roc(rocs, title=f"ROC, one class against the rest: {where}")
-    prs = pr_curves(judged.labels, judged.probabilities, names)
     yield "pr", draw_pr(prs, title=f"Precision and recall: {where}")
     yield (
         "learning_curves",

@@ -56,7 +56,7 @@ def write(
 @pytest.fixture
 def without_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only tables: drawing is what takes time."""
-    monkeypatch.setattr("autocnn.selection.files._pictures", lambda candidate, dataset: iter(()))
+    monkeypatch.setattr("autocnn.selection.files._pictures", lambda *given: iter(()))
 
 
 @pytest.mark.slow
