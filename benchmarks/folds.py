@@ -77,9 +77,22 @@ def _value(text: str) -> ParamValue:
 @click.option("--epochs", type=int, help="Of the schedule; default: the space's.")
 @click.option("--folds", "num_folds", type=click.IntRange(min=2), default=3, show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option(
+    "--disturbed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Images of each fold that are disturbed.",
+)
 @click.option("--arm", "texts", multiple=True, required=True, help="NAME or NAME:knob=value,...")
 def main(
-    data: str, space: str, epochs: int | None, num_folds: int, seeds: int, texts: Sequence[str]
+    data: str,
+    space: str,
+    epochs: int | None,
+    num_folds: int,
+    seeds: int,
+    disturbed: int,
+    texts: Sequence[str],
 ) -> None:
     """Train arms on the folds of DATA; compare them with the first."""
     loaded = load_space(space)
@@ -101,12 +114,15 @@ def main(
             )
             for seed, fold, arm in parts
         ],
+        num_disturbed=disturbed,
     )
     # The same image with another seed is the same image: its group counts once.
     rows = np.tile(np.concatenate([fold.held_out for fold in folds]), seeds)
     labels, groups = dataset.labels[rows], bundles_of(dataset, rows)
-    click.echo("| arm | log loss | against the first | accuracy | against | worker-seconds |")
-    click.echo("|---|---|---|---|---|---|")
+    click.echo(
+        "| arm | log loss | against the first | accuracy | against | lost | worker-seconds |"
+    )
+    click.echo("|---|---|---|---|---|---|---|")
     first = None
     for number, arm in enumerate(arms):
         ours = trained[number :: len(arms)]
@@ -123,7 +139,7 @@ def main(
         seconds = sum(one.seconds for one in ours)
         click.echo(
             f"| {arm.name} | {scores.log_loss:.4f} | {apart[0]} | {scores.accuracy:.4f} "
-            f"| {apart[1]} | {seconds:.0f} |"
+            f"| {apart[1]} | {np.mean([one.drop for one in ours]):.3f} | {seconds:.0f} |"
         )
 
 

@@ -29,6 +29,7 @@ from autocnn.execution.tasks import (
     TrainingTask,
 )
 from autocnn.metrics.comparison import compare
+from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, choose_sample, corrupt, summarize
 from autocnn.selection.plan import study_images
 from autocnn.spaces.knobs import image_size_of
 
@@ -61,18 +62,34 @@ class Trained:
     Attributes:
         seconds: Of its process.
         predicted: (held out, classes) probabilities, before any temperature.
+        drop: Accuracy that disturbances cost, on average over all of them; 0 without.
     """
 
     seconds: float
     predicted: FloatArray
+    drop: float = 0.0
 
 
-def train_all(dataset: Dataset, trainings: Sequence[Training]) -> list[Trained]:
-    """Train and ask all of them, in their order."""
+def train_all(
+    dataset: Dataset,
+    trainings: Sequence[Training],
+    *,
+    num_disturbed: int = 0,
+    may_fail: bool = False,
+) -> list[Trained]:
+    """Train and ask all of them, in their order.
+
+    Args:
+        dataset: Images and labels.
+        trainings: What to train.
+        num_disturbed: Of the held-out images, so many are also disturbed.
+        may_fail: Whether a training that fails predicts all classes alike, and ends nothing.
+    """
     resources = share_machine(
         inspect_machine(Observer()), trials=None, workers=None, threads=None, precision="auto"
     )
     seconds = [0.0] * len(trainings)
+    failed: set[int] = set()
     executor = LocalExecutor(devices=resources.devices)
     with tempfile.TemporaryDirectory(prefix="autocnn-trainings-") as place:
         folder = Path(place)
@@ -96,9 +113,11 @@ def train_all(dataset: Dataset, trainings: Sequence[Training]) -> list[Trained]:
             return Job(number, one.name, TRAIN, task, folder / f"{number}.txt")
 
         def note(job: Job, outcome: Outcome) -> None:
-            if not isinstance(outcome.result, TrainingResult):
-                raise SystemExit(f"{job.name}: {outcome.reason}")
             seconds[job.key] = outcome.seconds
+            if not isinstance(outcome.result, TrainingResult):
+                if not may_fail:
+                    raise SystemExit(f"{job.name}: {outcome.reason}")
+                failed.add(job.key)
             click.echo(f"  {job.name}: {outcome.seconds:.0f} s", err=True)
 
         def prediction(number: int) -> Job:
@@ -110,14 +129,45 @@ def train_all(dataset: Dataset, trainings: Sequence[Training]) -> list[Trained]:
 
         try:
             for make, keep in ((training, note), (prediction, lambda job, outcome: None)):
-                jobs = JobList(deque(map(make, range(len(trainings)))), keep)
+                numbers = [number for number in range(len(trainings)) if number not in failed]
+                jobs = JobList(deque(map(make, numbers)), keep)
                 run(jobs, executor, Observer(), workers=resources.workers)
         finally:
             executor.close()
-        return [
-            Trained(spent, np.load(folder / f"{number}.npy"))
-            for number, spent in enumerate(seconds)
-        ]
+        alike = np.full(dataset.num_classes, 1 / dataset.num_classes, np.float32)
+        found = []
+        for number, one in enumerate(trainings):
+            if number in failed:
+                found.append(Trained(seconds[number], np.tile(alike, (len(one.held_out), 1))))
+                continue
+            predicted, drop = np.load(folder / f"{number}.npy"), 0.0
+            if num_disturbed:
+                model_path = folder / f"{number}.keras"
+                drop = _drop(dataset, one, model_path, predicted, num_disturbed)
+            found.append(Trained(seconds[number], predicted, drop))
+        return found
+
+
+def _drop(
+    dataset: Dataset, one: Training, model_path: Path, predicted: FloatArray, number: int
+) -> float:
+    """Accuracy that disturbances cost on some of what a network has not seen."""
+    import keras  # slow to import, and seldom asked for
+
+    from autocnn.training.networks.inference import compile_prediction, predict_rows
+
+    labels = dataset.labels[one.held_out]
+    sample = choose_sample(labels, number, seed=0)
+    images = study_images(dataset, image_size_of(one.params)).open()[one.held_out[sample]]
+    predict = compile_prediction(keras.models.load_model(model_path, compile=False))
+    found = {
+        (name, strength): predict_rows(
+            predict, corrupt(images, name, strength, seed=0), np.arange(len(sample))
+        )
+        for name in CORRUPTIONS
+        for strength in STRENGTHS
+    }
+    return summarize(labels[sample], predicted[sample], found).mean_drop
 
 
 def bundles_of(dataset: Dataset, rows: IntArray) -> NDArray[np.int64]:
