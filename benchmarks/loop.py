@@ -22,6 +22,7 @@ from autocnn.storage import StudyFolder
 from autocnn.tuning.budget import Budget
 from autocnn.tuning.engines.base import Engine, Proposal, restore
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
+from autocnn.tuning.engines.optuna_storage import MOST_SEEN
 from autocnn.tuning.loop import SearchPlan, run_search
 from benchmarks.report import Figure, Options, print_progress, print_table, run_benchmarks
 from tests.simulation import SimulatedExecutor, training_task
@@ -237,7 +238,7 @@ def measure(options: Options) -> list[Figure]:
             [name, *(f"{cost:.1f}" for cost in row), f"{row[-1] / row[0]:.1f} x"]
             for name, row in costs.items()
         ],
-        ["tpe looks at 128 ended trials at most; asha ends most trials early."],
+        [f"tpe looks at {MOST_SEEN} ended trials at most; asha ends most trials early."],
     )
     growths = {name: cost[-1] / cost[0] for name, cost in costs.items()}
     return [
