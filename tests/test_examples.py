@@ -82,6 +82,7 @@ def test_brain_tumour_without_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_search_in_python(tmp_path: Path) -> None:
     lines = run("search_in_python.py", folder=tmp_path)
     assert lines[0].split()[:2] == ["rank", "trial"]

@@ -140,7 +140,7 @@ def run(
     executor.submit(5, f"{HERE}:{function}", task, log_path=log_path, timeout_s=timeout_s)
     epochs: list[int] = []
     while True:
-        for event in executor.poll(5.0):
+        for event in executor.poll(0.2):
             assert event.key == 5
             if isinstance(event, EpochEvent):
                 epochs.append(event.score.epoch)

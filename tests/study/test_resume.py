@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.studies import read_table
 
-NUM_KILLS = 2
+MOST_KILLS = 2
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -39,7 +39,9 @@ def trained_epochs(folder: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_digits_killed_twice_end_as_if_never_killed(tmp_path: Path) -> None:
+def test_digits_that_were_killed_end_as_if_never_killed(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     search = [
         "search",
         "--trials",
@@ -65,7 +67,7 @@ def test_digits_killed_twice_end_as_if_never_killed(tmp_path: Path) -> None:
 
     rng = random.Random(20)
     process = start(killed, *search, "--name", "s")
-    for _ in range(NUM_KILLS):
+    for _ in range(MOST_KILLS if request.config.getoption("--full") else 1):
         # Somewhere in this trial or the next one, or soon after.
         epochs = trained_epochs(killed) + rng.randint(1, 4)
         deadline = time.monotonic() + 200
