@@ -18,6 +18,9 @@ from autocnn.training.networks.efficientnet_lite import efficientnet_lite0
 _NO_DOWNLOAD = ("EfficientNetLite0",)
 """Backbones whose weights nobody downloads by themselves."""
 
+_TORCH = ("EfficientNetLite0",)
+"""Backbones whose weights may be a file of PyTorch."""
+
 _FORMS = (
     "Give the `notop` .h5 file of keras.applications, saved weights (.weights.h5) or a saved model "
     "(.keras) of it, or the .pth file of EfficientNet-Lite0."
@@ -78,7 +81,7 @@ def load_backbone(name: str, side: int, *, weights: str | None) -> keras.Model:
             warnings.filterwarnings("error", "Skipping nested container")  # weights of another net
             return _build(name, side, weights)
     except Exception as error:  # Keras raises a bare one when a download fails
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         if weights == IMAGENET:
             raise ConfigError(
                 f"backbone {name}: its ImageNet weights must be downloadable, got: {reason}.",
@@ -118,6 +121,8 @@ def fitting_backbones(names: tuple[str, ...], side: int, *, weights: str) -> tup
     """
     if weights == IMAGENET:
         names = tuple(name for name in names if name not in _NO_DOWNLOAD) or names
+    elif Path(weights).suffix == ".pth":
+        names = tuple(name for name in names if name in _TORCH) or names
     fitting = []
     problems = []
     for name in names:
