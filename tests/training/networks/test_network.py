@@ -169,7 +169,7 @@ def test_weights_that_fit_nothing_say_so(tmp_path) -> None:  # type: ignore[no-u
 def test_a_torch_file_is_judged_as_one(tmp_path: Path) -> None:
     path = tmp_path / "junk.pth"
     path.write_bytes(b"junk")
-    with pytest.raises(ConfigError, match="of EfficientNetLite0 .* no state dict of PyTorch"):
+    with pytest.raises(ConfigError, match=r"of EfficientNetLite0 .* no state dict of PyTorch"):
         fitting_backbones(("MobileNetV2", "EfficientNetLite0"), 32, weights=str(path))
 
 
