@@ -20,13 +20,7 @@ from autocnn.core.objective import Goal
 from autocnn.core.wording import count
 from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.local import LocalExecutor
-from autocnn.execution.machine import (
-    MEMORY_PER_WORKER_GB,
-    Machine,
-    Resources,
-    has_gpu_driver,
-    share_machine,
-)
+from autocnn.execution.machine import MEMORY_PER_WORKER_GB, Machine, Resources, share_machine
 from autocnn.execution.processes import choose_start
 from autocnn.execution.runner import run_one
 from autocnn.execution.tasks import TRAIN, Images, TrainingResult, TrainingTask
@@ -149,10 +143,8 @@ def _gpus(machine: Machine, warnings: list[str]) -> Finding:
     if machine.gpus:
         return Finding("GPUs", "good", ", ".join(map(str, machine.gpus)))
     if warnings:
-        sentence, _, remedy = " ".join(warnings).partition(" The CUDA")
-        return Finding("GPUs", "problem", sentence, f"The CUDA{remedy}" if remedy else "")
+        return Finding("GPUs", "problem", " ".join(warnings))
     why = "hidden by CUDA_VISIBLE_DEVICES or no driver of NVIDIA"
-    assert not has_gpu_driver()
     return Finding("GPUs", "note", f"none ({why}): trials run on the processors")
 
 

@@ -167,7 +167,7 @@ def prepare_data(
     known = None if dropped else _reuse(table, audits or {}, config)
     if known is not None:
         table = table.without_pixels()
-        report, copies, bundles, split = known
+        fingerprint, report, copies, bundles, split = known
     else:
         facts = read_facts(table, pixels, rows, observer=observer)
         _check_visible(table, facts)
@@ -186,7 +186,8 @@ def prepare_data(
             copies = keep_copies(copies, chosen.is_kept)
             bundles = bundle_images(table, copies)
             split = keep_split(split, chosen.is_kept, chosen.sentences)
-        same = (audits or {}).get(_fingerprint(table, split))
+        fingerprint = _fingerprint(table, split)
+        same = (audits or {}).get(fingerprint)
         if same is not None:
             report = same
         else:
@@ -229,7 +230,7 @@ def prepare_data(
         copies=copies,
         bundles=bundles,
         audit=report,
-        fingerprint=_fingerprint(table, split),
+        fingerprint=fingerprint,
         dropped=left_out,
     )
     _tell(dataset, observer, asked=data_arguments(config), num_told=len(told), fit=config.fit)
@@ -238,8 +239,8 @@ def prepare_data(
 
 def _reuse(
     table: ImageTable, audits: Mapping[str, AuditReport], config: StudyConfig
-) -> tuple[AuditReport, tuple[Copies, ...], NDArray[np.int64], Split] | None:
-    """An audit of these very images, and the copies and the split that follow from it.
+) -> tuple[str, AuditReport, tuple[Copies, ...], NDArray[np.int64], Split] | None:
+    """The fingerprint and audit of these very images; copies, bundles and split that follow.
 
     The fingerprint of a data set is that of all contents, labels and splits: where the copies that
     an audit names lead to it, they are those of these images.
@@ -257,7 +258,7 @@ def _reuse(
         except DataError:
             continue
         if _fingerprint(table, split) == fingerprint:
-            return report, copies, bundles, split
+            return fingerprint, report, copies, bundles, split
     return None
 
 

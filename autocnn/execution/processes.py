@@ -11,12 +11,12 @@ import multiprocessing
 import os
 import sys
 import types
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import psutil
 
@@ -154,26 +154,14 @@ class ForkedWorkers:
     def __init__(self, preload: Sequence[str]) -> None:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))
-        with worker_environment(), _hidden_main(), silent_stderr():
-            _run_server()
+        _run_server()
 
     def start(self, function: str, task: Task, log_path: Path, device: str | None) -> Worker:
         """Begin a task; see `Workers.start`."""
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
-            target=run_task, args=(theirs, function, task, log_path, device), daemon=True
-        )
-        try:
-            with worker_environment(), _hidden_main():
-                with silent_stderr():
-                    _run_server()  # again, if it was ended
-                process.start()
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        return Worker(process, ours, device, num_tasks=1)
+        _run_server()  # again, if it was ended
+        worker = _start_worker(self._context, run_task, (function, task, log_path, device))
+        worker.device, worker.num_tasks = device, 1
+        return worker
 
     def release(self, worker: Worker, *, has_answered: bool) -> None:
         """Wait for its end; see `Workers.release`."""
@@ -190,7 +178,8 @@ class ForkedWorkers:
 def _run_server() -> None:
     from multiprocessing import forkserver  # not on every system
 
-    forkserver.ensure_running()
+    with worker_environment(), _hidden_main(), silent_stderr():
+        forkserver.ensure_running()
 
 
 class WarmWorkers:
@@ -253,23 +242,32 @@ class WarmWorkers:
         return self._spawn()
 
     def _spawn(self) -> Worker:
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=serve, args=(theirs, self._preload), daemon=True)
-        try:
-            with worker_environment(), _hidden_main():
-                process.start()
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        return Worker(process, ours)
+        return _start_worker(self._context, serve, (self._preload,))
 
     @staticmethod
     def _end(worker: Worker) -> None:
         if worker.process.is_alive():
             worker.kill()
         worker.close()
+
+
+def _start_worker(context: Any, target: Callable[..., None], arguments: tuple[Any, ...]) -> Worker:
+    """Start a process with its end of a connection and further arguments.
+
+    Raises:
+        OSError, EOFError: When it cannot start.
+    """
+    ours, theirs = context.Pipe()
+    process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
+    try:
+        with worker_environment(), _hidden_main():
+            process.start()
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    return Worker(process, ours)
 
 
 @contextlib.contextmanager

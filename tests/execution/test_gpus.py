@@ -9,7 +9,7 @@ from autocnn.core.records import TrialState
 from autocnn.execution import gpus
 from autocnn.execution.executor import EndEvent, Event, Outcome
 from autocnn.execution.gpus import inspect_machine
-from autocnn.execution.local import LocalExecutor
+from autocnn.execution.local import PRELOAD, LocalExecutor
 from autocnn.execution.machine import Gpu
 from autocnn.execution.processes import START_VARIABLE
 from autocnn.execution.tasks import FIND_GPUS, GpusResult, Task, WeightsResult, WeightsTask
@@ -95,7 +95,9 @@ def test_each_task_sees_one_gpu(
     start: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(START_VARIABLE, start)
-    executor = LocalExecutor(preload=[FUNCTIONS], devices=["3", "5"])
+    # The forkserver is one for the whole process: what it has imported is there for later tests.
+    preload = PRELOAD if start == "forkserver" else [FUNCTIONS]
+    executor = LocalExecutor(preload=preload, devices=["3", "5"])
     try:
         seen = [_visible(executor, tmp_path, keys) for keys in ([0, 1], [2], [3, 4])]
     finally:

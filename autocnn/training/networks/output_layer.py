@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss
 from sklearn.preprocessing import StandardScaler
 
 from autocnn.core.arrays import IntArray
 from autocnn.training.networks.inference import compile_prediction, predict_rows
 
-PENALTY = 0.01
-"""scikit-learn's C, for features of deviation 1: the more there are, the stronger it must hold."""
+INVERSE_STRENGTH = 0.01
+"""scikit-learn's C, of the regularisation: for a thousand features of deviation 1."""
 
 ABSENT = 20.0
 """By so much the logit of a class without images lies below the lowest of the others'."""
@@ -45,7 +46,7 @@ def fit_output(
     features = predict_rows(extract, images, rows, half_batch=half_batch).astype(np.float64)
     scaler = StandardScaler().fit(features)
     scaled, wanted = scaler.transform(features), labels[rows]
-    regression = LogisticRegression(C=PENALTY, max_iter=1000)
+    regression = LogisticRegression(C=INVERSE_STRENGTH, max_iter=1000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is good enough
         regression.fit(scaled, wanted)
@@ -53,10 +54,7 @@ def fit_output(
     output.set_weights(
         [kernel / scaler.scale_[:, None], bias - (scaler.mean_ / scaler.scale_) @ kernel]
     )
-    known = regression.predict_proba(scaled)[
-        np.arange(len(wanted)), np.searchsorted(regression.classes_, wanted)
-    ]
-    return float(-np.log(np.maximum(known, np.finfo(np.float32).tiny)).mean())
+    return float(log_loss(wanted, regression.predict_proba(scaled), labels=regression.classes_))
 
 
 def _of_all_classes(
