@@ -5,6 +5,7 @@ import gc
 import importlib
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -145,11 +146,17 @@ def _forget_peak_memory() -> None:
 
 
 def _peak_memory_mb() -> float:
-    """Largest resident memory of this process; Linux counts it in KiB, macOS in bytes."""
+    """Largest resident memory of this process, and not of the one that started it.
+
+    On Linux `ru_maxrss` of a process that was spawned begins with the peak of its parent.
+    """
+    with contextlib.suppress(OSError):
+        status = Path("/proc/self/status").read_text("ascii")
+        if peak := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+            return round(int(peak[1]) * 1024 / 1e6, 1)
     try:
         import resource
     except ImportError:  # Windows
         memory = psutil.Process().memory_info()
         return round(float(getattr(memory, "peak_wset", memory.rss)) / 1e6, 1)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return round(peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6, 1)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 1)  # macOS: bytes

@@ -72,7 +72,7 @@ def hang(task: WeightsTask, report: Report) -> WeightsResult:
 
 def take_memory(task: WeightsTask, report: Report) -> WeightsResult:
     ballast = b"x" * 400_000_000
-    time.sleep(600)
+    time.sleep(60)
     raise AssertionError(len(ballast))
 
 
@@ -232,6 +232,14 @@ def test_a_hung_task_times_out_and_its_process_is_gone(
     assert epochs == [1]
     assert outcome.state == TrialState.TIMED_OUT
     assert "3 s" in outcome.reason
+
+
+@pytest.mark.slow
+def test_the_peak_memory_is_the_task_s_own(executor: LocalExecutor, tmp_path: Path) -> None:
+    ballast = b"x" * 1_000_000_000  # of this process, which starts the others
+    peak = run(executor, "count_to_three", tmp_path)[1].peak_memory_mb
+    assert peak is not None
+    assert 10 < peak < len(ballast) / 1e6
 
 
 @pytest.mark.slow
