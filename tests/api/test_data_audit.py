@@ -60,6 +60,7 @@ def test_what_cannot_be_is_refused_in_pythons_words(pets: Path) -> None:
         autocnn.audit(pets, trials=3)  # type: ignore[call-arg]
 
 
+@pytest.mark.slow
 def test_what_a_program_holds_is_audited_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -37,6 +37,7 @@ def test_what_failed_is_named_below_the_table() -> None:
     assert lines[-1] == "Without an answer: autocnn on dogs, 10 minutes, seed 1 (no time)."
 
 
+@pytest.mark.slow
 def test_no_copy_stands_on_two_sides(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for split, label, number in product(SPLITS, "ab", range(12)):

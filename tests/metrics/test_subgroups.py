@@ -33,6 +33,7 @@ def test_a_value_on_which_the_model_is_worse_is_shown_and_leads() -> None:
     assert worst.p_value < 0.001
 
 
+@pytest.mark.slow
 def test_more_hard_cases_are_no_difference() -> None:
     shown = 0
     for seed in range(20):
@@ -49,6 +50,7 @@ def test_more_hard_cases_are_no_difference() -> None:
     assert shown <= 3
 
 
+@pytest.mark.slow
 def test_chance_is_not_called_worse() -> None:
     labels = np.arange(300) % 2
     shown = 0

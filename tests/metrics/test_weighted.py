@@ -10,6 +10,7 @@ from autocnn.metrics.weighted import WeightedMetrics, check_predictions, draw_we
 from tests.metrics.predictions import make_predictions
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decimals", [None, 1])
 @pytest.mark.parametrize("num_groups", [80, 20])
 def test_every_resample_agrees_with_the_resampled_images(

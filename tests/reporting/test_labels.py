@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from autocnn.reporting.facts import read_facts
 from autocnn.reporting.labels import MOST_SHOWN, view_labels
 from autocnn.reporting.page import render_page
@@ -25,6 +27,7 @@ def test_the_page_shows_suspects_with_label_prediction_and_how_sure(tmp_path: Pa
     assert "its label is meningioma" in html
 
 
+@pytest.mark.slow
 def test_the_images_of_the_page_are_counted_together(tmp_path: Path) -> None:
     folder = make_study(tmp_path)
     facts = read_facts(folder, max_images=0)
@@ -36,6 +39,7 @@ def test_the_images_of_the_page_are_counted_together(tmp_path: Path) -> None:
     assert few.thumbnails == {}
 
 
+@pytest.mark.slow
 def test_a_long_list_is_cut_and_one_without_suspects_says_so(tmp_path: Path) -> None:
     folder = make_study(tmp_path)
     (first, *_), number = make_issues(), MOST_SHOWN + 3

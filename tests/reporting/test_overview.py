@@ -9,11 +9,22 @@ from autocnn.core.wording import TIMES
 from autocnn.reporting.elements import Picture
 from autocnn.reporting.overview import MOST_BARS, MOST_ROWS, NUM_ENDS, view_classes, view_overview
 from autocnn.reporting.page import build_report, render_audit
+from autocnn.storage import StudyFolder
 from tests.reporting.studies import AWKWARD_CLASSES, draw_jpeg, make_audit, make_study
 from tests.reporting.test_page import Reader
 
 THUMBNAIL = draw_jpeg(96, 96, seed=1)
 PICTURE = Picture(THUMBNAIL, "image/jpeg", 96, 96)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> StudyFolder:
+    return make_study(tmp_path_factory.mktemp("results"), num_candidates=1)
+
+
+@pytest.fixture(scope="module")
+def report(folder: StudyFolder) -> Reader:
+    return Reader(build_report(folder))
 
 
 def many_classes(number: int) -> AuditReport:
@@ -106,10 +117,8 @@ def test_the_numbers_of_the_pixels_are_a_table_of_at_most_so_many_rows() -> None
     assert "colour" not in [column.title for column in grey.columns]
 
 
-def test_the_data_of_the_report_begin_with_what_they_look_like(tmp_path: Path) -> None:
-    folder = make_study(tmp_path, num_candidates=1)
-    page = Reader(build_report(folder))
-    data = page.text.partition("Data Images by class and split")[2]
+def test_the_data_of_the_report_begin_with_what_they_look_like(report: Reader) -> None:
+    data = report.text.partition("Data Images by class and split")[2]
     places = [
         data.index(words)
         for words in (
@@ -123,24 +132,30 @@ def test_the_data_of_the_report_begin_with_what_they_look_like(tmp_path: Path) -
         )
     ]
     assert places == sorted(places)
-    alts = page.values("img", "alt")
+    alts = report.values("img", "alt")
     assert "glioma, in train: Training/0-1.jpg" in alts
     assert "glioma, as it is: Training/glioma/Tr-0.jpg" in alts
     assert sum(alt.startswith("glioma, augmented") for alt in alts) == 3
 
 
-@pytest.mark.parametrize(("samples", "number"), [(None, 12), (2, 8), (0, 0)])
+def count_samples(page: Reader) -> int:
+    return sum("in train: Training/" in alt for alt in page.values("img", "alt"))
+
+
 def test_the_page_has_as_many_samples_of_a_class_as_asked(
-    tmp_path: Path, samples: int | None, number: int
+    folder: StudyFolder, report: Reader
 ) -> None:
-    folder = make_study(tmp_path, num_candidates=1)
-    alts = Reader(build_report(folder, samples=samples)).values("img", "alt")
-    assert sum("in train: Training/" in alt for alt in alts) == number
-    if samples == 0:
-        html = build_report(folder, samples=0)
-        assert "image/jpeg" not in html, "no image of the data is on the page"
+    assert count_samples(report) == 12
+    assert count_samples(Reader(build_report(folder, samples=2))) == 8
 
 
+def test_a_page_without_samples_has_no_image_of_the_data(folder: StudyFolder) -> None:
+    html = build_report(folder, samples=0)
+    assert count_samples(Reader(html)) == 0
+    assert "image/jpeg" not in html
+
+
+@pytest.mark.slow
 def test_a_study_that_was_asked_for_no_images_has_none_on_its_page(tmp_path: Path) -> None:
     folder = make_study(tmp_path, num_candidates=1)
     facts = folder.read_study()

@@ -229,6 +229,7 @@ def test_what_was_understood_is_said_before_anything_else(table_config: StudyCon
     assert Listener.heard.index(said[0]) < Listener.heard.index("decode")
 
 
+@pytest.mark.slow
 def test_images_left_out_stay_out_whatever_becomes_of_the_file(
     config: StudyConfig, tmp_path: Path
 ) -> None:

@@ -117,6 +117,7 @@ def test_training_images_are_augmented_as_the_training_does(
     assert make(images, tmp_path, members=(member,), params={}).augmented is None
 
 
+@pytest.mark.slow
 def test_a_refit_is_its_model_at_its_temperature(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:

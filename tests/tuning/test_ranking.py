@@ -57,6 +57,7 @@ def test_it_is_the_same_as_ranking_all(goal: Goal, seed: int) -> None:
         assert len(ranking) == len(ranked)
 
 
+@pytest.mark.slow
 def test_a_trial_more_takes_no_more_comparisons_than_the_logarithm() -> None:
     places: list[int] = []
 

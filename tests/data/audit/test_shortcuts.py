@@ -139,6 +139,7 @@ def test_a_planted_shortcut_is_named(tmp_path: Path, make_table: Any, plant: str
         assert not split.is_warning
 
 
+@pytest.mark.slow
 def test_without_a_shortcut_files_raise_no_alarm(tmp_path: Path, make_table: Any) -> None:
     rng = np.random.default_rng(0)
     labels = np.arange(80) % 2
@@ -275,6 +276,7 @@ def test_alarms_come_first_and_say_the_same_again() -> None:
     assert find(facts, labels) == found
 
 
+@pytest.mark.slow
 def test_small_classes_and_equal_facts_are_left_out() -> None:
     labels = np.repeat([0, 1, 2], [60, 60, 9])
     found = find(exchangeable(129, 0), labels, is_test=np.arange(129) < 9)

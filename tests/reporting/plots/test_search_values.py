@@ -90,6 +90,7 @@ def test_history_without_objectives() -> None:
     assert search_history([], maximize=True).points == ()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_trees")
 def test_what_matters_is_found_in_order() -> None:
     found = param_importances(make_trials(60))
