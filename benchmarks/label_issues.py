@@ -2,6 +2,8 @@
 
     python -m benchmarks.label_issues digits --seeds 3
     python -m benchmarks.label_issues images/ --image-size 64 --epochs 12
+    python -m benchmarks.label_issues images/ --space mri --params image_size=64
+    python -m benchmarks.label_issues images/ --space transfer --weights FILE
 
 A share of the labels of train is changed at random; autocnn's own networks, the space's default
 configuration, are trained on the folds; what they say of the images that they have not seen is
@@ -18,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import DoubleArray, IntArray
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import IMAGENET, StudyConfig
 from autocnn.core.events import Observer
 from autocnn.data import Dataset, prepare_data
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
@@ -26,6 +28,8 @@ from autocnn.metrics.label_issues import confident_learning, doubt_labels
 from autocnn.selection.label_issues import copy_numbers
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
+from autocnn.spaces.knobs import image_size_of
+from benchmarks.folds import Arm, read_arm
 from benchmarks.trainings import Training, train_all
 
 
@@ -58,19 +62,18 @@ def change_labels(dataset: Dataset, share: float, *, seed: int) -> Dataset:
 
 
 def predict_unseen(
-    dataset: Dataset, space: str, *, epochs: int | None, networks: int, seed: int, share: float
+    dataset: Dataset, arm: Arm, *, networks: int, seed: int, share: float, weights: str = IMAGENET
 ) -> Predicted:
     """Train on the folds of changed labels, and predict what each holds out."""
     noisy = change_labels(dataset, share, seed=seed)
-    loaded = load_space(space)
     folds = cut_folds(noisy, 3, repeats=1, seed=seed)
     trained = train_all(
         noisy,
         [
             Training(
                 f"seed {seed}, network {number}, fold {fold.number}",
-                loaded.start[0],
-                epochs or loaded.epochs,
+                arm.params,
+                arm.epochs,
                 (seed, number, fold.number),
                 fold.train,
                 fold.held_out,
@@ -78,6 +81,7 @@ def predict_unseen(
             for number in range(networks)
             for fold in folds
         ],
+        weights=weights,
     )
     position_of = np.full(len(dataset.labels), -1, np.int64)
     position_of[dataset.rows] = np.arange(len(dataset.rows))
@@ -139,27 +143,34 @@ def print_rows(data: str, results: Sequence[list[tuple[str, float, int, float, f
 @click.command()
 @click.argument("data")
 @click.option("--space", default="default", show_default=True)
-@click.option("--image-size", type=int, help="Default: chosen from the data.")
+@click.option("--params", "changes", default="", help="knob=value,... beside the default's.")
+@click.option("--image-size", type=int, help="Default: the space's, or chosen from the data.")
 @click.option("--epochs", type=int, help="Default: the space's.")
 @click.option("--networks", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option("--weights", default=IMAGENET, help="File of pretrained weights.")
 @click.option("--share", type=float, default=0.05, show_default=True, help="Labels to change.")
 def main(
     data: str,
     space: str,
+    changes: str,
     image_size: int | None,
     epochs: int | None,
     networks: int,
     seeds: int,
+    weights: str,
     share: float,
 ) -> None:
     """Change some labels of DATA, and look for them."""
+    loaded = load_space(space)
+    arm = read_arm(f"default:{changes}", loaded.start[0], epochs or loaded.epochs)
     config = StudyConfig(data=data, image_size=image_size)
-    dataset = prepare_data(config, image_sizes=[None], observer=Observer())
+    sizes = [image_size_of(arm.params)]
+    dataset = prepare_data(config, image_sizes=sizes, observer=Observer())
     results = []
     for seed in range(seeds):
         found = predict_unseen(
-            dataset, space, epochs=epochs, networks=networks, seed=seed, share=share
+            dataset, arm, networks=networks, seed=seed, share=share, weights=weights
         )
         right = found.probabilities.mean(axis=0).argmax(axis=1) == found.labels
         click.echo(

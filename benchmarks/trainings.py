@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import FloatArray, IntArray
+from autocnn.core.config import IMAGENET
 from autocnn.core.events import Observer
 from autocnn.core.objective import Goal
 from autocnn.core.records import Params
@@ -76,6 +77,7 @@ def train_all(
     *,
     num_disturbed: int = 0,
     may_fail: bool = False,
+    weights: str = IMAGENET,
 ) -> list[Trained]:
     """Train and ask all of them, in their order.
 
@@ -84,6 +86,7 @@ def train_all(
         trainings: What to train.
         num_disturbed: Of the held-out images, so many are also disturbed.
         may_fail: Whether a training that fails predicts all classes alike, and ends nothing.
+        weights: Pretrained ones: a file, or ImageNet's.
     """
     resources = share_machine(
         inspect_machine(Observer()), trials=None, workers=None, threads=None, precision="auto"
@@ -107,7 +110,7 @@ def train_all(
                 model_path=folder / f"{number}.keras",
                 threads=resources.threads,
                 precision=resources.precision,
-                weights="imagenet",
+                weights=weights,
                 checkpoint_path=folder / f"{number}-checkpoint" / "epoch.npz",
             )
             return Job(number, one.name, TRAIN, task, folder / f"{number}.txt")
