@@ -4,7 +4,7 @@ Each command of the command line is one of these, parsed and printed.
 
 functions: search, open_study, load, list_spaces   study: Study, Candidate
 data_audit: audit                                  predictions: predict
-doctor: examine (this machine)
+studies: list_studies, compare                     doctor: examine (this machine)
 evaluation: evaluate                               frames: tables as DataFrames
 settings: names and values as people give them     watch, display: progress and Ctrl-C
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autocnn.api.evaluation import Evaluation, evaluate
     from autocnn.api.functions import list_spaces, load, open_study, search
     from autocnn.api.predictions import predict
+    from autocnn.api.studies import Comparison, StudySummary, compare, list_studies
     from autocnn.api.study import Candidate, Study
     from autocnn.inference.metadata import read_metadata
     from autocnn.inference.predict.rows import Row, Summary
@@ -31,18 +32,22 @@ __all__ = [
     "KNOBS",
     "Audit",
     "Candidate",
+    "Comparison",
     "Evaluation",
     "Finding",
     "Row",
     "SearchSpace",
     "Study",
+    "StudySummary",
     "Summary",
     "audit",
+    "compare",
     "evaluate",
     "examine",
     "format_value",
     "is_path",
     "list_spaces",
+    "list_studies",
     "load",
     "load_space",
     "open_study",
@@ -59,6 +64,7 @@ _MODULES = {
     "autocnn.api.evaluation": ("Evaluation", "evaluate"),
     "autocnn.api.functions": ("list_spaces", "load", "open_study", "search"),
     "autocnn.api.predictions": ("predict",),
+    "autocnn.api.studies": ("Comparison", "StudySummary", "compare", "list_studies"),
     "autocnn.api.study": ("Candidate", "Study"),
     "autocnn.inference.metadata": ("read_metadata",),
     "autocnn.inference.predict.rows": ("Row", "Summary"),

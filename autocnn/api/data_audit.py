@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from autocnn.api.frames import to_frame
 from autocnn.api.inputs import placed
-from autocnn.api.settings import DataSettings, PathLike, read_settings
+from autocnn.api.settings import DataSettings, PathLike, check_page, read_settings
 from autocnn.api.watch import ProgressOnly, show
 from autocnn.core.csv_tables import Cell
-from autocnn.core.errors import Text, UsageError
 from autocnn.core.records import SPLITS, AuditReport, ClassPixels
 from autocnn.core.wording import count
 
@@ -115,7 +114,7 @@ class Audit:
         from autocnn.reporting.page import render_audit
 
         target = Path(path)
-        _check_page(target)
+        check_page(target)
         html = render_audit(self.record, self.pictures)
         replace_file(target, html.encode("utf-8"), setting="to")
         return target
@@ -167,7 +166,7 @@ def audit(
     from autocnn.data.thumbnails import picture_data
 
     if to is not None:
-        _check_page(Path(to))
+        check_page(Path(to))
     target = None if split_out is None else Path(split_out)
     values: dict[str, Any] = read_settings(settings, tuple(DataSettings.__annotations__))
     with placed(data, values, split_out=target) as (config, name):
@@ -192,8 +191,3 @@ def audit(
         )
         write_split(target, corrected)
         return replace(found, split_path=target, split_notes=corrected.sentences)
-
-
-def _check_page(path: Path) -> None:
-    if not path.parent.is_dir():
-        raise UsageError(Text("{to} {0}: its folder must be there, got none.", path))

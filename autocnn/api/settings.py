@@ -3,10 +3,11 @@
 import difflib
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypedDict
 
 from autocnn.core.config import StudyConfig
-from autocnn.core.errors import ConfigError
+from autocnn.core.errors import ConfigError, Text, UsageError
 
 PathLike = str | os.PathLike[str]
 
@@ -135,3 +136,13 @@ def field_of(name: str) -> str:
     """
     fields = StudyConfig.model_fields
     return next((name + unit for unit in UNITS if name + unit in fields), name)
+
+
+def check_page(path: Path) -> None:
+    """See that a page can be written there.
+
+    Raises:
+        UsageError: When it is in no folder.
+    """
+    if not path.parent.is_dir():
+        raise UsageError(Text("{to} {0}: its folder must be there, got none.", path))

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from autocnn.api.frames import to_frame
-from autocnn.api.settings import Changes, PathLike, read_settings
+from autocnn.api.settings import Changes, PathLike, check_page, read_settings
 from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
-from autocnn.core.errors import StudyError, Text, UsageError
+from autocnn.core.errors import StudyError, UsageError
 from autocnn.core.keras_import import import_keras
 from autocnn.core.records import (
     CandidateRecord,
@@ -208,6 +208,11 @@ got neither. Start one with `autocnn search`.
         return self._folder.path
 
     @property
+    def size_gb(self) -> float:
+        """Size of its folder, GB (10^9 bytes)."""
+        return self._folder.size_gb()
+
+    @property
     def is_done(self) -> bool:
         """Whether its leaderboard is the last word."""
         return self._status().is_done
@@ -350,8 +355,8 @@ got neither. Start one with `autocnn search`.
             remedy = f"Did you mean {close[0]!r}?" if close else ""
             raise UsageError(f"format must be html or md, got {format!r}.", remedy=remedy)
         is_html = format == "html"
-        if to is not None and not Path(to).parent.is_dir():
-            raise UsageError(Text("{to} {0}: its folder must be there, got none.", to))
+        if to is not None:
+            check_page(Path(to))
         text = (
             build_report(self._folder, max_images=images, samples=samples)
             if is_html
@@ -476,6 +481,24 @@ got neither. Start one with `autocnn search`.
             StudyError: When it cannot.
         """
         self._status()
+
+    def check_removable(self) -> None:
+        """See that its folder may be deleted.
+
+        Raises:
+            StudyError: As `remove`.
+        """
+        self._folder.check_removable()
+
+    def remove(self) -> None:
+        """Delete its folder for good.
+
+        Raises:
+            StudyError: When it is a link, holds files that are no study's, or is written just now.
+        """
+        self._folder.check_removable()
+        self._folder.lock()
+        self._folder.remove()
 
     def load(self, candidate: int | None = None, *, trust_code: bool = False) -> "Model":
         """A candidate's model, which predicts files, arrays and PIL images.

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from autocnn.api import Study
+from autocnn.api import Comparison, Study
 from autocnn.core.wording import visible
 
 NARROWEST_FILE = 200
@@ -88,6 +88,47 @@ def print_leaderboard(study: Study, *, wide: bool = False) -> None:
     sheet = Sheet(title, summary.header, summary.rows, text=("family",), names=("model",), keys=2)
     print_sheet(sheet, console)
     print_text(console, summary.meaning)
+
+
+def print_comparison(found: Comparison) -> None:
+    """Two studies: what it comes to, the differences, and what differs."""
+    from autocnn.core.wording import METRICS, fraction, fraction_interval, setting
+
+    record, console = found.record, make_console()
+    for sentence in record.sentences:
+        print_text(console, sentence)
+    sides = (record.first, record.second)
+    scores = [
+        [
+            side.name,
+            str(side.record.candidate),
+            f"{side.record.judged.num_images:,}",
+            *(fraction(getattr(side.record.judged.scores, one.metric)) for one in record.metrics),
+        ]
+        for side in sides
+    ]
+    header = [METRICS[one.metric] for one in record.metrics]
+    title = "Each on its own clean test images"
+    print_sheet(
+        Sheet(title, ["study", "candidate", "images", *header], scores, ("study",)), console
+    )
+    differences = [
+        [
+            METRICS[one.metric],
+            fraction_interval(one.difference, sign=True),
+            fraction(one.p_value, places=3),
+            "yes" if one.is_told_apart else "no",
+        ]
+        for one in record.metrics
+    ]
+    title = f"{sides[0].name} minus {sides[1].name}, on the {record.num_common:,} images of both"
+    header = ["score", "difference [95 %]", "p", "distinguished"]
+    print_sheet(Sheet(title, header, differences, names=("score",)), console)
+    for title, rows in (("Params that differ", record.params), ("Settings", record.settings)):
+        if rows:
+            cells = [[name, setting(one), setting(two)] for name, one, two in rows]
+            names = ["name", sides[0].name, sides[1].name]
+            print_sheet(Sheet(title, names, cells, text=names[1:], names=("name",)), console)
 
 
 def print_study_files(study: Study) -> None:

@@ -238,6 +238,20 @@ def weights(number: int | None, *, space: str = SPACE) -> str:
     return f"{number / 1e6:.2f}{space}M" if number >= 10_000 else f"{number:,}"
 
 
+def size(gb: float) -> str:
+    r"""A size on disk.
+
+    Args:
+        gb: In GB (10^9 bytes).
+
+    >>> size(0.0004), size(0.0214), size(0.96), size(3.14)
+    ('0.4\xa0MB', '21\xa0MB', '960\xa0MB', '3.1\xa0GB')
+    """
+    if gb >= 1:
+        return f"{gb:.1f}{SPACE}GB"
+    return f"{1000 * gb:.{0 if gb >= 0.01 else 1}f}{SPACE}MB"
+
+
 def duration(seconds: float | None) -> str:
     r"""A measured time in the two largest units that it fills.
 

@@ -269,8 +269,8 @@ def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     rows: list[Row] = [
         [
             f"{record.candidate} and {other.other}",
-            Cell(_difference(other), other.difference.value),
-            Cell(_p_value(other.p_value), other.p_value),
+            Cell(difference(other), other.difference.value),
+            Cell(p_value(other.p_value), other.p_value),
             "yes" if other.is_told_apart else "no",
         ]
         for record in candidates
@@ -373,7 +373,7 @@ def _class_score(scores: ClassScores, name: str) -> Cell:
     return Cell(show(value), value, below=_ends(interval, show))
 
 
-def _difference(found: Comparison) -> str:
+def difference(found: Comparison) -> str:
     """In percentage points, or as decimals of what is no share of images."""
     if found.metric not in ("macro_auc", "log_loss"):
         return _loss(found.difference, sign=True)
@@ -382,7 +382,8 @@ def _difference(found: Comparison) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def _p_value(value: float) -> str:
+def p_value(value: float) -> str:
+    """How likely chance makes as large a difference."""
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 

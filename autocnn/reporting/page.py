@@ -17,6 +17,7 @@ from autocnn.reporting.candidates import (
     view_gap,
 )
 from autocnn.reporting.checks import view_explanation, view_mistakes, view_robustness
+from autocnn.reporting.comparison import StudyComparison, view_comparison
 from autocnn.reporting.elements import load_picture, open_templates
 from autocnn.reporting.facts import StudyFacts, read_facts
 from autocnn.reporting.labels import view_labels
@@ -113,6 +114,25 @@ def render_audit(audit: AuditReport, pictures: Mapping[str, bytes]) -> str:
         f"{wording.count(len(audit.class_names), 'class', 'classes')}, {audit.source}.",
         overview=view_overview(audit, found),
         audit=view_audit(audit, found),
+    )
+
+
+def render_comparison(
+    found: StudyComparison, pictures: Mapping[tuple[int, str], bytes | None]
+) -> str:
+    """Two studies side by side as one HTML page.
+
+    Args:
+        found: From `compare_studies`.
+        pictures: (0 for the first study or 1, name of a picture of its candidate) -> PNG.
+    """
+    first, second = found.first, found.second
+    return _render(
+        "comparison_page.html.j2",
+        title=f"{first.name} and {second.name}: autocnn compare",
+        name=f"{first.name} and {second.name}",
+        subtitle=f"{first.title}, beside {second.title[:1].lower()}{second.title[1:]}.",
+        view=view_comparison(found, pictures),
     )
 
 

@@ -5,6 +5,7 @@ import errno
 import io
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 from autocnn.core.atomic import replace_file, writing_error
 from autocnn.core.csv_tables import FOLD_COLUMN, SPLIT_COLUMNS, read_csv
 from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError, Text
+from autocnn.core.wording import first_few
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage.candidates import CandidateFiles
 from autocnn.storage.exports import ExportFiles
@@ -24,6 +26,14 @@ from autocnn.storage.lock import Owner, StudyLock
 from autocnn.storage.report import ReportFiles
 from autocnn.storage.status import StudyStatus
 from autocnn.storage.trials import TrialFiles
+
+_NAMES = (
+    r"(study\.json|space\.yaml|split\.csv|dropped\.csv|audit(\.json)?|trials(\.csv)?|finalists"
+    r"|candidates|leaderboard\.csv|subgroups\.csv|label_issues(\.csv)?|report\.html"
+    r"|model_card\.md|builder(\.txt)?|weights\.txt|optuna\.db.*|keras_tuner|tensorboard|exports)"
+)
+_OWN_NAMES = re.compile(rf"{_NAMES}|\.{_NAMES}\.\w{{8}}|\.lock|\.owner\.json(\.\w{{8}})?")
+"""What `StudyFolder` makes, temporary files and locks among it."""
 
 
 class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportFiles, ExportFiles):
@@ -110,10 +120,53 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
             self._lock.release()
             self._lock = None
 
+    def writer(self) -> Owner | None:
+        """The process on this machine that writes it now; None: nobody is seen to."""
+        return StudyLock(self.path).holder()
+
+    def check_removable(self) -> None:
+        """See that the folder is a study and nothing else, and that nobody writes it.
+
+        Raises:
+            StudyError: When it is a link, holds something else, or is written just now.
+        """
+        if self.path.is_symlink():
+            raise StudyError(f"{self.path}: must be the study itself, got a link to it.")
+        self.read_status()
+        strangers = sorted(
+            path.name for path in self.path.iterdir() if not _OWN_NAMES.fullmatch(path.name)
+        )
+        if strangers:
+            raise StudyError(
+                f"{self.path}: must hold nothing but the study to be removed, got "
+                f"{first_few(strangers)}.",
+                remedy="Move it to another place first.",
+            )
+        writer = self.writer()
+        if writer is not None:
+            raise StudyError(
+                f"{self.path}: must not be written to be removed, {writer} does.",
+                remedy="Wait for it, or stop it.",
+            )
+
     def remove(self) -> None:
-        """Delete the folder: for a study that failed before its first trial."""
+        """Delete the folder with all that is in it: to readers it is gone at once.
+
+        Raises:
+            StudyError: When it cannot be deleted.
+        """
         self.unlock()
-        shutil.rmtree(self.path, ignore_errors=True)
+        aside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        try:
+            self.path.rename(aside)
+            shutil.rmtree(aside)
+        except OSError as error:
+            raise writing_error(error, self.path) from error
+
+    @property
+    def changed(self) -> float:
+        """When study.json was last written, seconds since 1970."""
+        return (self.path / "study.json").stat().st_mtime
 
     def size_gb(self) -> float:
         """Size of all files, in GB (10^9 bytes)."""

@@ -111,6 +111,13 @@ class StudyLock:
             raise
         return owner if owner != me else None
 
+    def holder(self) -> Owner | None:
+        """Who writes the study now, as far as it can be seen from this machine."""
+        owner = self._owner()
+        if owner is None or owner.host != socket.gethostname():
+            return None
+        return owner if owner.is_alive else None
+
     def release(self) -> None:
         """Let others write."""
         # In this order: who opened the files meanwhile sees that they are gone.

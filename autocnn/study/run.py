@@ -253,7 +253,8 @@ def _run(
     except AutocnnError as error:
         if is_new and not progress.status.is_prepared and not isinstance(error, StudyError):
             executor.close()
-            folder.remove()  # nothing was found out yet
+            with contextlib.suppress(StudyError):  # the error that is raised says more
+                folder.remove()  # nothing was found out yet
         else:
             with contextlib.suppress(StudyError):
                 progress.save("failed")

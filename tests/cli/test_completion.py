@@ -37,7 +37,7 @@ def complete(line: str) -> tuple[list[str], list[str]]:
 
 def test_commands_are_completed_with_what_they_do() -> None:
     assert complete("autocnn ")[0] == list(COMMANDS)
-    assert complete("autocnn re")[0] == ["resume", "report"]
+    assert complete("autocnn re")[0] == ["resume", "remove", "report"]
     items = ShellComplete(cli, {}, "autocnn", COMPLETION_VARIABLE).get_completions([], "sea")
     assert [(item.value, item.help) for item in items] == [("search", COMMANDS["search"])]
     assert "--debug" in complete("autocnn --")[0]
@@ -54,6 +54,8 @@ def test_options_of_every_command_are_completed(command: str) -> None:
 STUDY_LINES = [
     "autocnn resume ",
     "autocnn leaderboard ",
+    "autocnn compare ",
+    "autocnn remove ",
     "autocnn report --format md ",
     "autocnn export ",
     "autocnn dashboard ",

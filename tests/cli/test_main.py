@@ -44,6 +44,9 @@ def test_the_commands_are_the_contract() -> None:
         "resume",
         "audit",
         "leaderboard",
+        "list",
+        "compare",
+        "remove",
         "report",
         "export",
         "predict",
@@ -458,3 +461,32 @@ def test_output_to_a_full_device_is_told(arguments: tuple[str, ...]) -> None:
         "Error: the output must be written to where it goes, got: No space left on device.\n"
         "Free some space there, or send it elsewhere.\n"
     )
+
+
+def test_a_study_is_removed_after_a_yes(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    make_study()
+    place = Path("results/mine")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert run(["remove", "mine"]) == 0
+    assert "Delete results/mine (0 trials, 2 candidates, " in capsys.readouterr().err
+    assert place.exists()
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert run(["remove", "mine"]) == 130, "nobody answers"
+    assert place.exists()
+    assert run(["remove", "mine", "--yes"]) == 0
+    assert not place.exists()
+    assert run(["remove", "mine", "--yes"]) == 4
+    assert run(["remove"]) == 2, "the newest is not meant where none is named"
+
+
+def test_studies_are_listed(capsys: Output) -> None:
+    assert run(["list"]) == 0
+    assert "no study yet" in capsys.readouterr().err
+    make_study()
+    assert run(["list"]) == 0
+    assert "mine" in capsys.readouterr().out
+    assert run(["list", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["name"], row["state"], row["path"]) == ("mine", "done", "results/mine")

@@ -22,6 +22,9 @@ TWINS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "resume": (Study.find, Study.resume),
     "audit": (autocnn.audit,),
     "leaderboard": (Study.find, Study.leaderboard_text, Study.summary),
+    "list": (autocnn.list_studies,),
+    "compare": (autocnn.compare,),
+    "remove": (Study.find, Study.remove),
     "report": (Study.find, Study.report),
     "export": (Study.find, Study.export),
     "predict": (autocnn.predict,),
@@ -43,6 +46,7 @@ SETTINGS: Mapping[Callable[..., Any], type] = {
 PRINTED = {
     "quiet": "verbose says it, the other way round",
     "as_json": "what comes back is printed as its JSON",
+    "yes": "Python does not ask",
     "as_csv": "what comes back is printed as CSV",
 }
 """Options that say how a command prints, and why they are no parameters."""

@@ -89,6 +89,9 @@ def make_place(place: Path) -> None:
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.docs.driver autocnn "$@"\n')
     command.chmod(0o755)
     run(["autocnn", "search", "images/", "--name", "mine", "--space", "quick"], place, "folder")
+    results = place / "folder" / "results"
+    shutil.copytree(results / "mine", results / "yesterday")
+    os.utime(results / "yesterday" / "study.json", (0, 0))
 
 
 def run(command: list[str], place: Path, folder: str) -> None:

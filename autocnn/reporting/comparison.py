@@ -1,0 +1,400 @@
+"""Two studies side by side: their best models on the same test images, and what differs."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from autocnn.core import wording
+from autocnn.core.arrays import DoubleArray, IntArray
+from autocnn.core.config import plain_name
+from autocnn.core.csv_tables import SHARE_PREFIX
+from autocnn.core.errors import StudyError
+from autocnn.core.records import CandidateRecord, Comparison
+from autocnn.reporting.candidates import difference, p_value
+from autocnn.reporting.elements import (
+    Figure,
+    Table,
+    load_picture,
+    make_table,
+    number_columns,
+    text_columns,
+)
+from autocnn.reporting.names import title
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import StudyStatus
+
+COMPARED = ("accuracy", "balanced_accuracy", "macro_auc", "log_loss")
+"""The metrics of both, the first ones where an objective leads."""
+
+PICTURES = ("confusion_matrix", "roc")
+"""Of each candidate, on the page."""
+
+NO_SETTINGS = ("results", "name", "cache_dir", "cache_limit_gb", "disk_limit_gb", "mlflow")
+"""Settings that say where things lie, not what was searched."""
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of two studies.
+
+    Attributes:
+        name: Of the study.
+        status: The content of its study.json.
+        record: Its candidate.
+        title: What that is.
+        num_trials: Trials that it has.
+    """
+
+    name: str
+    status: StudyStatus
+    record: CandidateRecord
+    title: str
+    num_trials: int
+
+
+@dataclass(frozen=True, eq=False)
+class StudyComparison:
+    """Two candidates of two studies.
+
+    Attributes:
+        first, second: The studies.
+        metrics: First minus second, on the test images that both have; corrected for their
+            number.
+        num_common: How many these are.
+        num_alone: Test images that only the first has, and only the second.
+        num_relabelled: Images of both with another label in the second: they count for nothing.
+        params: Name, value of the first and of the second, where they differ.
+        settings: The same of what was asked for.
+        sentences: What it comes to.
+    """
+
+    first: Side
+    second: Side
+    metrics: tuple[Comparison, ...]
+    num_common: int
+    num_alone: tuple[int, int]
+    num_relabelled: int
+    params: tuple[tuple[str, object, object], ...]
+    settings: tuple[tuple[str, object, object], ...]
+    sentences: tuple[str, ...]
+
+
+def compare_studies(
+    first: StudyFolder,
+    second: StudyFolder,
+    *,
+    candidates: tuple[int | None, int | None] = (None, None),
+) -> StudyComparison:
+    """Compare the best candidates of two studies on the test images that both have.
+
+    Images are matched by content, those that have a copy in train or val of either study are left
+    out, and images that hang together, in either, are resampled together.
+
+    Args:
+        first: One study.
+        second: The other.
+        candidates: A number for each; None: its best.
+
+    Raises:
+        StudyError: When one is not finished, they have other classes, or no test image is in both.
+    """
+    from autocnn.metrics.comparison import compare
+
+    sides = [_read_side(*pair) for pair in zip((first, second), candidates, strict=True)]
+    one, two = sides
+    tests = [_read_test(folder, side) for folder, side in zip((first, second), sides, strict=True)]
+    ours, theirs = tests
+    if set(ours.classes) != set(theirs.classes):
+        only = sorted(set(ours.classes) ^ set(theirs.classes))
+        raise StudyError(
+            f"{first.path} and {second.path}: must have the same classes to be compared, got "
+            f"{wording.first_few(only)} in one alone."
+        )
+    shared = [key for key in ours.rows if key in theirs.rows]
+    common = [key for key in shared if ours.rows[key][0] == theirs.rows[key][0]]
+    if not common:
+        raise StudyError(
+            f"{first.path} and {second.path}: must share images of clean test, got none.",
+            remedy="Score both on the same images: `autocnn evaluate STUDY DATA`, once for each.",
+        )
+    labels = np.array([ours.classes.index(ours.rows[key][0]) for key in common], np.int64)
+    places = [theirs.classes.index(label) for label in ours.classes]
+    probabilities = [
+        np.array([ours.rows[key][1] for key in common]),
+        np.array([theirs.rows[key][1] for key in common])[:, places],
+    ]
+    metrics = _metrics(one, two, labels)
+    found = tuple(
+        compare(
+            labels,
+            *probabilities,
+            other=two.record.candidate,
+            metric=metric,
+            groups=_join(common, [ours, theirs]),
+            num_comparisons=len(metrics),
+        )
+        for metric in metrics
+    )
+    alone = len(ours.rows) - len(shared), len(theirs.rows) - len(shared)
+    return StudyComparison(
+        first=one,
+        second=two,
+        metrics=found,
+        num_common=len(common),
+        num_alone=alone,
+        num_relabelled=len(shared) - len(common),
+        params=_differences(one.record.params, two.record.params),
+        settings=_differences(_settings(one), _settings(two)),
+        sentences=tuple(_sentences(one, two, found, len(common), alone)),
+    )
+
+
+Key = tuple[str, int]
+"""An image: the SHA-256 of its content, and how many of its test before it have the same."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Test:
+    """The clean test images of a study.
+
+    Attributes:
+        classes: In the order of the probabilities.
+        rows: Image -> label, and (classes,) probabilities.
+        bundles: Images that hang together: copies, or of one named group.
+    """
+
+    classes: tuple[str, ...]
+    rows: Mapping[Key, tuple[str, DoubleArray]]
+    bundles: Sequence[Sequence[Key]]
+
+
+def _read_side(folder: StudyFolder, candidate: int | None) -> Side:
+    status = folder.read_status()
+    folder.read_leaderboard()  # says what an unfinished study lacks
+    number = candidate or (status.choice.candidate if status.choice else 1)
+    records = {record.candidate: record for record in folder.read_candidates()}
+    if number not in records:
+        there = ", ".join(map(str, records)) or "none"
+        raise StudyError(f"{folder.path}: must have the candidate {number}, got {there}.")
+    record = records[number]
+    return Side(folder.name, status, record, title(record), len(folder.read_trials()))
+
+
+def _read_test(folder: StudyFolder, side: Side) -> _Test:
+    number = side.record.candidate
+    rows = list(folder.read_candidate_table(number, "predictions"))
+    shares = [name for name in (rows[0] if rows else ()) if name.startswith(SHARE_PREFIX)]
+    facts = {path: (group, sha256) for path, _, group, _, sha256 in folder.read_split()}
+    if not shares or not facts:
+        raise StudyError(
+            f"{folder.path}: must have split.csv and predictions.csv of candidate {number}, got "
+            "one of them missing."
+        )
+    found: dict[Key, tuple[str, DoubleArray]] = {}
+    keys: dict[str, Key] = {}
+    before: Counter[str] = Counter()
+    groups: dict[str, list[Key]] = {}
+    for row in rows:
+        if row["split"] != "test" or row.get("is_clean") == "false":
+            continue
+        group, content = facts[row["path"]]
+        key = keys[row["path"]] = content, before[content]
+        before[content] += 1
+        found[key] = row["label"], np.array([float(row[name]) for name in shares])
+        if group:
+            groups.setdefault(group, []).append(key)
+    audit = folder.read_audit()
+    copies = [
+        [keys[path] for path in group.paths if path in keys]
+        for group in (audit.copies if audit else ())
+    ]
+    classes = tuple(name.removeprefix(SHARE_PREFIX) for name in shares)
+    return _Test(classes, found, [*groups.values(), *copies])
+
+
+def _join(keys: Sequence[Key], tests: Sequence[_Test]) -> IntArray:
+    """(n,) The same number for images that hang together in either study."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    place = {key: number for number, key in enumerate(keys)}
+    bundles = [[place[key] for key in bundle if key in place] for bundle in _bundles(tests)]
+    pairs = [(bundle[0], other) for bundle in bundles for other in bundle[1:]]
+    ends = np.array(pairs, np.int64).reshape(-1, 2).T
+    ties = coo_matrix((np.ones(len(pairs)), (ends[0], ends[1])), shape=(len(keys), len(keys)))
+    groups: IntArray = connected_components(ties, directed=False)[1].astype(np.int64)
+    return groups
+
+
+def _bundles(tests: Sequence[_Test]) -> Iterator[Sequence[Key]]:
+    for test in tests:
+        yield from test.bundles
+
+
+def _metrics(one: Side, two: Side, labels: IntArray) -> list[str]:
+    """What is compared: the first study's objective leads."""
+    asked = [side.status.config.objective for side in (one, two)]
+    names = [name for name in dict.fromkeys([*asked, *COMPARED]) if name != "macro_f1"]
+    has_both = len(np.unique(labels)) > 1
+    return [name for name in names if has_both or name != "macro_auc"]
+
+
+def _differences(
+    first: Mapping[str, object], second: Mapping[str, object]
+) -> tuple[tuple[str, object, object], ...]:
+    names = dict.fromkeys([*first, *second])
+    return tuple(
+        (name, first.get(name), second.get(name))
+        for name in names
+        if first.get(name) != second.get(name)
+    )
+
+
+def _settings(side: Side) -> dict[str, object]:
+    values = side.status.config.model_dump(mode="json", exclude=set(NO_SETTINGS))
+    return {plain_name(name): value for name, value in values.items()}
+
+
+def _sentences(
+    one: Side, two: Side, found: Sequence[Comparison], num_common: int, alone: tuple[int, int]
+) -> Iterator[str]:
+    leading, *others = found
+    name, by = wording.METRICS[leading.metric], difference(leading)
+    by += "" if leading.metric in ("macro_auc", "log_loss") else " points"
+    images = wording.count(num_common, "clean test image")
+    if leading.is_told_apart:
+        is_better = (leading.difference.value > 0) != (leading.metric == "log_loss")
+        better, worse = (one, two) if is_better else (two, one)
+        yield (
+            f"{better.name} is better than {worse.name} by more than chance: {name} of "
+            f"{one.name} minus that of {two.name} is {by} on the {images} that "
+            "both have."
+        )
+    else:
+        yield (
+            f"In {name}, {one.name} and {two.name} cannot be told apart on the {images} that both "
+            f"have: the difference is {by}."
+        )
+    told = [wording.METRICS[other.metric] for other in others if other.is_told_apart]
+    if told:
+        also = "also" if leading.is_told_apart else "still"
+        yield f"They are {also} told apart by {wording.listing(told)}."
+    if any(alone):
+        yield (
+            f"{alone[0]:,} clean test images of {one.name} and {alone[1]:,} of {two.name} are not "
+            "clean test images of the other, and count for nothing here."
+        )
+    yield (
+        "To choose the better of several by their test scores makes that score too good: choose "
+        "by folds, or score the chosen one on new images."
+    )
+
+
+@dataclass(frozen=True)
+class ComparisonView:
+    """What the page shows of it.
+
+    Attributes:
+        sentences: What it comes to.
+        scores: Both studies' own scores.
+        metrics: The differences on the images that both have.
+        params: Params that differ; None: none does.
+        settings: Settings that differ; None: none does.
+        figures: Name of a picture -> that of the first and of the second.
+    """
+
+    sentences: tuple[str, ...]
+    scores: Table
+    metrics: Table
+    params: Table | None
+    settings: Table | None
+    figures: tuple[tuple[Figure, Figure], ...]
+
+
+def view_comparison(
+    found: StudyComparison, pictures: Mapping[tuple[int, str], bytes | None]
+) -> ComparisonView:
+    """The tables and pictures of a comparison.
+
+    Args:
+        found: From `compare_studies`.
+        pictures: (0 or 1, name of a picture of its candidate) -> PNG.
+    """
+    sides = (found.first, found.second)
+    names = [side.name for side in sides]
+    figures = tuple(
+        (_figure(name, 0, sides[0], pictures), _figure(name, 1, sides[1], pictures))
+        for name in PICTURES
+    )
+    return ComparisonView(
+        sentences=found.sentences,
+        scores=make_table(
+            "scores",
+            "Each study by itself, on its own clean test images, with 95 % intervals.",
+            columns=[*text_columns("study", "candidate"), *number_columns(*_SCORES)],
+            rows=score_rows(found),
+        ),
+        metrics=make_table(
+            "differences",
+            f"{names[0]} minus {names[1]} on {wording.count(found.num_common, 'image')} of both, "
+            f"corrected for {wording.count(len(found.metrics), 'comparison')}.",
+            columns=[*text_columns("score"), *number_columns("difference [95 %]", "p")],
+            rows=[
+                [wording.METRICS[one.metric], difference(one), p_value(one.p_value)]
+                for one in found.metrics
+            ],
+        ),
+        params=_differing(
+            "params", "Params of the two candidates that differ.", names, found.params
+        ),
+        settings=_differing("settings", "Settings that differ.", names, found.settings),
+        figures=figures,
+    )
+
+
+_SCORES = ("images", "accuracy", "balanced accuracy", "macro AUC", "log loss", "trials", "time")
+
+
+def score_rows(found: StudyComparison) -> list[list[str]]:
+    """A row per study: name, candidate, and what was measured on its own clean test images."""
+    return [
+        [
+            side.name,
+            side.title,
+            f"{side.record.judged.num_images:,}",
+            wording.percent_interval(side.record.judged.intervals.get("accuracy")),
+            wording.percent_interval(side.record.judged.intervals.get("balanced_accuracy")),
+            wording.decimal(side.record.judged.scores.macro_auc),
+            wording.decimal(side.record.judged.scores.log_loss),
+            f"{side.num_trials:,}",
+            wording.duration(side.status.seconds),
+        ]
+        for side in (found.first, found.second)
+    ]
+
+
+def _differing(
+    name: str, caption: str, names: Sequence[str], rows: Sequence[tuple[str, object, object]]
+) -> Table | None:
+    if not rows:
+        return None
+    return make_table(
+        name,
+        caption,
+        columns=text_columns("name", *names),
+        rows=[[key, wording.setting(one), wording.setting(two)] for key, one, two in rows],
+    )
+
+
+def _figure(
+    name: str, number: int, side: Side, pictures: Mapping[tuple[int, str], bytes | None]
+) -> Figure:
+    words = name.replace("_", " ")
+    return Figure(
+        name=name,
+        title=side.name,
+        picture=load_picture(pictures.get((number, name))),
+        alt=f"{words} of {side.name}, {side.title}",
+    )
