@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         open_study,
         predict,
         search,
+        serve,
     )
     from autocnn.classifier import AutoCNNClassifier
     from autocnn.core.config import StudyConfig
@@ -58,6 +59,7 @@ __all__ = [
     "open_study",
     "predict",
     "search",
+    "serve",
 ]
 
 _HOMES = {
@@ -80,6 +82,7 @@ _HOMES = {
     "open_study": "autocnn.api",
     "predict": "autocnn.api",
     "search": "autocnn.api",
+    "serve": "autocnn.api",
 }
 
 

@@ -111,6 +111,7 @@ def test_the_public_api_does_not_grow_by_accident() -> None:
         "open_study",
         "predict",
         "search",
+        "serve",
     ]
     for name in autocnn.__all__:
         assert getattr(autocnn, name)

@@ -5,6 +5,7 @@ Each command of the command line is one of these, parsed and printed.
 functions: search, open_study, load, list_spaces   study: Study, Candidate
 data_audit: audit                                  predictions: predict
 studies: list_studies, compare                     doctor: examine (this machine)
+serving: serve
 evaluation: evaluate                               frames: tables as DataFrames
 settings: names and values as people give them     watch, display: progress and Ctrl-C
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from autocnn.api.evaluation import Evaluation, evaluate
     from autocnn.api.functions import list_spaces, load, open_study, search
     from autocnn.api.predictions import predict
+    from autocnn.api.serving import serve
     from autocnn.api.studies import Comparison, StudySummary, compare, list_studies
     from autocnn.api.study import Candidate, Study
     from autocnn.inference.metadata import read_metadata
@@ -54,6 +56,7 @@ __all__ = [
     "predict",
     "read_metadata",
     "search",
+    "serve",
     "shipped_names",
     "study_names",
 ]
@@ -64,6 +67,7 @@ _MODULES = {
     "autocnn.api.evaluation": ("Evaluation", "evaluate"),
     "autocnn.api.functions": ("list_spaces", "load", "open_study", "search"),
     "autocnn.api.predictions": ("predict",),
+    "autocnn.api.serving": ("serve",),
     "autocnn.api.studies": ("Comparison", "StudySummary", "compare", "list_studies"),
     "autocnn.api.study": ("Candidate", "Study"),
     "autocnn.inference.metadata": ("read_metadata",),

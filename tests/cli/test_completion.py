@@ -60,6 +60,7 @@ STUDY_LINES = [
     "autocnn export ",
     "autocnn dashboard ",
     "autocnn predict ",
+    "autocnn serve ",
     "autocnn evaluate ",
     "autocnn search --fork ",
 ]

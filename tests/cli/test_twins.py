@@ -29,6 +29,7 @@ TWINS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "export": (Study.find, Study.export),
     "predict": (autocnn.predict,),
     "evaluate": (autocnn.evaluate,),
+    "serve": (autocnn.serve,),
     "dashboard": (Study.find, Study.dashboard),
     "spaces": (autocnn.list_spaces, autocnn.load_space),
     "doctor": (examine,),

@@ -81,6 +81,19 @@ class Predictions:
         }
         return pd.DataFrame(columns | shares, index=range(len(self)))
 
+    def part(self, start: int, stop: int) -> "Predictions":
+        """The answers from one place up to another."""
+        some = slice(start, stop)
+        return Predictions(
+            names=self.names[some],
+            class_names=self.class_names,
+            probabilities=self.probabilities[some],
+            is_unsure=self.is_unsure[some],
+            distances=None if self.distances is None else self.distances[some],
+            is_unlike=None if self.is_unlike is None else self.is_unlike[some],
+            errors=self.errors[some],
+        )
+
     @classmethod
     def joined(cls, parts: Sequence["Predictions"]) -> "Predictions":
         """One after another; at least one, all of the same model."""

@@ -35,14 +35,17 @@ def csv_rows(predictions: Predictions) -> str:
 
 def json_rows(predictions: Predictions) -> str:
     """A JSON object per line and image; what was not measured is null."""
-    lines = []
+    return "".join(_dump(row) + "\n" for row in json_objects(predictions))
+
+
+def json_objects(predictions: Predictions) -> Iterator[dict[str, object]]:
+    """What is said of each image, to be written as JSON."""
     shares = predictions.probabilities.astype(np.float64).round(DIGITS).tolist()
     for row, row_shares in zip(rows_of(predictions), shares, strict=True):
         named = dict(zip(predictions.class_names, row_shares, strict=True))
         data: dict[str, object] = dict(zip(COLUMNS, _cells(row), strict=True))
         data["probabilities"] = None if row.error is not None else named
-        lines.append(_dump(data) + "\n")
-    return "".join(lines)
+        yield data
 
 
 @dataclass(frozen=True)

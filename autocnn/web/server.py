@@ -1,0 +1,298 @@
+"""A server on one socket: who may ask, how much at once, and a clean end."""
+
+import asyncio
+import ipaddress
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from autocnn.core.errors import MissingExtraError, Text, UsageError
+from autocnn.core.extras import install_line
+
+App = Callable[..., Awaitable[None]]
+"""An ASGI application."""
+
+Message = MutableMapping[str, Any]
+
+GRACE_S = 10
+"""Seconds that requests under way have to end in, once the server is stopped."""
+
+BACKLOG = 2048
+"""Connections that may wait to be taken."""
+
+HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+        b"script-src 'self'; connect-src 'self'; media-src blob:; base-uri 'none'; "
+        b"form-action 'self'; frame-ancestors 'none'",
+    ),
+)
+"""Of every answer that has none of its own of that name."""
+
+
+def check_web(face: str) -> None:
+    """See that the packages of the extra `app` are there.
+
+    Args:
+        face: The command that needs them.
+
+    Raises:
+        MissingExtraError: When one is missing.
+    """
+    import importlib.util
+
+    missing = [
+        name
+        for name, module in (
+            ("fastapi", "fastapi"),
+            ("uvicorn", "uvicorn"),
+            ("python-multipart", "python_multipart"),
+        )
+        if importlib.util.find_spec(module) is None
+    ]
+    if missing:
+        raise MissingExtraError(
+            f"autocnn {face}: needs the packages fastapi, uvicorn and python-multipart, got no "
+            f"{missing[0]}.",
+            remedy=install_line("app"),
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach that address.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class WebServer:
+    """An application on a socket; use it as a context, and `serve_forever`.
+
+    Args:
+        app: ASGI application.
+        host: Address to listen on.
+        port: Port; 0: a free one.
+        token: That every request must bring; None: nobody is asked.
+
+    Raises:
+        UsageError: When nobody can listen there.
+    """
+
+    def __init__(self, app: App, *, host: str, port: int, token: str | None = None) -> None:
+        import uvicorn
+
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((host, port))
+            self._socket.listen(BACKLOG)  # who asks before it is ready waits
+        except (OSError, OverflowError) as error:
+            self._socket.close()
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UsageError(
+                f"{host}:{port}: must be an address that nothing listens on yet, got: {reason}.",
+                remedy=Text("Choose another {port}; 0 takes a free one."),
+            ) from error
+        self.host, self.port = host, int(self._socket.getsockname()[1])
+        self.token = token
+        own = None if not is_loopback(host) else own_names(self.host, self.port)
+        guarded = _Guard(app, token=token, hosts=own)
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                guarded,
+                log_level="error",
+                access_log=False,
+                lifespan="on",
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+        )
+
+    @property
+    def url(self) -> str:
+        """Address for a browser."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/"
+
+    def serve_forever(self) -> None:
+        """Answer until `close`, Ctrl-C or SIGTERM; requests under way are answered then."""
+        self._server.run(sockets=[self._socket])
+
+    def close(self) -> None:
+        """Stop serving, from any thread."""
+        self._server.should_exit = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        self._socket.close()
+
+
+def own_names(host: str, port: int) -> frozenset[str]:
+    """What a browser on this machine may call the server.
+
+    A page elsewhere whose name somebody lets point here calls it something else.
+    """
+    named = f"[{host}]" if ":" in host else host
+    return frozenset(f"{name}:{port}" for name in (named, "localhost", "127.0.0.1", "[::1]"))
+
+
+class _Guard:
+    """Lets through who may ask, and adds the headers that every answer has.
+
+    Args:
+        app: What answers.
+        token: As of `WebServer`.
+        hosts: Names of this server; None: any.
+    """
+
+    def __init__(self, app: App, *, token: str | None, hosts: frozenset[str] | None) -> None:
+        self.app, self.token, self.hosts = app, token, hosts
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = dict(scope["headers"])
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                has = {name.lower() for name, _ in message["headers"]}
+                added = [pair for pair in HEADERS if pair[0] not in has]
+                message = {**message, "headers": [*message["headers"], *added]}
+            await send(message)
+
+        if self.hosts is not None and given.get(b"host", b"").decode("latin-1") not in self.hosts:
+            await refuse(send_with_headers, 421, "this server is asked for by another name")
+        elif self.token is not None and not self._is_allowed(given.get(b"authorization", b"")):
+            challenge = [(b"www-authenticate", b"Bearer")]
+            await refuse(
+                send_with_headers, 401, "a token is needed: Authorization: Bearer TOKEN", challenge
+            )
+        else:
+            await self.app(scope, receive, send_with_headers)
+
+    def _is_allowed(self, header: bytes) -> bool:
+        scheme, _, token = header.partition(b" ")
+        expected = (self.token or "").encode()
+        return scheme.lower() == b"bearer" and secrets.compare_digest(token.strip(), expected)
+
+
+async def refuse(
+    send: Any, status: int, reason: str, headers: Sequence[tuple[bytes, bytes]] = ()
+) -> None:
+    """Answer with a status and a reason, as JSON."""
+    import json
+
+    body = json.dumps({"error": reason}).encode()
+    length = (b"content-length", str(len(body)).encode())
+    kind = (b"content-type", b"application/json")
+    await send(
+        {"type": "http.response.start", "status": status, "headers": [kind, length, *headers]}
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+class Limits:
+    """Refuses bodies that are too large, and clients that ask too often.
+
+    Args:
+        app: What answers.
+        most_bytes: Of a body.
+        rate: Requests a second of one client, on average; None: as many as it likes. Twice as
+            many may come at once.
+    """
+
+    def __init__(self, app: App, *, most_bytes: int, rate: float | None = None) -> None:
+        self.app, self.most_bytes, self.rate = app, most_bytes, rate
+        self._seen: dict[str, tuple[float, float]] = {}
+
+    async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
+        """Answer, or refuse."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        client = (scope.get("client") or ("",))[0]
+        wait_s = self._wait(client)
+        if wait_s > 0:
+            after = [(b"retry-after", str(int(wait_s) + 1).encode())]
+            await refuse(send, 429, f"at most {self.rate:g} requests a second", after)
+            return
+        length = dict(scope["headers"]).get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self.most_bytes:
+            await refuse(send, 413, self._too_large)
+            return
+        taken, is_refused = 0, False
+
+        async def receive_counted() -> Message:
+            nonlocal taken, is_refused
+            message: Message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self.most_bytes:  # a client that did not say how much it sends
+                is_refused = True
+                await refuse(send, 413, self._too_large)
+                return {"type": "http.disconnect"}
+            return message
+
+        async def send_unless_refused(message: Message) -> None:
+            if not is_refused:
+                await send(message)
+
+        try:
+            await self.app(scope, receive_counted, send_unless_refused)
+        except Exception:  # the application has seen its client go
+            if not is_refused:
+                raise
+
+    @property
+    def _too_large(self) -> str:
+        return f"a request must have at most {self.most_bytes / 1e6:g} MB"
+
+    def _wait(self, client: str) -> float:
+        """Seconds until this client may ask again; 0: now. A bucket that fills at `rate`."""
+        if self.rate is None:
+            return 0.0
+        now, most = time.monotonic(), max(1.0, 2 * self.rate)
+        if len(self._seen) > MOST_CLIENTS:
+            self._seen.clear()
+        left, before = self._seen.get(client, (most, now))
+        left = min(most, left + (now - before) * self.rate)
+        if left < 1:
+            self._seen[client] = left, now
+            return (1 - left) / self.rate
+        self._seen[client] = left - 1, now
+        return 0.0
+
+
+MOST_CLIENTS = 10_000
+"""Clients of which it is known how often they have asked."""
+
+
+async def wait_closed(tasks: Sequence["asyncio.Task[Any]"]) -> None:
+    """Cancel tasks, and wait until they are."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
