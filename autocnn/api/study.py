@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from autocnn.inference.predict.model import Model
     from autocnn.integrations.dashboard import DashboardServer
+    from autocnn.web.server import WebServer
 
 REPORT_FORMATS = ("html", "md")
 
@@ -454,6 +455,31 @@ got neither. Start one with `autocnn search`.
                 interruption=interruption,
             )
         return self
+
+    def view(self, *, port: int = 8000, trust_code: bool = False) -> "WebServer":
+        """A server that shows the study in a browser: as it runs, its images, an image of yours.
+
+        `with study.view() as server: server.serve_forever()`; `server.url` is its address. Only
+        this machine can reach it, and nothing is written.
+
+        Args:
+            port: To listen on; 0: a free one.
+            trust_code: As for `load`.
+
+        Raises:
+            MissingExtraError: When fastapi or uvicorn is not installed.
+            StudyError: When study.json cannot be read.
+            UsageError: When nobody can listen there.
+        """
+        from autocnn.web.server import WebServer, check_web
+
+        check_web("view")
+        self.check()
+        from autocnn.web.view import make_view
+
+        return WebServer(
+            make_view(self._folder, trust_code=trust_code), host="127.0.0.1", port=port
+        )
 
     def dashboard(self, *, port: int = 8080, host: str = "127.0.0.1") -> "DashboardServer":
         """A server that shows the search in a browser, with optuna-dashboard.

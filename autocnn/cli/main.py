@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "Write a finished model as Keras, SavedModel, ONNX or LiteRT.",
     "predict": "Predict images with a model of a study or an export.",
     "evaluate": "Score a model on other labelled images.",
+    "view": "Show a study in a browser: live, its images, one of yours.",
     "serve": "Answer for a model over HTTP, as a REST service.",
     "dashboard": "Show a search in a browser, with optuna-dashboard.",
     "spaces": "List the search spaces, or show one.",

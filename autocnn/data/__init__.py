@@ -7,7 +7,7 @@ DATA -- sources --> ImageTable -- arrays --> DecodedImages, one per image size
                                -- audit ---> AuditReport      all of it: Dataset
 """
 
-from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
+from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images, find_decoded
 from autocnn.data.audit.copies import Copies, bundle_images, find_copies
 from autocnn.data.columns import values_by
 from autocnn.data.correction import CorrectedSplit, check_split_file, correct_split, write_split
@@ -31,6 +31,7 @@ __all__ = [
     "decode_image",
     "decode_images",
     "find_copies",
+    "find_decoded",
     "make_folds",
     "make_split",
     "prepare_data",

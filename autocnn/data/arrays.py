@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -102,7 +102,7 @@ def decode_images(
     """
     folder = Path(user_cache_dir("autocnn")) if cache_dir is None else cache_dir
     cache = ArrayCache(folder, limit_gb=cache_limit_gb)
-    key = _key(table, image_size, channels, levels, fit)
+    key = _key(table.sha256, image_size, channels, levels, fit)
     with cache.locked(key, observer):
         found = _read_entry(cache.entry_dir(key))
         if found is None:
@@ -127,6 +127,36 @@ def decode_images(
         has_windows=found.has_windows,
         in_use=in_use,
     )
+
+
+def find_decoded(
+    sha256: Sequence[str],
+    *,
+    image_size: int,
+    channels: Channels,
+    cache_dir: Path | None,
+    levels: Levels | None = None,
+    fit: Fit = "stretch",
+) -> Pixels | None:
+    """Images that were decoded before, mapped read-only; None where they are not kept any more.
+
+    Args:
+        sha256: (n,) Of the contents, in the order of the table that was decoded.
+        image_size: As they were decoded, like all that follows.
+        channels: As it was asked for.
+        cache_dir: Folder of the arrays; None: the platform's cache folder.
+        levels: As they were asked for.
+        fit: As it was asked for.
+
+    Returns:
+        (n, side, side, channels) uint8.
+    """
+    folder = Path(user_cache_dir("autocnn")) if cache_dir is None else cache_dir
+    entry = folder / _key(sha256, image_size, channels, levels, fit)
+    if _read_entry(entry) is None:
+        return None
+    pixels: Pixels = np.load(entry / ARRAY_FILE, mmap_mode="r")
+    return pixels
 
 
 def choose_image_size(table: ImageTable) -> int:
@@ -160,13 +190,13 @@ class _Entry(NamedTuple):
 
 
 def _key(
-    table: ImageTable, image_size: int, channels: Channels, levels: Levels | None, fit: Fit
+    sha256: Sequence[str], image_size: int, channels: Channels, levels: Levels | None, fit: Fit
 ) -> str:
     asked = f" {levels[0]!r} {levels[1]!r}" if levels else ""
     asked += "" if fit == "stretch" else f" {fit}"
     digest = hashlib.sha256(f"{FORMAT} {image_size} {channels}{asked}".encode())
-    for sha256 in table.sha256:
-        digest.update(f"\n{sha256}".encode())
+    for content in sha256:
+        digest.update(f"\n{content}".encode())
     return digest.hexdigest()[:40]
 
 

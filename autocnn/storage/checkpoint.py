@@ -92,17 +92,27 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         raise ValueError(f"{path}: must be a whole checkpoint, got: {error}") from error
 
 
+def read_history(path: Path) -> tuple[EpochScore, ...]:
+    """The epochs of a checkpoint alone, for who looks on; none where it cannot be read now."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            facts = json.loads(str(_take(file, _FACTS)))
+        return tuple(EpochScore.model_validate(score) for score in facts["history"])
+    except (OSError, LookupError, TypeError, ValueError, EOFError, zipfile.BadZipFile):
+        return ()
+
+
+def _take(file: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    content = io.BytesIO(file.read(f"{name}.npy"))  # checks the sum of all of it
+    array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+    return array
+
+
 def _read(path: Path) -> Checkpoint:
     with zipfile.ZipFile(path) as file:
-
-        def take(name: str) -> NDArray[Any]:
-            content = io.BytesIO(file.read(f"{name}.npy"))  # checks the sum of all of it
-            array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
-            return array
-
-        facts = json.loads(str(take(_FACTS)))
+        facts = json.loads(str(_take(file, _FACTS)))
         groups = {
-            name: [take(f"{name}.{index}") for index in range(number)]
+            name: [_take(file, f"{name}.{index}") for index in range(number)]
             for name, number in facts["num_arrays"].items()
         }
     return Checkpoint(

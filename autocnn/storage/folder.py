@@ -168,6 +168,11 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
         """When study.json was last written, seconds since 1970."""
         return (self.path / "study.json").stat().st_mtime
 
+    def image_stamps(self) -> tuple[int, ...]:
+        """Change when what is known of the study's images does: split, verdicts, doubted labels."""
+        paths = (self.split_path, self.leaderboard_path, self.label_issues_path)
+        return tuple(path.stat().st_mtime_ns if path.exists() else 0 for path in paths)
+
     def size_gb(self) -> float:
         """Size of all files, in GB (10^9 bytes)."""
         size = 0

@@ -1,5 +1,7 @@
 """The trials of a study: records, logs, checkpoints, models."""
 
+import contextlib
+import io
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -8,6 +10,7 @@ from autocnn.core.atomic import append_to_file, replace_file
 from autocnn.core.csv_tables import csv_lines, epoch_table, to_csv, trial_row, trial_table
 from autocnn.core.errors import StudyError
 from autocnn.core.records import TrialRecord, TrialState
+from autocnn.storage.checkpoint import read_history
 from autocnn.storage.files import CHECKPOINT, Files
 
 
@@ -55,6 +58,42 @@ class TrialFiles(Files):
         """
         paths = sorted((self.path / "trials").glob("*/trial.json"))
         return [self._parse(path, TrialRecord.model_validate_json) for path in paths]
+
+    def trial_stamps(self) -> dict[int, int]:
+        """Number of each trial -> when its record was last written, ns: what has changed."""
+        stamps = {}
+        for path in (self.path / "trials").glob("*/trial.json"):
+            with contextlib.suppress(OSError, ValueError):  # gone meanwhile, or no trial
+                stamps[int(path.parent.name)] = path.stat().st_mtime_ns
+        return dict(sorted(stamps.items()))
+
+    def read_trial(self, trial: int) -> TrialRecord:
+        """One trial; one that runs has the epochs of its checkpoint.
+
+        Raises:
+            StudyError: When its record cannot be read.
+        """
+        place = self.path / "trials" / f"{trial:04d}"
+        record = self._parse(place / "trial.json", TrialRecord.model_validate_json)
+        if record.is_open:
+            record = record.model_copy(update={"history": read_history(place / CHECKPOINT)})
+        return record
+
+    def read_trial_log(self, trial: int, *, most: int) -> str:
+        """The end of what a trial's process printed; empty where there is nothing.
+
+        Args:
+            trial: Its number.
+            most: Bytes of it.
+        """
+        path = self.path / "trials" / f"{trial:04d}" / "log.txt"
+        try:
+            with path.open("rb") as file:
+                size = file.seek(0, io.SEEK_END)
+                file.seek(max(0, size - most))
+                return file.read(most).decode("utf-8", "replace")
+        except OSError:
+            return ""
 
     def recover_trials(self) -> tuple[list[TrialRecord], list[str]]:
         """All trials of an earlier session; what is torn is set aside, not used.

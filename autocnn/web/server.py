@@ -3,7 +3,9 @@
 import asyncio
 import ipaddress
 import secrets
+import signal
 import socket
+import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from types import TracebackType
@@ -131,8 +133,19 @@ class WebServer:
         return f"http://{host}:{self.port}/"
 
     def serve_forever(self) -> None:
-        """Answer until `close`, Ctrl-C or SIGTERM; requests under way are answered then."""
-        self._server.run(sockets=[self._socket])
+        """Answer until `close`, Ctrl-C or SIGTERM; requests under way are answered then.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C.
+        """
+        is_main = threading.current_thread() is threading.main_thread()
+        # uvicorn raises the signal again once all is answered; SIGTERM has been obeyed then.
+        before = signal.signal(signal.SIGTERM, lambda *_: None) if is_main else None
+        try:
+            self._server.run(sockets=[self._socket])
+        finally:
+            if is_main:
+                signal.signal(signal.SIGTERM, before)
 
     def close(self) -> None:
         """Stop serving, from any thread."""

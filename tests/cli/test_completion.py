@@ -61,6 +61,7 @@ STUDY_LINES = [
     "autocnn dashboard ",
     "autocnn predict ",
     "autocnn serve ",
+    "autocnn view ",
     "autocnn evaluate ",
     "autocnn search --fork ",
 ]

@@ -51,6 +51,7 @@ def test_the_commands_are_the_contract() -> None:
         "export",
         "predict",
         "evaluate",
+        "view",
         "serve",
         "dashboard",
         "spaces",

@@ -29,6 +29,7 @@ TWINS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "export": (Study.find, Study.export),
     "predict": (autocnn.predict,),
     "evaluate": (autocnn.evaluate,),
+    "view": (Study.find, Study.view),
     "serve": (autocnn.serve,),
     "dashboard": (Study.find, Study.dashboard),
     "spaces": (autocnn.list_spaces, autocnn.load_space),
@@ -48,6 +49,7 @@ PRINTED = {
     "quiet": "verbose says it, the other way round",
     "as_json": "what comes back is printed as its JSON",
     "yes": "Python does not ask",
+    "opens": "Python has no browser to open",
     "as_csv": "what comes back is printed as CSV",
 }
 """Options that say how a command prints, and why they are no parameters."""

@@ -1,8 +1,6 @@
 """The page in headless Chromium: nothing fails, sorting and choosing work, it fits a phone."""
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,23 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from autocnn.reporting.page import render_audit, write_report
+from tests.browser import NEEDS_BROWSER, log, open_browser, resize
 from tests.reporting.studies import AWKWARD_CLASSES, make_audit, make_study
 from tests.reporting.test_overview import THUMBNAIL, many_classes
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")
-
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (BROWSER and DRIVER) and "CI" not in os.environ,
-        reason="needs Debian's packages chromium and chromium-driver",
-    ),
-]
+pytestmark = [pytest.mark.slow, NEEDS_BROWSER]
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +25,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Chrome]":
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    assert BROWSER, "chromium must be there in CI"
-    assert DRIVER, "chromium-driver must be there in CI"
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER
-    # Containers have neither its sandbox nor enough shared memory.
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    yield driver
-    driver.quit()
+    yield from open_browser()
 
 
 @pytest.fixture
@@ -68,19 +44,8 @@ def load(browser: "Chrome", path: Path) -> "Iterator[Chrome]":
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
 
 
-def resize(page: "Chrome", width: int) -> None:
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-
 def run(page: "Chrome", script: str, *arguments: Any) -> Any:
     return page.execute_script(script, *arguments)
-
-
-def log(browser: "Chrome", kind: str) -> list[dict[str, Any]]:
-    """What the browser has logged since the last call."""
-    entries: list[dict[str, Any]] = browser.get_log(kind)  # type: ignore[no-untyped-call]
-    return entries
 
 
 def column(page: "Chrome", table: str, number: int) -> list[str]:

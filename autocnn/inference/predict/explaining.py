@@ -1,6 +1,7 @@
 """Pictures of where a model looks in new images, one file each."""
 
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +30,11 @@ class Explainer:
     """
 
     def __init__(self, model: Model, folder: Path) -> None:
-        network = getattr(model.runtime, "network", None)
-        if network is None:
-            raise ExportError(
-                Text(
-                    "{explain} needs the layers of a Keras model, got {0}.", model.metadata.format
-                ),
-                remedy="Predict with the study itself, or with its export to keras.",
-            )
+        self._network = explainable(model)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise writing_error(error, folder, setting="explain") from error
-        self._network: Any = network
         self._folder = folder
         self.num_seen = 0
         self.num_written = 0
@@ -57,26 +50,53 @@ class Explainer:
             ExportError: When the network has no feature map to be explained.
             DiskFullError: When the disk is full.
         """
-        from autocnn.reporting.plots.overlay import draw_overlay, encode_overlay
-        from autocnn.training.networks.grad_cam import grad_cam
-
-        places = np.flatnonzero(batch.is_readable)
-        pixels = batch.pixels[..., : self._network.input_shape[-1]]
-        guesses = predictions.probabilities[places].argmax(axis=1)
-        try:
-            maps = grad_cam(self._network, pixels, guesses)
-        except ValueError as error:
-            raise ExportError(
-                Text("{explain}: this model cannot be explained: {0}", error)
-            ) from error
-        for place, image, one_map in zip(places.tolist(), pixels, maps, strict=True):
+        for place, overlay in draw_maps(self._network, batch, predictions):
             name = overlay_name(
                 self.num_seen + place + 1, predictions.names[place], predictions.predicted[place]
             )
-            overlay = encode_overlay(draw_overlay(image, one_map))
             replace_file(self._folder / name, overlay, setting="explain")
             self.num_written += 1
         self.num_seen += len(batch.names)
+
+
+def explainable(model: Model) -> Any:
+    """The network of a model that can be explained.
+
+    Raises:
+        ExportError: When it is in another format than Keras's.
+    """
+    network = getattr(model.runtime, "network", None)
+    if network is None:
+        raise ExportError(
+            Text("{explain} needs the layers of a Keras model, got {0}.", model.metadata.format),
+            remedy="Predict with the study itself, or with its export to keras.",
+        )
+    return network
+
+
+def draw_maps(network: Any, batch: Batch, predictions: Predictions) -> Iterator[tuple[int, bytes]]:
+    """Place in the batch, and a JPEG with the map laid over, of each image that could be read.
+
+    Args:
+        network: From `explainable`.
+        batch: As it was predicted.
+        predictions: Its answers: each map is about the most probable class.
+
+    Raises:
+        ExportError: When the network has no feature map to be explained.
+    """
+    from autocnn.reporting.plots.overlay import draw_overlay, encode_overlay
+    from autocnn.training.networks.grad_cam import grad_cam
+
+    places = np.flatnonzero(batch.is_readable)
+    pixels = batch.pixels[..., : network.input_shape[-1]]
+    guesses = predictions.probabilities[places].argmax(axis=1)
+    try:
+        maps = grad_cam(network, pixels, guesses)
+    except ValueError as error:
+        raise ExportError(Text("{explain}: this model cannot be explained: {0}", error)) from error
+    for place, image, one_map in zip(places.tolist(), pixels, maps, strict=True):
+        yield place, encode_overlay(draw_overlay(image, one_map))
 
 
 def overlay_name(number: int, name: str, label: str) -> str:

@@ -1,0 +1,144 @@
+"""A study as it runs, as JSON: its state, its trials, what is best so far."""
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from autocnn.core import wording
+from autocnn.core.errors import StudyError
+from autocnn.core.objective import Goal
+from autocnn.core.records import TrialRecord
+from autocnn.reporting import leaderboard as boards
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import StudyStatus
+
+LOG_BYTES = 20_000
+"""Of the end of a log."""
+
+
+@dataclass(frozen=True, eq=False)
+class LiveStudy:
+    """Reads a study again and again, each record once for each time that it was written.
+
+    Attributes:
+        folder: The study.
+    """
+
+    folder: StudyFolder
+    _known: dict[int, tuple[int, TrialRecord]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def state(self) -> dict[str, Any]:
+        """All that the page shows of it, but for single trials.
+
+        Raises:
+            StudyError: When study.json cannot be read, or the study is gone.
+        """
+        status, trials = self.folder.read_status(), self.trials()
+        goal = Goal(status.config.objective, status.config.max_gap)
+        ranked = goal.rank([trial for trial in trials if not trial.is_open])
+        counts: dict[str, int] = {}
+        for trial in trials:
+            counts[str(trial.state)] = counts.get(str(trial.state), 0) + 1
+        is_running = self.folder.writer() is not None
+        return {
+            "name": self.folder.name,
+            "stage": status.status,
+            "is_running": is_running,
+            "sentence": describe(status, counts, is_running=is_running),
+            "objective": wording.METRICS[goal.objective],
+            "is_larger_better": goal.maximize,
+            "seconds": status.seconds,
+            "budget_s": status.config.budget_s,
+            "asked": status.config.trials,
+            "counts": counts,
+            "best": ranked[0].trial if ranked else None,
+            "trials": [_row(trial, goal) for trial in trials],
+            "leaderboard": self.leaderboard(),
+            "has_report": self.folder.report_path.is_file(),
+        }
+
+    def trials(self) -> list[TrialRecord]:
+        """All trials that have begun; those that run with their epochs so far."""
+        with self._lock:
+            for number, stamp in self.folder.trial_stamps().items():
+                before = self._known.get(number)
+                if before is None or before[0] != stamp or before[1].is_open:
+                    try:
+                        self._known[number] = stamp, self.folder.read_trial(number)
+                    except StudyError:  # torn by a power cut: a resume sets it aside
+                        continue
+            return [record for _, record in sorted(self._known.values(), key=_number)]
+
+    def trial(self, number: int) -> dict[str, Any]:
+        """One trial: its params, its epochs, the end of its log.
+
+        Raises:
+            StudyError: When there is no such trial.
+        """
+        record = self.folder.read_trial(number)
+        objective = self.folder.read_status().config.objective
+        return {
+            "trial": record.trial,
+            "state": str(record.state),
+            "reason": record.reason,
+            "params": {name: wording.setting(value) for name, value in record.params.items()},
+            "epochs": [
+                {
+                    "epoch": score.epoch,
+                    "train": getattr(score.train, objective),
+                    "val": getattr(score.val, objective),
+                }
+                for score in record.history
+            ],
+            "of": record.epochs,
+            "log": self.folder.read_trial_log(number, most=LOG_BYTES),
+            "traceback": record.traceback,
+        }
+
+    def leaderboard(self) -> dict[str, Any] | None:
+        """Header and rows; None while there is none."""
+        try:
+            header, rows = boards.summary_rows(boards.from_csv(self.folder.read_leaderboard()))
+        except StudyError:
+            return None
+        return {"header": header, "rows": rows}
+
+
+def describe(status: StudyStatus, counts: dict[str, int], *, is_running: bool) -> str:
+    """What the study does now, in a sentence."""
+    ended = sum(number for state, number in counts.items() if state != "running")
+    asked = status.config.trials
+    of_all = f"{ended:,} of {asked:,} trials ended" if asked else wording.count(ended, "trial")
+    if asked is None:
+        of_all += " ended"
+    if status.is_done:
+        return f"Done: {of_all}, {wording.duration(status.seconds)} in all."
+    if not is_running:
+        return f"Stopped: {of_all}. `autocnn resume {status.name}` goes on."
+    doing = {
+        "preparing": "It reads the images",
+        "searching": f"It searches: {of_all}",
+        "finalists": f"It compares and retrains the best: {of_all}",
+    }.get(status.status, of_all)
+    left = ""
+    if status.config.budget_s is not None:
+        left_s = max(0.0, status.config.budget_s - status.seconds)
+        left = f", about {wording.rough_duration(left_s)} of the budget left"
+    return f"{doing}{left}."
+
+
+def _row(trial: TrialRecord, goal: Goal) -> dict[str, Any]:
+    return {
+        "trial": trial.trial,
+        "state": str(trial.state),
+        "objective": trial.objective,
+        "epoch": len(trial.history),
+        "epochs": trial.epochs,
+        "seconds": round(trial.seconds, 1),
+        "curve": [goal.value_of(score.val) for score in trial.history],
+    }
+
+
+def _number(pair: tuple[int, TrialRecord]) -> int:
+    return pair[1].trial

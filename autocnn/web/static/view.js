@@ -1,0 +1,419 @@
+// The page of a study: follows it, shows its images, tries one of yours. Reads only.
+"use strict";
+
+const $ = (id) => document.getElementById(id);
+const SVG = "http://www.w3.org/2000/svg";
+const WIDTH = 480, HEIGHT = 220, LEFT = 44, BOTTOM = 26, TOP = 8, RIGHT = 8;
+
+async function ask(path, options) {
+  const answer = await fetch(path, options);
+  const data = await answer.json();
+  if (!answer.ok) throw new Error(data.error || answer.statusText);
+  return data;
+}
+
+function make(name, facts = {}, ...inside) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(facts)) {
+    if (key === "class") node.className = value;
+    else if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value !== null && value !== undefined) node.setAttribute(key, value);
+  }
+  node.append(...inside);
+  return node;
+}
+
+function draw(name, facts, text) {
+  const node = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(facts)) node.setAttribute(key, value);
+  if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+const shown = (value, places = 4) => (value === null || value === undefined ? "–" : value.toFixed(places));
+
+// -- parts of the page -------------------------------------------------------------------
+
+const PARTS = ["search", "leaderboard", "images", "try"];
+
+function showPart() {
+  const wanted = PARTS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "search";
+  for (const part of PARTS) $(part).hidden = part !== wanted;
+  for (const link of document.querySelectorAll("#parts a")) {
+    if (link.getAttribute("href") === `#${wanted}`) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (wanted === "images") grid.show();
+  window.scrollTo(0, 0);
+}
+
+// -- the search --------------------------------------------------------------------------
+
+let study = null, chosenTrial = null;
+
+function scales(xs, ys) {
+  const finite = ys.filter((y) => y !== null && Number.isFinite(y));
+  let low = Math.min(...finite), high = Math.max(...finite);
+  if (!finite.length) [low, high] = [0, 1];
+  if (high - low < 1e-9) [low, high] = [low - 0.05, high + 0.05];
+  const last = Math.max(1, ...xs);
+  return {
+    x: (value) => LEFT + (value / last) * (WIDTH - LEFT - RIGHT),
+    y: (value) => HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - BOTTOM - TOP),
+    low, high, last,
+  };
+}
+
+function frame(svg, scale, below) {
+  svg.replaceChildren();
+  for (let step = 0; step <= 4; step++) {
+    const value = scale.low + (step / 4) * (scale.high - scale.low), y = scale.y(value);
+    svg.append(draw("path", { class: "axis", d: `M${LEFT} ${y}H${WIDTH - RIGHT}` }));
+    svg.append(draw("text", { x: LEFT - 5, y: y + 4, "text-anchor": "end" }, value.toFixed(3)));
+  }
+  svg.append(draw("text", { x: LEFT, y: HEIGHT - 6 }, below));
+  svg.append(draw("text", { x: WIDTH - RIGHT, y: HEIGHT - 6, "text-anchor": "end" }, String(scale.last)));
+}
+
+const pathOf = (points) => points.map(([x, y], place) => `${place ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
+
+function drawSearch() {
+  const trials = study.trials, better = study.is_larger_better ? Math.max : Math.min;
+  const measured = trials.filter((trial) => trial.objective !== null);
+  let scale = scales(measured.map((t) => t.trial), measured.map((t) => t.objective));
+  frame($("best"), scale, "trial");
+  let best = null;
+  const steps = [];
+  for (const trial of measured) {
+    const before = best;
+    best = best === null ? trial.objective : better(best, trial.objective);
+    if (before !== null) steps.push([scale.x(trial.trial), scale.y(before)]);
+    steps.push([scale.x(trial.trial), scale.y(best)]);
+    const dot = draw("circle", {
+      class: `dot${trial.trial === study.best ? " best" : ""}${trial.trial === chosenTrial ? " on" : ""}`,
+      cx: scale.x(trial.trial), cy: scale.y(trial.objective), r: 4,
+    });
+    dot.append(draw("title", {}, `trial ${trial.trial}: ${shown(trial.objective)}`));
+    dot.addEventListener("click", () => showTrial(trial.trial));
+    dot.addEventListener("pointerenter", () => point(trial));
+    $("best").append(dot);
+  }
+  $("best").prepend(draw("path", { class: "line best", d: pathOf(steps) }));
+
+  const curves = trials.filter((trial) => trial.curve.some((value) => value !== null));
+  scale = scales(curves.map((t) => t.curve.length), curves.flatMap((t) => t.curve));
+  frame($("curves"), scale, "epoch");
+  for (const trial of curves.slice(-300)) {
+    const points = trial.curve.flatMap((value, place) => (value === null ? [] : [[scale.x(place + 1), scale.y(value)]]));
+    const line = draw("path", {
+      class: `line${trial.trial === study.best ? " best" : ""}${trial.trial === chosenTrial ? " on" : ""}`, d: pathOf(points),
+    });
+    line.append(draw("title", {}, `trial ${trial.trial}: ${shown(trial.objective)}`));
+    line.addEventListener("click", () => showTrial(trial.trial));
+    line.addEventListener("pointerenter", () => point(trial));
+    $("curves").append(line);
+  }
+}
+
+function point(trial) {
+  $("pointed").textContent = `Trial ${trial.trial}, ${trial.state}: ${study.objective} ${shown(trial.objective)} after ${trial.epoch} epochs, ${trial.seconds} s`;
+}
+
+function listTrials() {
+  const rows = [...study.trials].reverse().slice(0, 1000).map((trial) => {
+    const row = make("tr", { class: trial.trial === chosenTrial ? "on" : "", onclick: () => showTrial(trial.trial) },
+      make("th", { scope: "row" }, make("button", { type: "button", "aria-label": `Trial ${trial.trial}` }, String(trial.trial))),
+      make("td", {}, trial.state),
+      make("td", { class: "number" }, shown(trial.objective)),
+      make("td", { class: "number" }, trial.epochs ? `${trial.epoch} of ${trial.epochs}` : String(trial.epoch)),
+      make("td", { class: "number" }, String(trial.seconds)));
+    return row;
+  });
+  const focused = document.activeElement && document.activeElement.closest("#trials") ? document.activeElement.textContent : null;
+  $("trials").tBodies[0].replaceChildren(...rows);
+  if (focused !== null) {
+    const again = [...$("trials").querySelectorAll("button")].find((button) => button.textContent === focused);
+    if (again) again.focus();
+  }
+}
+
+function listCandidates() {
+  const found = study.leaderboard;
+  $("no-leaderboard").hidden = Boolean(found);
+  $("candidates").hidden = !found;
+  if (!found) return;
+  $("candidates").tHead.rows[0].replaceChildren(...found.header.map((name) => make("th", { scope: "col" }, name)));
+  $("candidates").tBodies[0].replaceChildren(...found.rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))));
+}
+
+let drawn = "";
+
+async function follow() {
+  let wait = 3000;
+  try {
+    study = await ask("/api/study");
+    $("state").textContent = study.sentence;
+    $("report").hidden = !study.has_report;
+    const now = JSON.stringify(study);
+    if (now !== drawn) {
+      drawn = now;
+      document.querySelector(".charts").hidden = !study.trials.length;
+      drawSearch();
+      listTrials();
+      listCandidates();
+      if (chosenTrial !== null) await showTrial(chosenTrial, true);
+    }
+    if (!study.is_running) wait = 10000;
+  } catch (error) {
+    $("state").textContent = error instanceof TypeError ? "autocnn view was ended: start it again to go on." : error.message;
+    wait = 10000;
+  }
+  setTimeout(follow, wait);
+}
+
+async function showTrial(number, isUpdate = false) {
+  chosenTrial = number;
+  const trial = await ask(`/api/trials/${number}`);
+  if (chosenTrial !== number) return;
+  $("trial").hidden = false;
+  $("trial-title").textContent = `Trial ${trial.trial}`;
+  $("trial-state").textContent = `${trial.state}${trial.reason ? `: ${trial.reason}` : ""}`;
+  const both = trial.epochs.flatMap((one) => [one.train, one.val]);
+  const scale = scales(trial.epochs.map((one) => one.epoch), both);
+  frame($("trial-curve"), scale, "epoch; train dashed");
+  for (const name of ["train", "val"]) {
+    const points = trial.epochs.flatMap((one) => (one[name] === null ? [] : [[scale.x(one.epoch), scale.y(one[name])]]));
+    $("trial-curve").append(draw("path", { class: `line ${name === "val" ? "best" : "train"}`, d: pathOf(points) }));
+  }
+  $("trial-params").replaceChildren(...Object.entries(trial.params).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  const log = $("trial-log"), atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
+  log.textContent = [trial.log, trial.traceback].filter(Boolean).join("\n") || "It printed nothing.";
+  if (atEnd) log.scrollTop = log.scrollHeight;
+  if (!isUpdate) {
+    drawSearch();
+    listTrials();
+    $("trial-title").focus();
+  }
+}
+
+// -- the images --------------------------------------------------------------------------
+
+const TILE = { width: 128, height: 164 }, PAGE = 200;
+
+const grid = {
+  total: 0, pages: new Map(), query: "", columns: 1, tiles: new Map(), isShown: false,
+
+  show() {
+    if (!this.isShown) {
+      this.isShown = true;
+      $("filters").hidden = $("grid").hidden = false;
+      this.search();
+    }
+    this.layout();
+  },
+
+  async search() {
+    const asked = new URLSearchParams(new FormData($("filters")));
+    for (const [name, value] of [...asked]) if (!value) asked.delete(name);
+    this.query = asked.toString();
+    this.pages = new Map();
+    $("grid").scrollTop = 0;
+    const query = this.query;
+    try {
+      await this.load(0);
+    } catch (error) {
+      $("found").textContent = error.message;
+      this.total = 0;
+    }
+    if (query !== this.query) return;
+    for (const tile of this.tiles.values()) tile.remove();
+    this.tiles.clear();
+    this.layout();
+  },
+
+  load(page) {
+    if (!this.pages.has(page)) {
+      const query = this.query;
+      const asked = ask(`/api/images?${query}&start=${page * PAGE}&number=${PAGE}`).then((found) => {
+        if (query !== this.query) return [];
+        this.total = found.total;
+        $("found").textContent = `${found.total.toLocaleString("en")} images.${found.problem ? ` They cannot be shown: ${found.problem}` : ""}`;
+        this.pages.set(page, found.images);
+        return found.images;
+      });
+      this.pages.set(page, asked);
+      asked.catch(() => this.pages.delete(page));
+    }
+    return this.pages.get(page);
+  },
+
+  layout() {
+    this.columns = Math.max(1, Math.trunc($("grid").clientWidth / TILE.width));
+    // Browsers end at some 10 million px.
+    $("space").style.height = `${Math.min(9e6, Math.ceil(this.total / this.columns) * TILE.height)}px`;
+    this.draw();
+  },
+
+  draw() {
+    const view = $("grid"), rows = Math.ceil(this.total / this.columns);
+    const full = rows * TILE.height, scaled = Math.min(9e6, full);
+    const ratio = scaled > view.clientHeight ? (full - view.clientHeight) / (scaled - view.clientHeight) : 1;
+    const top = view.scrollTop * ratio, shift = view.scrollTop - top;
+    const first = Math.max(0, Math.trunc(top / TILE.height) - 2) * this.columns;
+    const last = Math.min(this.total, (Math.ceil((top + view.clientHeight) / TILE.height) + 2) * this.columns);
+    for (const [place, tile] of this.tiles) {
+      if (place < first || place >= last) { tile.remove(); this.tiles.delete(place); }
+    }
+    for (let place = first; place < last; place++) {
+      const page = this.load(Math.trunc(place / PAGE));
+      if (!Array.isArray(page)) { page.then(() => this.draw(), () => {}); continue; }
+      let tile = this.tiles.get(place);
+      if (!tile && page[place % PAGE]) {
+        tile = this.tile(page[place % PAGE]);
+        this.tiles.set(place, tile);
+        $("space").append(tile);
+      }
+      if (tile) tile.style.transform = `translate(${(place % this.columns) * TILE.width}px, ${Math.trunc(place / this.columns) * TILE.height + shift}px)`;
+    }
+  },
+
+  tile(image) {
+    const isWrong = image.predicted !== undefined && image.predicted !== image.label;
+    const said = image.predicted === undefined ? image.split : `${isWrong ? "≠ " : ""}${image.predicted} ${image.probability.toFixed(2)}`;
+    const picture = make("img", { src: `/thumbnails/${image.place}.jpg`, alt: "", width: 112, height: 112, loading: "lazy" });
+    picture.addEventListener("error", () => { picture.alt = "cannot be read"; });
+    return make("button", {
+      class: "tile", type: "button", title: image.path,
+      "aria-label": `${image.path}, ${image.label}, in ${image.split}, ${said}${image.suspect ? ", label looks wrong" : ""}`,
+      onclick: () => showImage(image.place),
+    }, picture, make("span", {}, `${image.label}${image.suspect ? " ?" : ""}`), make("span", { class: isWrong ? "wrong" : "" }, said));
+  },
+};
+
+function shares(pairs) {
+  const rows = pairs.map(([name, value]) => make("tr", {},
+    make("th", { scope: "row" }, name),
+    make("td", {}, bar(value)),
+    make("td", { class: "number" }, value.toFixed(4))));
+  return make("table", { class: "shares" }, make("tbody", {}, ...rows));
+}
+
+function bar(value) {
+  const inner = make("span", {});
+  inner.style.left = "0";
+  inner.style.width = `${100 * value}%`;
+  return make("span", { class: "bar", "aria-hidden": "true" }, inner);
+}
+
+async function showImage(place) {
+  const found = await ask(`/api/images/${place}`);
+  $("image-title").textContent = found.path;
+  $("image-large").src = `/images/${place}.png`;
+  $("image-large").alt = `${found.label}: ${found.path}`;
+  const facts = [["label", found.label], ["split", found.split]];
+  if (found.group) facts.push(["group", found.group]);
+  if (found.doubt) facts.push(["label looks wrong", `${found.doubt.predicted}; ${found.label} has ${found.doubt.label.toFixed(3)}`]);
+  const list = make("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  const inside = [list];
+  if (found.copies.length) {
+    inside.push(make("p", {}, "Copies: ", ...found.copies.slice(0, 12).map((other) =>
+      make("button", { type: "button", onclick: () => showImage(other) }, make("img", { src: `/thumbnails/${other}.jpg`, alt: `copy ${other}`, width: 56, height: 56 })))));
+  }
+  $("image-facts").replaceChildren(...inside);
+  $("image-said").replaceChildren(...found.said.map((one) => {
+    const maps = make("div", {});
+    const look = make("button", { type: "button", onclick: () => showMap(place, one.candidate, look, maps) }, "Where it looked");
+    return make("section", {}, make("h4", {}, one.title), one.shares ? shares(one.shares) : "", look, maps);
+  }));
+  if (!$("image").open) $("image").showModal();
+}
+
+async function showMap(place, candidate, button, target) {
+  button.disabled = true;
+  button.textContent = "Loading the model...";
+  try {
+    const found = await ask(`/api/images/${place}/look/${candidate}`);
+    target.replaceChildren(found.map ? make("img", { src: found.map, alt: `Where candidate ${candidate} looked for ${found.predicted}` }) : "This model cannot say where it looked.");
+    button.remove();
+  } catch (error) {
+    button.textContent = error.message;
+  }
+}
+
+// -- an image of yours -------------------------------------------------------------------
+
+async function tryImage(blob, name) {
+  const candidate = document.querySelector("#filters [name=candidate]").value || "1";
+  $("trying").textContent = `${name}: predicting (the first image loads the model) ...`;
+  $("tried").replaceChildren();
+  let found;
+  try {
+    found = await ask(`/api/try/${candidate}`, { method: "POST", body: blob, headers: { "Content-Type": "application/octet-stream" } });
+  } catch (error) {
+    $("trying").textContent = `${name}: ${error.message}`;
+    return;
+  }
+  if (found.error) {
+    $("trying").textContent = `${name} ${found.error}.`;
+    return;
+  }
+  const unlike = found.unlike ? " It is unlike the training images: this is a guess about something that the model does not know." : "";
+  $("trying").textContent = `${name}: ${found.predicted}, ${found.probability.toFixed(3)}.${unlike}`;
+  const order = Object.entries(found.probabilities).sort((one, two) => two[1] - one[1]).slice(0, 10);
+  const maps = found.map ? [make("figure", {}, make("img", { src: found.map, alt: `The image as the model sees it, and where it looked for ${found.predicted}` }), make("figcaption", {}, "As the model sees it, and where it looked"))] : [];
+  $("tried").replaceChildren(...maps, shares(order));
+}
+
+function readyToTry() {
+  const drop = $("drop");
+  if (!drop) return;
+  drop.hidden = false;
+  $("file").addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    if (file) tryImage(file, file.name);
+    event.target.value = "";
+  });
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    drop.addEventListener(kind, (event) => {
+      event.preventDefault();
+      drop.classList.toggle("over", kind === "dragover");
+      if (kind !== "drop") return;
+      const [file] = event.dataTransfer.files;
+      if (file) tryImage(file, file.name);
+    });
+  }
+  document.addEventListener("paste", (event) => {
+    const [file] = event.clipboardData.files;
+    if (file && !$("try").hidden) tryImage(file, "the pasted image");
+  });
+  if (!navigator.mediaDevices) $("camera").hidden = true;
+  $("camera").addEventListener("click", async () => {
+    try {
+      $("video").srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
+      $("video").hidden = $("shoot").hidden = false;
+      await $("video").play();
+    } catch (error) {
+      $("trying").textContent = `No camera: ${error.message}`;
+    }
+  });
+  $("shoot").addEventListener("click", () => {
+    const video = $("video"), canvas = make("canvas", { width: video.videoWidth, height: video.videoHeight });
+    canvas.getContext("2d").drawImage(video, 0, 0);
+    canvas.toBlob((blob) => tryImage(blob, "the picture"), "image/png");
+    for (const track of video.srcObject.getTracks()) track.stop();
+    video.hidden = $("shoot").hidden = true;
+  });
+}
+
+let typing = 0;
+$("filters").addEventListener("input", (event) => {
+  clearTimeout(typing);
+  typing = setTimeout(() => grid.search(), event.target.name === "text" ? 250 : 0);
+});
+$("filters").addEventListener("submit", (event) => event.preventDefault());
+$("grid").addEventListener("scroll", () => grid.draw(), { passive: true });
+window.addEventListener("resize", () => grid.layout());
+window.addEventListener("hashchange", showPart);
+readyToTry();
+showPart();
+follow();

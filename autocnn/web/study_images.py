@@ -1,0 +1,334 @@
+"""The images of a study: found by class, split and what is odd; shown small and large."""
+
+import io
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.arrays import Pixels
+from autocnn.core.csv_tables import SHARE_PREFIX
+from autocnn.core.errors import DataError, StudyError
+from autocnn.core.records import Channels
+from autocnn.data import ImageTable, decode_image, find_decoded, read_source
+from autocnn.data.decode import pillow_quiet
+from autocnn.data.thumbnails import draw_thumbnail
+from autocnn.reporting.names import title
+from autocnn.storage import StudyFolder
+
+Kind = Literal["all", "wrong", "suspect", "copy"]
+Order = Literal["path", "least sure", "most sure"]
+
+MOST_SHARES = 20_000_000
+"""Probabilities of a candidate that are kept; of larger sets only what was predicted."""
+
+SIDE = 112
+"""Of a thumbnail, px."""
+
+GREY = 128
+"""In the place of an image that cannot be read any more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a candidate says of the n images of a study.
+
+    Attributes:
+        number: Of the candidate.
+        title: What it is.
+        predicted: (n,) Index of the class; -1 where it says nothing.
+        sure: (n,) Probability of that class; NaN where it says nothing.
+        shares: (n, classes) float32; None of sets that are too large.
+    """
+
+    number: int
+    title: str
+    predicted: NDArray[np.int32]
+    sure: NDArray[np.float32]
+    shares: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, eq=False)
+class StudyImages:
+    """The images of a study, in the order of its split.csv; read when they are first asked for.
+
+    Attributes:
+        folder: The study.
+    """
+
+    folder: StudyFolder
+    _judged: dict[int, Judged] = field(default_factory=dict)
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @cached_property
+    def rows(self) -> list[tuple[str, ...]]:
+        """Path, label, group, split and sha256 of each image."""
+        rows = self.folder.read_split()
+        if not rows:
+            raise StudyError(f"{self.folder.path}: has no images yet: they are being read.")
+        return rows
+
+    @cached_property
+    def place_of(self) -> dict[str, int]:
+        """Path -> place in `rows`."""
+        return {row[0]: place for place, row in enumerate(self.rows)}
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """In the order of all probabilities."""
+        data = self.folder.read_status().data
+        return data.class_names if data else ()
+
+    @cached_property
+    def labels(self) -> NDArray[np.int32]:
+        """(n,) Index of the class that each is of."""
+        places = {name: place for place, name in enumerate(self.class_names)}
+        return np.array([places.get(row[1], -1) for row in self.rows], np.int32)
+
+    @cached_property
+    def splits(self) -> NDArray[np.str_]:
+        """(n,) train, val or test."""
+        return np.array([row[3] for row in self.rows])
+
+    @cached_property
+    def is_suspect(self) -> NDArray[np.bool_]:
+        """(n,) Whether the label is likely wrong."""
+        issues = self.folder.read_label_issues() or []
+        return self._mask(issue.path for issue in issues if issue.is_suspect)
+
+    @cached_property
+    def is_copy(self) -> NDArray[np.bool_]:
+        """(n,) Whether another image shows the same."""
+        audit = self.folder.read_audit()
+        return self._mask(path for group in (audit.copies if audit else ()) for path in group.paths)
+
+    def _mask(self, paths: Any) -> NDArray[np.bool_]:
+        found = np.zeros(len(self.rows), bool)
+        found[[self.place_of[path] for path in paths if path in self.place_of]] = True
+        return found
+
+    def candidates(self) -> list[int]:
+        """Numbers of the candidates; none while the study is not finished."""
+        if not self.folder.leaderboard_path.exists():
+            return []
+        return [record.candidate for record in self.folder.read_candidates()]
+
+    def judged(self, number: int) -> Judged:
+        """What a candidate says of all images."""
+        with self._lock:
+            if number not in self._judged:
+                self._judged[number] = self._read_judged(number)
+            return self._judged[number]
+
+    def _read_judged(self, number: int) -> Judged:
+        records = {record.candidate: record for record in self.folder.read_candidates()}
+        if number not in records:
+            raise StudyError(f"{self.folder.path}: must have the candidate {number}, got none.")
+        n, k = len(self.rows), len(self.class_names)
+        predicted, sure = np.full(n, -1, np.int32), np.full(n, np.nan, np.float32)
+        shares = np.full((n, k), np.nan, np.float32) if n * k <= MOST_SHARES else None
+        columns = [f"{SHARE_PREFIX}{name}" for name in self.class_names]
+        for row in self.folder.read_candidate_table(number, "predictions"):
+            place = self.place_of.get(row["path"])
+            if place is None:
+                continue
+            values = [float(row[column]) for column in columns]
+            best = int(np.argmax(values))
+            predicted[place], sure[place] = best, values[best]
+            if shares is not None:
+                shares[place] = values
+        return Judged(number, title(records[number]), predicted, sure, shares)
+
+    def find(
+        self,
+        *,
+        label: str | None = None,
+        predicted: str | None = None,
+        split: str | None = None,
+        kind: Kind = "all",
+        order: Order = "path",
+        candidate: int | None = None,
+        text: str = "",
+    ) -> NDArray[np.int64]:
+        """Places of the images that are asked for, in the order that is asked for.
+
+        Args:
+            label: Of this class; None: of any.
+            predicted: Taken for this class by the candidate; None: for any.
+            split: In train, val or test; None: in any.
+            kind: Taken for another class; with a label that is doubted; with a copy; or all.
+            order: By path; or by how sure the candidate is.
+            candidate: That is asked; None: nobody is.
+            text: That stands in the path.
+        """
+        wanted = np.ones(len(self.rows), bool)
+        if label is not None:
+            wanted &= self.labels == self._class(label)
+        if split is not None:
+            wanted &= self.splits == split
+        if kind == "suspect":
+            wanted &= self.is_suspect
+        elif kind == "copy":
+            wanted &= self.is_copy
+        if text:
+            small = text.casefold()
+            wanted &= np.array([small in row[0].casefold() for row in self.rows])
+        judged = None if candidate is None else self.judged(candidate)
+        if judged is None:
+            return np.flatnonzero(wanted)
+        if predicted is not None:
+            wanted &= judged.predicted == self._class(predicted)
+        if kind == "wrong":
+            wanted &= (judged.predicted >= 0) & (judged.predicted != self.labels)
+        found = np.flatnonzero(wanted)
+        if order != "path":
+            sure = judged.sure[found]
+            found = found[np.argsort(-sure if order == "most sure" else sure, kind="stable")]
+        return found
+
+    def describe(self, places: Sequence[int], candidate: int | None) -> list[dict[str, Any]]:
+        """What a tile shows of each image."""
+        judged = None if candidate is None else self.judged(candidate)
+        found = []
+        for place in places:
+            path, label, _, split, _ = self.rows[place]
+            tile: dict[str, Any] = {"place": int(place), "path": path, "label": label}
+            tile |= {"split": split, "suspect": bool(self.is_suspect[place])}
+            if judged is not None and judged.predicted[place] >= 0:
+                tile["predicted"] = self.class_names[judged.predicted[place]]
+                tile["probability"] = round(float(judged.sure[place]), 4)
+            found.append(tile)
+        return found
+
+    def detail(self, place: int) -> dict[str, Any]:
+        """All that is known of an image: what every candidate says, its copies, its group."""
+        path, label, group, split, _ = self.rows[place]
+        said = []
+        for number in self.candidates():
+            judged = self.judged(number)
+            if judged.predicted[place] < 0:
+                continue
+            shares = None
+            if judged.shares is not None:
+                order = np.argsort(-judged.shares[place])[:10]
+                shares = [[self.class_names[i], float(judged.shares[place][i])] for i in order]
+            said.append({"candidate": number, "title": judged.title, "shares": shares})
+        audit = self.folder.read_audit() if self.is_copy[place] else None
+        copies = [
+            self.place_of[other]
+            for one in (audit.copies if audit else ())
+            if path in one.paths
+            for other in one.paths
+            if other != path and other in self.place_of
+        ]
+        issue = next((i for i in self.folder.read_label_issues() or () if i.path == path), None)
+        return {
+            "place": place,
+            "path": path,
+            "label": label,
+            "split": split,
+            "group": group,
+            "said": said,
+            "copies": copies,
+            "doubt": None
+            if issue is None
+            else {"predicted": issue.predicted, "label": issue.label_probability},
+        }
+
+    def problem(self) -> str:
+        """Why the images cannot be shown; empty where the first one can."""
+        try:
+            self.pixels(0)
+        except (DataError, OSError) as error:
+            return getattr(error, "message", None) or str(error)
+        return ""
+
+    def thumbnail(self, place: int) -> bytes:
+        """A JPEG of an image, from the decoded array where it is still kept; else a grey one."""
+        try:
+            pixels = self.pixels(place)
+        except (DataError, OSError):
+            pixels = np.full((SIDE, SIDE, 1), GREY, np.uint8)
+        return draw_thumbnail(pixels, side=SIDE)
+
+    def pixels(self, place: int) -> Pixels:
+        """(side, side, 1 | 3) uint8, as the study's networks see it.
+
+        Raises:
+            DataError: When the image cannot be read any more.
+        """
+        arrays = self._arrays
+        if arrays is not None:
+            found: Pixels = arrays[place]
+            return found
+        status = self.folder.read_status()
+        if status.data is None:
+            raise DataError("the study has not read its images yet")
+        with self._lock:
+            table = self._table
+        if isinstance(table, DataError):
+            raise table
+        index = self._index.get(self.rows[place][0])
+        if index is None:
+            raise DataError(f"{self.rows[place][0]}: is not there any more")
+        channels: Channels = "grey" if status.data.image_shape[2] == 1 else "rgb"
+        with pillow_quiet():
+            return decode_image(
+                table.open(index),
+                side=status.data.image_shape[0],
+                channels=channels,
+                levels=status.data.levels,
+                fit=status.config.fit,
+            )
+
+    @cached_property
+    def _arrays(self) -> Pixels | None:
+        status = self.folder.read_status()
+        if status.data is None:
+            return None
+        config = status.config
+        return find_decoded(
+            [row[4] for row in self.rows],
+            image_size=status.data.image_shape[0],
+            channels=config.channels or "auto",
+            cache_dir=config.cache_dir,
+            levels=config.levels,
+            fit=config.fit,
+        )
+
+    @cached_property
+    def _table(self) -> ImageTable | DataError:
+        config = self.folder.read_status().config
+        try:
+            return read_source(config.data, reading=config.reading)
+        except DataError as error:  # told for each image, but looked for once
+            return error
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        paths = () if isinstance(self._table, DataError) else self._table.paths
+        return {path: index for index, path in enumerate(paths)}
+
+    def _class(self, name: str) -> int:
+        return self.class_names.index(name) if name in self.class_names else -2
+
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+
+def encode_png(pixels: Pixels, *, side: int) -> bytes:
+    """A PNG of an image, enlarged without smoothing where it is small."""
+    from PIL import Image
+
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    if image.width < side:
+        factor = side // image.width
+        image = image.resize((factor * image.width, factor * image.height), 0)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

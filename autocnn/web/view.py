@@ -1,0 +1,229 @@
+"""The page of a study: how it runs, its leaderboard, its images, and an image of yours."""
+
+import asyncio
+import base64
+import contextlib
+import threading
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from autocnn.core.errors import AutocnnError, DataError, ExportError
+from autocnn.core.wording import capital
+from autocnn.inference.predict.explaining import draw_maps, explainable
+from autocnn.inference.predict.model import Model, load
+from autocnn.inference.predict.reading import NamedImage
+from autocnn.inference.predict.rows import json_objects
+from autocnn.storage import StudyFolder
+from autocnn.web.live import LiveStudy
+from autocnn.web.pages import render
+from autocnn.web.server import App, Limits
+from autocnn.web.study_images import KINDS, ORDERS, Kind, Order, StudyImages, encode_png
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+MOST_BYTES = 50_000_000
+"""Of an image that somebody tries."""
+
+MOST_TILES = 400
+"""Images that are described at once."""
+
+MOST_ROWS = 200
+"""Trials in the table that a browser without JavaScript gets."""
+
+LARGE = 256
+"""Side of an image that is looked at closely, px at least."""
+
+STATIC = {
+    "view.js": ("autocnn.web", "static", "text/javascript"),
+    "view.css": ("autocnn.web", "static", "text/css"),
+    "report.css": ("autocnn.reporting", "templates", "text/css"),
+}
+"""Name -> package, folder in it, media type. The look is the report's."""
+
+KEPT_FOR_S = 3600
+"""Thumbnails are the same as long as the study is."""
+
+
+def make_view(folder: StudyFolder, *, trust_code: bool = False) -> App:
+    """The application that shows a study; it reads, and writes nothing.
+
+    Args:
+        folder: The study, which may be running.
+        trust_code: Whether code of a model of somebody's own may run, to try an image.
+    """
+    return Limits(_make_app(folder, trust_code=trust_code), most_bytes=MOST_BYTES)
+
+
+@dataclass(frozen=True, eq=False)
+class _Models:
+    """The candidates' models, loaded when an image is first tried; one at a time works."""
+
+    folder: StudyFolder
+    trust_code: bool
+    _loaded: dict[int, Model] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def answer(self, image: Any, candidate: int) -> dict[str, object]:
+        """What a candidate says of an image, and a picture of where it looked."""
+        with self._lock:
+            model = self._loaded.get(candidate)
+            if model is None:
+                model = load(self.folder.path, candidate=candidate, trust_code=self.trust_code)
+                self._loaded[candidate] = model
+            (batch,) = model.read([NamedImage("image", image)])
+            predictions = model.answer(batch)
+            (found,) = json_objects(predictions)
+            found["map"] = None
+            if found["error"] is None:
+                with contextlib.suppress(ExportError):  # no layers to be explained
+                    ((_, overlay),) = draw_maps(explainable(model), batch, predictions)
+                    found["map"] = _data_address("image/jpeg", overlay)
+            return found
+
+
+@dataclass(eq=False)
+class _Newest:
+    """The images of a study that may still run: what is known of them is read anew with it."""
+
+    folder: StudyFolder
+    _images: StudyImages | None = None
+    _stamp: tuple[int, ...] = ()
+
+    def __call__(self) -> StudyImages:
+        stamp = self.folder.image_stamps()
+        if self._images is None or stamp != self._stamp:
+            self._images, self._stamp = StudyImages(self.folder), stamp
+        return self._images
+
+
+def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
+    from fastapi import FastAPI, Request, Response
+    from fastapi.responses import HTMLResponse, JSONResponse
+    from starlette.exceptions import HTTPException
+
+    live, newest = LiveStudy(folder), _Newest(folder)
+    models = _Models(folder, trust_code)
+
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+
+    @app.exception_handler(HTTPException)
+    async def explain(request: Request, error: Any) -> JSONResponse:
+        return JSONResponse({"error": error.detail}, status_code=error.status_code)
+
+    @app.exception_handler(AutocnnError)
+    async def tell(request: Request, error: Any) -> JSONResponse:
+        """Also of a study that is deleted while it is shown."""
+        reason = capital(error.message)
+        if not folder.path.is_dir():
+            reason = f"{folder.path} is gone."
+        return JSONResponse({"error": reason}, status_code=404)
+
+    @app.get("/", response_class=HTMLResponse)
+    def page() -> str:
+        state = live.state()
+        trials = sorted(state["trials"], key=lambda row: row["trial"], reverse=True)
+        return render(
+            "view.html.j2",
+            state=state,
+            trials=trials[:MOST_ROWS],
+            num_left_out=max(0, len(trials) - MOST_ROWS),
+            data=folder.read_status().config.data,
+            class_names=newest().class_names,
+            candidates=[
+                [number, newest().judged(number).title] for number in newest().candidates()
+            ],
+            kinds=KINDS,
+            orders=ORDERS,
+        )
+
+    @app.get("/static/{name}")
+    def static(name: str) -> Response:
+        if name not in STATIC:
+            raise HTTPException(404, "no such file")
+        package, place, media_type = STATIC[name]
+        return Response((files(package) / place / name).read_bytes(), media_type=media_type)
+
+    @app.get("/report", response_class=HTMLResponse)
+    def report() -> Response:
+        """report.html as it was written, with the policy that it brings itself."""
+        if not folder.report_path.is_file():
+            raise HTTPException(404, "the study has no report yet")
+        policy = {"Content-Security-Policy": "frame-ancestors 'none'"}
+        return Response(folder.report_path.read_bytes(), media_type="text/html", headers=policy)
+
+    @app.get("/api/study")
+    def study() -> dict[str, Any]:
+        return live.state()
+
+    @app.get("/api/trials/{number}")
+    def trial(number: int) -> dict[str, Any]:
+        return live.trial(number)
+
+    @app.get("/api/images")
+    def find(
+        label: str | None = None,
+        predicted: str | None = None,
+        split: str | None = None,
+        kind: Kind = "all",
+        order: Order = "path",
+        candidate: int | None = None,
+        text: str = "",
+        start: int = 0,
+        number: int = 100,
+    ) -> dict[str, Any]:
+        found = newest().find(
+            label=label or None,
+            predicted=predicted or None,
+            split=split or None,
+            kind=kind,
+            order=order,
+            candidate=candidate,
+            text=text,
+        )
+        start, number = max(0, start), min(max(0, number), MOST_TILES)
+        some = found[start : start + number].tolist()
+        return {
+            "total": len(found),
+            "start": start,
+            "images": newest().describe(some, candidate),
+            "problem": newest().problem(),
+        }
+
+    def checked(place: int) -> int:
+        if not 0 <= place < len(newest().rows):
+            raise HTTPException(404, f"the study has {len(newest().rows):,} images")
+        return place
+
+    @app.get("/api/images/{place}")
+    def detail(place: int) -> dict[str, Any]:
+        return newest().detail(checked(place))
+
+    @app.get("/api/images/{place}/look/{candidate}")
+    def look(place: int, candidate: int) -> dict[str, object]:
+        return models.answer(newest().pixels(checked(place)), candidate)
+
+    @app.get("/thumbnails/{place}.jpg")
+    def thumbnail(place: int) -> Response:
+        kept = {"Cache-Control": f"private, max-age={KEPT_FOR_S}"}
+        return Response(newest().thumbnail(checked(place)), media_type="image/jpeg", headers=kept)
+
+    @app.get("/images/{place}.png")
+    def image(place: int) -> Response:
+        try:
+            png = encode_png(newest().pixels(checked(place)), side=LARGE)
+        except DataError:
+            return Response(newest().thumbnail(place), media_type="image/jpeg")
+        return Response(png, media_type="image/png")
+
+    @app.post("/api/try/{candidate}")
+    async def try_image(candidate: int, request: Request) -> dict[str, object]:
+        content = await request.body()
+        return await asyncio.to_thread(models.answer, content, candidate)
+
+    return app
+
+
+def _data_address(media_type: str, content: bytes) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,241 @@
+"""`autocnn view` in headless Chromium, on a study that runs, then on the same when it is done."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.browser import NEEDS_BROWSER, find_barriers, log, open_browser, resize
+from tests.shared import share
+
+if TYPE_CHECKING:
+    from selenium.webdriver import Chrome
+
+pytestmark = [pytest.mark.slow, NEEDS_BROWSER]
+
+MOST_S = 400.0
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "autocnn", *words]
+
+
+def wait(until: Callable[[], Any], *, most_s: float = MOST_S) -> Any:
+    end = time.monotonic() + most_s
+    while time.monotonic() < end:
+        found = until()
+        if found:
+            return found
+        time.sleep(0.3)
+    raise AssertionError("it did not happen in time")
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Chrome]":
+    yield from open_browser()
+
+
+class View:
+    """`autocnn view` in a process of its own, and a browser that looks at it."""
+
+    def __init__(self, browser: "Chrome", study: Path) -> None:
+        self.browser, self.study = browser, study
+        self.process = subprocess.Popen(
+            command("view", str(study), "--port", "0", "--no-open"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.url = self.process.stdout.readline().split()[1]
+
+    def open(self, part: str = "search", width: int = 1280) -> None:
+        log(self.browser, "browser")
+        resize(self.browser, width)
+        self.browser.get("about:blank")
+        self.browser.get(f"{self.url}#{part}")
+
+    def all(self, selector: str) -> list[Any]:
+        from selenium.webdriver.common.by import By
+
+        return self.browser.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, name: str) -> str:
+        script = "return document.getElementById(arguments[0]).textContent"
+        return str(self.browser.execute_script(script, name))
+
+    def choose(self, name: str, value: str) -> None:
+        from selenium.webdriver.support.select import Select
+
+        Select(self.all(f"#filters [name={name}]")[0]).select_by_value(value)
+
+    def close(self) -> tuple[int, str]:
+        self.process.terminate()
+        output, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, output
+
+
+def make_finished(place: Path) -> None:
+    subprocess.run(
+        command(
+            *("search", "digits", "--space", "quick", "--trials", "2", "--epochs", "2"),
+            *("--folds", "2", "--name", "mine", "--results", str(place), "--quiet"),
+        ),
+        check=True,
+        env={**os.environ, "XDG_CACHE_HOME": str(place / "cache")},
+    )
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return share(tmp_path_factory, "viewed", make_finished) / "mine"
+
+
+@pytest.fixture
+def view(browser: "Chrome", study: Path) -> Iterator[View]:
+    view = View(browser, study)
+    yield view
+    code, output = view.close()
+    assert (code, output.strip()) == (0, ""), "SIGTERM ends it cleanly"
+    entries = log(browser, "browser")
+    assert entries == []
+
+
+def test_a_study_is_followed_while_it_runs_and_is_not_disturbed(
+    browser: "Chrome", tmp_path: Path
+) -> None:
+    search = subprocess.Popen(
+        command(
+            *("search", "digits", "--space", "quick", "--trials", "3", "--epochs", "3"),
+            *("--folds", "0", "--name", "live", "--results", str(tmp_path), "--quiet"),
+        ),
+        stdout=subprocess.DEVNULL,
+    )
+    study = tmp_path / "live"
+    try:
+        wait((study / "study.json").exists)
+        view = View(browser, study)
+        view.open()
+        browser.execute_script("window.isSamePage = true")
+        wait(lambda: "It searches" in view.text("state") or "retrains" in view.text("state"))
+        wait(lambda: len(view.all("#trials tbody tr")) == 3)
+        wait(lambda: len(view.all("#best circle")) >= 1)
+        wait(lambda: view.all("#candidates tbody tr"))
+        wait(lambda: view.text("state").startswith("Done: 3 of 3 trials ended"))
+        assert browser.execute_script("return window.isSamePage"), "nothing was loaded anew"
+        assert log(browser, "browser") == []
+        assert view.close()[0] == 0
+    finally:
+        if sys.exc_info()[0] is not None:
+            search.kill()
+        code = search.wait(MOST_S)
+    assert code == 0
+
+
+def test_trials_are_chosen_with_the_keyboard(view: View) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    view.open()
+    first = wait(lambda: view.all("#trials button"))[0]
+    first.send_keys(Keys.ENTER)
+    wait(lambda: view.text("trial-title") == "Trial 1")
+    focused = "return document.activeElement.id"
+    assert wait(lambda: view.browser.execute_script(focused) == "trial-title")
+    assert wait(lambda: view.all("#trial-curve path.best"))
+    assert view.all("#trial-params dt")
+
+
+def test_images_are_filtered_and_looked_at(view: View) -> None:
+    from selenium.webdriver.common.by import By
+
+    view.open("images")
+    wait(lambda: view.text("found") == "1,797 images.")
+    wait(lambda: len(view.all(".tile img")) > 20)
+    loaded = "return [...document.querySelectorAll('.tile img')].every(i => i.naturalWidth > 0)"
+    wait(lambda: view.browser.execute_script(loaded))
+    view.choose("label", "3")
+    view.choose("split", "test")
+    wait(lambda: view.text("found") == "28 images." or view.text("found") == "27 images.")
+    names = {tile.get_attribute("aria-label").split(", ")[1] for tile in view.all(".tile")}
+    assert names == {"3"}
+    view.choose("kind", "wrong")
+    view.choose("label", "")
+    view.choose("order", "most sure")
+    wait(lambda: all("≠" in tile.text for tile in view.all(".tile")) and view.all(".tile"))
+    view.all(".tile")[0].click()
+    wait(lambda: view.all("dialog[open] .shares"))
+    view.browser.find_element(By.XPATH, "//dialog//button[text()='Where it looked']").click()
+    wait(lambda: view.all("#image-said img"))
+    view.browser.find_element(By.CSS_SELECTOR, "dialog button[aria-label=Close]").click()
+    assert not view.all("dialog[open]")
+
+
+def test_the_whole_set_can_be_scrolled(view: View) -> None:
+    view.open("images")
+    wait(lambda: view.all(".tile"))
+    script = "const g = document.getElementById('grid'); g.scrollTop = g.scrollHeight"
+    view.browser.execute_script(script)
+    last = view.study / "split.csv"
+    path = last.read_text("utf-8").splitlines()[-1].split(",")[0]
+    wait(lambda: any(tile.get_attribute("title") == path for tile in view.all(".tile")))
+    assert len(view.all(".tile")) < 200, "what is not seen is not kept"
+
+
+def test_an_image_of_ones_own_is_tried(view: View, tmp_path: Path) -> None:
+    view.open("try")
+    before = {path: path.stat().st_mtime_ns for path in view.study.rglob("*")}
+    picture = tmp_path / "mine <b>.png"
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(picture)
+    wait(lambda: view.all("#file"))[0].send_keys(str(picture))
+    wait(lambda: view.all("#tried img"))
+    assert view.text("trying").startswith("mine <b>.png: ")
+    junk = tmp_path / "junk.png"
+    junk.write_bytes(b"junk")
+    view.all("#file")[0].send_keys(str(junk))
+    wait(lambda: view.text("trying") == "junk.png is no image that autocnn reads.")
+    assert {path: path.stat().st_mtime_ns for path in view.study.rglob("*")} == before
+
+
+@pytest.mark.parametrize("part", ["search", "leaderboard", "images", "try"])
+def test_it_fits_a_phone_and_shuts_nobody_out(view: View, part: str) -> None:
+    view.open(part, width=360)
+    wait(lambda: view.all("#trials button") or part != "search")
+    wait(lambda: view.all(".tile") or part != "images")
+    widths = view.browser.execute_script(
+        "return [document.documentElement.scrollWidth, innerWidth]"
+    )
+    assert widths[0] <= widths[1]
+    assert find_barriers(view.browser) == []
+
+
+def test_without_scripts_the_tables_are_there(view: View) -> None:
+    view.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        view.open()
+        assert len(view.all("#trials tbody tr")) == 2
+        assert view.all("#candidates tbody tr")
+        assert "need JavaScript" in view.browser.page_source
+    finally:
+        view.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_a_study_that_is_deleted_is_said_to_be_gone(browser: "Chrome", tmp_path: Path) -> None:
+    from autocnn.storage import StudyFolder
+    from tests.reporting.test_comparison import make_study
+
+    folder: StudyFolder = make_study(tmp_path, "soon")
+    view = View(browser, folder.path)
+    view.open()
+    wait(lambda: view.text("state").startswith("Done"))
+    folder.remove()
+    view.open()
+    assert "is gone" in browser.page_source
+    view.close()

@@ -1,0 +1,112 @@
+"""The images of a study, found and described."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from autocnn.core.errors import StudyError
+from autocnn.core.records import LabelIssue
+from autocnn.storage import StudyFolder
+from autocnn.web.study_images import StudyImages
+from tests.reporting.studies import make_audit
+from tests.reporting.test_comparison import make_study
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> StudyImages:
+    """Ten images, of which 2 and 5 are taken for the other class."""
+    return StudyImages(make_study(tmp_path, "mine", wrong=[2, 5], images=range(10)))
+
+
+def test_images_are_found_by_class_split_and_prediction(images: StudyImages) -> None:
+    assert images.find().tolist() == list(range(10))
+    assert images.find(label="a").tolist() == [0, 2, 4, 6, 8]
+    assert images.find(split="train").tolist() == []
+    assert images.find(predicted="b", candidate=1).tolist() == [1, 2, 3, 7, 9]
+    assert images.find(kind="wrong", candidate=1).tolist() == [2, 5]
+    assert images.find(kind="wrong", label="b", candidate=1).tolist() == [5]
+    assert images.find(text="MINE/7").tolist() == [7]
+    assert images.find(label="none").tolist() == []
+
+
+def test_the_least_sure_come_first(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "mine", images=range(4))
+    header = ["path", "label", "split", "predicted", "p.a", "p.b"]
+    rows = [
+        [f"mine/{place}.png", "a", "test", "a", 1 - share, share]
+        for place, share in enumerate((0.1, 0.4, 0.3, 0.05))
+    ]
+    folder.write_candidate_table(1, "predictions", header, rows)
+    images = StudyImages(folder)
+    assert images.find(order="least sure", candidate=1).tolist() == [1, 2, 0, 3]
+    assert images.find(order="most sure", candidate=1).tolist() == [3, 0, 2, 1]
+
+
+def test_doubted_labels_and_copies_are_found(images: StudyImages) -> None:
+    issue = LabelIssue(
+        path="mine/4.png",
+        label="a",
+        predicted="b",
+        label_probability=0.01,
+        predicted_probability=0.99,
+        split="train",
+        is_suspect=True,
+    )
+    images.folder.write_label_issues([issue], {})
+    change_copies(images.folder, ["mine/1.png", "mine/8.png"])
+    assert images.find(kind="suspect").tolist() == [4]
+    assert images.find(kind="copy").tolist() == [1, 8]
+    assert images.detail(8)["copies"] == [1]
+    assert images.detail(4)["doubt"] == {"predicted": "b", "label": 0.01}
+    assert images.describe([4], None)[0]["suspect"] is True
+
+
+def change_copies(folder: StudyFolder, paths: Sequence[str]) -> None:
+    """Give the study an audit in which these two are copies."""
+    audit = make_audit()
+    group = audit.copies[0].model_copy(
+        update={
+            "paths": tuple(paths),
+            "labels": ("b", "a"),
+            "splits": ("test", "test"),
+            "turns": ("as is", "as is"),
+            "thumbnails": (),
+        }
+    )
+    report = audit.model_copy(update={"copies": (group,), "samples": ()})
+    folder.write_audit(report.model_dump_json(), {})
+
+
+def test_an_image_has_what_every_candidate_says(images: StudyImages) -> None:
+    (said,) = images.detail(2)["said"]
+    assert said["candidate"] == 1
+    assert said["shares"] == [["b", pytest.approx(0.8)], ["a", pytest.approx(0.2)]]
+
+
+def test_images_that_are_gone_have_a_reason_and_a_grey_picture(images: StudyImages) -> None:
+    assert images.problem() != ""
+    assert images.thumbnail(0)[:3] == b"\xff\xd8\xff"
+
+
+def test_images_are_read_from_their_files_where_no_array_is_kept(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for number in range(10):
+        path = data / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((12, 12), 20 * number, np.uint8)).save(path)
+    folder = make_study(tmp_path, "mine", images=(), data=str(data), cache_dir=str(tmp_path / "c"))
+    rows = [(f"{'ab'[n % 2]}/{n}.png", "ab"[n % 2], "", "test", f"{n}") for n in range(10)]
+    folder.write_split(rows)
+    images = StudyImages(folder)
+    assert images.problem() == ""
+    assert [int(images.pixels(place).mean()) for place in (0, 3, 9)] == [0, 60, 180]
+
+
+def test_a_study_that_reads_its_images_says_so(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "mine")
+    folder.split_path.unlink()
+    with pytest.raises(StudyError, match="they are being read"):
+        StudyImages(folder).find()

@@ -1,0 +1,100 @@
+"""The page of a study over HTTP: whole at every stage, without scripts, and after its end."""
+
+from pathlib import Path
+
+import pytest
+
+from autocnn.storage import StudyFolder
+from autocnn.web.view import make_view
+from tests.reporting.studies import AWKWARD_CLASSES, make_status, make_trials
+from tests.reporting.test_comparison import make_study
+from tests.reporting.test_page import Reader
+from tests.web.conftest import Start
+
+
+def begin(tmp_path: Path) -> StudyFolder:
+    """A study whose images are still being read."""
+    folder = StudyFolder.create(tmp_path, "mine", make_status("mine").to_json())
+    facts = folder.read_study()
+    folder.write_study({**facts, "status": "preparing", "choice": None, "data": None})
+    return folder
+
+
+def test_a_study_has_a_page_from_its_first_instant_on(start: Start, tmp_path: Path) -> None:
+    folder = begin(tmp_path)
+    client = start(make_view(folder))
+    page = client.get("/")
+    assert page.status == 200
+    assert "There is no model yet" in page.body.decode()
+    assert client.get("/api/study").data["trials"] == []
+    found = client.get("/api/images")
+    assert (found.status, found.data["error"]) == (
+        404,
+        f"{folder.path}: has no images yet: they are being read.",
+    )
+    folder.write_study(make_status("mine").to_json())
+    for trial in make_trials(3):
+        folder.write_trial(trial)
+    folder.write_split([("a/1.png", "glioma", "", "train", "x")])
+    assert len(client.get("/api/study").data["trials"]) == 3
+    assert client.get("/api/images?label=glioma").data["total"] == 1, "nothing old is remembered"
+
+
+def test_the_page_has_its_tables_without_scripts(start: Start, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "mine", images=range(6))
+    for trial in make_trials(3):
+        folder.write_trial(trial)
+    client = start(make_view(folder))
+    page = Reader(client.get("/").body.decode())
+    assert page.open == []
+    assert len(page.ids) == len(set(page.ids))
+    assert page.tags["tr"] >= 4
+    for name in ("view.js", "view.css", "report.css"):
+        assert client.get(f"/static/{name}").status == 200
+    assert client.get("/static/..%2Fview.py").status == 404
+    assert client.get("/report").status == 404
+
+
+def test_names_are_text(start: Start, tmp_path: Path) -> None:
+    folder = StudyFolder.create(
+        tmp_path, "mine", make_status("mine", AWKWARD_CLASSES, data="<b>x").to_json()
+    )
+    client = start(make_view(folder))
+    page = Reader(client.get("/").body.decode())
+    assert "<b>x" in page.text
+    assert page.tags["b"] == 0
+    for name in AWKWARD_CLASSES:
+        assert " ".join(name.split()) in page.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/api/trials/99", "/api/images/-1", "/api/images/6", "/thumbnails/9.jpg"),
+        *("/api/images?candidate=9", "/api/images/0/look/9"),
+    ],
+)
+def test_what_is_not_there_is_said(start: Start, tmp_path: Path, path: str) -> None:
+    client = start(make_view(make_study(tmp_path, "mine", images=range(6))))
+    found = client.get(path)
+    assert found.status == 404
+    assert found.data["error"]
+
+
+def test_nothing_is_written_by_looking(start: Start, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "mine", images=range(6))
+    client = start(make_view(folder))
+    before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
+    for path in ("/", "/api/study", "/api/images?candidate=1", "/api/images/0", "/api/trials/3"):
+        client.get(path)
+    assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
+
+
+def test_a_study_that_is_removed_meanwhile_is_gone(start: Start, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "mine", images=range(6))
+    client = start(make_view(folder))
+    assert client.get("/api/study").status == 200
+    folder.remove()
+    for path in ("/", "/api/study", "/api/images", "/api/images/0", "/thumbnails/0.jpg"):
+        found = client.get(path)
+        assert (found.status, found.data["error"]) == (404, f"{folder.path} is gone."), path
