@@ -1,8 +1,9 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and folders that outlast a power cut."""
 
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,12 +56,44 @@ def replacing(path: Path, *, setting: str = "results") -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise writing_error(error, path, setting=setting) from error
     finally:
         if temporary:
-            Path(temporary).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a disk that refuses this refused the file too
+                Path(temporary).unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and what is missing above it; one that is there is no error.
+
+    Its name is synced before anything stands in it: a power cut would else take the folder away,
+    with files in it that were synced themselves.
+
+    Raises:
+        DiskFullError: When the disk is full.
+        StudyError: When it cannot be made.
+    """
+    try:
+        _make(path)
+    except OSError as error:
+        raise writing_error(error, path) from error
+
+
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it; nothing there is no error.
+
+    Raises:
+        StudyError: When it cannot be deleted.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise writing_error(error, path) from error
 
 
 def writing_error(error: OSError, path: Path, *, setting: str = "results") -> StudyError:
@@ -81,11 +114,27 @@ def writing_error(error: OSError, path: Path, *, setting: str = "results") -> St
     return StudyError(f"{path}: must be writable, got: {reason}.", remedy=remedy)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlast a power cut; not every file system can."""
+def reading_error(error: OSError, path: Path) -> StudyError:
+    """The error that tells a user why `path`, which is there, could not be read."""
+    return StudyError(f"{path}: must be readable, got: {error.strerror or error}.")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlast a power cut; not every file system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _make(path: Path) -> None:
+    if path.is_dir():
+        return
+    _make(path.parent)
+    try:
+        path.mkdir(exist_ok=True)  # another process may just have made it
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+    sync_folder(path.parent)

@@ -4,10 +4,11 @@ import contextlib
 import datetime
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autocnn.core.atomic import writing_error
 from autocnn.core.config import BUILT_IN, StudyConfig, change_config
 from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError, Text
 from autocnn.core.events import Interruption, Observer
@@ -155,7 +156,8 @@ def resume(
         if owner is not None:
             observer.note(f"Taken over from {owner}, which ended without letting go.")
         try:
-            status, config = _reopen(folder, observer, changes or {})
+            with _told(folder.path):
+                status, config = _reopen(folder, observer, changes or {})
             if not status.is_done:
                 if config.model is not None:
                     check_trusted(folder.path, [config.model], trust_code=trust_code)
@@ -240,7 +242,8 @@ def _run(
                 interruption=interruption or Interruption(),
                 clock=clock,
             )
-            _run_stages(context, progress, space, finish)
+            with _told(folder.path):
+                _run_stages(context, progress, space, finish)
     except KeyboardInterrupt as error:
         with contextlib.suppress(StudyError):  # on a full disk the stage stays as it was
             progress.save("interrupted")
@@ -260,6 +263,21 @@ def _run(
         raise
     finally:
         executor.close()
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """An error of the disk, in what only looks at files of the study, as one of autocnn's.
+
+    What writes files tells its errors itself.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = Path(error.filename) if isinstance(error.filename, str) else Path()
+        if not where.is_relative_to(path):
+            raise
+        raise writing_error(error, where) from error
 
 
 def _of_all(ended: int, config: StudyConfig) -> str:
