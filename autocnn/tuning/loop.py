@@ -107,11 +107,28 @@ def run_search(
             search.table.rewrite()
     records = [search.records[trial] for trial in sorted(search.records)]
     if not search.ranking.best:
-        raise search.nothing_finished()
+        raise nothing_finished(folder, records)
     return records
 
 
 def rank_trials(goal: Goal, records: Sequence[TrialRecord]) -> list[TrialRecord]:
+def nothing_finished(folder: StudyFolder, records: Sequence[TrialRecord]) -> SearchError:
+    """The error of a search that has no finalist.
+
+    Args:
+        folder: Of the study.
+        records: Its ended trials, by number; at least one.
+    """
+    last, number = records[-1], len(records)
+    what = f"none of {number} trials did" if number > 1 else "the only one did not"
+    log_path = folder.trial_log_path(last.trial)
+    return SearchError(
+        f"{folder.path}: at least one trial must finish, but {what}; the last was "
+        f"{last.state}: {last.reason.rstrip('.')}.",
+        remedy=f"See {log_path.parent / 'trial.json'} and {log_path.name} beside it.",
+    )
+
+
     """Trials that may become finalists, best first."""
     return goal.rank([record for record in records if record.may_win])
 
@@ -423,16 +440,5 @@ class _Search:
         if len(self.records) >= FAILURES_IN_A_ROW and len(self.causes) == 1:
             ((state, _),) = self.causes
             if state.is_fault:
-                raise self.nothing_finished()
-
-    def nothing_finished(self) -> SearchError:
-        """The error of a search that has no finalist."""
-        last = self.records[max(self.records)]
-        number = len(self.records)
-        what = f"none of {number} trials did" if number > 1 else "the only one did not"
-        log_path = self.folder.trial_log_path(last.trial)
-        return SearchError(
-            f"{self.folder.path}: at least one trial must finish, but {what}; the last was "
-            f"{last.state}: {last.reason.rstrip('.')}.",
-            remedy=f"See {log_path.parent / 'trial.json'} and {log_path.name} beside it.",
-        )
+                records = [self.records[trial] for trial in sorted(self.records)]
+                raise nothing_finished(self.folder, records)
