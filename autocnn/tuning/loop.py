@@ -265,6 +265,9 @@ class _Search:
         record = self.started[job.key]
         if job.has_half_batch and not record.half_batch:
             record = record.model_copy(update={"half_batch": True, "history": ()})
+            # What the whole batch has trained is deleted by now, and must be for good before the
+            # half is noted: a power cut would else bring it back, for the half to go on from.
+            self.folder.sync_checkpoint(record.trial)
             self.started[job.key] = record
         self.folder.write_trial(record.model_copy(update={"history": ()}))
         if record.trial in self.fitted:  # for whoever watches it just goes on
