@@ -103,6 +103,7 @@ def run_search(
     try:
         run(search, executor, observer, workers=plan.workers, interruption=interruption)
     finally:
+        search.table.open += search.opened  # for want of time they did not go on
         with contextlib.suppress(StudyError):  # on a full disk the table stays as it was
             search.table.rewrite()
     records = [search.records[trial] for trial in sorted(search.records)]
@@ -111,7 +112,6 @@ def run_search(
     return records
 
 
-def rank_trials(goal: Goal, records: Sequence[TrialRecord]) -> list[TrialRecord]:
 def nothing_finished(folder: StudyFolder, records: Sequence[TrialRecord]) -> SearchError:
     """The error of a search that has no finalist.
 
@@ -129,6 +129,7 @@ def nothing_finished(folder: StudyFolder, records: Sequence[TrialRecord]) -> Sea
     )
 
 
+def rank_trials(goal: Goal, records: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Trials that may become finalists, best first."""
     return goal.rank([record for record in records if record.may_win])
 
@@ -264,10 +265,10 @@ class _Search:
         """From here on a resumed study goes on with it."""
         record = self.started[job.key]
         if job.has_half_batch and not record.half_batch:
-            record = record.model_copy(update={"half_batch": True, "history": ()})
             # What the whole batch has trained is deleted by now, and must be for good before the
             # half is noted: a power cut would else bring it back, for the half to go on from.
             self.folder.sync_checkpoint(record.trial)
+            record = record.model_copy(update={"half_batch": True, "history": ()})
             self.started[job.key] = record
         self.folder.write_trial(record.model_copy(update={"history": ()}))
         if record.trial in self.fitted:  # for whoever watches it just goes on
