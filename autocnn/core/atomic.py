@@ -3,8 +3,8 @@
 import contextlib
 import errno
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -45,24 +45,20 @@ def replacing(path: Path, *, setting: str = "results") -> Iterator[BinaryIO]:
         DiskFullError: When the disk is full; the old file stands.
         StudyError: When the folder is read-only; the old file stands.
     """
-    temporary = ""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = file.name
-            yield file  # type: ignore[misc]
+        with temporary.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        temporary.replace(path)
         sync_folder(path.parent)
-    except OSError as error:
-        raise writing_error(error, path, setting=setting) from error
-    finally:
-        if temporary:
-            with contextlib.suppress(OSError):  # a disk that refuses this refused the file too
-                Path(temporary).unlink(missing_ok=True)
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # a disk that refuses this refused the file too
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise writing_error(error, path, setting=setting) from error
+        raise
 
 
 def make_folder(path: Path) -> None:
