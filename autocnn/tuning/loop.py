@@ -102,10 +102,13 @@ def run_search(
     search = _Search(plan, engine, folder, budget, observer, disk, earlier)
     try:
         run(search, executor, observer, workers=plan.workers, interruption=interruption)
-    finally:
-        search.table.open += search.opened  # for want of time they did not go on
+    except BaseException:
+        search.table.open += search.opened
         with contextlib.suppress(StudyError):  # on a full disk the table stays as it was
             search.table.rewrite()
+        raise
+    search.table.open += search.opened  # for want of time they did not go on
+    search.table.rewrite()
     records = [search.records[trial] for trial in sorted(search.records)]
     if not search.ranking.best:
         raise nothing_finished(folder, records)
