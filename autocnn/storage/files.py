@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from autocnn.core.atomic import reading_error, replace_file, replacing, writing_error
 from autocnn.core.csv_tables import Cell, csv_chunks
-from autocnn.core.errors import StudyError, TornRecordError
+from autocnn.core.errors import TornRecordError
 from autocnn.core.records import EpochScore
 from autocnn.storage.checkpoint import read_checkpoint
 
