@@ -58,15 +58,15 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
             StudyError: When the folder cannot be made.
         """
         path = results / name
-        if path.exists() and not path.is_dir():
-            raise StudyError(
-                f"{path}: a study must be a folder, got a file.",
-                remedy=Text("Choose another {name}."),
-            )
-        if path.exists() and any(path.iterdir()):
-            raise _exists(path)
         partial = results / f".{name}.{secrets.token_hex(4)}"
         try:
+            if path.exists() and not path.is_dir():
+                raise StudyError(
+                    f"{path}: a study must be a folder, got a file.",
+                    remedy=Text("Choose another {name}."),
+                )
+            if path.exists() and any(path.iterdir()):
+                raise _exists(path)
             for stale in results.glob(f".{name}.????????"):  # of a process that was killed
                 shutil.rmtree(stale, ignore_errors=True)
             make_folder(partial / "trials")

@@ -327,15 +327,23 @@ def _share(machine: Machine, config: StudyConfig, status: StudyStatus) -> Resour
 
 def _space_now(config: StudyConfig, folder: StudyFolder, observer: Observer) -> SearchSpace:
     """The space that the study names; its own copy when that file is gone."""
-    if is_path(config.space) and not Path(config.space).exists() and folder.space_path.exists():
+    if is_path(config.space) and not _is_there(config.space) and _is_there(folder.space_path):
         observer.warn(f"{config.space} is gone; the study's own copy of the space is used.")
         return load_space(str(folder.space_path), own_names=config.model is not None)
     return load_space(config.space, own_names=config.model is not None)
 
 
+def _is_there(path: str | Path) -> bool:
+    """Whether something is at a path; what nobody may look at is, and who reads it says why not."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return True
+
+
 def _resolve(config: StudyConfig, space: SearchSpace, name: str) -> StudyConfig:
     """The config with what it left open, and paths that hold wherever it is read."""
-    is_file = config.data not in BUILT_IN and Path(config.data).exists()
+    is_file = config.data not in BUILT_IN and _is_there(config.data)
     space_path = config.space if is_path(config.space) else None
     return config.model_copy(
         update={
