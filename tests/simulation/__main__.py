@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
                     traceback.print_exception(fault)
             if seed % 500 == 0:
                 gc.collect()
-            if (seed + 1 - first) % 5000 == 0:
+            if (seed + 1 - first) % 1000 == 0:
                 print(f"{seed + 1 - first} seeds, {num_broken} broken", flush=True)
     minutes = max(1e-9, time.monotonic() - began) / 60
     used_s = time.process_time() - used
