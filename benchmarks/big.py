@@ -26,7 +26,7 @@ from autocnn.execution.tasks import MAKE_CANDIDATE, PREDICT, CandidateResult, Pr
 from autocnn.study.run import resume, search
 from benchmarks.report import Figure, Options, print_progress, print_table, run_benchmarks
 from tests.faults import trainer
-from tests.simulation import SimulatedExecutor
+from tests.simulation.executor import SimulatedExecutor
 
 NUM_IMAGES, NUM_CLASSES = 100_000, 1_000
 SIDE = 16

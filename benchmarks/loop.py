@@ -25,7 +25,7 @@ from autocnn.tuning.engines.optuna_engine import OptunaEngine
 from autocnn.tuning.engines.optuna_storage import MOST_SEEN
 from autocnn.tuning.loop import SearchPlan, run_search
 from benchmarks.report import Figure, Options, print_progress, print_table, run_benchmarks
-from tests.simulation import SimulatedExecutor, training_task
+from tests.simulation.executor import SimulatedExecutor, training_task
 
 GOAL = Goal("accuracy")
 EPOCHS = 20

@@ -63,7 +63,7 @@ def dots(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def simulated(monkeypatch: pytest.MonkeyPatch, dots: None) -> None:
     """The studies of this process train by a formula: for tests of all that is around trainings."""
-    from tests.simulation import SimulatedExecutor
+    from tests.simulation.executor import SimulatedExecutor
 
     monkeypatch.setattr("autocnn.study.run._local_executor", lambda resources: SimulatedExecutor())
 

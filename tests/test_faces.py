@@ -36,7 +36,7 @@ from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
 from autocnn.study.run import search
 from autocnn.training.measurements import Measurements
 from tests.shared import share
-from tests.simulation import SimulatedExecutor
+from tests.simulation.executor import SimulatedExecutor
 
 pytestmark = pytest.mark.slow
 

@@ -1,9 +1,10 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and folders that outlast a power cut."""
 
 import contextlib
 import errno
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -44,23 +45,51 @@ def replacing(path: Path, *, setting: str = "results") -> Iterator[BinaryIO]:
         DiskFullError: When the disk is full; the old file stands.
         StudyError: When the folder is read-only; the old file stands.
     """
-    temporary = ""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = file.name
-            yield file  # type: ignore[misc]
+        with temporary.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-        _sync_folder(path.parent)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        with contextlib.suppress(OSError):  # a disk that refuses this refused the file too
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise writing_error(error, path, setting=setting) from error
+        raise
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and what is missing above it; one that is there is no error.
+
+    Its name is synced before anything stands in it: a power cut would else take the folder away,
+    with files in it that were synced themselves.
+
+    Raises:
+        DiskFullError: When the disk is full.
+        StudyError: When it cannot be made.
+    """
+    try:
+        _make(path)
     except OSError as error:
-        raise writing_error(error, path, setting=setting) from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
+        raise writing_error(error, path) from error
+
+
+def remove(path: Path) -> None:
+    """Delete a file, or a folder with all that is in it; nothing there is no error.
+
+    Raises:
+        StudyError: When it cannot be deleted.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise writing_error(error, path) from error
 
 
 def writing_error(error: OSError, path: Path, *, setting: str = "results") -> StudyError:
@@ -81,11 +110,27 @@ def writing_error(error: OSError, path: Path, *, setting: str = "results") -> St
     return StudyError(f"{path}: must be writable, got: {reason}.", remedy=remedy)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename outlast a power cut; not every file system can."""
+def reading_error(error: OSError, path: Path) -> StudyError:
+    """The error that tells a user why `path`, which is there, could not be read."""
+    return StudyError(f"{path}: must be readable, got: {error.strerror or error}.")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder outlast a power cut; not every file system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _make(path: Path) -> None:
+    if path.is_dir():
+        return
+    _make(path.parent)
+    try:
+        path.mkdir(exist_ok=True)  # another process may just have made it
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+    sync_folder(path.parent)

@@ -10,6 +10,7 @@
     │   ├── StudyExistsError      4
     │   ├── StudyLockedError      4
     │   ├── StudyChangedError     4   its data or its space are others than they were
+    │   ├── TornRecordError     4   what stands in a file is no record
     │   └── DiskFullError         4   resumable as soon as there is free space
     ├── TrialDivergedError        1   raised in a trial's process: it ends the trial alone
     ├── SearchError               5   the search ended with nothing to show
@@ -191,6 +192,10 @@ class StudyLockedError(StudyError):
 
 class StudyChangedError(StudyError):
     """The data or the space are not those that the study began with."""
+
+
+class TornRecordError(StudyError):
+    """What stands in a file is no record; of one that cannot be read, nobody knows."""
 
 
 class DiskFullError(StudyError):

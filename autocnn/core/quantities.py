@@ -6,6 +6,10 @@ from autocnn.core.errors import ConfigError
 
 DURATION_RULE = "must be above 0 and read like 90s, 30m or 2h"
 
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+
+_PARTS = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
+
 DURATION_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -18,9 +22,11 @@ def parse_duration(text: str) -> float:
     >>> parse_duration("1h30m")
     5400.0
     """
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
+    # First whether all of it is of that form: to look for such parts in any other text takes the
+    # square of its length.
+    parts = _PART.findall(text) if _PARTS.fullmatch(text.strip()) else []
     seconds = sum(float(number) * DURATION_UNITS[unit] for number, unit in parts)
-    if "".join(number + unit for number, unit in parts) != text.strip() or not parts:
+    if not parts:
         try:
             seconds = float(text)
         except ValueError:

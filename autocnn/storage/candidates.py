@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.atomic import replace_file, replacing
+from autocnn.core.atomic import make_folder, remove, replace_file, replacing
 from autocnn.core.csv_tables import Cell, epoch_table, read_csv
 from autocnn.core.errors import StudyError
 from autocnn.core.records import CandidateRecord, EpochScore
@@ -22,7 +22,7 @@ class CandidateFiles(Files):
     def candidate_dir(self, candidate: int) -> Path:
         """Folder of a candidate, made if need be."""
         path = self.path / "candidates" / f"{candidate:02d}"
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         return path
 
     def candidate_model_path(self, candidate: int) -> Path:
@@ -35,16 +35,16 @@ class CandidateFiles(Files):
 
     def clear_candidates(self) -> None:
         """Delete all candidates and the leaderboard: they are about to be made anew."""
-        self.leaderboard_path.unlink(missing_ok=True)
-        (self.path / "subgroups.csv").unlink(missing_ok=True)
+        remove(self.leaderboard_path)
+        remove(self.path / "subgroups.csv")
         self.remove_predictions()
         for path in (self.path / "candidates").glob("[0-9]*"):
-            shutil.rmtree(path)
+            remove(path)
 
     def predictions_dir(self) -> Path:
         """Folder for raw predictions on their way from the judging process; emptied later."""
         path = self.path / "candidates" / ".predictions"
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         return path
 
     def remove_predictions(self) -> None:

@@ -3,17 +3,18 @@
 The file is a zip of arrays with a checksum each, so a torn one is noticed before it is used.
 """
 
+import errno
 import io
 import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.atomic import replacing
+from autocnn.core.atomic import reading_error, replacing
 from autocnn.core.records import EpochScore
 
 Arrays = list[NDArray[Any]]
@@ -75,13 +76,19 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
 
     Raises:
         ValueError: When it is torn or no checkpoint.
+        StudyError: When it cannot be read, which says nothing about what is in it.
     """
-    if not path.exists():
-        return None
     try:
-        return _read(path)
+        with path.open("rb") as file:
+            return _read(file)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        # A torn file may name a place before its start.
+        if error.errno in (errno.EINVAL, errno.EISDIR):
+            raise ValueError(f"{path}: must be a whole checkpoint, got: {error}") from error
+        raise reading_error(error, path) from error
     except (
-        OSError,
         LookupError,
         TypeError,
         ValueError,
@@ -103,13 +110,13 @@ def read_history(path: Path) -> tuple[EpochScore, ...]:
 
 
 def _take(file: zipfile.ZipFile, name: str) -> NDArray[Any]:
-    content = io.BytesIO(file.read(f"{name}.npy"))  # checks the sum of all of it
-    array: NDArray[Any] = np.lib.format.read_array(content, allow_pickle=False)
+    entry = io.BytesIO(file.read(f"{name}.npy"))  # checks the sum of all of it
+    array: NDArray[Any] = np.lib.format.read_array(entry, allow_pickle=False)
     return array
 
 
-def _read(path: Path) -> Checkpoint:
-    with zipfile.ZipFile(path) as file:
+def _read(content: BinaryIO) -> Checkpoint:
+    with zipfile.ZipFile(content) as file:
         facts = json.loads(str(_take(file, _FACTS)))
         groups = {
             name: [_take(file, f"{name}.{index}") for index in range(number)]

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from autocnn.core.atomic import replace_file, replacing
+from autocnn.core.atomic import reading_error, replace_file, replacing, writing_error
 from autocnn.core.csv_tables import Cell, csv_chunks
-from autocnn.core.errors import StudyError
+from autocnn.core.errors import TornRecordError
 from autocnn.core.records import EpochScore
 from autocnn.storage.checkpoint import read_checkpoint
 
@@ -30,14 +30,16 @@ class Files:
         try:
             return (self.path / name).read_bytes().decode("utf-8", "surrogateescape")
         except OSError as error:
-            raise StudyError(f"{self.path / name}: must be readable, got: {error}.") from error
+            raise reading_error(error, self.path / name) from error
 
     def _parse(self, path: Path, parse: Callable[[str], T]) -> T:
         try:
             return parse(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            raise reading_error(error, path) from error
+        except ValueError as error:
             reason = str(error).splitlines()[0]
-            raise StudyError(f"{path}: must be a whole record, got: {reason}.") from error
+            raise TornRecordError(f"{path}: must be a whole record, got: {reason}.") from error
 
     def _write_json(self, name: str, data: dict[str, Any]) -> None:
         self._write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
@@ -47,7 +49,7 @@ class Files:
         try:
             checkpoint = read_checkpoint(path)
         except ValueError as error:
-            path.rename(path.with_name(f"{path.name}.broken"))
+            set_aside(path)
             return (), [f"{error}. Set aside; the training begins again."]
         return checkpoint.history if checkpoint else (), []
 
@@ -66,6 +68,14 @@ class Files:
 
     def _write_text(self, name: str, text: str) -> None:
         replace_file(self.path / name, text.encode("utf-8", "surrogateescape"))
+
+
+def set_aside(path: Path) -> None:
+    """Rename a torn file to `...broken`, so that nothing uses it, and a person can look at it."""
+    try:
+        path.rename(path.with_name(f"{path.name}.broken"))
+    except OSError as error:
+        raise writing_error(error, path) from error
 
 
 def read_picture(folder: Path, name: str) -> bytes | None:

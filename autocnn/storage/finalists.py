@@ -4,8 +4,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from autocnn.core.atomic import replace_file
-from autocnn.core.errors import StudyError
+from autocnn.core.atomic import make_folder, remove, replace_file
+from autocnn.core.errors import TornRecordError
 from autocnn.core.records import Part, RetrainedRecord
 from autocnn.storage.files import CHECKPOINT, Files
 
@@ -16,7 +16,7 @@ class FinalistFiles(Files):
     def retrained_dir(self, trial: int, part: Part) -> Path:
         """Folder of one retrained model, made if need be."""
         path = self.path / "finalists" / f"{trial:04d}" / part.name
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         return path
 
     def retrained_model_path(self, trial: int, part: Part) -> Path:
@@ -30,7 +30,7 @@ class FinalistFiles(Files):
     def retrained_checkpoint_path(self, trial: int, part: Part) -> Path:
         """Where its training keeps the last whole epoch; the folder is made."""
         path = self.retrained_dir(trial, part) / CHECKPOINT
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         return path
 
     def note_half_batch(self, trial: int, part: Part) -> None:
@@ -72,7 +72,7 @@ class FinalistFiles(Files):
             return None
         try:
             return self._parse(path, RetrainedRecord.model_validate_json)
-        except StudyError:
+        except TornRecordError:
             return None
 
     def recover_finalists(self) -> list[str]:
@@ -85,4 +85,4 @@ class FinalistFiles(Files):
         keep = {f"{trial:04d}" for trial in trials}
         for path in (self.path / "finalists").glob("[0-9]*"):
             if path.name not in keep:
-                shutil.rmtree(path)
+                remove(path)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autocnn.core.atomic import replace_file, writing_error
+from autocnn.core.atomic import make_folder, remove, replace_file, sync_folder, writing_error
 from autocnn.core.csv_tables import FOLD_COLUMN, SPLIT_COLUMNS, read_csv
 from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError, Text
 from autocnn.core.wording import first_few
@@ -68,29 +68,31 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
             StudyError: When the folder cannot be made.
         """
         path = results / name
-        if path.exists() and not path.is_dir():
-            raise StudyError(
-                f"{path}: a study must be a folder, got a file.",
-                remedy=Text("Choose another {name}."),
-            )
-        if path.exists() and any(path.iterdir()):
-            raise _exists(path)
         partial = results / f".{name}.{secrets.token_hex(4)}"
         try:
+            if path.exists() and not path.is_dir():
+                raise StudyError(
+                    f"{path}: a study must be a folder, got a file.",
+                    remedy=Text("Choose another {name}."),
+                )
+            if path.exists() and any(path.iterdir()):
+                raise _exists(path)
             for stale in results.glob(f".{name}.????????"):  # of a process that was killed
                 shutil.rmtree(stale, ignore_errors=True)
-            (partial / "trials").mkdir(parents=True)
-            (partial / "candidates").mkdir()
+            make_folder(partial / "trials")
+            make_folder(partial / "candidates")
             cls(partial).write_study(facts)
             partial.rename(path)
+            sync_folder(results)
         except OSError as error:
             shutil.rmtree(partial, ignore_errors=True)
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
                 raise _exists(path) from error  # another process made it just now
             raise writing_error(error, path) from error
-        except StudyError:
+        except StudyError as error:
             shutil.rmtree(partial, ignore_errors=True)
-            raise
+            cause = error.__cause__
+            raise (writing_error(cause, path) if isinstance(cause, OSError) else error) from cause
         return cls(path)
 
     def lock(self, *, force: bool = False) -> Owner | None:
@@ -109,6 +111,8 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
         try:
             lock = StudyLock(self.path)
             owner = lock.acquire(force=force)
+            # A process that was killed may not have come to it.
+            sync_folder(self.path.parent)
         except OSError as error:
             raise writing_error(error, self.path) from error
         self._lock = lock
@@ -242,7 +246,7 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
         """Copy the files of the user's own model, by their relative paths."""
         for name, content in files.items():
             path = self.own_model_dir / name
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             replace_file(path, content)
 
     @property
@@ -339,7 +343,7 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
         """Write audit.json, and its thumbnails under audit/ by their names."""
         for name, content in pictures.items():
             path = self.path / "audit" / name
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             replace_file(path, content)
         self._write_text("audit.json", audit_json)
 
@@ -370,7 +374,7 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
     def remove_engine_files(self) -> None:
         """Delete what the engines wrote: views of the records, made anew at resume."""
         for path in self.path.glob("optuna.db*"):
-            path.unlink()
+            remove(path)
         shutil.rmtree(self.keras_tuner_dir, ignore_errors=True)
 
 

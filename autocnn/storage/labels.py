@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autocnn.core.atomic import replace_file
+from autocnn.core.atomic import make_folder, remove, replace_file
 from autocnn.core.csv_tables import read_csv, to_csv
 from autocnn.core.errors import StudyError
 from autocnn.core.records import LabelIssue
@@ -41,7 +41,7 @@ class LabelFiles(Files):
         self.remove_label_issues()
         for name, content in pictures.items():
             path = self.path / "label_issues" / name
-            path.parent.mkdir(exist_ok=True)
+            make_folder(path.parent)
             replace_file(path, content)
         rows = (
             (
@@ -85,7 +85,7 @@ class LabelFiles(Files):
 
     def remove_label_issues(self) -> None:
         """Delete label_issues.csv and its thumbnails: they are not of this end of the study."""
-        self.label_issues_path.unlink(missing_ok=True)
+        remove(self.label_issues_path)
         shutil.rmtree(self.path / "label_issues", ignore_errors=True)
 
     def read_label_picture(self, name: str) -> bytes | None:

@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from autocnn.core.atomic import append_to_file, replace_file
+from autocnn.core.atomic import append_to_file, make_folder, remove, replace_file, sync_folder
 from autocnn.core.csv_tables import csv_lines, epoch_table, to_csv, trial_row, trial_table
-from autocnn.core.errors import StudyError
+from autocnn.core.errors import TornRecordError
 from autocnn.core.records import TrialRecord, TrialState
 from autocnn.storage.checkpoint import read_history
-from autocnn.storage.files import CHECKPOINT, Files
+from autocnn.storage.files import CHECKPOINT, Files, set_aside
 
 
 class TrialFiles(Files):
@@ -20,7 +20,7 @@ class TrialFiles(Files):
     def trial_dir(self, trial: int) -> Path:
         """Folder of a trial, made if need be."""
         path = self.path / "trials" / f"{trial:04d}"
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         return path
 
     def trial_log_path(self, trial: int) -> Path:
@@ -34,8 +34,12 @@ class TrialFiles(Files):
     def trial_checkpoint_path(self, trial: int) -> Path:
         """Where a running trial keeps its last whole epoch; the folder is made."""
         path = self.trial_dir(trial) / CHECKPOINT
-        path.parent.mkdir(exist_ok=True)
+        make_folder(path.parent)
         return path
+
+    def sync_checkpoint(self, trial: int) -> None:
+        """Make it last that a checkpoint is there, or is deleted."""
+        sync_folder(self.trial_checkpoint_path(trial).parent)
 
     def remove_checkpoint(self, trial: int) -> None:
         """Delete the checkpoint of a trial that has ended."""
@@ -104,16 +108,19 @@ class TrialFiles(Files):
             `epoch.npz` is renamed to `...broken`, and the trial will be repeated.
         """
         records, sentences = [], []
+        # A process that was killed may not have come to it: what these folders hold is synced.
+        sync_folder(self.path / "trials")
         for path in sorted((self.path / "trials").glob("*/trial.json")):
             try:
                 records.append(self._parse(path, TrialRecord.model_validate_json))
-            except StudyError as error:
-                path.rename(path.with_name("trial.json.broken"))
+            except TornRecordError as error:
+                set_aside(path)
                 sentences.append(f"{error.message} Set aside; the trial is repeated.")
                 self.remove_checkpoint(int(path.parent.name))
         recovered = []
         for record in records:
             if record.is_open:
+                sync_folder(self.trial_dir(record.trial))
                 history, said = self._recover_checkpoint(self.trial_checkpoint_path(record.trial))
                 record = record.model_copy(update={"history": history})
                 sentences += said
@@ -151,14 +158,14 @@ class TrialFiles(Files):
     def remove_models(self, trials: Iterable[int]) -> None:
         """Delete the models of these trials; one without a model is no error."""
         for trial in trials:
-            self.trial_model_path(trial).unlink(missing_ok=True)
+            remove(self.path / "trials" / f"{trial:04d}" / "model.keras")
 
     def keep_models(self, trials: Iterable[int]) -> None:
         """Delete the model of every trial but these; it looks at all trials."""
         keep = set(trials)
         for path in (self.path / "trials").glob("*/model.keras"):
             if int(path.parent.name) not in keep:
-                path.unlink(missing_ok=True)
+                remove(path)
 
     def adopt_trial(self, source: "TrialFiles", old: int, record: TrialRecord) -> None:
         """Take over an ended trial of another study, its log and its model too.

@@ -117,5 +117,7 @@ class Progress:
     def update(self, **changes: Unpack[StatusChanges]) -> None:
         """Write study.json with some fields changed, and the time that was taken."""
         seconds = round(self._clock() - self.started, 1)
-        self.status = self.status.model_copy(update={**changes, "seconds": seconds})
-        self._folder.write_study(self.status.to_json())
+        status = self.status.model_copy(update={**changes, "seconds": seconds})
+        # Only what stands on the disk is so: else the next write would say what this one could not.
+        self._folder.write_study(status.to_json())
+        self.status = status

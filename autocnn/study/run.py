@@ -4,10 +4,11 @@ import contextlib
 import datetime
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autocnn.core.atomic import writing_error
 from autocnn.core.config import BUILT_IN, StudyConfig, change_config
 from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError, Text
 from autocnn.core.events import Interruption, Observer
@@ -155,7 +156,8 @@ def resume(
         if owner is not None:
             observer.note(f"Taken over from {owner}, which ended without letting go.")
         try:
-            status, config = _reopen(folder, observer, changes or {})
+            with _told(folder.path):
+                status, config = _reopen(folder, observer, changes or {})
             if not status.is_done:
                 if config.model is not None:
                     check_trusted(folder.path, [config.model], trust_code=trust_code)
@@ -240,7 +242,8 @@ def _run(
                 interruption=interruption or Interruption(),
                 clock=clock,
             )
-            _run_stages(context, progress, space, finish)
+            with _told(folder.path):
+                _run_stages(context, progress, space, finish)
     except KeyboardInterrupt as error:
         with contextlib.suppress(StudyError):  # on a full disk the stage stays as it was
             progress.save("interrupted")
@@ -261,6 +264,21 @@ def _run(
         raise
     finally:
         executor.close()
+
+
+@contextlib.contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """An error of the disk, in what only looks at files of the study, as one of autocnn's.
+
+    What writes files tells its errors itself.
+    """
+    try:
+        yield
+    except OSError as error:
+        where = Path(error.filename) if isinstance(error.filename, str) else Path()
+        if not where.is_relative_to(path):
+            raise
+        raise writing_error(error, where) from error
 
 
 def _of_all(ended: int, config: StudyConfig) -> str:
@@ -310,15 +328,23 @@ def _share(machine: Machine, config: StudyConfig, status: StudyStatus) -> Resour
 
 def _space_now(config: StudyConfig, folder: StudyFolder, observer: Observer) -> SearchSpace:
     """The space that the study names; its own copy when that file is gone."""
-    if is_path(config.space) and not Path(config.space).exists() and folder.space_path.exists():
+    if is_path(config.space) and not _is_there(config.space) and _is_there(folder.space_path):
         observer.warn(f"{config.space} is gone; the study's own copy of the space is used.")
         return load_space(str(folder.space_path), own_names=config.model is not None)
     return load_space(config.space, own_names=config.model is not None)
 
 
+def _is_there(path: str | Path) -> bool:
+    """Whether something is at a path; what nobody may look at is, and who reads it says why not."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return True
+
+
 def _resolve(config: StudyConfig, space: SearchSpace, name: str) -> StudyConfig:
     """The config with what it left open, and paths that hold wherever it is read."""
-    is_file = config.data not in BUILT_IN and Path(config.data).exists()
+    is_file = config.data not in BUILT_IN and _is_there(config.data)
     space_path = config.space if is_path(config.space) else None
     return config.model_copy(
         update={

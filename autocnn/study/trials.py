@@ -15,7 +15,7 @@ from autocnn.study.prepare import Prepared
 from autocnn.tuning.budget import Budget, is_too_slow
 from autocnn.tuning.engines.base import Engine, restore
 from autocnn.tuning.engines.build import build_engine
-from autocnn.tuning.loop import SearchPlan, rank_trials, run_search
+from autocnn.tuning.loop import SearchPlan, nothing_finished, rank_trials, run_search
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,11 @@ def search_trials(context: Context, progress: Progress, prepared: Prepared) -> S
         finally:
             engine.close()
     else:
-        folder.write_trials_table(records)
-    return Searched(tuple(rank_trials(context.goal, records)), budget)
+        folder.write_trials_table(trials)
+    ranked = rank_trials(context.goal, records)
+    if not ranked:
+        raise nothing_finished(folder, records)
+    return Searched(tuple(ranked), budget)
 
 
 def _budget(context: Context, progress: Progress, prepared: Prepared) -> Budget:

@@ -102,13 +102,34 @@ def run_search(
     search = _Search(plan, engine, folder, budget, observer, disk, earlier)
     try:
         run(search, executor, observer, workers=plan.workers, interruption=interruption)
-    finally:
+    except BaseException:
+        search.table.open += search.opened
         with contextlib.suppress(StudyError):  # on a full disk the table stays as it was
             search.table.rewrite()
+        raise
+    search.table.open += search.opened  # for want of time they did not go on
+    search.table.rewrite()
     records = [search.records[trial] for trial in sorted(search.records)]
     if not search.ranking.best:
-        raise search.nothing_finished()
+        raise nothing_finished(folder, records)
     return records
+
+
+def nothing_finished(folder: StudyFolder, records: Sequence[TrialRecord]) -> SearchError:
+    """The error of a search that has no finalist.
+
+    Args:
+        folder: Of the study.
+        records: Its ended trials, by number; at least one.
+    """
+    last, number = records[-1], len(records)
+    what = f"none of {number} trials did" if number > 1 else "the only one did not"
+    log_path = folder.trial_log_path(last.trial)
+    return SearchError(
+        f"{folder.path}: at least one trial must finish, but {what}; the last was "
+        f"{last.state}: {last.reason.rstrip('.')}.",
+        remedy=f"See {log_path.parent / 'trial.json'} and {log_path.name} beside it.",
+    )
 
 
 def rank_trials(goal: Goal, records: Sequence[TrialRecord]) -> list[TrialRecord]:
@@ -247,6 +268,9 @@ class _Search:
         """From here on a resumed study goes on with it."""
         record = self.started[job.key]
         if job.has_half_batch and not record.half_batch:
+            # What the whole batch has trained is deleted by now, and must be for good before the
+            # half is noted: a power cut would else bring it back, for the half to go on from.
+            self.folder.sync_checkpoint(record.trial)
             record = record.model_copy(update={"half_batch": True, "history": ()})
             self.started[job.key] = record
         self.folder.write_trial(record.model_copy(update={"history": ()}))
@@ -423,16 +447,5 @@ class _Search:
         if len(self.records) >= FAILURES_IN_A_ROW and len(self.causes) == 1:
             ((state, _),) = self.causes
             if state.is_fault:
-                raise self.nothing_finished()
-
-    def nothing_finished(self) -> SearchError:
-        """The error of a search that has no finalist."""
-        last = self.records[max(self.records)]
-        number = len(self.records)
-        what = f"none of {number} trials did" if number > 1 else "the only one did not"
-        log_path = self.folder.trial_log_path(last.trial)
-        return SearchError(
-            f"{self.folder.path}: at least one trial must finish, but {what}; the last was "
-            f"{last.state}: {last.reason.rstrip('.')}.",
-            remedy=f"See {log_path.parent / 'trial.json'} and {log_path.name} beside it.",
-        )
+                records = [self.records[trial] for trial in sorted(self.records)]
+                raise nothing_finished(self.folder, records)

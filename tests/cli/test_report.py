@@ -3,7 +3,6 @@
 import errno
 import os
 import shlex
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -102,14 +101,14 @@ def test_a_study_in_a_read_only_folder_is_reported_elsewhere(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     make_study()
-    make_temporary = tempfile.NamedTemporaryFile
+    really_open = Path.open
 
-    def refuse(**options: Any) -> Any:
-        if "mine" in str(options["dir"]):
+    def refuse(path: Path, mode: str = "r", *options: Any, **more: Any) -> Any:
+        if "mine" in path.parts and "x" in mode:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-        return make_temporary(**options)
+        return really_open(path, mode, *options, **more)
 
-    monkeypatch.setattr(tempfile, "NamedTemporaryFile", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     assert run(["report", "mine", "--format", kind]) == 4
     assert capsys.readouterr().err.endswith(
         "must be writable, got: Read-only file system.\n"

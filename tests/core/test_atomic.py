@@ -8,7 +8,14 @@ from typing import NoReturn
 
 import pytest
 
-from autocnn.core.atomic import append_to_file, replace_file, replacing, writing_error
+from autocnn.core.atomic import (
+    append_to_file,
+    make_folder,
+    remove,
+    replace_file,
+    replacing,
+    writing_error,
+)
 from autocnn.core.errors import DiskFullError, StudyError
 
 
@@ -190,3 +197,57 @@ def test_what_is_appended_stands_behind(tmp_path: Path) -> None:
 def test_appending_to_nowhere_is_told(tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="lines: must be writable"):
         append_to_file(tmp_path / "no" / "lines", b"1")
+
+
+def test_the_name_of_a_folder_is_synced_before_anything_stands_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, list[str]]] = []
+
+    def look(folder: Path) -> None:
+        synced.append((folder.name, names(folder)))
+
+    monkeypatch.setattr("autocnn.core.atomic.sync_folder", look)
+    make_folder(tmp_path / "a" / "b")
+    assert synced == [(tmp_path.name, ["a"]), ("a", ["b"])]
+    make_folder(tmp_path / "a" / "b")
+    assert len(synced) == 2, "it was there"
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("")
+    for path in (tmp_path / "a", tmp_path / "a" / "b"):
+        with pytest.raises(StudyError, match="must be writable, got: Not a directory"):
+            make_folder(path)
+
+
+def test_a_full_disk_is_told_where_a_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "mkdir", lambda *_: fail_with(errno.ENOSPC))
+    with pytest.raises(DiskFullError, match="a: the disk must have free space"):
+        make_folder(tmp_path / "a")
+
+
+def test_files_and_folders_are_removed_and_what_is_not_there_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "c").write_text("")
+    for name in "acd":
+        remove(tmp_path / name)
+    assert names(tmp_path) == []
+
+
+def test_what_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_text("")
+    monkeypatch.setattr(os, "unlink", lambda *_, **__: fail_with(errno.EACCES))
+    with pytest.raises(StudyError, match="a: must be writable, got: Permission denied"):
+        remove(tmp_path / "a")
+
+
+def test_a_temporary_file_that_cannot_be_deleted_hides_no_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: fail_with(errno.EIO))
+    monkeypatch.setattr(os, "unlink", lambda *_, **__: fail_with(errno.EIO))
+    with pytest.raises(StudyError, match="a: must be writable, got: Input/output error"):
+        replace_file(tmp_path / "a", b"")

@@ -13,7 +13,7 @@ from autocnn.execution.executor import Event, Outcome
 from autocnn.execution.runner import MOST_ATTEMPTS, Again, Job, JobList, Running, Stop, run, run_one
 from autocnn.execution.tasks import FIND_WEIGHTS, TRAIN, TrainingTask, WeightsResult, WeightsTask
 from autocnn.storage import StudyFolder
-from tests.simulation import Recorder, SimulatedExecutor, SimulatedTask, training_task
+from tests.simulation.executor import Recorder, SimulatedExecutor, SimulatedTask, training_task
 
 PROBE = WeightsTask((), 32, "imagenet")
 FOUND = WeightsResult(("ResNet50",))

@@ -303,16 +303,16 @@ def test_a_disk_that_fills_up_within_an_array_leaves_the_old_checkpoint(
 ) -> None:
     """The zip is still open then, and its own end cannot be written either."""
     write_checkpoint(path, checkpoint(1))
-    opened: list[str] = []
+    opened: list[Path] = []
 
-    def open_small(**options: object) -> io.BufferedRandom:
-        name = str(path.parent / f"{options['prefix']}small")
-        opened.append(name)
-        return io.BufferedRandom(SmallDisk(name, "w+"), 512)
+    def open_small(file: Path, mode: str) -> io.BufferedWriter:
+        opened.append(file)
+        return io.BufferedWriter(SmallDisk(file, mode.removesuffix("b")), 512)
 
-    monkeypatch.setattr("tempfile.NamedTemporaryFile", open_small)
-    with pytest.raises(DiskFullError, match=r"epoch\.npz: the disk must have free space"):
-        write_checkpoint(path, with_weights([np.ones(10_000)]))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", open_small)
+        with pytest.raises(DiskFullError, match=r"epoch\.npz: the disk must have free space"):
+            write_checkpoint(path, with_weights([np.ones(10_000)]))
     assert opened != []
     assert is_equal(read_checkpoint(path), checkpoint(1))
     assert [file.name for file in path.parent.iterdir()] == ["epoch.npz"]

@@ -1,6 +1,9 @@
 """Trials on disk: records, logs, checkpoints, models; torn ones, and those of another study."""
 
 import csv
+import errno
+import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -222,6 +225,28 @@ def test_a_torn_checkpoint_is_set_aside_and_its_training_begins_again(folder: St
     assert not path.exists()
     assert path.with_name("epoch.npz.broken").read_bytes() == torn
     assert folder.recover_trials() == (records, [])
+
+
+@pytest.mark.parametrize("name", ["trial.json", "checkpoint/epoch.npz"])
+def test_what_cannot_be_read_now_is_not_taken_for_torn(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder.write_trial(open_trial(0))
+    write_checkpoint(folder.trial_checkpoint_path(0), checkpoint())
+    path = folder.path / "trials/0000" / name
+    really_open = io.open
+
+    def refuse(file: Any, *args: Any, **options: Any) -> Any:
+        if str(file) == str(path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return really_open(file, *args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(io, "open", refuse)
+        with pytest.raises(StudyError, match=f"{name}: must be readable, got: Input/output error"):
+            folder.recover_trials()
+    (record,) = folder.recover_trials()[0]
+    assert len(record.history) == len(checkpoint().history)
 
 
 def test_a_second_torn_file_takes_the_place_of_the_first(folder: StudyFolder) -> None:

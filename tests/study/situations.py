@@ -33,7 +33,7 @@ from autocnn.study import trials as search_of_study
 from autocnn.study.run import resume, search
 from autocnn.tuning.budget import Budget
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
-from tests.simulation import Clock
+from tests.simulation.executor import Clock
 
 SPACE = """
 description: "Wider is better, and slower"

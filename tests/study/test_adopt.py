@@ -380,7 +380,7 @@ def test_the_other_samplers_can(
 
 
 def test_a_folder_that_is_no_study_is_told(tmp_path: Path, folder: StudyFolder) -> None:
-    with pytest.raises(StudyError, match=r"none/study\.json: must be a whole record"):
+    with pytest.raises(StudyError, match=r"none/study\.json: must be readable"):
         adopt(StudyFolder(tmp_path / "none"), folder)
 
 

@@ -17,7 +17,7 @@ from autocnn.selection.plan import Fold
 from autocnn.storage import StudyFolder
 from autocnn.study.run import resume, search
 from tests.samples import read_rows
-from tests.simulation import SimulatedExecutor
+from tests.simulation.executor import SimulatedExecutor
 
 SPACE = """
 description: "One param"

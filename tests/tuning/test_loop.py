@@ -19,7 +19,7 @@ from autocnn.storage import StudyFolder
 from autocnn.storage.disk import DiskGuard
 from autocnn.tuning.engines.base import restore
 from autocnn.tuning.loop import HALF_BATCH, OUT_OF_TIME, TOO_SLOW, find_stop, rank_trials
-from tests.simulation import (
+from tests.simulation.executor import (
     GOAL,
     NUM_WEIGHTS,
     ListEngine,

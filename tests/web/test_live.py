@@ -81,7 +81,7 @@ def test_a_trial_has_params_curve_and_the_end_of_its_log(folder: StudyFolder) ->
     assert trial["log"].endswith("last line <b>")
     assert trial["epochs"][0]["epoch"] == 1
     assert trial["params"]
-    with pytest.raises(StudyError, match="must be a whole record"):
+    with pytest.raises(StudyError, match="must be readable"):
         LiveStudy(folder).trial(99)
     assert not (folder.path / "trials/0099").exists(), "looking makes no folder"
 

@@ -14,7 +14,7 @@ from autocnn.tuning.engines import optuna_view
 from autocnn.tuning.engines.base import Proposal
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
 from tests.samples import read_optuna_trials
-from tests.simulation import formula
+from tests.simulation.executor import formula
 
 SPACE = SearchSpace(
     "small",

@@ -1,0 +1,1 @@
+"""What holds for all that hypothesis draws; with --full of much more."""

@@ -1,0 +1,116 @@
+"""Drawn studies keep all promises; those that once did not keep them now."""
+
+import json
+
+import pytest
+
+from autocnn.data import Dataset
+from tests.selection.studies import make_dataset
+from tests.simulation import __main__ as program
+from tests.simulation.scenario import Scenario, Session, draw, from_json, simpler, to_json
+from tests.simulation.studies import run
+from tests.simulation.workers import Broken
+
+NUM_QUICK = 60
+
+NUM_SLOW = 1000
+"""A minute."""
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    return make_dataset(tmp_path_factory.mktemp("simulation"))
+
+
+def check(first: int, last: int, dataset: Dataset) -> None:
+    for seed in range(first, last):
+        scenario = draw(seed)
+        fault = program.find_fault(scenario, dataset)
+        if fault is not None:
+            scenario, fault = program.shrink(scenario, fault, dataset)
+            pytest.fail(f"{fault}\n    {program.command(scenario)}")
+
+
+def test_drawn_studies_keep_all_promises(dataset: Dataset) -> None:
+    check(0, NUM_QUICK, dataset)
+
+
+@pytest.mark.slow
+def test_many_drawn_studies_keep_all_promises(dataset: Dataset) -> None:
+    check(NUM_QUICK, NUM_SLOW, dataset)
+
+
+@pytest.mark.full
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(NUM_SLOW, 20_000, 1000))
+def test_as_many_as_one_likes(dataset: Dataset, first: int) -> None:
+    check(first, first + 1000, dataset)
+
+
+def test_the_same_seed_is_the_same_study(dataset: Dataset) -> None:
+    scenario = draw(7)
+    assert run(scenario, dataset).outcome() == run(draw(7), dataset).outcome()
+
+
+def test_drawn_studies_meet_every_fault() -> None:
+    """What no seed draws, no seed tests."""
+    sessions = [session for seed in range(300) for session in draw(seed).sessions]
+    assert {session.stop for session in sessions} == {
+        "",
+        "ctrl-c",
+        "ctrl-c twice",
+        "full",
+        "error",
+        "torn",
+        "kill",
+        "power",
+    }
+    assert {session.workers for session in sessions} >= {1, 2, 64}
+    assert any(session.trials for session in sessions)
+    scenarios = [draw(seed) for seed in range(300)]
+    assert {s.is_timed for s in scenarios} == {s.has_fork for s in scenarios} == {True, False}
+    assert {s.sampler for s in scenarios} == {"random", "tpe", "qmc"}
+
+
+def test_a_scenario_is_told_as_one_command(dataset: Dataset) -> None:
+    scenario = draw(11)
+    assert program.command(scenario) == "python -m tests.simulation --seeds 11:12"
+    for changed in simpler(scenario):
+        assert from_json(11, json.loads(json.dumps(to_json(changed)))) == changed
+
+
+def test_a_failing_seed_is_printed_and_made_simpler(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_badly(scenario: Scenario, dataset: Dataset) -> None:
+        if any(session.stop == "power" for session in scenario.sessions) and scenario.trials > 1:
+            raise Broken("planted")
+
+    monkeypatch.setattr(program, "run", run_badly)
+    assert program.main(["--seeds", "0:30"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Broken: planted"
+    monkeypatch.undo()
+    changes = lines[1].partition("--change ")[2].strip("'")
+    shrunk = from_json(int(lines[1].split("--seeds ")[1].split(":")[0]), json.loads(changes))
+    assert shrunk == Scenario(shrunk.seed, (Session("power", shrunk.sessions[0].at),), trials=2)
+
+
+# -- what the simulation found -------------------------------------------------------------
+
+
+def test_a_study_of_which_nothing_finished_says_so_at_each_resume(dataset: Dataset) -> None:
+    """docs/reliability.md says what it was; test_every_call.py has the calls that were met."""
+    run(Scenario(22, (Session(), Session()), trials=1, epochs=1, trouble=0.2), dataset)
+
+
+def test_promises_that_are_broken_are_noticed(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that says nothing of the end, a model that is gone, a budget that nobody keeps."""
+    monkeypatch.setattr(
+        "autocnn.storage.trials.TrialFiles.remove_models",
+        lambda folder, _: [path.unlink() for path in folder.path.glob("trials/*/model.keras")],
+    )
+    with pytest.raises(Broken, match="lacks its model"):
+        run(Scenario(0, (Session(),), trials=3), dataset)
