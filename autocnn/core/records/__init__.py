@@ -53,6 +53,7 @@ from autocnn.core.records.exports import (
     RejectionPoint,
 )
 from autocnn.core.records.label_issues import LabelIssue
+from autocnn.core.records.operating_points import OperatingPoint
 from autocnn.core.records.scores import (
     Calibration,
     CalibrationScores,
@@ -114,6 +115,7 @@ __all__ = [
     "Member",
     "ModelInput",
     "OddImage",
+    "OperatingPoint",
     "ParamValue",
     "Params",
     "Parity",
