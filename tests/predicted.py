@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from autocnn.core.arrays import DoubleArray, IntArray
 from autocnn.core.config import resolve_config
-from autocnn.core.records import CandidateRecord
+from autocnn.core.csv_tables import Cell
 from autocnn.metrics.scores import score_split
 from autocnn.reporting.leaderboard import build_leaderboard
 from autocnn.storage import StudyFolder
@@ -47,8 +48,19 @@ def make_predicted_study(
     folder = StudyFolder.create(results, name, status.to_json())
     records = []
     for number in range(1, num_candidates + 1):
-        records.append(_write_candidate(folder, number, classes, num_images, has_folds, skill))
-    rows = [(f"{i}.png", classes[0], "p" if i < 2 else "", "train", f"c{i}") for i in range(400)]
+        labels, drawn = write_predictions(
+            folder, number, classes, num_images=num_images, has_folds=has_folds, skill=skill
+        )
+        scored = score_split("test", labels, drawn, classes, num_resamples=20)
+        clean = score_split("test_clean", labels[1::2], drawn[1::2], classes, num_resamples=20)
+        changes = {"test": scored, "test_clean": clean, "checked_on": "test_clean"}
+        record = candidate(number).model_copy(update=changes)
+        folder.write_candidate(record)
+        folder.candidate_model_path(number).write_bytes(b"model")
+        records.append(record)
+    rows = [
+        (f"{i}.png", classes[0], "p" if i < 2 else "", "train", f"c{i}") for i in range(num_images)
+    ]
     rows += [
         (
             f"t{i}.png",
@@ -64,23 +76,24 @@ def make_predicted_study(
     return folder
 
 
-def _write_candidate(
+def write_predictions(
     folder: StudyFolder,
     number: int,
     classes: Sequence[str],
-    num_images: int,
-    has_folds: bool,
-    skill: float,
-) -> CandidateRecord:
+    *,
+    num_images: int = 400,
+    has_folds: bool = True,
+    skill: float = 2.5,
+) -> tuple[IntArray, DoubleArray]:
+    """The tables of a candidate; labels and probabilities of test come back."""
     shares = [f"p.{label}" for label in classes]
     tables = {}
     for seed, split in enumerate(("folds", "val", "test")):
         size = 40 if split == "val" else num_images
-        labels, drawn = make_predictions(
+        tables[split] = make_predictions(
             size, len(classes), seed=10 * number + seed, decimals=6, skill=skill - number / 4
         )
-        tables[split] = labels, drawn
-    rows = []
+    rows: list[list[Cell]] = []
     for split in ("val", "test"):
         for i, (label, share) in enumerate(zip(*tables[split], strict=True)):
             path = f"t{i}.png" if split == "test" else f"v{i}.png"
@@ -91,20 +104,12 @@ def _write_candidate(
     folder.write_candidate_table(number, "predictions", header, rows)
     if has_folds:
         header = ["path", "label", "fold", "predicted", *shares]
-        held = [
+        held: list[list[Cell]] = [
             [f"{i}.png", classes[label], 1, classes[int(share.argmax())], *share.tolist()]
             for i, (label, share) in enumerate(zip(*tables["folds"], strict=True))
         ]
         folder.write_candidate_table(number, "out_of_fold", header, held)
-    labels, drawn = tables["test"]
-    scored = score_split("test", labels, drawn, classes, num_resamples=20)
-    clean = score_split("test_clean", labels[1::2], drawn[1::2], classes, num_resamples=20)
-    record = candidate(number).model_copy(
-        update={"rank": number, "test": scored, "test_clean": clean, "checked_on": "test_clean"}
-    )
-    folder.write_candidate(record)
-    folder.candidate_model_path(number).write_bytes(b"model")
-    return record
+    return tables["test"]
 
 
 def predicted_arrays(folder: StudyFolder, number: int, split: str) -> tuple[np.ndarray, np.ndarray]:

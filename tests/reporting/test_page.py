@@ -25,7 +25,7 @@ from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
 from tests.reporting.studies import AWKWARD_CLASSES, make_candidate, make_study, make_trials
 
-VOID = {"img", "meta", "link", "br"}
+VOID = {"img", "input", "meta", "link", "br"}
 
 
 class Reader(HTMLParser):

@@ -65,7 +65,7 @@ def audit_with_copies(*paths: str) -> str:
         kind="near",
         paths=paths,
         labels=("other",) * number,
-        splits=("test",) * number,
+        splits=tuple("test" for _ in paths),
         turns=("as is",) * number,
     )
     return make_audit().model_copy(update={"copies": (copies,)}).model_dump_json()

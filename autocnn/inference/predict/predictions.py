@@ -52,7 +52,8 @@ class Predictions:
         """(n,) Index of the predicted class: the most probable, or by the operating point."""
         shares = np.nan_to_num(self.probabilities, nan=-1)
         if self.point is None or self.point.label is None:
-            return shares.argmax(axis=1).astype(np.int64, copy=False)
+            best: NDArray[np.int64] = shares.argmax(axis=1)
+            return best
         place = self.class_names.index(self.point.label)
         return decide(shares, place, self.point.threshold).astype(np.int64)
 

@@ -1,5 +1,7 @@
 """What an exported folder says of itself in metadata.json, said of a candidate in its study."""
 
+from typing import Literal
+
 from autocnn.core.errors import StudyError, Text, UsageError
 from autocnn.core.own_model import OwnModel, kept_own_model
 from autocnn.core.records import CandidateRecord, Channels, ExportMetadata, Interval, ModelInput
@@ -9,7 +11,7 @@ from autocnn.metrics.familiarity import Reference, read_reference
 from autocnn.metrics.rejection import rejection_curve
 from autocnn.reporting.operating_points import find_operating_point
 from autocnn.storage import StudyFolder
-from autocnn.storage.predictions import read_unseen
+from autocnn.storage.predictions import StoredPredictions, read_unseen
 from autocnn.storage.status import DataFacts
 
 BEST = 1
@@ -67,7 +69,7 @@ def describe_candidate(
         ),
         is_calibrated=record.calibration is not None,
         rejection=rejection_curve(unseen.labels, unseen.probabilities, unseen.groups),
-        rejection_source=unseen.source if len(unseen.labels) else None,
+        rejection_source=_source(unseen),
         familiarity=reference.facts if reference is not None else None,
         operating_point=point,
         scores=_scores(record),
@@ -150,6 +152,12 @@ def _read_as(asked: Channels, data: DataFacts, side: int) -> Channels:
     if asked != "auto" or side == data.image_shape[0]:
         return asked
     return "grey" if data.image_shape[2] == 1 else "rgb"
+
+
+def _source(unseen: StoredPredictions) -> Literal["folds", "val"] | None:
+    if not len(unseen.labels):
+        return None
+    return "folds" if unseen.source == "folds" else "val"
 
 
 def _scores(record: CandidateRecord) -> dict[str, Interval]:
