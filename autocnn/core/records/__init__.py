@@ -5,7 +5,7 @@ measured is None (an empty cell in CSV), never 0. Scores are fractions (0.9312),
 times are seconds, sizes are MB (10^6 bytes).
 """
 
-from autocnn.core.records.assessments import Assessment, FigureComparison
+from autocnn.core.records.assessments import Assessment, CheckedCondition, FigureComparison
 from autocnn.core.records.audit import (
     AuditReport,
     ClassPixels,
@@ -89,6 +89,7 @@ __all__ = [
     "CandidateKind",
     "CandidateRecord",
     "Channels",
+    "CheckedCondition",
     "ClassPixels",
     "ClassScores",
     "Comparison",
