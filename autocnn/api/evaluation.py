@@ -1,7 +1,7 @@
 """A model on other labelled images."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,7 +11,7 @@ from autocnn.api.inputs import placed
 from autocnn.api.settings import PathLike
 from autocnn.api.study import Candidate, Study
 from autocnn.api.watch import show
-from autocnn.core.records import Assessment, SplitScores
+from autocnn.core.records import Assessment, CheckedCondition, SplitScores
 from autocnn.core.wording import fraction_interval
 
 if TYPE_CHECKING:
@@ -38,6 +38,27 @@ class Evaluation:
     def scores(self) -> SplitScores:
         """Scores on all images, over all and per class, with their 95 % intervals."""
         return self.record.scores
+
+    def check(self, conditions: Iterable[str]) -> tuple[CheckedCondition, ...]:
+        """Whether conditions hold, as `clean accuracy low >= 0.93`.
+
+        Args:
+            conditions: SET METRIC [low|high|value] OPERATOR NUMBER each. SET is `all`, or `clean`:
+                images that the model has not seen. METRIC is a score over all classes, or
+                `sensitivity of CLASS`, specificity, precision, f1 or auc of one. low and high are
+                the ends of its 95 % interval, value itself where neither is written.
+
+        Returns:
+            One each, in their order: `holds`, and what was `found`. What was not measured does
+            not hold, and has its `reason`.
+
+        Raises:
+            UsageError: When a condition is none.
+        """
+        from autocnn.inference.evaluate import check_conditions, parse_condition
+
+        names = [one.label for one in self.scores.classes]
+        return check_conditions(self.record, [parse_condition(one, names) for one in conditions])
 
     @property
     def predictions(self) -> "pd.DataFrame":
@@ -72,6 +93,7 @@ def evaluate(
     label_from_name: str | None = None,
     group_from_name: str | None = None,
     by: str | Sequence[str] | None = None,
+    require: Sequence[str] = (),
     results: PathLike = "results",
     cache_dir: PathLike | None = None,
     trust_code: bool = False,
@@ -94,6 +116,7 @@ def evaluate(
         label_from_name: As for `search`.
         group_from_name: As for `search`.
         by: Columns of the table; each of their values is scored, in `record.subgroups`.
+        require: Conditions that are checked, in `record.conditions`; see `Evaluation.check`.
         results: Folder that holds the studies.
         cache_dir: Folder for decoded images; None: the platform's cache folder.
         trust_code: As for `load`.
@@ -105,7 +128,8 @@ def evaluate(
             know.
         StudyError: When there is no such study or candidate, or `to` cannot be written.
         ExportError: When the folder is no whole export.
-        UsageError: When `to` holds something else, or the model needs code that is not trusted.
+        UsageError: When `to` holds something else, a condition is none, or the model needs code
+            that is not trusted.
 
     >>> evaluate("no-model", "digits", results="no-folder")
     Traceback (most recent call last):
@@ -116,9 +140,11 @@ one, an exported folder or a model file in one of these, got none of them. Start
     """
     from autocnn.inference.evaluate import (
         assess,
+        check_conditions,
         check_target,
         default_target,
         open_reference,
+        parse_condition,
         write_assessment,
     )
     from autocnn.inference.predict import model as models
@@ -139,6 +165,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
     if target is not None:
         check_target(target)
     reference = open_reference(place, results=Path(results), candidate=number)
+    conditions = [parse_condition(one, reference.class_names) for one in require]
     with placed(data, values) as (read, data_name):
         if to is True:
             target = default_target(reference, data_name)
@@ -160,7 +187,8 @@ one, an exported folder or a model file in one of these, got none of them. Start
             )
         finally:
             observer.close()
-        record = assessed.record.model_copy(update={"data": data_name})
+        checked = check_conditions(assessed.record, conditions)
+        record = assessed.record.model_copy(update={"data": data_name, "conditions": checked})
         assessed = replace(assessed, record=record)
     if target is not None:
         write_assessment(assessed, target)

@@ -95,6 +95,8 @@ def load(
     *,
     results: PathLike = "results",
     candidate: int | None = None,
+    target: str | None = None,
+    prevalence: float | None = None,
     trust_code: bool = False,
 ) -> "Model":
     """A model that predicts images: `load("mine").predict(["a.png", "b.png"])`.
@@ -104,11 +106,15 @@ def load(
             `Study.export` made.
         results: Folder that holds the studies.
         candidate: Of a study; None: the best.
+        target: The operating point at which a study's model decides, as `sensitivity of malignant
+            >= 0.95`; see `Study.operating_point`. None: by the largest probability, and an export
+            as it was exported.
+        prevalence: Share of the target's class where the model is used; None: that of test.
         trust_code: Whether code may run that comes with the model: only models with layers of
             somebody's own have some. It can do whatever you can: read it first.
 
     Raises:
-        UsageError: When it needs code that is not trusted.
+        UsageError: When it needs code that is not trusted, or no threshold reaches the target.
         StudyError: When there is no such study or candidate.
         ExportError: When the folder is no whole export.
 
@@ -122,7 +128,12 @@ one, an exported folder or a model file in one of these, got none of them. Start
     from autocnn.inference.predict import model as models
 
     return models.load(
-        os.fspath(model), results=Path(results), candidate=candidate, trust_code=trust_code
+        os.fspath(model),
+        results=Path(results),
+        candidate=candidate,
+        trust_code=trust_code,
+        target=target,
+        prevalence=prevalence,
     )
 
 

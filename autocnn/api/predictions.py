@@ -11,6 +11,7 @@ from autocnn.api.watch import show
 from autocnn.core.atomic import replacing
 from autocnn.core.errors import Text, UsageError
 from autocnn.core.events import Observer
+from autocnn.core.wording import describe_point
 from autocnn.inference.predict import model as models
 from autocnn.inference.predict.abstention import choose_abstention
 from autocnn.inference.predict.explaining import Explainer
@@ -32,6 +33,8 @@ def predict(
     unsure: float | None = None,
     max_error: float | None = None,
     explain: PathLike | None = None,
+    target: str | None = None,
+    prevalence: float | None = None,
     candidate: int | None = None,
     results: PathLike = "results",
     trust_code: bool = False,
@@ -49,6 +52,10 @@ def predict(
         max_error: Share of the answers that may be wrong, with 95 % confidence by images of the
             study that the model had not seen.
         explain: Folder for a picture per image of where the model looked; Keras models.
+        target: The operating point at which a study's model decides, as `sensitivity of malignant
+            >= 0.95`; see `Study.operating_point`. None: by the largest probability, and an export
+            as it was exported.
+        prevalence: Share of the target's class where the model is used; None: that of test.
         candidate: Of a study; None: the best.
         results: Folder that holds the studies.
         trust_code: As for `load`.
@@ -59,8 +66,8 @@ def predict(
 
     Raises:
         DataError: When there is no such image.
-        UsageError: When a threshold is out of range, `to` is in no folder, or the model needs code
-            that is not trusted.
+        UsageError: When a threshold is out of range or a target out of reach, `to` is in no folder,
+            or the model needs code that is not trusted.
         StudyError: When there is no such study or candidate.
         ExportError: When the folder is no whole export, or the model cannot be explained.
 
@@ -72,24 +79,34 @@ to the right folder?
     """
     given = [images] if isinstance(images, str | os.PathLike) else images
     places = [os.fspath(place) for place in given]
-    target = None if to is None else Path(to)
-    if target is not None and not target.parent.is_dir():
-        raise UsageError(Text("{to} {0}: its folder must be there, got none.", target))
+    file = None if to is None else Path(to)
+    if file is not None and not file.parent.is_dir():
+        raise UsageError(Text("{to} {0}: its folder must be there, got none.", file))
+    if target is not None and (unsure is not None or max_error is not None):
+        raise UsageError(Text("{target} must not be given together with {unsure} or {max_error}."))
     num_images = count_images(places)
     display = show(verbose)
     summary = Summary()
     try:
         display.stage("load the model")
         opened = models.load(
-            os.fspath(model), results=Path(results), candidate=candidate, trust_code=trust_code
+            os.fspath(model),
+            results=Path(results),
+            candidate=candidate,
+            trust_code=trust_code,
+            target=target,
+            prevalence=prevalence,
         )
+        point = opened.metadata.operating_point
+        if point is not None:
+            display.note(describe_point(point))
         abstention = choose_abstention(opened.metadata, unsure=unsure, max_error=max_error)
-        if abstention is not None:
+        if abstention is not None and (point is None or point.label is not None):
             display.note(abstention.describe())
         explainer = None if explain is None else Explainer(opened, Path(explain))
         display.stage("predict", total=num_images, unit="images")
         named = (NamedImage(str(path), path) for path in list_images(places))
-        with _row_writer(opened.class_names, format, target, stream) as write:
+        with _row_writer(opened.class_names, format, file, stream) as write:
             for batch in opened.read(named):
                 predictions = opened.answer(batch, abstention)
                 write(predictions)

@@ -20,6 +20,8 @@ def serve(
     token: str | None = None,
     unsure: float | None = None,
     max_error: float | None = None,
+    target: str | None = None,
+    prevalence: float | None = None,
     max_mb: float = 20.0,
     max_images: int = 64,
     rate: float | None = None,
@@ -41,6 +43,8 @@ def serve(
             AUTOCNN_TOKEN, else none is asked for on this machine.
         unsure: As for `predict`.
         max_error: As for `predict`.
+        target: As for `predict`.
+        prevalence: As for `predict`.
         max_mb: Most MB (10^6 bytes) of an image.
         max_images: Most images of a request.
         rate: Most requests a second of a client; None: no limit.
@@ -68,6 +72,8 @@ one, an exported folder or a model file in one of these, got none of them. Start
     from autocnn.inference.predict.abstention import choose_abstention
     from autocnn.web.service import ServiceLimits, make_service, token_from_environment
 
+    if target is not None and (unsure is not None or max_error is not None):
+        raise UsageError(Text("{target} must not be given together with {unsure} or {max_error}."))
     for name, value in (("max_mb", max_mb), ("max_images", max_images), ("rate", rate)):
         if value is not None and value <= 0:
             raise UsageError(Text(f"{{{name}}} must be above 0, got {{0:g}}.", value))
@@ -75,7 +81,12 @@ one, an exported folder or a model file in one of these, got none of them. Start
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
     opened = models.load(
-        os.fspath(model), results=Path(results), candidate=candidate, trust_code=trust_code
+        os.fspath(model),
+        results=Path(results),
+        candidate=candidate,
+        trust_code=trust_code,
+        target=target,
+        prevalence=prevalence,
     )
     abstention = choose_abstention(opened.metadata, unsure=unsure, max_error=max_error)
     limits = ServiceLimits(image_mb=max_mb, images=max_images, rate=rate)

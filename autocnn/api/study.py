@@ -18,12 +18,14 @@ from autocnn.core.records import (
     CandidateRecord,
     ExportFormat,
     LabelIssue,
+    OperatingPoint,
     Params,
     Precision,
     SplitScores,
 )
 from autocnn.core.wording import METRICS, SET_NAMES, fraction
 from autocnn.reporting import leaderboard as boards
+from autocnn.reporting.operating_points import find_operating_point, find_operating_points
 from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.status import StudyStatus
 
@@ -274,6 +276,44 @@ got neither. Start one with `autocnn search`.
             meaning += " 2 =1: test cannot distinguish candidate 2 from candidate 1."
         return LeaderboardSummary(ranked_on, header, rows, meaning)
 
+    def operating_point(
+        self, target: str, *, prevalence: float | None = None, candidate: int | None = None
+    ) -> OperatingPoint:
+        """The threshold at which a candidate reaches a target, and what holds there.
+
+        It is chosen on predictions of images that the model had not seen, out of fold or on val,
+        and judged on clean test: `judged` has sensitivity, specificity, PPV and NPV with their
+        95 % intervals. `autocnn.load(study, target=...)` is the model that decides so.
+
+        Args:
+            target: `sensitivity of CLASS >= 0.95`, or specificity or precision; or
+                `answered >= 0.9`: the least sure answers are `unsure`.
+            prevalence: Share of the class where the model is used, as 0.02: PPV and NPV hold for
+                it, and a precision is chosen for it; None: that of the study's images.
+            candidate: Its number; None: the best.
+
+        Raises:
+            UsageError: When no threshold reaches the target; the message has what is reached.
+            StudyError: When there is no such candidate, or its predictions are gone.
+        """
+        chosen = self.best if candidate is None else self._candidate(candidate, self.candidates)
+        return find_operating_point(self._folder, chosen.record, target, prevalence=prevalence)
+
+    def operating_points(
+        self, target: str, *, prevalence: float | None = None
+    ) -> tuple[OperatingPoint, ...]:
+        """Those of all candidates that reach a target, as the leaderboard ranks them: by folds.
+
+        Args:
+            target: As of `operating_point`.
+            prevalence: As there.
+
+        Raises:
+            UsageError: When no candidate reaches it.
+            StudyError: While there is no candidate, or their predictions are gone.
+        """
+        return find_operating_points(self._folder, target, prevalence=prevalence)
+
     @property
     def files(self) -> Mapping[str, Path]:
         """What a finished study has for people to open: name -> file."""
@@ -377,6 +417,8 @@ got neither. Start one with `autocnn search`.
         candidate: int | None = None,
         to: PathLike | None = None,
         force: bool = False,
+        target: str | None = None,
+        prevalence: float | None = None,
         trust_code: bool = False,
         verbose: bool | None = None,
     ) -> Path:
@@ -388,6 +430,9 @@ got neither. Start one with `autocnn search`.
             candidate: Its number; None: the best.
             to: Folder to write; None: in the study.
             force: Replace an earlier export.
+            target: The operating point that the export keeps and `autocnn.predict` follows; see
+                `operating_point`. None: the largest probability decides.
+            prevalence: Share of the target's class where the model is used; None: that of test.
             trust_code: Whether the code of a model with layers of somebody's own, which the study
                 keeps, may run.
             verbose: As for `search`.
@@ -412,6 +457,8 @@ got neither. Start one with `autocnn search`.
                 to=None if to is None else Path(to),
                 force=force,
                 trust_code=trust_code,
+                target=target,
+                prevalence=prevalence,
                 observer=observer,
             )
         finally:

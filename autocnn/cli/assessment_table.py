@@ -3,7 +3,14 @@
 from collections.abc import Sequence
 
 from autocnn.cli.tables import Sheet, make_console, print_sheet, print_text
-from autocnn.core.records import Assessment, ClassScores, Interval, SplitScores, Subgroup
+from autocnn.core.records import (
+    Assessment,
+    CheckedCondition,
+    ClassScores,
+    Interval,
+    SplitScores,
+    Subgroup,
+)
 from autocnn.core.wording import METRICS, SET_NAMES, TABLE_PLACES, fraction, fraction_interval
 
 CLASS_COLUMNS = {
@@ -27,6 +34,14 @@ def print_assessment(record: Assessment) -> None:
     print_text(console, "")
     for sentence in record.sentences:
         print_text(console, sentence)
+
+
+def describe_condition(one: CheckedCondition) -> str:
+    """A condition, and what was found, on a line."""
+    if one.interval is None:
+        return f"does not hold: {one.condition}: {one.reason}"
+    verdict = "holds" if one.holds else "does not hold"
+    return f"{verdict}: {one.condition}: found {fraction_interval(one.interval)}"
 
 
 def _figures(record: Assessment) -> Sheet:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from autocnn.cli.options import results_option, trust_option
+from autocnn.cli.options import prevalence_option, results_option, trust_option
 from autocnn.cli.words import FormatName, StudyName
 from autocnn.core.records import ExportFormat, Precision
 
@@ -34,6 +34,13 @@ from autocnn.core.records import ExportFormat, Precision
 @click.option(
     "--force", is_flag=True, help="Replace an export that is there; nothing else is ever replaced."
 )
+@click.option(
+    "--target",
+    metavar="TARGET",
+    help='An operating point that the export keeps and `autocnn predict` follows, as "sensitivity '
+    'of malignant >= 0.95"; see `autocnn leaderboard`.  [the largest probability]',
+)
+@prevalence_option
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr, only warnings.")
 @trust_option
 @results_option
@@ -44,6 +51,8 @@ def command(
     candidate: int,
     to: Path | None,
     force: bool,
+    target: str | None,
+    prevalence: float | None,
     quiet: bool,
     trust_code: bool,
     results: Path,
@@ -60,9 +69,11 @@ def command(
     Examples:
       autocnn export mine --format onnx
       autocnn export mine --format litert --precision int8 --to phone/
+      autocnn export mine --format onnx --target "sensitivity of ill >= 0.95"
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.api import Study, read_metadata
     from autocnn.cli.tables import echo
+    from autocnn.core.wording import describe_point
 
     path = Study.find(study, results=results).export(
         format,
@@ -70,11 +81,16 @@ def command(
         candidate=candidate,
         to=to,
         force=force,
+        target=target,
+        prevalence=prevalence,
         trust_code=trust_code,
         verbose=not quiet,
     )
-    parity = read_metadata(path).parity
+    metadata = read_metadata(path)
+    parity, point = metadata.parity, metadata.operating_point
     echo(path)
+    if point is not None:
+        echo(describe_point(point))
     if parity is not None:
         echo(
             f"{parity.runtime}: {parity.num_images:,} {parity.images} images, largest difference "

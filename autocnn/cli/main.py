@@ -88,7 +88,7 @@ def cli(debug: bool) -> None:
 
     \b
     Exit codes:
-      0  done                           5  search: nothing finished
+      0  done                           5  nothing finished; --require not met
       1  a bug                          6  export
       2  usage, settings, search space  7  an optional package is missing
       3  data                         130  interrupted: autocnn resume goes on

@@ -163,6 +163,14 @@ trust_option = click.option(
     "whatever you can.",
 )
 
+prevalence_option = click.option(
+    "--prevalence",
+    metavar="P",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Share of the target's class where the model is used, as 0.02: PPV and NPV hold for it, "
+    "and a precision is chosen for it.  [that of the study's images]",
+)
+
 results_option = click.option(
     "--results",
     type=click.Path(file_okay=False, path_type=Path),

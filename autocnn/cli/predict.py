@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from autocnn.cli.options import results_option, trust_option
+from autocnn.cli.options import prevalence_option, results_option, trust_option
 from autocnn.cli.words import FilePlace, ModelPlace
 
 EXIT_UNREADABLE = 3
@@ -38,6 +38,13 @@ EXIT_UNREADABLE = 3
     "95 % confidence by images of the study that the model had not seen.  [never]",
 )
 @click.option(
+    "--target",
+    metavar="TARGET",
+    help='Decide at an operating point of a study, as "sensitivity of malignant >= 0.95"; see '
+    "`autocnn leaderboard`.  [the largest probability; an export: as it was exported]",
+)
+@prevalence_option
+@click.option(
     "--explain",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
@@ -56,6 +63,8 @@ def command(
     to: Path | None,
     unsure: float | None,
     max_error: float | None,
+    target: str | None,
+    prevalence: float | None,
     explain: Path | None,
     candidate: int | None,
     quiet: bool,
@@ -79,6 +88,7 @@ def command(
     Examples:
       autocnn predict mine scans/ --csv > answers.csv
       autocnn predict mine "scans/**/*.png" --max-error 0.01
+      autocnn predict mine scans/ --target "sensitivity of malignant >= 0.95"
       autocnn predict exports/mine scan.png --explain maps
     """  # noqa: D205, D301 - click joins the lines, and wants the backspace character itself
     from autocnn.api import predict
@@ -100,6 +110,8 @@ def command(
         format="json" if as_json else "csv",
         unsure=unsure,
         max_error=max_error,
+        target=target,
+        prevalence=prevalence,
         explain=explain,
         candidate=candidate,
         results=results,

@@ -2,7 +2,7 @@
 
 from autocnn.api import Row, Summary
 from autocnn.cli.tables import Sheet, make_console, print_sheet, print_text
-from autocnn.core.wording import fraction
+from autocnn.core.wording import fraction, point_rule
 
 MOST_LABELS = 20
 """Labels that the summary counts, the most frequent first."""
@@ -22,6 +22,8 @@ def print_summary(summary: Summary) -> None:
     more = summary.num_images - len(summary.first)
     if more:
         print_text(console, f"... and {more:,} more: --csv and --json have all of them.")
+    if summary.point is not None:
+        print_text(console, f"Decided for {summary.point.target}: {point_rule(summary.point)}.")
     if summary.num_images > 1:
         print_text(console, _describe_counts(summary))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from autocnn.cli.options import results_option, trust_option
+from autocnn.cli.options import prevalence_option, results_option, trust_option
 from autocnn.cli.words import ModelPlace
 
 
@@ -33,6 +33,12 @@ from autocnn.cli.words import ModelPlace
 @click.option(
     "--max-error", metavar="RATE", type=click.FloatRange(0, 1), help="As for predict.  [never]"
 )
+@click.option(
+    "--target",
+    metavar="TEXT",
+    help="As for predict, `sensitivity of malignant >= 0.95`.  [the most probable class]",
+)
+@prevalence_option
 @click.option(
     "--max-mb",
     type=click.FloatRange(0, min_open=True),
@@ -62,6 +68,8 @@ def command(
     token: str | None,
     unsure: float | None,
     max_error: float | None,
+    target: str | None,
+    prevalence: float | None,
     max_mb: float,
     max_images: int,
     rate: float | None,
@@ -92,6 +100,8 @@ def command(
         token=token,
         unsure=unsure,
         max_error=max_error,
+        target=target,
+        prevalence=prevalence,
         max_mb=max_mb,
         max_images=max_images,
         rate=rate,

@@ -15,7 +15,20 @@ from rich.table import Table
 from rich.text import Text
 
 from autocnn.api import Comparison, Study
-from autocnn.core.wording import visible
+from autocnn.core.records import OperatingPoint
+from autocnn.core.wording import (
+    CHOSEN_ON,
+    METRICS,
+    POINT_NAMES,
+    SET_NAMES,
+    TABLE_PLACES,
+    fraction,
+    fraction_interval,
+    listing,
+    point_rule,
+    prevalence_note,
+    visible,
+)
 
 NARROWEST_FILE = 200
 """Columns of a table that goes to a file or a pipe, where nothing wraps."""
@@ -90,9 +103,49 @@ def print_leaderboard(study: Study, *, wide: bool = False) -> None:
     print_text(console, summary.meaning)
 
 
+def print_operating_points(study: Study, points: Sequence[OperatingPoint]) -> None:
+    """The candidates that reach a target, in the order of the leaderboard, and what it means."""
+    first, console = points[0], make_console()
+    where = SET_NAMES[first.judged_on]
+    measured = ["sensitivity", "specificity", "ppv", "npv"]
+    if first.label is None:
+        measured = ["answered", "accuracy"]
+    chosen = "ppv" if first.metric == "precision" else first.metric
+    header = ["candidate", "threshold", f"{POINT_NAMES[chosen]} {CHOSEN_ON[first.chosen_on]}"]
+    header += [f"{POINT_NAMES[name]} on {where}" for name in measured]
+    rows = [
+        [
+            str(point.candidate),
+            f"{point.threshold:.4g}",
+            *(
+                "-" if one is None else fraction_interval(one, places=TABLE_PLACES)
+                for one in (
+                    point.chosen.get(chosen),
+                    *(point.judged.get(name) for name in measured),
+                )
+            ),
+        ]
+        for point in points
+    ]
+    print_sheet(Sheet(f"{study.name}: {first.target} [95 %]", header, rows, keys=2), console)
+    print_text(console, f"Candidate {first.candidate}: {point_rule(first)}.")
+    reaching = {point.candidate for point in points}
+    missed = [str(one.number) for one in study.candidates if one.number not in reaching]
+    if missed:
+        print_text(console, f"Not reached by candidate {listing(missed)}.")
+    text = (
+        f"The threshold is chosen {CHOSEN_ON[first.chosen_on]}, on images that the model had not "
+        f"seen, and judged on {where}. Candidates stand in the order of the leaderboard: to pick "
+        "one by its figures on test would make them too good."
+    )
+    if first.prevalence is not None:
+        text += f" PPV and NPV hold {prevalence_note(first)}."
+    print_text(console, text)
+
+
 def print_comparison(found: Comparison) -> None:
     """Two studies: what it comes to, the differences, and what differs."""
-    from autocnn.core.wording import METRICS, fraction, fraction_interval, setting
+    from autocnn.core.wording import setting
 
     record, console = found.record, make_console()
     for sentence in record.sentences:

@@ -7,8 +7,9 @@ and the model card (`percent`, `percent_interval`, `points`).
 
 import datetime
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from autocnn.core.records.operating_points import OperatingPoint
 from autocnn.core.records.scores import Interval, ScoredSet
 
 ABSENT = "\N{EN DASH}"
@@ -41,6 +42,19 @@ METRICS = {
     "ece": "calibration error",
 }
 """Scores, as people call them."""
+
+CHOSEN_ON = {"folds": "out of fold", "val": "on val"}
+"""Where a threshold was chosen, as sentences call it."""
+
+POINT_NAMES = {
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "ppv": "PPV",
+    "npv": "NPV",
+    "answered": "share answered",
+    "accuracy": "accuracy of the answers",
+}
+"""What is measured at an operating point, as people call it."""
 
 TABLE_PLACES = 3
 """Decimals of a fraction in a table on a terminal: five such columns fit 80 characters."""
@@ -200,6 +214,70 @@ def temperature_effect(temperature: float) -> str:
         return "it changed nothing"
     side = "too sure" if temperature > 1 else "not sure enough"
     return f"before it the model was {side}"
+
+
+# -- operating points -----------------------------------------------------------------------
+
+
+def point_rule(point: OperatingPoint) -> str:
+    """How the model decides there, as a clause.
+
+    >>> point = OperatingPoint(
+    ...     target="answered >= 0.9", metric="answered", least=0.9, threshold=0.7, candidate=1,
+    ...     chosen_on="folds", chosen={}, judged_on="test", num_judged=9, judged={}, counts={})
+    >>> point_rule(point)
+    'unsure below a probability of 0.7'
+    """
+    if point.label is None:
+        return f"unsure below a probability of {point.threshold:g}"
+    return (
+        f"{point.label!r} from a probability of {point.threshold:g} on, else the most probable "
+        "of the others"
+    )
+
+
+def describe_point(point: OperatingPoint) -> str:
+    """All of it in a few sentences: the rule, what it was chosen by, what was measured."""
+    return " ".join(_point_sentences(point))
+
+
+def prevalence_note(point: OperatingPoint) -> str:
+    """At which prevalence PPV and NPV hold; empty without a class.
+
+    >>> prevalence_note(OperatingPoint(
+    ...     target="recall of a >= 0.9", metric="sensitivity", label="a", least=0.9, threshold=0.7,
+    ...     candidate=1, chosen_on="folds", chosen={}, judged_on="test", num_judged=9, judged={},
+    ...     counts={}, prevalence=0.02, is_prevalence_stated=True))
+    'at the stated prevalence of 0.02'
+    """
+    if point.prevalence is None:
+        return ""
+    if point.is_prevalence_stated:
+        return f"at the stated prevalence of {point.prevalence:g}"
+    where = SET_NAMES[point.judged_on]
+    return f"at the prevalence of {where}, {point.prevalence:.3g}; elsewhere they are others"
+
+
+def _point_sentences(point: OperatingPoint) -> Iterator[str]:
+    yield f"Target: {point.target}."
+    yield f"Rule: {point_rule(point)}."
+    name = "ppv" if point.metric == "precision" else point.metric
+    reached = fraction(point.chosen[name].value) if name in point.chosen else "not defined"
+    yield f"Chosen {CHOSEN_ON[point.chosen_on]}, where {POINT_NAMES[name]} is {reached}."
+    values = [
+        f"{POINT_NAMES[name]} {fraction_interval(value)}"
+        for name, value in point.judged.items()
+        if name not in ("ppv", "npv")
+    ]
+    where = f"{SET_NAMES[point.judged_on]} ({count(point.num_judged, 'image')})"
+    yield f"On {where}: {listing(values)}."
+    values = [
+        f"{POINT_NAMES[name]} {fraction_interval(point.judged[name])}"
+        for name in ("ppv", "npv")
+        if name in point.judged
+    ]
+    if values:
+        yield f"{listing(values)} {prevalence_note(point)}."
 
 
 # -- counts, sizes and times -----------------------------------------------------------------

@@ -9,6 +9,7 @@ from autocnn.core.errors import SpaceError, StudyError
 from autocnn.core.objective import Goal
 from autocnn.core.records import AuditReport, CandidateRecord, CopyGroup, LabelIssue, TrialRecord
 from autocnn.reporting.elements import Picture, load_picture
+from autocnn.reporting.operating_view import PointFacts, read_points
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
 
@@ -45,6 +46,7 @@ class StudyFacts:
         samples: Images of each class that the page shows; None: all that there are.
         label_issues: Labels that are doubted; None where they were not checked.
         label_pictures: File in `label_issues/` -> its picture.
+        points: Operating points of the best candidate; None where its predictions are gone.
     """
 
     name: str
@@ -61,6 +63,7 @@ class StudyFacts:
     samples: int | None = None
     label_issues: tuple[LabelIssue, ...] | None = None
     label_pictures: dict[str, Picture] = field(default_factory=dict)
+    points: PointFacts | None = None
 
     @property
     def goal(self) -> Goal:
@@ -134,6 +137,7 @@ def read_facts(
         thumbnails=_read_thumbnails(folder, facts, most_copies),
         label_issues=None if issues is None else tuple(issues),
         label_pictures=labels,
+        points=_read_points(folder, facts),
     )
 
 
@@ -191,6 +195,12 @@ def _read_thumbnails(folder: StudyFolder, facts: StudyFacts, most: int) -> dict[
     names = names[: max(0, most)]
     loaded = {name: load_picture(folder.read_audit_picture(name)) for name in names}
     return {name: picture for name, picture in loaded.items() if picture is not None}
+
+
+def _read_points(folder: StudyFolder, facts: StudyFacts) -> PointFacts | None:
+    if facts.best is None or facts.status.data is None:
+        return None
+    return read_points(folder, facts.best, facts.status.data.class_names)
 
 
 def _read_label_pictures(

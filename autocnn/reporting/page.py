@@ -21,6 +21,7 @@ from autocnn.reporting.comparison import StudyComparison, view_comparison
 from autocnn.reporting.elements import load_picture, open_templates
 from autocnn.reporting.facts import StudyFacts, read_facts
 from autocnn.reporting.labels import view_labels
+from autocnn.reporting.operating_view import view_points
 from autocnn.reporting.overview import Overview, view_overview
 from autocnn.reporting.search import Drawings, draw_search, view_search
 from autocnn.reporting.subgroups import view_subgroups
@@ -85,6 +86,7 @@ def render_page(facts: StudyFacts, drawn: Drawings) -> str:
         search=view_search(facts, drawn),
         panels=view_candidates(facts),
         gap=best and view_gap(facts, best),
+        points=facts.points and view_points(facts.points),
         gallery=best and view_mistakes(facts, best),
         robustness=best and view_robustness(facts, best, drawn.pictures.get("robustness")),
         explanation=best and view_explanation(facts, best),
@@ -145,7 +147,10 @@ def _overview(facts: StudyFacts, audit: AuditReport) -> Overview:
 def _render(template: str, **values: object) -> str:
     templates = open_templates()
     script = templates.get_template("report.js").render()
-    styles = (templates.get_template(name).render() for name in ("report.css", "overview.css"))
+    styles = (
+        templates.get_template(name).render()
+        for name in ("report.css", "overview.css", "operating_point.css")
+    )
     html = templates.get_template(template).render(
         **values,
         version=__version__,
@@ -162,6 +167,7 @@ def _sections(facts: StudyFacts) -> list[tuple[str, str]]:
     judged = [
         ("candidates", "Side by side"),
         ("gap", "Gap"),
+        *([("operating-point", "Operating point")] if facts.points else []),
         ("mistakes", "Mistakes"),
         ("robustness", "Disturbed images"),
         ("explanation", "Where it looks"),

@@ -134,10 +134,13 @@ def test_search_takes_a_file_of_settings_below_its_arguments(asked: list[StudyCo
 def test_load_hands_on_path_and_candidate(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(prediction, "load", lambda path, **options: asked.append((path, options)))
-    autocnn.load(Path("an/export"), results="others", candidate=2)
-    assert asked == [
-        ("an/export", {"results": Path("others"), "candidate": 2, "trust_code": False})
-    ]
+    target = "answered >= 0.9"
+    autocnn.load(Path("an/export"), results="others", candidate=2, target=target, prevalence=0.1)
+    ((path, options),) = asked
+    assert path == "an/export"
+    assert options.pop("results") == Path("others")
+    expected = {"candidate": 2, "trust_code": False, "target": target, "prevalence": 0.1}
+    assert options == expected
 
 
 def test_evaluate_takes_studies_candidates_and_names(model: BrightThird, data: Path) -> None:

@@ -168,4 +168,6 @@ def test_export_hands_on_what_was_asked(
         "to": Path("there"),
         "force": False,
         "trust_code": False,
+        "target": None,
+        "prevalence": None,
     }

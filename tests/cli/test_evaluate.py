@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import autocnn
 from autocnn.api import display
 from autocnn.cli.main import run
 from autocnn.inference.predict import model as prediction
@@ -138,3 +139,36 @@ def test_evaluate_by_a_column_prints_and_writes_subgroups(
     assert not Path("there/subgroups.csv").exists()
     assert evaluate(str(table), "--by", "sex", "--to", "there") == 3
     assert "--by must name other columns of the table (site), got 'sex'" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("no_pictures", "model")
+def test_conditions_are_printed_and_decide_the_exit_code(
+    data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    holding = ("--require", "clean accuracy >= 0.7", "--require", "all sensitivity of 1 low > 0.1")
+    assert evaluate(data, *holding) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-3].startswith("holds: clean accuracy >= 0.7: found 0.7000 [0.")
+    assert lines[-2].startswith("holds: all sensitivity of 1 low > 0.1: found 0.")
+    assert evaluate(data, *holding, "--require", "clean accuracy low >= 0.7", "--json") == 5
+    output = capsys.readouterr()
+    assert "does not hold: clean accuracy low >= 0.7: found 0.7000 [0." in output.err
+    conditions = json.loads(output.out)["conditions"]
+    assert [one["holds"] for one in conditions] == [True, True, False]
+    written = json.loads(Path("evaluation-mine-new/metrics.json").read_text("utf-8"))
+    assert written["conditions"] == conditions
+
+
+def test_a_condition_that_is_none_is_said_before_anything_is_predicted(
+    model: BrightThird, data: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evaluate(data, "--require", "clean accuracy of 7 >= 0.9") == 2
+    assert "--require: METRIC must be one of sensitivity of CLASS" in capsys.readouterr().err
+    assert not model.calls
+
+
+def test_python_checks_conditions_afterwards(model: BrightThird, data: str) -> None:
+    found = autocnn.evaluate("mine", data, cache_dir="cache", require=["all accuracy >= 0.5"])
+    assert found.record.conditions[0].holds
+    wrong, right = found.check(["all accuracy > 0.7", "all accuracy <= 0.7"])
+    assert (wrong.holds, right.holds, right.found) == (False, True, 0.7)

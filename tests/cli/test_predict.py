@@ -247,6 +247,8 @@ def test_the_model_is_asked_for_as_given(opened: dict[str, Any]) -> None:
         "results": Path("else"),
         "candidate": 3,
         "trust_code": False,
+        "target": None,
+        "prevalence": None,
     }
 
 

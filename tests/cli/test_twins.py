@@ -21,7 +21,7 @@ TWINS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "search": (autocnn.search,),
     "resume": (Study.find, Study.resume),
     "audit": (autocnn.audit,),
-    "leaderboard": (Study.find, Study.leaderboard_text, Study.summary),
+    "leaderboard": (Study.find, Study.leaderboard_text, Study.summary, Study.operating_points),
     "list": (autocnn.list_studies,),
     "compare": (autocnn.compare,),
     "remove": (Study.find, Study.remove),
@@ -58,6 +58,7 @@ OTHER_DEFAULTS = {
     ("export", "candidate"): "Python takes the chosen candidate, which is number 1",
     ("evaluate", "to"): "the command always leaves a folder",
     ("export", "format"): "the command wants to be told",
+    ("leaderboard", "target"): "without one, the command shows scores, which is another call",
 }
 """Defaults that are not the same, and why."""
 

@@ -53,6 +53,7 @@ from autocnn.reporting.facts import BEST_PICTURES, PICTURES
 from autocnn.reporting.page import write_report
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import Choice, DataFacts, FinalistFacts, StudyStatus, TestLook
+from tests.predicted import write_predictions
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
@@ -500,6 +501,7 @@ def make_study(
     replace_file(folder.leaderboard_path, b"rank\n")
     if has_all:
         replace_file(folder.candidate_model_path(1), b"a model")
+        write_predictions(folder, 1, classes)
         audit = make_audit(classes)
         names = [name for group in audit.copies for name in group.thumbnails]
         names += [sample.picture for sample in audit.samples]

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from autocnn.core.wording import percent_interval
+from autocnn.reporting.operating_points import find_operating_point
 from autocnn.reporting.page import render_audit, write_report
+from autocnn.storage import StudyFolder
 from tests.browser import NEEDS_BROWSER, log, open_browser, resize
-from tests.reporting.studies import AWKWARD_CLASSES, make_audit, make_study
+from tests.reporting.studies import AWKWARD_CLASSES, CLASSES, make_audit, make_study
 from tests.reporting.test_overview import THUMBNAIL, many_classes
 
 if TYPE_CHECKING:
@@ -211,6 +214,106 @@ def test_names_with_markup_do_no_harm(browser: "Chrome", tmp_path: Path) -> None
         ]
         resize(page, 360)
         assert run(page, "return document.documentElement.scrollWidth") <= 360
+
+
+# -- the operating point --------------------------------------------------------------------
+
+
+def point_text(page: "Chrome", name: str) -> str:
+    """What stands in a part of the section, without line breaks."""
+    script = "return document.getElementById(arguments[0]).textContent"
+    return " ".join(str(run(page, script, f"point-{name}")).split())
+
+
+def shown_point(page: "Chrome") -> dict[str, str]:
+    names = ("threshold", "tp", "fn", "fp", "tn", "judged-ppv", "judged-npv", "chosen-sensitivity")
+    return {name: point_text(page, name) for name in names}
+
+
+def test_the_slider_moves_counts_shares_and_dots(page: "Chrome", report: Path) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.select import Select
+
+    Select(page.find_element(By.ID, "point-class")).select_by_visible_text("meningioma")
+    slider = page.find_element(By.ID, "point-slider")
+    assert page.find_element(By.ID, "operating").is_displayed()
+    before = shown_point(page)
+    reached = float(before["chosen-sensitivity"].split("\u00a0")[0].split()[0])
+    assert 95 <= reached < 97
+    dot = page.find_element(By.ID, "point-at-judged").get_attribute("cx")
+    slider.send_keys(Keys.HOME)
+    assert (point_text(page, "fn"), point_text(page, "tn")) == ("0", "0")
+    assert point_text(page, "judged-sensitivity").startswith("100.0 %")
+    for _ in range(3):
+        slider.send_keys(Keys.ARROW_RIGHT)
+    assert "sensitivity" in (slider.get_attribute("aria-valuetext") or "")
+    slider.send_keys(Keys.END)
+    after = shown_point(page)
+    assert float(after["threshold"]) > float(before["threshold"])
+    assert int(after["tp"]) < int(before["tp"])
+    assert page.find_element(By.ID, "point-at-judged").get_attribute("cx") != dot
+    assert len(column(page, "points", 1)) == 12
+
+
+def test_the_page_counts_as_python_does(page: "Chrome", report: Path) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.select import Select
+
+    folder = StudyFolder(report.parent)
+    field = page.find_element(By.ID, "point-prevalence")
+    for label in CLASSES:
+        Select(page.find_element(By.ID, "point-class")).select_by_visible_text(label)
+        for typed, prevalence in (("", None), ("2", 0.02)):
+            field.clear()
+            field.send_keys(typed)
+            point = find_operating_point(
+                folder,
+                folder.read_candidates()[0],
+                f"sensitivity of {label} >= 0.95",
+                prevalence=prevalence,
+            )
+            assert point_text(page, "threshold") == f"{point.threshold:.4g}"
+            for short, name in (
+                ("tp", "true_positives"),
+                ("fn", "false_negatives"),
+                ("fp", "false_positives"),
+                ("tn", "true_negatives"),
+            ):
+                assert int(point_text(page, short)) == point.counts[name]
+            for name, one in point.judged.items():
+                said = " ".join(percent_interval(one).split())
+                assert point_text(page, f"judged-{name}") == said, (label, name)
+
+
+def test_a_prevalence_that_is_none_is_said(page: "Chrome") -> None:
+    from selenium.webdriver.common.by import By
+
+    field = page.find_element(By.ID, "point-prevalence")
+    for typed in ("0", "100", "-3", "250"):
+        field.clear()
+        field.send_keys(typed)
+        assert point_text(page, "judged-ppv") == "\N{EN DASH}"
+        assert "above 0 and below 100" in point_text(page, "note")
+    field.clear()
+    field.send_keys("0.5")
+    assert "at a prevalence of 0.5 %" in point_text(page, "note")
+
+
+def test_without_its_script_and_in_print_the_table_of_points_stands_alone(page: "Chrome") -> None:
+    visible = "return document.getElementById(arguments[0]).checkVisibility()"
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    assert not run(page, visible, "operating")
+    assert run(page, visible, "table-points")
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        page.refresh()
+        page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+        assert not run(page, visible, "operating")
+        assert run(page, visible, "table-points")
+    finally:
+        page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
 @pytest.mark.parametrize("num_classes", [4, 300])

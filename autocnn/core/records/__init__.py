@@ -5,7 +5,7 @@ measured is None (an empty cell in CSV), never 0. Scores are fractions (0.9312),
 times are seconds, sizes are MB (10^6 bytes).
 """
 
-from autocnn.core.records.assessments import Assessment, FigureComparison
+from autocnn.core.records.assessments import Assessment, CheckedCondition, FigureComparison
 from autocnn.core.records.audit import (
     AuditReport,
     ClassPixels,
@@ -53,6 +53,7 @@ from autocnn.core.records.exports import (
     RejectionPoint,
 )
 from autocnn.core.records.label_issues import LabelIssue
+from autocnn.core.records.operating_points import OperatingPoint
 from autocnn.core.records.scores import (
     Calibration,
     CalibrationScores,
@@ -88,6 +89,7 @@ __all__ = [
     "CandidateKind",
     "CandidateRecord",
     "Channels",
+    "CheckedCondition",
     "ClassPixels",
     "ClassScores",
     "Comparison",
@@ -114,6 +116,7 @@ __all__ = [
     "Member",
     "ModelInput",
     "OddImage",
+    "OperatingPoint",
     "ParamValue",
     "Params",
     "Parity",

@@ -27,6 +27,24 @@ class FigureComparison(Record):
     is_told_apart: bool
 
 
+class CheckedCondition(Record):
+    """A condition that somebody set, and what was found.
+
+    Attributes:
+        condition: As it was written: `clean accuracy low >= 0.93`.
+        found: What was compared; None where it was not measured.
+        interval: The figure that it belongs to, with its 95 % interval.
+        holds: Whether the condition does; not where nothing was measured.
+        reason: Why nothing was measured; else empty.
+    """
+
+    condition: str
+    found: float | None
+    interval: Interval | None = None
+    holds: bool
+    reason: str = ""
+
+
 class Assessment(Record):
     """metrics.json of `autocnn evaluate`.
 
@@ -52,6 +70,7 @@ class Assessment(Record):
         comparisons: Of `unseen`, or else `scores`; empty where all images were seen.
         subgroups: Scores of each value of the columns that were asked for, of `unseen`, or else
             `scores`.
+        conditions: Those that were asked for.
         sentences: What all this means, in words.
     """
 
@@ -74,4 +93,5 @@ class Assessment(Record):
     compared_with: Literal["test", "test_clean"] | None = None
     comparisons: tuple[FigureComparison, ...] = ()
     subgroups: tuple[Subgroup, ...] = ()
+    conditions: tuple[CheckedCondition, ...] = ()
     sentences: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from autocnn.core.records.base import SCHEMA_VERSION, Channels, Fit, Record
 from autocnn.core.records.candidates import CandidateKind
+from autocnn.core.records.operating_points import OperatingPoint
 from autocnn.core.records.scores import Interval
 
 ExportFormat = Literal["keras", "savedmodel", "onnx", "litert"]
@@ -114,6 +115,7 @@ class ExportMetadata(Record):
         rejection: From sure to unsure; by predictions of images that the model had not seen.
         rejection_source: `folds` or `val`: where these predictions come from.
         familiarity: None where the study did not measure it.
+        operating_point: How the model decides, where that is not by the largest probability alone.
         scores: `test_accuracy`, `test_clean_accuracy`, ... with their intervals.
         parity: None before the check.
         requires: Packages without which the model cannot be loaded; empty but for models of
@@ -137,6 +139,7 @@ class ExportMetadata(Record):
     rejection: tuple[RejectionPoint, ...] = ()
     rejection_source: Literal["folds", "val"] | None = None
     familiarity: Familiarity | None = None
+    operating_point: OperatingPoint | None = None
     scores: dict[str, Interval] = Field(default_factory=dict)
     parity: Parity | None = None
     requires: tuple[str, ...] = ()

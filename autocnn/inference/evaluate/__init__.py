@@ -1,10 +1,12 @@
 """A finished model on other labelled images: the same scores, pictures and intervals.
 
 reference: what its study knows   labels: DATA's classes as the model's   assess: the scores
-words: what they mean             files: the folder that is left
+conditions: on the scores         words: what they mean
+files: the folder that is left
 """
 
 from autocnn.inference.evaluate.assess import Assessed, Predictor, assess
+from autocnn.inference.evaluate.conditions import Condition, check_conditions, parse_condition
 from autocnn.inference.evaluate.files import check_target, default_target, write_assessment
 from autocnn.inference.evaluate.reference import (
     Reference,
@@ -15,13 +17,16 @@ from autocnn.inference.evaluate.reference import (
 
 __all__ = [
     "Assessed",
+    "Condition",
     "Predictor",
     "Reference",
     "assess",
+    "check_conditions",
     "check_target",
     "default_target",
     "export_reference",
     "open_reference",
+    "parse_condition",
     "study_reference",
     "write_assessment",
 ]

@@ -6,7 +6,7 @@ from importlib import metadata as packages
 from pathlib import Path
 
 from autocnn.core.records import ExportMetadata, Precision
-from autocnn.core.wording import square
+from autocnn.core.wording import point_rule, square
 from autocnn.inference.export.formats import Format
 from autocnn.inference.metadata import METADATA_FILE
 from autocnn.inference.predict.runtimes import sha256_of
@@ -53,7 +53,13 @@ def label_lines(class_names: Sequence[str]) -> str:
 
 
 def describe_export(
-    folder: StudyFolder, candidate: int, chosen: Format, precision: Precision
+    folder: StudyFolder,
+    candidate: int,
+    chosen: Format,
+    precision: Precision,
+    *,
+    target: str | None = None,
+    prevalence: float | None = None,
 ) -> ExportMetadata:
     """What metadata.json says before the model is written and checked.
 
@@ -62,11 +68,14 @@ def describe_export(
         candidate: That is exported.
         chosen: Format to be written.
         precision: Of the weights.
+        target: The operating point at which it decides; None: by the largest probability.
+        prevalence: Of the target's class.
 
     Raises:
+        UsageError: When no threshold reaches the target.
         StudyError: When the study has no such candidate, or a record cannot be read.
     """
-    facts = describe_candidate(folder, candidate)
+    facts = describe_candidate(folder, candidate, target=target, prevalence=prevalence)
     taken = facts.input
     if chosen.takes_any_size:
         taken = taken.model_copy(update={"shape": (None, None, None, 3)})
@@ -100,6 +109,12 @@ def describe_usage(metadata: ExportMetadata) -> Usage:
         f"{METADATA_FILE} has the exact names. An image that shows what it was not trained for "
         "gets a class as well."
     )
+    if metadata.operating_point is not None:
+        sentence += (
+            f" It was exported for an operating point, which {METADATA_FILE} has and `autocnn "
+            f"predict` follows: {point_rule(metadata.operating_point)}. The program below leaves "
+            "it out: it takes the largest probability."
+        )
     program = write_program(
         metadata.format,
         metadata.model,

@@ -40,6 +40,8 @@ def export_model(
     to: Path | None = None,
     force: bool = False,
     trust_code: bool = False,
+    target: str | None = None,
+    prevalence: float | None = None,
     observer: Observer | None = None,
 ) -> Path:
     """Write a candidate's model in another format, check it in a fresh process, describe it.
@@ -52,6 +54,9 @@ def export_model(
         to: Folder to make; None: `exports/<format>` in the study.
         force: Whether an export that stands there is replaced.
         trust_code: Whether the code of somebody's own model, which the study keeps, may run.
+        target: The operating point at which it decides, kept in metadata.json; None: by the largest
+            probability.
+        prevalence: Of the target's class.
         observer: Hears of each step.
 
     Returns:
@@ -59,8 +64,8 @@ def export_model(
         familiarity.npz where the study has it.
 
     Raises:
-        UsageError: When there is no such format, the place is taken, or the model needs code that
-            is not trusted.
+        UsageError: When there is no such format, the place is taken, no threshold reaches the
+            target, or the model needs code that is not trusted.
         MissingExtraError: When an optional package is not installed.
         ExportError: When the study has no finished model, or the export is not the same.
         StudyError: When the study has no such candidate or cannot be read, or the folder cannot
@@ -72,17 +77,19 @@ def export_model(
     check_packages(chosen)
     status = folder.read_status()
     _check_candidate(folder, candidate)
-    target = to if to is not None else folder.export_dir(chosen.name, checked_precision)
-    _check_target(target, force=force)
-    metadata = describe_export(folder, candidate, chosen, checked_precision)
+    place = to if to is not None else folder.export_dir(chosen.name, checked_precision)
+    _check_target(place, force=force)
+    metadata = describe_export(
+        folder, candidate, chosen, checked_precision, target=target, prevalence=prevalence
+    )
     own_model = find_needed_own_model(folder, candidate, trust_code=trust_code)
     try:
-        with _partial_folder(target.resolve()) as partial:
+        with _partial_folder(place.resolve()) as partial:
             _fill(folder, status, metadata, own_model, partial, observer)
-            _put_in_place(partial, target.resolve())
+            _put_in_place(partial, place.resolve())
     except OSError as error:
-        raise _writing_error(error, target) from error
-    return target
+        raise _writing_error(error, place) from error
+    return place
 
 
 def _fill(

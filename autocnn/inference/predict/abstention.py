@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from autocnn.core.errors import Text, UsageError
-from autocnn.core.records import ExportMetadata
+from autocnn.core.records import ExportMetadata, OperatingPoint
+from autocnn.core.wording import CHOSEN_ON
 from autocnn.metrics.rejection import bounded_threshold, fewest_images
-
-WORDS = {"folds": "out of fold", "val": "on val"}
 
 
 @dataclass(frozen=True)
@@ -34,8 +33,8 @@ class Abstention:
         if self.coverage is None or self.error is None:
             return f"{sentence}."
         sentence = (
-            f"{sentence}: {WORDS[self.source]} this answered {self.coverage:.1%} of the images, "
-            f"{self.error:.2%} of the answers wrong."
+            f"{sentence}: {CHOSEN_ON[self.source]} this answered {self.coverage:.1%} of the "
+            f"images, {self.error:.2%} of the answers wrong."
         )
         if self.bound is None:
             return sentence
@@ -50,7 +49,8 @@ def choose_abstention(
     """What was asked for, as a threshold; None: every image gets an answer.
 
     Args:
-        metadata: Of the model: holds its rejection curve.
+        metadata: Of the model: holds its rejection curve, and the operating point that decides
+            where nothing else is asked for.
         unsure: The threshold itself, 0 to 1.
         max_error: Share of the answers that may be wrong, 0 to 1, with 95 % confidence.
 
@@ -66,12 +66,20 @@ def choose_abstention(
     if max_error is not None:
         return _reach(metadata, max_error)
     if unsure is None:
-        return None
+        return _of_point(metadata.operating_point)
     # The curve is a step: of the images at or above `unsure`, the next point tells.
     known = [point for point in metadata.rejection if point.threshold >= unsure]
     if not known or metadata.rejection_source is None:
         return Abstention(unsure)
     return Abstention(unsure, known[0].coverage, known[0].error, metadata.rejection_source)
+
+
+def _of_point(point: OperatingPoint | None) -> Abstention | None:
+    """That of an operating point without a class."""
+    if point is None or point.label is not None:
+        return None
+    error = 1 - point.chosen["accuracy"].value
+    return Abstention(point.threshold, point.chosen["answered"].value, error, point.chosen_on)
 
 
 def _reach(metadata: ExportMetadata, max_error: float) -> Abstention:
@@ -103,7 +111,7 @@ def _reach(metadata: ExportMetadata, max_error: float) -> Abstention:
                 "to hold with 95 % confidence, got {3:,}.",
                 max_error,
                 fewest,
-                WORDS[source],
+                CHOSEN_ON[source],
                 number,
             ),
             remedy=Text("Allow more, or give a probability instead: {unsure:0.9}."),
@@ -115,7 +123,7 @@ def _reach(metadata: ExportMetadata, max_error: float) -> Abstention:
             "fewest errors {1} are {2:.4g}, with {3:.1%} of the images answered "
             "({unsure:{4:.4g}}).",
             max_error,
-            WORDS[source],
+            CHOSEN_ON[source],
             best.error,
             best.coverage,
             best.threshold,

@@ -44,7 +44,7 @@ class Explainer:
 
         Args:
             batch: As it was predicted.
-            predictions: Its answers: each map is about the most probable class.
+            predictions: Its answers: each map is about the predicted class.
 
         Raises:
             ExportError: When the network has no feature map to be explained.
@@ -90,7 +90,7 @@ def draw_maps(network: Any, batch: Batch, predictions: Predictions) -> Iterator[
 
     places = np.flatnonzero(batch.is_readable)
     pixels = batch.pixels[..., : network.input_shape[-1]]
-    guesses = predictions.probabilities[places].argmax(axis=1)
+    guesses = predictions.choices[places]
     try:
         maps = grad_cam(network, pixels, guesses)
     except ValueError as error:

@@ -79,8 +79,10 @@ class Model:
 
         Args:
             batch: From `read`.
-            abstention: When an answer is withheld; None: never.
+            abstention: When an answer is withheld; None: as the model's operating point says,
+                or never.
         """
+        abstention = abstention or choose_abstention(self.metadata)
         n, is_readable = len(batch.names), batch.is_readable
         probabilities = np.full((n, len(self.class_names)), np.nan, np.float32)
         facts = self.metadata.familiarity
@@ -104,6 +106,7 @@ class Model:
             distances=distances,
             is_unlike=None if distances is None or facts is None else distances > facts.threshold,
             errors=batch.errors,
+            point=self.metadata.operating_point,
         )
 
     def no_images(self) -> Batch:
@@ -120,6 +123,8 @@ def load(
     candidate: int | None = None,
     threads: int | None = None,
     trust_code: bool = False,
+    target: str | None = None,
+    prevalence: float | None = None,
 ) -> Model:
     """Load a model. No code that comes with it runs, unless it is trusted.
 
@@ -131,9 +136,13 @@ def load(
         threads: That decode, and that the model uses; None: one per core.
         trust_code: Whether code may run that comes with a model of somebody's own: what the study
             keeps of it, or the modules that an export names.
+        target: The operating point at which a study's model decides; None: by the largest
+            probability, and an export as it was exported.
+        prevalence: Of the target's class.
 
     Raises:
-        UsageError: When it needs such code, and it is not trusted.
+        UsageError: When it needs such code, and it is not trusted; when no threshold reaches the
+            target, or an export is to get another one.
         StudyError: When there is no such study or candidate, or its model is broken.
         ExportError: When an exported folder is not whole, or was changed.
         DataError: When a file is a model of some other origin.
@@ -142,6 +151,7 @@ def load(
     exported = place if place.is_dir() else place.parent
     if (place.is_dir() or place.is_file()) and is_export(exported):
         metadata = _read_asked(exported, place, candidate)
+        _check_point(metadata, exported, target, prevalence)
         threads = threads or num_threads()
         runtime = open_runtime(metadata, exported, threads=threads, trust_code=trust_code)
         return Model(metadata, runtime, threads)
@@ -149,7 +159,7 @@ def load(
     if found is not None:
         study, own_number = found
         number = own_number if candidate is None else candidate
-        return _open_candidate(study, number, threads or num_threads(), trust_code)
+        return _open_candidate(study, number, threads, trust_code, target, prevalence)
     if place.is_file():
         raise _foreign(place)
     try:
@@ -160,13 +170,19 @@ def load(
             "model file in one of these, got none of them.",
             remedy=error.remedy,
         ) from error
-    return _open_candidate(folder, candidate, threads or num_threads(), trust_code)
+    return _open_candidate(folder, candidate, threads, trust_code, target, prevalence)
 
 
 def _open_candidate(
-    folder: StudyFolder, candidate: int | None, threads: int, trust_code: bool
+    folder: StudyFolder,
+    candidate: int | None,
+    threads: int | None,
+    trust_code: bool,
+    target: str | None,
+    prevalence: float | None,
 ) -> Model:
-    metadata = describe_candidate(folder, candidate)
+    metadata = describe_candidate(folder, candidate, target=target, prevalence=prevalence)
+    threads = threads or num_threads()
     path = folder.candidate_model_path(metadata.candidate)
     familiarity = folder.candidate_familiarity_path(metadata.candidate)
     own_model = find_needed_own_model(folder, metadata.candidate, trust_code=trust_code)
@@ -204,6 +220,20 @@ def _read_asked(folder: Path, place: Path, candidate: int | None) -> ExportMetad
             remedy="Leave it out, or name the study in place of the exported folder.",
         )
     return metadata
+
+
+def _check_point(
+    metadata: ExportMetadata, folder: Path, target: str | None, prevalence: float | None
+) -> None:
+    """Refuse a target for an export: the predictions to choose by stayed in the study."""
+    if target is None and prevalence is None:
+        return
+    point = metadata.operating_point
+    got = f"one of {point.target!r}" if point is not None else "one without"
+    raise UsageError(
+        Text("{target}: an export decides as it was exported, got {0}, {1}.", folder, got),
+        remedy=Text("Name the study, or export it again with this {target}."),
+    )
 
 
 def _foreign(path: Path) -> DataError:

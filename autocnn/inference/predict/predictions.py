@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.records import OperatingPoint
+from autocnn.metrics.operating_point import DIGITS, decide
+
 if TYPE_CHECKING:
     import pandas as pd
 
 Kind = TypeVar("Kind", bound=np.generic)
 
-DIGITS = 6
-"""Of probabilities in tables; thresholds come from such tables, and are compared so."""
+__all__ = ["DIGITS", "Predictions"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,7 @@ class Predictions:
             not be read; None where the model cannot say.
         is_unlike: (n,) Whether that is farther than nearly all of val; None as `distances`.
         errors: (n,) Why an image could not be read, None where it could.
+        point: How the class was decided, where that is not by the largest probability alone.
     """
 
     names: tuple[str, ...]
@@ -39,24 +42,35 @@ class Predictions:
     distances: NDArray[np.float32] | None
     is_unlike: NDArray[np.bool_] | None
     errors: tuple[str | None, ...]
+    point: OperatingPoint | None = None
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
+    def choices(self) -> NDArray[np.int64]:
+        """(n,) Index of the predicted class: the most probable, or by the operating point."""
+        shares = np.nan_to_num(self.probabilities, nan=-1)
+        if self.point is None or self.point.label is None:
+            best: NDArray[np.int64] = shares.argmax(axis=1)
+            return best
+        place = self.class_names.index(self.point.label)
+        return decide(shares, place, self.point.threshold).astype(np.int64)
+
+    @property
     def predicted(self) -> tuple[str, ...]:
-        """(n,) The most probable class, sure or not; empty where there is an error."""
-        best = np.nan_to_num(self.probabilities, nan=-1).argmax(axis=1)
+        """(n,) The predicted class, sure or not; empty where there is an error."""
         return tuple(
             "" if error is not None else self.class_names[index]
-            for index, error in zip(best.tolist(), self.errors, strict=True)
+            for index, error in zip(self.choices.tolist(), self.errors, strict=True)
         )
 
     @property
     def confidences(self) -> NDArray[np.float32]:
-        """(n,) Probability of the most probable class; NaN where there is an error."""
-        largest: NDArray[np.float32] = self.probabilities.max(axis=1)
-        return largest
+        """(n,) Probability of the predicted class; NaN where there is an error."""
+        places = self.choices[:, np.newaxis]
+        chosen: NDArray[np.float32] = np.take_along_axis(self.probabilities, places, axis=1)
+        return chosen[:, 0]
 
     def to_frame(self) -> "pd.DataFrame":
         """A row per image, with a column `p.<class>` per class at the end.
@@ -92,6 +106,7 @@ class Predictions:
             distances=None if self.distances is None else self.distances[some],
             is_unlike=None if self.is_unlike is None else self.is_unlike[some],
             errors=self.errors[some],
+            point=self.point,
         )
 
     @classmethod
@@ -106,6 +121,7 @@ class Predictions:
             distances=_joined([part.distances for part in parts]),
             is_unlike=_joined([part.is_unlike for part in parts]),
             errors=tuple(error for part in parts for error in part.errors),
+            point=first.point,
         )
 
 

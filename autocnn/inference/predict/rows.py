@@ -9,6 +9,7 @@ from itertools import islice
 import numpy as np
 
 from autocnn.core.csv_tables import Cell, csv_lines
+from autocnn.core.records import OperatingPoint
 from autocnn.inference.predict.predictions import DIGITS, Predictions
 
 COLUMNS = ("path", "predicted", "probability", "unsure", "unlike", "error")
@@ -100,6 +101,7 @@ class Summary:
         num_errors: That could not be read.
         num_unsure: Answers that do not count.
         num_unlike: Unlike the training images; None where the model cannot say.
+        point: How the classes were decided, where that is not by the largest probability alone.
     """
 
     first: list[Row] = field(default_factory=list)
@@ -108,6 +110,7 @@ class Summary:
     num_errors: int = 0
     num_unsure: int = 0
     num_unlike: int | None = None
+    point: OperatingPoint | None = None
 
     def add(self, predictions: Predictions) -> None:
         """Count some more."""
@@ -123,6 +126,7 @@ class Summary:
         )
         self.num_unsure += sum(is_unsure)
         self.num_images += len(predictions)
+        self.point = predictions.point
         self.num_errors += len(is_read) - sum(is_read)
         if predictions.is_unlike is not None:
             self.num_unlike = (self.num_unlike or 0) + int(predictions.is_unlike.sum())

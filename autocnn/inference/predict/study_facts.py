@@ -1,35 +1,40 @@
 """What an exported folder says of itself in metadata.json, said of a candidate in its study."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from autocnn.core.errors import StudyError, Text
+from autocnn.core.errors import StudyError, Text, UsageError
 from autocnn.core.own_model import OwnModel, kept_own_model
 from autocnn.core.records import CandidateRecord, Channels, ExportMetadata, Interval, ModelInput
 from autocnn.core.trust import check_trusted
 from autocnn.inference.metadata import has_own_layers
-from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.familiarity import Reference, read_reference
 from autocnn.metrics.rejection import rejection_curve
+from autocnn.reporting.operating_points import find_operating_point
 from autocnn.storage import StudyFolder
+from autocnn.storage.predictions import StoredPredictions, read_unseen
 from autocnn.storage.status import DataFacts
 
 BEST = 1
 """Number of the candidate that a study has chosen."""
 
 
-def describe_candidate(folder: StudyFolder, number: int | None) -> ExportMetadata:
+def describe_candidate(
+    folder: StudyFolder,
+    number: int | None,
+    *,
+    target: str | None = None,
+    prevalence: float | None = None,
+) -> ExportMetadata:
     """The facts of a candidate that prediction needs.
 
     Args:
         folder: The study.
         number: Of the candidate; None: the chosen one.
+        target: The operating point at which it decides; None: by the largest probability.
+        prevalence: Of the target's class.
 
     Raises:
+        UsageError: When no threshold reaches the target.
         StudyError: When the study has no such candidate, or a record cannot be read.
     """
     number = BEST if number is None else number
@@ -40,7 +45,12 @@ def describe_candidate(folder: StudyFolder, number: int | None) -> ExportMetadat
     side = record.image_size or status.data.image_shape[0]
     channels = status.data.image_shape[2]
     reference = read_familiarity(folder, number)
-    unseen = _unseen(folder, record, status.data.class_names)
+    unseen = read_unseen(folder, record, status.data.class_names)
+    point = None
+    if target is not None:
+        point = find_operating_point(folder, record, target, prevalence=prevalence)
+    elif prevalence is not None:
+        raise UsageError(Text("{prevalence} is of the class of a {target}, got no {target}."))
     return ExportMetadata(
         format="keras",
         model=folder.candidate_model_path(number).name,
@@ -59,8 +69,9 @@ def describe_candidate(folder: StudyFolder, number: int | None) -> ExportMetadat
         ),
         is_calibrated=record.calibration is not None,
         rejection=rejection_curve(unseen.labels, unseen.probabilities, unseen.groups),
-        rejection_source=unseen.source if len(unseen.labels) else None,
+        rejection_source=_source(unseen),
         familiarity=reference.facts if reference is not None else None,
+        operating_point=point,
         scores=_scores(record),
     )
 
@@ -143,56 +154,10 @@ def _read_as(asked: Channels, data: DataFacts, side: int) -> Channels:
     return "grey" if data.image_shape[2] == 1 else "rgb"
 
 
-@dataclass(frozen=True, eq=False)
-class _Unseen:
-    """Images that the predicting model had not seen, never of test.
-
-    Attributes:
-        source: `folds`: predicted out of fold; `val`: by the trial's model.
-        labels: (n,) Index of the class.
-        probabilities: (n, classes), at the candidate's temperature.
-        groups: (n,) The same number for images that are not independent: those of one named
-            group, equal files, one image in several repeats of the folds.
-    """
-
-    source: Literal["folds", "val"]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
-    groups: NDArray[np.int64]
-
-
-def _unseen(folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]) -> _Unseen:
-    columns = [f"p.{name}" for name in class_names]
-    place = {name: index for index, name in enumerate(class_names)}
-    # path, label, group, split, sha256
-    group_of = {row[0]: ("group", row[2]) if row[2] else row[4:5] for row in folder.read_split()}
-
-    def read(source: Literal["folds", "val"], rows: Sequence[dict[str, str]]) -> _Unseen:
-        values = [[float(row[column]) for column in columns] for row in rows]
-        number_of: dict[object, int] = {}
-        names = [group_of.get(row["path"], row["path"]) for row in rows]
-        return _Unseen(
-            source,
-            np.array([place[row["label"]] for row in rows], np.int64),
-            np.array(values, np.float64).reshape(len(rows), len(columns)),
-            np.array([number_of.setdefault(name, len(number_of)) for name in names], np.int64),
-        )
-
-    number = record.candidate
-    try:
-        rows = list(folder.read_candidate_table(number, "out_of_fold"))
-        if rows:
-            return read("folds", rows)
-        table = folder.read_candidate_table(number, "predictions")
-        found = read("val", [row for row in table if row["split"] == "val"])
-    except (KeyError, ValueError, TypeError) as error:
-        raise StudyError(
-            f"{folder.path}: the predictions of candidate {number} must be whole, got: {error!r}."
-        ) from error
-    if record.calibration is not None and record.kind != "ensemble" and len(found.labels):
-        warmer = apply_temperature(found.probabilities, record.calibration.temperature)
-        found = replace(found, probabilities=warmer)
-    return found
+def _source(unseen: StoredPredictions) -> Literal["folds", "val"] | None:
+    if not len(unseen.labels):
+        return None
+    return "folds" if unseen.source == "folds" else "val"
 
 
 def _scores(record: CandidateRecord) -> dict[str, Interval]:

@@ -90,6 +90,158 @@
     image.after(button);
   });
 
+  // A threshold under the hand: counts, shares with their intervals, and the ROC curve.
+  // The formulas are those of metrics/operating_point.py and metrics/intervals.py.
+  function wilson(share, number) {
+    var z = 1.959963984540054, spread = z * z / number;
+    var center = (share + spread / 2) / (1 + spread);
+    var half = z * Math.sqrt(share * (1 - share) / number + spread / number / 4) / (1 + spread);
+    var low = Math.max(Math.min(center - half, share), 0);
+    return { value: share, low: low, high: Math.min(Math.max(center + half, share), 1) };
+  }
+
+  function rest(share) {
+    return { value: 1 - share.value, low: 1 - share.high, high: 1 - share.low };
+  }
+
+  function quotient(over, under) {
+    return under > 0 ? over / under : 0;
+  }
+
+  function chance(ratio, share) {
+    return isFinite(ratio) ? quotient(share * ratio, share * ratio + 1 - share) : 1;
+  }
+
+  function predictive(found, mistaken, share) {
+    var taken = share * found.value + (1 - share) * mistaken.value;
+    if (!(taken > 0)) {
+      return null;
+    }
+    var value = share * found.value / taken, product = found.value * mistaken.value;
+    var first = found.low * (2 * found.value - found.low);
+    var second = mistaken.high * (2 * mistaken.value - mistaken.high);
+    var root = Math.sqrt(Math.max(0, product * product - first * second));
+    var low = quotient(first, product + root);
+    first = found.high * (2 * found.value - found.high);
+    second = mistaken.low * (2 * mistaken.value - mistaken.low);
+    root = Math.sqrt(Math.max(0, product * product - first * second));
+    var high = second > 0 ? (product + root) / second : Infinity;
+    return {
+      value: value,
+      low: Math.min(chance(low, share), value),
+      high: Math.max(chance(high, share), value)
+    };
+  }
+
+  function digits(value) {
+    var places = 1;
+    while (places < 4 && value > 0 && value < 1
+        && ["0", "100"].indexOf(String(Number((100 * value).toFixed(places)))) >= 0) {
+      places += 1;
+    }
+    return (100 * value).toFixed(places);
+  }
+
+  function write(cell, share) {
+    var ends = document.createElement("small");
+    if (share !== null) {
+      ends.textContent = "[" + digits(share.low) + ", " + digits(share.high) + "]";
+    }
+    cell.replaceChildren(share === null ? "–" : digits(share.value) + "\u00a0% ", ends);
+  }
+
+  function setUpPoints() {
+    var box = document.getElementById("operating");
+    if (!box) {
+      return;
+    }
+    function part(name) {
+      return document.getElementById("point-" + name);
+    }
+    function numbers(text) {
+      return text.split(" ").map(Number);
+    }
+    var select = part("class"), slider = part("slider"), prevalence = part("prevalence");
+    var points = [], option = null;
+
+    // [threshold, found, mistaken] of one set -> its share of the class and of the others.
+    function rates(set, row) {
+      var at = set === "judged" ? 3 : 1, sizes = numbers(option.dataset[set]);
+      return { found: row[at], mistaken: row[at + 1], own: sizes[0], others: sizes[1],
+        worth: sizes.slice(2) };
+    }
+
+    function place(side) {
+      return [40 + 270 * side.mistaken / side.others, 250 - 240 * side.found / side.own];
+    }
+
+    function choose() {
+      option = select.options[select.selectedIndex];
+      points = option.dataset.points.split(",").map(numbers);
+      slider.max = String(points.length - 1);
+      slider.value = option.dataset.start;
+      document.querySelectorAll(".point-label").forEach(function (name) {
+        name.textContent = option.textContent;
+      });
+      ["unseen", "judged"].forEach(function (set) {
+        var corners = points.map(function (row) {
+          return place(rates(set, row)).map(Math.round).join(",");
+        });
+        var curve = part(set === "unseen" ? "curve-chosen" : "curve-judged");
+        curve.setAttribute("points", ["310,10"].concat(corners, ["40,250"]).join(" "));
+      });
+      part("roc-title").textContent = "ROC curves of " + option.textContent
+        + ": sensitivity over 1 minus specificity; a dot at the threshold on each.";
+      move();
+    }
+
+    function move() {
+      var row = points[Number(slider.value)], words = [];
+      var asked = prevalence.value === "" ? NaN : Number(prevalence.value) / 100;
+      var isStated = asked > 0 && asked < 1, isWrong = prevalence.value !== "" && !isStated;
+      var judged = rates("judged", row), own = judged.own / (judged.own + judged.others);
+      prevalence.setCustomValidity(
+        isWrong || prevalence.validity.badInput ? "above 0 and below 100" : ""
+      );
+      ["unseen", "judged"].forEach(function (set) {
+        var side = rates(set, row), name = set === "unseen" ? "chosen" : "judged";
+        var share = isStated ? asked : side.own / (side.own + side.others);
+        var sensitivity = wilson(side.found / side.own, side.worth[0]);
+        var specificity = wilson(1 - side.mistaken / side.others, side.worth[1]);
+        write(part(name + "-sensitivity"), sensitivity);
+        write(part(name + "-specificity"), specificity);
+        write(part(name + "-ppv"),
+          isWrong ? null : predictive(sensitivity, rest(specificity), share));
+        write(part(name + "-npv"),
+          isWrong ? null : predictive(specificity, rest(sensitivity), 1 - share));
+        var at = place(side);
+        part("at-" + name).setAttribute("cx", at[0]);
+        part("at-" + name).setAttribute("cy", at[1]);
+        words.push(name === "judged" ? "then" : "sensitivity", digits(sensitivity.value) + "\u00a0%");
+      });
+      part("tp").textContent = judged.found.toLocaleString("en");
+      part("fn").textContent = (judged.own - judged.found).toLocaleString("en");
+      part("fp").textContent = judged.mistaken.toLocaleString("en");
+      part("tn").textContent = (judged.others - judged.mistaken).toLocaleString("en");
+      var threshold = String(Number(row[0].toPrecision(4)));
+      part("threshold").textContent = threshold;
+      slider.setAttribute("aria-valuetext", threshold + ", " + words.join(" "));
+      part("note").textContent = isWrong ? "A prevalence is above 0 and below 100\u00a0%."
+        : isStated ? "PPV and NPV at a prevalence of " + prevalence.value + "\u00a0%."
+          : "PPV and NPV at the prevalence of each column, " + digits(own) + "\u00a0% on "
+            + box.dataset.judged + ". Type that of the place where the model is used.";
+    }
+
+    select.selectedIndex = Number(box.dataset.first);
+    select.addEventListener("change", choose);
+    slider.addEventListener("input", move);
+    prevalence.addEventListener("input", move);
+    prevalence.addEventListener("change", move);
+    box.hidden = false;
+    choose();
+  }
+  setUpPoints();
+
   // Two candidates side by side, out of all.
   var panels = document.getElementById("panels");
   var picker = document.getElementById("picker");

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from autocnn.core.errors import (
     StudyNotFoundError,
     UsageError,
 )
-from autocnn.core.records import Calibration, CalibrationScores
+from autocnn.core.records import Calibration, CalibrationScores, ExportMetadata
 from autocnn.inference.predict import model as model_module
 from autocnn.inference.predict.model import Model, load
 from autocnn.inference.predict.study_facts import describe_candidate
@@ -28,6 +29,7 @@ from autocnn.metrics.calibration import apply_temperature
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import DataFacts, StudyStatus
 from tests.inference.predict.models import CLASSES, SIDE, BrightnessRuntime, grey, metadata, model
+from tests.predicted import make_predicted_study
 from tests.samples import candidate
 
 # -- answers ----------------------------------------------------------------------------------
@@ -364,3 +366,78 @@ def test_an_image_in_several_repeats_or_with_a_copy_counts_once(study: StudyFold
 
 
 SHARES = (0.6, 0.7, 0.8, 0.9, 0.95)
+
+
+# -- operating points -------------------------------------------------------------------------
+
+
+def test_a_study_decides_at_the_target_that_is_asked_for(
+    tmp_path: Path, opened: list[dict[str, Any]]
+) -> None:
+    folder = make_predicted_study(tmp_path, classes=CLASSES)
+    assert load(folder.path).metadata.operating_point is None
+    target = f"sensitivity of {CLASSES[1]} >= 0.99"
+    found = load(folder.path, target=target, prevalence=0.02)
+    point = found.metadata.operating_point
+    assert point is not None
+    assert (point.target, point.prevalence) == (target, 0.02)
+    bright = math.ceil(255 * point.threshold)
+    assert bright < 127  # else the largest probability would say the same
+    answers = found.predict([grey(bright), grey(bright - 1), grey(255)])
+    assert answers.predicted == (CLASSES[1], CLASSES[0], CLASSES[1])
+    assert answers.confidences[0] == pytest.approx(bright / 255)
+    assert answers.confidences[1] == pytest.approx(1 - (bright - 1) / 255)
+    assert list(answers.to_frame()["predicted"]) == list(answers.predicted)
+    assert not answers.is_unsure.any()
+    assert len(opened) == 2
+
+
+def test_a_target_without_a_class_says_unsure(tmp_path: Path, opened: list[dict[str, Any]]) -> None:
+    folder = make_predicted_study(tmp_path, classes=CLASSES)
+    found = load(folder.path, target="answered >= 0.7")
+    point = found.metadata.operating_point
+    assert point is not None
+    sure = math.ceil(255 * point.threshold)
+    answers = found.predict([grey(sure), grey(sure - 1)])
+    assert answers.is_unsure.tolist() == [False, True]
+    assert found.predict(grey(sure), unsure=0.9999).is_unsure.tolist() == [True]
+    assert len(opened) == 1
+
+
+def test_a_target_that_cannot_be_is_an_error(
+    tmp_path: Path, study: StudyFolder, opened: list[dict[str, Any]]
+) -> None:
+    check(UsageError, "CLASS must be one of 'dark, very'", study.path, target="recall of cat >= 1")
+    (tmp_path / "metadata.json").write_text(metadata().model_dump_json())
+    remedy = check(UsageError, "decides as it was exported", tmp_path, target="answered >= 0.9")
+    assert "Name the study" in remedy
+    with pytest.raises(UsageError, match="prevalence is of the class of a target"):
+        load(study.path, prevalence=0.1)
+    assert not opened
+
+
+def test_an_export_decides_as_it_was_exported(tmp_path: Path, opened: list[dict[str, Any]]) -> None:
+    folder = make_predicted_study(tmp_path, classes=CLASSES)
+    target = f"sensitivity of {CLASSES[1]} >= 0.99"
+    point = describe_candidate(folder, 1, target=target).operating_point
+    (tmp_path / "metadata.json").write_text(metadata(operating_point=point).model_dump_json())
+    found = load(tmp_path)
+    assert found.metadata.operating_point == point
+    assert found.predict(grey(126)).predicted == (CLASSES[1],)
+    assert model().predict(grey(126)).predicted == (CLASSES[0],)
+    assert len(opened) == 1
+
+
+def test_an_unreadable_image_has_no_class_at_an_operating_point(tmp_path: Path) -> None:
+    folder = make_predicted_study(tmp_path, classes=CLASSES)
+    target = f"sensitivity of {CLASSES[0]} >= 0.99"
+    point = describe_candidate(folder, 1, target=target).operating_point
+    (tmp_path / "text.png").write_text("no image")
+    answers = model(operating_point=point).predict([tmp_path / "text.png", grey(255)])
+    assert answers.predicted == ("", CLASSES[1])
+    assert np.isnan(answers.confidences[0])
+
+
+def test_metadata_of_earlier_exports_has_no_operating_point() -> None:
+    text = metadata().model_dump(mode="json", exclude={"operating_point"})
+    assert ExportMetadata.model_validate(text).operating_point is None

@@ -1,0 +1,144 @@
+"""What a candidate predicted of its study's images, as arrays: of unseen ones, and clean test."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autocnn.core.csv_tables import SHARE_PREFIX
+from autocnn.core.errors import StudyError
+from autocnn.core.records import CandidateRecord
+from autocnn.metrics.calibration import apply_temperature
+from autocnn.storage.folder import StudyFolder
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPredictions:
+    """Predictions of some images, by the candidate as it is: at its temperature.
+
+    Attributes:
+        source: `folds`: predicted out of fold; `val`: by the trial's model; `test`, `test_clean`:
+            by the candidate, the latter without copies of train or val.
+        labels: (n,) Index of the class.
+        probabilities: (n, classes)
+        groups: (n,) The same number for images that are not independent: those of one named
+            group, copies of each other, one image in several repeats of the folds.
+    """
+
+    source: Literal["folds", "val", "test", "test_clean"]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    groups: NDArray[np.int64]
+
+
+def read_unseen(
+    folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]
+) -> StoredPredictions:
+    """Predictions of images that the predicting model had not seen, never of test.
+
+    Args:
+        folder: The study.
+        record: Of the candidate.
+        class_names: In the order of the study's labels.
+
+    Returns:
+        Of all of train and val, out of fold; in a study without folds, of val. n may be 0.
+
+    Raises:
+        StudyError: When a table cannot be read, or is not whole.
+    """
+    rows = _rows(folder, record, "out_of_fold")
+    if rows:
+        return _read(folder, record, class_names, rows, "folds")
+    val = [row for row in _rows(folder, record, "predictions") if row.get("split") == "val"]
+    found = _read(folder, record, class_names, val, "val")
+    if record.calibration is not None and record.kind != "ensemble" and len(found.labels):
+        warmer = apply_temperature(found.probabilities, record.calibration.temperature)
+        found = replace(found, probabilities=warmer)
+    return found
+
+
+def read_judged(
+    folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]
+) -> StoredPredictions:
+    """Predictions of clean test, or of test where that is the same or empty.
+
+    Args:
+        folder: The study.
+        record: Of the candidate.
+        class_names: In the order of the study's labels.
+
+    Returns:
+        n is 0 in a study whose predictions.csv is gone.
+
+    Raises:
+        StudyError: When the table cannot be read, or is not whole.
+    """
+    rows = [row for row in _rows(folder, record, "predictions") if row.get("split") == "test"]
+    if record.test_clean is None:
+        return _read(folder, record, class_names, rows, "test")
+    clean = [row for row in rows if row.get("is_clean") != "false"]
+    return _read(folder, record, class_names, clean, "test_clean")
+
+
+def _rows(folder: StudyFolder, record: CandidateRecord, name: str) -> list[dict[str, str]]:
+    return list(folder.read_candidate_table(record.candidate, name))
+
+
+def _read(
+    folder: StudyFolder,
+    record: CandidateRecord,
+    class_names: Sequence[str],
+    rows: Sequence[dict[str, str]],
+    source: Literal["folds", "val", "test", "test_clean"],
+) -> StoredPredictions:
+    columns = [f"{SHARE_PREFIX}{name}" for name in class_names]
+    place = {name: index for index, name in enumerate(class_names)}
+    try:
+        values = [[float(row[column]) for column in columns] for row in rows]
+        labels = [place[row["label"]] for row in rows]
+        groups = _groups(folder, [row["path"] for row in rows])
+    except (KeyError, ValueError, TypeError) as error:
+        raise StudyError(
+            f"{folder.path}: the predictions of candidate {record.candidate} must be whole, got: "
+            f"{error!r}."
+        ) from error
+    return StoredPredictions(
+        source,
+        np.array(labels, np.int64),
+        np.array(values, np.float64).reshape(len(rows), len(columns)),
+        groups,
+    )
+
+
+def _groups(folder: StudyFolder, paths: Sequence[str]) -> NDArray[np.int64]:
+    """(n,) The same number for images of one named group, or that are copies of each other."""
+    leader: dict[object, object] = {}
+
+    def find(name: object) -> object:
+        while (above := leader.setdefault(name, name)) != name:
+            leader[name] = leader[above]
+            name = above
+        return name
+
+    # path, label, group, split, sha256
+    for path, _, group, _, sha256 in folder.read_split():
+        for tie in (("group", group) if group else None, ("copy", sha256) if sha256 else None):
+            if tie is not None:
+                leader[find(path)] = find(tie)
+    for one in _copies(folder):
+        for path in one[1:]:
+            leader[find(path)] = find(one[0])
+    number_of: dict[object, int] = {}
+    return np.array([number_of.setdefault(find(path), len(number_of)) for path in paths], np.int64)
+
+
+def _copies(folder: StudyFolder) -> list[tuple[str, ...]]:
+    """Images that are copies of each other; a study without its audit can be read all the same."""
+    try:
+        audit = folder.read_audit()
+    except StudyError:
+        return []
+    return [group.paths for group in audit.copies] if audit is not None else []
