@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from autocnn.api.frames import to_frame
+from autocnn.api.html import candidate_html, study_html
+from autocnn.api.plots import StudyPlots
 from autocnn.api.settings import Changes, PathLike, check_page, read_settings
 from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
@@ -22,7 +24,7 @@ from autocnn.core.records import (
     Precision,
     SplitScores,
 )
-from autocnn.core.wording import METRICS, SET_NAMES, fraction
+from autocnn.core.wording import METRICS, SET_NAMES, count, fraction
 from autocnn.reporting import leaderboard as boards
 from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.status import StudyStatus
@@ -138,6 +140,10 @@ class Candidate:
             where = SET_NAMES[judged.split]
             accuracy = f", {where} accuracy {fraction(judged.scores.accuracy)}"
         return f"Candidate({self.number}: {self.kind} of trial {self.trial}{accuracy})"
+
+    def _repr_html_(self) -> str:
+        """What it is, its accuracy on each set with intervals, its params."""
+        return candidate_html(self.record)
 
 
 def _value(column: str, text: str) -> float | bool | str | None:
@@ -510,8 +516,16 @@ got neither. Start one with `autocnn search`.
         Raises:
             StudyError: When there is no such candidate, or its model was deleted.
         """
-        chosen = self.best if candidate is None else self._candidate(candidate, self.candidates)
-        return chosen.load(trust_code=trust_code)
+        return self._chosen(candidate).load(trust_code=trust_code)
+
+    @property
+    def plot(self) -> StudyPlots:
+        """Its pictures, drawn into your axes or into a figure of their own.
+
+        `confusion_matrix`, `roc`, `learning_curves`, `reliability` and `gap` of a candidate, and
+        `search`; each returns a display with `ax_`, `figure_` and its numbers as `table`.
+        """
+        return StudyPlots(self._folder, lambda number: self._chosen(number).record)
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)
@@ -522,20 +536,24 @@ got neither. Start one with `autocnn search`.
         facts += [f"best: {self.best}"] if candidates else []
         return f"Study({', '.join(facts)})"
 
-    def _repr_html_(self) -> str | None:
-        """The leaderboard as `autocnn leaderboard` shows it; None while there is none."""
+    def _repr_html_(self) -> str:
+        """What it is and how far, then the leaderboard as `autocnn leaderboard` shows it."""
+        status, num_trials = self._status(), len(self._folder.read_trials())
+        facts = (self.name, status.status, count(num_trials, "trial"), str(self.path))
         if not self._folder.leaderboard_path.exists():
-            return None
-        import pandas as pd
-
+            return study_html(facts, (), (), meaning="")
         summary = self.summary()
-        return pd.DataFrame(list(summary.rows), columns=list(summary.header)).to_html(index=False)
+        return study_html(facts, summary.header, summary.rows, meaning=summary.meaning)
 
     def _leaderboard(self) -> boards.Leaderboard:
         return boards.from_csv(self._folder.read_leaderboard())
 
     def _status(self) -> StudyStatus:
         return self._folder.read_status()
+
+    def _chosen(self, candidate: int | None) -> Candidate:
+        """A candidate by its number; None: the best."""
+        return self.best if candidate is None else self._candidate(candidate, self.candidates)
 
     def _candidate(self, number: int, candidates: tuple[Candidate, ...]) -> Candidate:
         found = next((one for one in candidates if one.number == number), None)
