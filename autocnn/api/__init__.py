@@ -2,11 +2,12 @@
 
 Each command of the command line is one of these, parsed and printed.
 
-functions: search, open_study, load, list_spaces   study: Study, Candidate
+functions: search, open_study, load, list_spaces   study, candidate: Study, Candidate
 data_audit: audit                                  predictions: predict
 studies: list_studies, compare                     doctor: examine (this machine)
 evaluation: evaluate                               frames: tables as DataFrames
 settings: names and values as people give them     watch, display: progress and Ctrl-C
+plots, html: what a notebook shows                 inputs: data that a program holds
 
 Names load when they are first used, so that a command loads what it needs.
 """
@@ -14,13 +15,14 @@ Names load when they are first used, so that a command loads what it needs.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autocnn.api.candidate import Candidate
     from autocnn.api.data_audit import Audit, audit
     from autocnn.api.doctor import Finding, examine
     from autocnn.api.evaluation import Evaluation, evaluate
     from autocnn.api.functions import list_spaces, load, open_study, search
     from autocnn.api.predictions import predict
     from autocnn.api.studies import Comparison, StudySummary, compare, list_studies
-    from autocnn.api.study import Candidate, Study
+    from autocnn.api.study import Study
     from autocnn.inference.metadata import read_metadata
     from autocnn.inference.predict.rows import Row, Summary
     from autocnn.spaces.files import is_path, load_space, shipped_names
@@ -59,13 +61,14 @@ __all__ = [
 ]
 
 _MODULES = {
+    "autocnn.api.candidate": ("Candidate",),
     "autocnn.api.data_audit": ("Audit", "audit"),
     "autocnn.api.doctor": ("Finding", "examine"),
     "autocnn.api.evaluation": ("Evaluation", "evaluate"),
     "autocnn.api.functions": ("list_spaces", "load", "open_study", "search"),
     "autocnn.api.predictions": ("predict",),
     "autocnn.api.studies": ("Comparison", "StudySummary", "compare", "list_studies"),
-    "autocnn.api.study": ("Candidate", "Study"),
+    "autocnn.api.study": ("Study",),
     "autocnn.inference.metadata": ("read_metadata",),
     "autocnn.inference.predict.rows": ("Row", "Summary"),
     "autocnn.spaces.files": ("is_path", "load_space", "shipped_names"),

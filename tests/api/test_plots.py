@@ -105,11 +105,18 @@ def test_one_axes_show_one_score_of_an_epoch(study: autocnn.Study) -> None:
     assert study.plot.learning_curves().table["phase"].unique().tolist() == ["search", "refit"]
 
 
+def test_maps_are_pictures_with_their_answers(study: autocnn.Study) -> None:
+    maps = study.best.maps
+    assert maps["is_right"].tolist() == [False] * 8 + [True] * 4
+    assert all(Path(picture).is_file() for picture in maps["picture"])
+
+
 def test_what_is_not_there_is_told(study: autocnn.Study, tmp_path: Path) -> None:
     with pytest.raises(StudyError, match="must have the candidate 9, got 1, 2"):
         study.plot.roc(candidate=9)
     folder = make_study(tmp_path, "old", num_candidates=1, has_all=False)
     old = autocnn.open_study(folder.path)
+    assert old.best.maps.empty
     for name, what in (
         ("confusion_matrix", r"a confusion_matrix\.csv"),
         ("roc", r"a roc\.csv"),
