@@ -43,12 +43,12 @@ nbformat.write(notebook, "executed.ipynb")
 """
 
 
-def start(code: str, *arguments: str, folder: Path) -> str:
+def start(code: str, *arguments: str, folder: Path, backend: str = "agg") -> str:
     """What Python prints in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=folder,
-        env={**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": str(EXAMPLES.parent)},
+        env={**os.environ, "MPLBACKEND": backend, "PYTHONPATH": str(EXAMPLES.parent)},
         capture_output=True,
         text=True,
         check=False,
@@ -74,7 +74,8 @@ def run_notebook(name: str, *, data: str, folder: Path) -> str:
     short = f"CHANGES = {{'folds': 2, 'epochs': 2}}\n{QUICK}data = {data!r}"
     code[0]["source"] = short
     (folder / "cut.ipynb").write_text(json.dumps(notebook), "utf-8")
-    start(NOTEBOOK, "cut.ipynb", folder=folder)
+    inline = "module://matplotlib_inline.backend_inline"
+    start(NOTEBOOK, "cut.ipynb", folder=folder, backend=inline)
     shown = json.loads((folder / "executed.ipynb").read_text("utf-8"))
     return json.dumps([cell.get("outputs", []) for cell in shown["cells"]])
 

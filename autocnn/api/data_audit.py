@@ -30,6 +30,14 @@ class Audit:
         split_notes: How it differs from the split that was there, a sentence each.
         page_path: The page, where one was asked for.
         pictures: Name of a thumbnail in the record -> JPEG.
+
+    >>> import autocnn, numpy, tempfile
+    >>> images = numpy.random.default_rng(0).integers(0, 256, (12, 16, 16), dtype=numpy.uint8)
+    >>> images[11] = images[0]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = autocnn.audit((images, ["cat", "dog"] * 6), cache_dir=folder)
+    >>> found.copies["label"].tolist(), found.label_conflicts["label"].tolist()
+    (['cat', 'dog'], ['cat', 'dog'])
     """
 
     record: AuditReport

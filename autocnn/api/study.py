@@ -58,6 +58,11 @@ class Study:
         folder: The study.
 
     >>> import autocnn
+    >>> study = autocnn.open_study("mine")
+    >>> study.name, study.is_done, len(study.trials)
+    ('mine', True, 24)
+    >>> study.leaderboard[["rank", "kind", "test_clean_accuracy"]].to_dict("records")
+    [{'rank': 1, 'kind': 'folds', 'test_clean_accuracy': 0.978}]
     >>> autocnn.Study.find("mine", results="empty")
     Traceback (most recent call last):
         ...
@@ -402,6 +407,12 @@ got neither. Start one with `autocnn search`.
 
         `confusion_matrix`, `roc`, `learning_curves`, `reliability` and `gap` of a candidate, and
         `search`; each returns a display with `ax_`, `figure_` and its numbers as `table`.
+
+        >>> import autocnn
+        >>> autocnn.open_study("mine").plot.search().table.head(2)
+           trial     state  objective
+        0      0  complete   0.937542
+        1      1  complete   0.903350
         """
         return StudyPlots(self._folder, lambda number: self._chosen(number).record)
 
