@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autocnn.api.candidate import Candidate
 from autocnn.api.frames import to_frame
 from autocnn.api.settings import PathLike, check_page
-from autocnn.api.study import Candidate, Study
+from autocnn.api.study import Study
 from autocnn.core.atomic import replace_file
 from autocnn.core.errors import StudyError
 from autocnn.core.objective import Goal
