@@ -14,7 +14,7 @@ PARALLEL := --numprocesses 2 --dist worksteal
 UNIT := tests/core tests/spaces tests/metrics tests/storage tests/tuning/test_loop.py \
 	tests/tuning/test_budget.py --ignore tests/storage/test_lock.py
 
-.PHONY: demo test-unit test test-slow test-all test-full check lint bench constraints clean
+.PHONY: demo test-unit test test-slow test-all test-full check lint bench docs constraints clean
 
 demo: $(STAMP)
 	$(BIN)/autocnn search --space quick --trials 6 --name demo-$$(date +%Y%m%d-%H%M%S)
@@ -47,6 +47,10 @@ check: lint test-all
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks
+
+# The site, in build/site: nothing is fetched, and a link that leads nowhere is an error.
+docs: $(STAMP)
+	$(BIN)/python docs/site/build.py
 
 # The newest versions that setup.cfg allows, written down; run the tests before you commit them.
 constraints:

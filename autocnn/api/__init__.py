@@ -2,12 +2,13 @@
 
 Each command of the command line is one of these, parsed and printed.
 
-functions: search, open_study, load, list_spaces   study: Study, Candidate
+functions: search, open_study, load, list_spaces   study, candidate: Study, Candidate
 data_audit: audit                                  predictions: predict
 studies: list_studies, compare                     doctor: examine (this machine)
 serving: serve
 evaluation: evaluate                               frames: tables as DataFrames
 settings: names and values as people give them     watch, display: progress and Ctrl-C
+plots, html: what a notebook shows                 inputs: data that a program holds
 
 Names load when they are first used, so that a command loads what it needs.
 """
@@ -15,6 +16,7 @@ Names load when they are first used, so that a command loads what it needs.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from autocnn.api.candidate import Candidate
     from autocnn.api.data_audit import Audit, audit
     from autocnn.api.doctor import Finding, examine
     from autocnn.api.evaluation import Evaluation, evaluate
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from autocnn.api.predictions import predict
     from autocnn.api.serving import serve
     from autocnn.api.studies import Comparison, StudySummary, compare, list_studies
-    from autocnn.api.study import Candidate, Study
+    from autocnn.api.study import Study
     from autocnn.inference.metadata import read_metadata
     from autocnn.inference.predict.rows import Row, Summary
     from autocnn.spaces.files import is_path, load_space, shipped_names
@@ -62,6 +64,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "autocnn.api.candidate": ("Candidate",),
     "autocnn.api.data_audit": ("Audit", "audit"),
     "autocnn.api.doctor": ("Finding", "examine"),
     "autocnn.api.evaluation": ("Evaluation", "evaluate"),
@@ -69,7 +72,7 @@ _MODULES = {
     "autocnn.api.predictions": ("predict",),
     "autocnn.api.serving": ("serve",),
     "autocnn.api.studies": ("Comparison", "StudySummary", "compare", "list_studies"),
-    "autocnn.api.study": ("Candidate", "Study"),
+    "autocnn.api.study": ("Study",),
     "autocnn.inference.metadata": ("read_metadata",),
     "autocnn.inference.predict.rows": ("Row", "Summary"),
     "autocnn.spaces.files": ("is_path", "load_space", "shipped_names"),

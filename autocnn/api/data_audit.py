@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from autocnn.api.frames import to_frame
+from autocnn.api.html import audit_html
 from autocnn.api.inputs import placed
 from autocnn.api.settings import DataSettings, PathLike, check_page, read_settings
 from autocnn.api.watch import ProgressOnly, show
 from autocnn.core.csv_tables import Cell
-from autocnn.core.records import SPLITS, AuditReport, ClassPixels
+from autocnn.core.records import SPLITS, AuditReport, ClassPixels, SampleImage
 from autocnn.core.wording import count
 
 if TYPE_CHECKING:
@@ -29,6 +30,14 @@ class Audit:
         split_notes: How it differs from the split that was there, a sentence each.
         page_path: The page, where one was asked for.
         pictures: Name of a thumbnail in the record -> JPEG.
+
+    >>> import autocnn, numpy, tempfile
+    >>> images = numpy.random.default_rng(0).integers(0, 256, (12, 16, 16), dtype=numpy.uint8)
+    >>> images[11] = images[0]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = autocnn.audit((images, ["cat", "dog"] * 6), cache_dir=folder)
+    >>> found.copies["label"].tolist(), found.label_conflicts["label"].tolist()
+    (['cat', 'dog'], ['cat', 'dog'])
     """
 
     record: AuditReport
@@ -50,6 +59,13 @@ class Audit:
             numbers = list(self.record.counts[split].values())
             rows.append([split, *numbers, sum(numbers)])
         return to_frame(["split", *self.record.class_names, "all"], rows)
+
+    @property
+    def samples(self) -> "pd.DataFrame":
+        """Images of each class, a row each: path, label, split, picture (a key of `pictures`)."""
+        columns = list(SampleImage.model_fields)
+        rows = [[getattr(one, name) for name in columns] for one in self.record.samples]
+        return to_frame(columns, rows)
 
     @property
     def copies(self) -> "pd.DataFrame":
@@ -127,6 +143,10 @@ class Audit:
             count(len(record.warnings), "warning"),
         )
         return f"Audit({record.source!r}: {', '.join(facts)})"
+
+    def _repr_html_(self) -> str:
+        """Images of each class and split, what is affected, and samples."""
+        return audit_html(self.record, self.pictures)
 
 
 def audit(

@@ -1,7 +1,10 @@
-"""Progress on stderr: live bars on a terminal, plain lines elsewhere, or only warnings."""
+"""Progress: live on a terminal or in a notebook, plain lines elsewhere, or only warnings."""
 
+import collections
+import io
 import sys
 import time
+from typing import Any
 
 import click
 from rich.console import Console, Group
@@ -18,11 +21,38 @@ PLAIN_EVERY_S = 10.0
 """Plain lines about the steps of a stage come at most this often."""
 
 
+DRAWN_EVERY_S = 0.25
+"""Steps and epochs are drawn in a notebook at most this often."""
+
+NOTEBOOK_WIDTH = 100
+"""Letters of a line in a notebook."""
+
+NUM_LINES = 12
+"""Ended trials and notes that a notebook shows, the latest ones."""
+
+NUM_WARNINGS = 20
+"""Warnings that it shows."""
+
+NOTEBOOK_FORMAT = (
+    '<pre style="white-space:pre;overflow-x:auto;line-height:normal;'
+    "font-family:Menlo,'DejaVu Sans Mono',Consolas,monospace\">{code}</pre>"
+)
+
+
 def show_progress(*, is_quiet: bool) -> Observer:
-    """The observer that fits stderr."""
+    """The observer that fits a notebook, or else stderr."""
     if is_quiet:
         return QuietDisplay()
+    if in_notebook():
+        return NotebookDisplay()
     return LiveDisplay() if sys.stderr.isatty() else PlainDisplay()
+
+
+def in_notebook() -> bool:
+    """Whether a Jupyter kernel runs this: of Jupyter, Colab, Kaggle, VS Code."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None) is not None
 
 
 class QuietDisplay(Observer):
@@ -85,23 +115,25 @@ class PlainDisplay(QuietDisplay):
         return f"; {left}" if left else ""
 
 
-class LiveDisplay(Observer):
-    """Bars and one line per running trial, redrawn in place; ended trials scroll by above."""
+class Board(Observer):
+    """What a live display shows: a bar, a line per running trial, the best so far.
 
-    def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True, highlight=False)
+    Args:
+        console: It is drawn with.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[unit]}{task.fields[left]}"),
-            console=self.console,
+            console=console,
         )
         self.task: TaskID | None = None
         self.running: dict[int, tuple[Params, int, EpochScore | None]] = {}
         self.best: TrialRecord | None = None
-        self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self._draw)
-        self.live.start()
 
     def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
         """A fresh bar in the place of the one before."""
@@ -116,11 +148,11 @@ class LiveDisplay(Observer):
 
     def note(self, text: str) -> None:
         """A line above the bars."""
-        self.console.print(Text(visible(text)))
+        self.say(Text(visible(text)))
 
     def warn(self, text: str) -> None:
         """A yellow line above the bars."""
-        self.console.print(Text(f"Warning: {visible(text)}", style="yellow"))
+        self.say(Text(f"Warning: {visible(text)}", style="yellow"))
 
     def trial_started(self, trial: int, params: Params, *, epochs: int) -> None:
         """A new line below the bar."""
@@ -136,7 +168,7 @@ class LiveDisplay(Observer):
         self.running.pop(record.trial, None)
         self.best = best
         style = "" if record.state.is_scored else "red"
-        self.console.print(Text(visible(describe_end(record)), style=style))
+        self.say(Text(visible(describe_end(record)), style=style))
         self.advance()
 
     def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
@@ -145,12 +177,12 @@ class LiveDisplay(Observer):
             left = describe_left(seconds, finalists_s)
             self.progress.update(self.task, left=f", {left}" if left else "")
 
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-        self.running.clear()
-        self.live.stop()
+    def say(self, line: Text) -> None:
+        """A line that stays above the bars."""
+        self.console.print(line)
 
-    def _draw(self) -> Group:
+    def draw(self) -> Group:
+        """The bar, the running trials and the best, as they stand now."""
         table = Table.grid(padding=(0, 2))
         for trial, (params, epochs, score) in sorted(self.running.items()):
             epoch = f"epoch {score.epoch if score else 0}/{epochs}"
@@ -159,6 +191,106 @@ class LiveDisplay(Observer):
             table.add_row(f"  trial {trial}", epoch, value, family)
         best = Text(_describe_best(self.best).removeprefix("; "))
         return Group(self.progress, table, best)
+
+
+class LiveDisplay(Board):
+    """A board on a terminal, redrawn in place; ended trials scroll by above."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        super().__init__(console or Console(stderr=True, highlight=False))
+        self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self.draw)
+        self.live.start()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self.running.clear()
+        self.live.stop()
+
+
+class NotebookDisplay(Board):
+    """A board as one output of a notebook's cell, drawn anew in place.
+
+    It needs nothing but the kernel: no widgets, which are often not installed, and of which
+    nothing is left in a notebook that is saved and opened again.
+    """
+
+    def __init__(self) -> None:
+        console = Console(
+            file=io.StringIO(),
+            record=True,
+            width=NOTEBOOK_WIDTH,
+            highlight=False,
+            force_terminal=True,
+            force_jupyter=False,
+            color_system="truecolor",
+        )
+        super().__init__(console)
+        self.warnings: collections.deque[Text] = collections.deque(maxlen=NUM_WARNINGS)
+        self.lines: collections.deque[Text] = collections.deque(maxlen=NUM_LINES)
+        self.drawn = 0.0
+        self.handle: Any = None
+
+    def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
+        """A fresh bar."""
+        super().stage(name, total=total, unit=unit)
+        self.show()
+
+    def advance(self, steps: int = 1) -> None:
+        """The bar grows, if it did not just now."""
+        super().advance(steps)
+        self.show(is_urgent=False)
+
+    def warn(self, text: str) -> None:
+        """A line that does not scroll away."""
+        self.warnings.append(Text(f"Warning: {visible(text)}", style="dark_orange3"))
+        self.show()
+
+    def trial_started(self, trial: int, params: Params, *, epochs: int) -> None:
+        """A new line."""
+        super().trial_started(trial, params, epochs=epochs)
+        self.show()
+
+    def trial_epoch(self, trial: int, score: EpochScore) -> None:
+        """The trial's line changes, if none did just now."""
+        super().trial_epoch(trial, score)
+        self.show(is_urgent=False)
+
+    def say(self, line: Text) -> None:
+        """One of the latest lines."""
+        self.lines.append(line)
+        self.show()
+
+    def close(self) -> None:
+        """The last lines stay in the notebook, without a bar."""
+        self.running.clear()
+        if self.task is not None:
+            self.progress.remove_task(self.task)
+            self.task = None
+            self.show()
+
+    def show(self, *, is_urgent: bool = True) -> None:
+        """Draw it.
+
+        Args:
+            is_urgent: Also where it was drawn less than a quarter of a second ago.
+        """
+        if not is_urgent and time.monotonic() - self.drawn < DRAWN_EVERY_S:
+            return
+        # The kernel's own; never a requirement of autocnn.
+        from IPython.display import display
+
+        if self.handle is None:
+            self.handle = display(self, display_id=True)
+        else:
+            self.handle.update(self)
+        self.drawn = time.monotonic()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """The board as HTML, and as text for consoles."""
+        self.console.print(Group(*self.warnings, *self.lines, self.draw()))
+        text = self.console.export_text(clear=False).rstrip()
+        html = self.console.export_html(code_format=NOTEBOOK_FORMAT, inline_styles=True)
+        return {"text/plain": text, "text/html": html}
 
 
 def describe_params(params: Params) -> str:

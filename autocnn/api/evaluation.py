@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from autocnn.api.candidate import Candidate
 from autocnn.api.frames import to_frame
 from autocnn.api.inputs import placed
 from autocnn.api.settings import PathLike
-from autocnn.api.study import Candidate, Study
+from autocnn.api.study import Study
 from autocnn.api.watch import show
 from autocnn.core.records import Assessment, CheckedCondition, SplitScores
 from autocnn.core.wording import fraction_interval

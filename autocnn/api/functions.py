@@ -79,6 +79,9 @@ def open_study(study: PathLike | None = None, *, results: PathLike = "results") 
     Raises:
         StudyError: When there is none, or its study.json cannot be read.
 
+    >>> open_study("mine")
+    Study('mine', done, 24 trials, best: Candidate(1: folds of trial 20, clean test accuracy \
+0.9780))
     >>> open_study(results="no-folder")
     Traceback (most recent call last):
         ...

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autocnn.api.candidate import Candidate
 from autocnn.api.frames import to_frame
 from autocnn.api.settings import PathLike, check_page
-from autocnn.api.study import Candidate, Study
+from autocnn.api.study import Study
 from autocnn.core.atomic import replace_file
 from autocnn.core.errors import StudyError
 from autocnn.core.objective import Goal
@@ -38,6 +39,11 @@ class StudySummary:
         size_gb: Of its folder, GB (10^9 bytes).
         changed: When its study.json was last written.
         path: Its folder.
+
+    >>> import autocnn
+    >>> newest, _ = autocnn.list_studies()
+    >>> newest.name, newest.state, newest.trials, newest.objective
+    ('mine', 'done', 24, 'balanced_accuracy')
     """
 
     name: str
@@ -72,6 +78,13 @@ class Comparison:
         record: Everything: `metrics`, `num_common`, `params`, `settings`, `sentences`, ...
         pictures: (0 or 1, name) -> PNG of a candidate.
         page_path: Where its page stands; None where none was asked for.
+
+    >>> import autocnn
+    >>> found = autocnn.compare("mine", "yesterday")
+    >>> found.differences[["metric", "difference"]].round(2).to_dict("records")[0]
+    {'metric': 'balanced_accuracy', 'difference': 0.25}
+    >>> print(found.record.sentences[0])  # doctest: +ELLIPSIS
+    mine is better than yesterday by more than chance: balanced accuracy of mine minus ...
     """
 
     record: "StudyComparison"

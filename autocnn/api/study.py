@@ -8,29 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
+from autocnn.api.candidate import Candidate
 from autocnn.api.frames import to_frame
+from autocnn.api.html import study_html
+from autocnn.api.plots import StudyPlots
 from autocnn.api.settings import Changes, PathLike, check_page, read_settings
 from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
 from autocnn.core.errors import StudyError, UsageError
-from autocnn.core.keras_import import import_keras
-from autocnn.core.records import (
-    CandidateRecord,
-    ExportFormat,
-    LabelIssue,
-    OperatingPoint,
-    Params,
-    Precision,
-    SplitScores,
-)
-from autocnn.core.wording import METRICS, SET_NAMES, fraction
+from autocnn.core.records import ExportFormat, LabelIssue, OperatingPoint, Precision
+from autocnn.core.wording import METRICS, count
 from autocnn.reporting import leaderboard as boards
 from autocnn.reporting.operating_points import find_operating_point, find_operating_points
 from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.status import StudyStatus
 
 if TYPE_CHECKING:
-    import keras
     import pandas as pd
 
     from autocnn.inference.predict.model import Model
@@ -38,116 +31,6 @@ if TYPE_CHECKING:
     from autocnn.web.server import WebServer
 
 REPORT_FORMATS = ("html", "md")
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A model that was judged at the end of a study.
-
-    Attributes:
-        path: Of its study.
-        record: Everything that was measured.
-    """
-
-    path: Path
-    record: CandidateRecord
-
-    @property
-    def number(self) -> int:
-        """Its number: 1 is the chosen one."""
-        return self.record.candidate
-
-    @property
-    def kind(self) -> str:
-        """`refit`, `trial`, `folds` or `ensemble`."""
-        return self.record.kind
-
-    @property
-    def trial(self) -> int:
-        """The trial whose params it has."""
-        return self.record.trial
-
-    @property
-    def params(self) -> Params:
-        """The params of that trial."""
-        return self.record.params
-
-    @property
-    def scores(self) -> SplitScores:
-        """Its scores with their 95 % intervals, on test without copies of other images.
-
-        `record` has those of all sets: `record.test` of all of test.
-        """
-        return self.record.judged
-
-    @property
-    def model_path(self) -> Path:
-        """The model as a `.keras` file.
-
-        Raises:
-            StudyError: When it was deleted.
-        """
-        folder = StudyFolder(self.path)
-        if not folder.has_model(self.number):
-            raise StudyError(
-                f"{self.path}: candidate {self.number} must have a model, got none any more.",
-                remedy="Take another candidate, or run the study again.",
-            )
-        return folder.candidate_model_path(self.number)
-
-    @property
-    def predictions(self) -> "pd.DataFrame":
-        """path, label, split, predicted, a column `p.<class>` per class, and is_clean.
-
-        `is_clean` says of test images whether they have no copy in train or val; it is None for
-        the others, and the column is missing in older studies.
-
-        Raises:
-            StudyError: When predictions.csv is gone or cannot be read.
-        """
-        rows = list(StudyFolder(self.path).read_candidate_table(self.number, "predictions"))
-        if not rows:
-            raise StudyError(f"{self.path}: candidate {self.number} has no predictions.csv.")
-        columns = list(rows[0])
-        return to_frame(columns, [[_value(name, row[name]) for name in columns] for row in rows])
-
-    def load(self, *, trust_code: bool = False) -> "Model":
-        """The model, which predicts files, arrays and PIL images.
-
-        Args:
-            trust_code: As for `autocnn.load`.
-
-        Raises:
-            UsageError: When it needs code that is not trusted.
-            StudyError: When the model was deleted.
-        """
-        from autocnn.inference.predict.model import load
-
-        return load(str(self.path), candidate=self.number, trust_code=trust_code)
-
-    def keras(self) -> "keras.Model":
-        """The bare Keras model: uint8 images of its size in, probabilities out.
-
-        Raises:
-            UsageError: When this process has imported Keras on another backend.
-            StudyError: When the model was deleted.
-        """
-        model: keras.Model = import_keras().models.load_model(self.model_path, compile=False)
-        return model
-
-    def __repr__(self) -> str:
-        judged, accuracy = self.scores, ""
-        if judged.scores.accuracy is not None:
-            where = SET_NAMES[judged.split]
-            accuracy = f", {where} accuracy {fraction(judged.scores.accuracy)}"
-        return f"Candidate({self.number}: {self.kind} of trial {self.trial}{accuracy})"
-
-
-def _value(column: str, text: str) -> float | bool | str | None:
-    """A cell of predictions.csv."""
-    if column.startswith("p."):
-        return float(text)
-    return {"true": True, "false": False}.get(text) if column == "is_clean" else text
 
 
 @dataclass(frozen=True)
@@ -177,6 +60,11 @@ class Study:
         folder: The study.
 
     >>> import autocnn
+    >>> study = autocnn.open_study("mine")
+    >>> study.name, study.is_done, len(study.trials)
+    ('mine', True, 24)
+    >>> study.leaderboard[["rank", "kind", "test_clean_accuracy"]].to_dict("records")
+    [{'rank': 1, 'kind': 'folds', 'test_clean_accuracy': 0.978}]
     >>> autocnn.Study.find("mine", results="empty")
     Traceback (most recent call last):
         ...
@@ -583,8 +471,22 @@ got neither. Start one with `autocnn search`.
         Raises:
             StudyError: When there is no such candidate, or its model was deleted.
         """
-        chosen = self.best if candidate is None else self._candidate(candidate, self.candidates)
-        return chosen.load(trust_code=trust_code)
+        return self._chosen(candidate).load(trust_code=trust_code)
+
+    @property
+    def plot(self) -> StudyPlots:
+        """Its pictures, drawn into your axes or into a figure of their own.
+
+        `confusion_matrix`, `roc`, `learning_curves`, `reliability` and `gap` of a candidate, and
+        `search`; each returns a display with `ax_`, `figure_` and its numbers as `table`.
+
+        >>> import autocnn
+        >>> autocnn.open_study("mine").plot.search().table.head(2)
+           trial     state  objective
+        0      0  complete   0.937542
+        1      1  complete   0.903350
+        """
+        return StudyPlots(self._folder, lambda number: self._chosen(number).record)
 
     def __fspath__(self) -> str:
         return os.fspath(self.path)
@@ -595,20 +497,24 @@ got neither. Start one with `autocnn search`.
         facts += [f"best: {self.best}"] if candidates else []
         return f"Study({', '.join(facts)})"
 
-    def _repr_html_(self) -> str | None:
-        """The leaderboard as `autocnn leaderboard` shows it; None while there is none."""
+    def _repr_html_(self) -> str:
+        """What it is and how far, then the leaderboard as `autocnn leaderboard` shows it."""
+        status, num_trials = self._status(), len(self._folder.read_trials())
+        facts = (self.name, status.status, count(num_trials, "trial"), str(self.path))
         if not self._folder.leaderboard_path.exists():
-            return None
-        import pandas as pd
-
+            return study_html(facts, (), (), meaning="")
         summary = self.summary()
-        return pd.DataFrame(list(summary.rows), columns=list(summary.header)).to_html(index=False)
+        return study_html(facts, summary.header, summary.rows, meaning=summary.meaning)
 
     def _leaderboard(self) -> boards.Leaderboard:
         return boards.from_csv(self._folder.read_leaderboard())
 
     def _status(self) -> StudyStatus:
         return self._folder.read_status()
+
+    def _chosen(self, candidate: int | None) -> Candidate:
+        """A candidate by its number; None: the best."""
+        return self.best if candidate is None else self._candidate(candidate, self.candidates)
 
     def _candidate(self, number: int, candidates: tuple[Candidate, ...]) -> Candidate:
         found = next((one for one in candidates if one.number == number), None)

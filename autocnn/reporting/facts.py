@@ -120,7 +120,7 @@ def read_facts(
         status=status,
         trials=trials,
         candidates=tuple(candidates),
-        default_trial=_find_default(folder, trials),
+        default_trial=find_default(folder, trials),
         audit=audit,
         audit_problem=audit_problem,
         models=frozenset(r.candidate for r in candidates if folder.has_model(r.candidate)),
@@ -155,7 +155,8 @@ def _is_across(group: CopyGroup) -> bool:
     return "test" in group.splits and len(set(group.splits)) > 1
 
 
-def _find_default(folder: StudyFolder, trials: Sequence[TrialRecord]) -> int | None:
+def find_default(folder: StudyFolder, trials: Sequence[TrialRecord]) -> int | None:
+    """Number of the trial that has the default configuration of its study's space, if any."""
     from autocnn.spaces.files import load_space  # its YAML reader is slow to import
 
     try:

@@ -2,7 +2,7 @@
 
 from autocnn.core.own_model import short_name
 from autocnn.core.records import CandidateRecord, Params
-from autocnn.core.wording import count
+from autocnn.core.wording import count, images_of
 from autocnn.spaces.knobs import Settings
 
 FAMILIES = {
@@ -12,6 +12,17 @@ FAMILIES = {
     "pretrained": "pretrained network",
     "frozen": "logistic regression on pretrained features",
 }
+
+PICTURES = {
+    "confusion_matrix": "Confusion matrix",
+    "roc": "ROC, one class against the rest",
+    "pr": "Precision and recall",
+    "learning_curves": "Learning curves",
+    "reliability": "Reliability",
+    "robustness": "Disturbed images",
+    "gap": "Where accuracy is lost",
+}
+"""What each picture of a candidate shows."""
 
 
 def family(params: Params, builder: str | None = None) -> str:
@@ -51,3 +62,19 @@ def title(record: CandidateRecord) -> str:
     """A candidate's name: its number and how it was made."""
     default = ", the default configuration" if record.is_default else ""
     return f"Candidate {record.candidate}: {making(record)}{default}"
+
+
+def picture_title(name: str, record: CandidateRecord) -> str:
+    """The title of a candidate's picture: what it shows, of what, on which images.
+
+    Args:
+        name: A key of `PICTURES`.
+        record: The candidate.
+    """
+    text = f"{PICTURES[name]}: candidate {record.candidate} ({making(record)})"
+    if name in ("learning_curves", "gap"):
+        return text
+    number = record.checked.num_images
+    if name == "robustness" and record.robustness is not None:
+        number = record.robustness.num_images
+    return f"{text}, {images_of(record.checked_on, number)}"

@@ -8,11 +8,11 @@ from matplotlib.figure import Figure
 
 from autocnn.core.arrays import FloatArray
 from autocnn.core.csv_tables import Cell
-from autocnn.core.records import SPLITS, Gap, PrCurve, Robustness, RocCurve
-from autocnn.core.wording import images_of
+from autocnn.core.records import SPLITS, PrCurve, Robustness, RocCurve
 from autocnn.data import Dataset
 from autocnn.metrics.curves import pr_curves, roc_curves
 from autocnn.metrics.scores import confusion_matrix
+from autocnn.reporting.names import picture_title
 from autocnn.reporting.plots import (
     draw_confusion_matrix,
     draw_gap,
@@ -26,6 +26,7 @@ from autocnn.reporting.plots.score_values import (
     Table,
     class_scores_table,
     confusion_table,
+    gap_table,
     pr_table,
     reliability_table,
     roc_table,
@@ -34,14 +35,6 @@ from autocnn.reporting.plots.style import save_png
 from autocnn.selection.plan import Fold
 from autocnn.selection.score import Candidate
 from autocnn.storage import StudyFolder
-
-KINDS: Mapping[str, str] = {
-    "refit": "refit of trial",
-    "refits": "refits of trial",
-    "trial": "model of trial",
-    "folds": "fold models of trial",
-    "ensemble": "ensemble led by trial",
-}
 
 
 def write_candidate_files(
@@ -112,8 +105,7 @@ def _tables(
         columns = ["disturbance", "strength", "setting", "accuracy", "drop"]
         tables["robustness"] = columns, _robustness_rows(record.robustness)
     if record.gap is not None:
-        columns = ["from", "to", "loss", "low", "high", "cause", "is_real"]
-        tables["gap"] = columns, _gap_rows(record.gap)
+        tables["gap"] = gap_table(record.gap)
     return tables
 
 
@@ -121,31 +113,27 @@ def _pictures(
     candidate: Candidate, dataset: Dataset, rocs: Sequence[RocCurve], prs: Sequence[PrCurve]
 ) -> Iterator[tuple[str, Figure]]:
     record, judged = candidate.record, candidate.judged
-    names = dataset.class_names
-    who = f"candidate {record.candidate} ({KINDS[record.kind]} {record.trial})"
-    where = f"{who}, {images_of(record.judged.split, record.judged.num_images)}"
-    matrix = confusion_matrix(judged.labels, judged.probabilities, names)
-    yield "confusion_matrix", draw_confusion_matrix(matrix, title=f"Confusion matrix: {where}")
-    yield "roc", draw_roc(rocs, title=f"ROC, one class against the rest: {where}")
-    yield "pr", draw_pr(prs, title=f"Precision and recall: {where}")
+    title = partial(picture_title, record=record)
+    matrix = confusion_matrix(judged.labels, judged.probabilities, dataset.class_names)
+    yield "confusion_matrix", draw_confusion_matrix(matrix, title=title("confusion_matrix"))
+    yield "roc", draw_roc(rocs, title=title("roc"))
+    yield "pr", draw_pr(prs, title=title("pr"))
     yield (
         "learning_curves",
         draw_learning_curves(
             candidate.trial.history,
             record.history,
             best_epoch=candidate.trial.best_epoch or 1,
-            title=f"Learning curves: {who}",
+            title=title("learning_curves"),
         ),
     )
     if record.calibration is not None:
-        yield "reliability", draw_reliability(record.calibration, title=f"Reliability: {where}")
+        yield "reliability", draw_reliability(record.calibration, title=title("reliability"))
     if record.robustness is not None:
         named = [(f"candidate {record.candidate}", record.robustness)]
-        images = images_of(record.judged.split, record.robustness.num_images)
-        title = f"Disturbed images: {who}, {images}"
-        yield "robustness", draw_robustness(named, title=title)
+        yield "robustness", draw_robustness(named, title=title("robustness"))
     if record.gap is not None:
-        yield "gap", draw_gap(record.gap, title=f"Where accuracy is lost: {who}")
+        yield "gap", draw_gap(record.gap, title=title("gap"))
 
 
 def _predictions(candidate: Candidate, dataset: Dataset) -> Iterator[list[Cell]]:
@@ -184,9 +172,3 @@ def _prediction(dataset: Dataset, position: int, where: Cell, values: FloatArray
 def _robustness_rows(robustness: Robustness) -> Iterator[list[Cell]]:
     for one in robustness.corruptions:
         yield [one.name, one.strength, one.setting, one.accuracy, one.drop]
-
-
-def _gap_rows(gap: Gap) -> Iterator[list[Cell]]:
-    for loss in gap.losses:
-        found = loss.loss
-        yield [loss.start, loss.end, found.value, found.low, found.high, loss.cause, loss.is_real]

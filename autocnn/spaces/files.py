@@ -50,6 +50,15 @@ def load_space(name: str, *, own_names: bool = False) -> SearchSpace:
 
     Raises:
         SpaceError: When there is none, or the file breaks a rule of the format.
+
+    >>> space = load_space("quick")
+    >>> [parameter.name for parameter in space.parameters][:2]
+    ['family', 'num_stages']
+    >>> load_space("quik")
+    Traceback (most recent call last):
+        ...
+    autocnn.core.errors.SpaceError: space must be a shipped name or a .yaml file, got 'quik'. \
+Did you mean 'quick'?
     """
     if not is_path(name):
         names = shipped_names()

@@ -9,6 +9,7 @@ from PIL import Image
 
 import autocnn
 from autocnn.core.errors import ConfigError, DataError, UsageError
+from autocnn.core.records import SampleImage
 
 
 @pytest.fixture
@@ -38,6 +39,23 @@ def test_tables_are_frames(pets: Path) -> None:
     assert found.warnings == found.record.warnings
     assert repr(found) == "Audit('pets': 59 images, 2 classes, 3 warnings)"
     assert (found.split_path, found.split_notes) == (None, ())
+    assert set(found.samples["picture"]) < set(found.pictures)  # copies are pictured too
+    assert set(found.samples["label"]) == {"cat", "dog"}
+    html = found._repr_html_()
+    assert html.count("<img ") == len(found.samples)
+    assert "<strong>pets</strong>: 59 images" in html
+    assert all(warning.split("'")[0] in html for warning in found.warnings)
+
+
+def test_classes_with_markup_are_shown_as_they_are(pets: Path) -> None:
+    record = autocnn.audit(pets, cache_dir="cache", samples=0).record
+    names = ("<script>", "&")
+    counts = {split: dict.fromkeys(names, 1) for split in record.counts}
+    sample = SampleImage(path='a"b.png', label="<script>", split="train", picture="a")
+    changed = {"class_names": names, "counts": counts, "samples": (sample,)}
+    html = autocnn.Audit(record.model_copy(update=changed), pictures={"a": b"x"})._repr_html_()
+    assert "<script>" not in html
+    assert 'alt="a&quot;b.png"' in html
 
 
 @pytest.mark.slow

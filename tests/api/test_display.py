@@ -1,14 +1,17 @@
-"""Progress on stderr: plain lines, live bars, or only warnings."""
+"""Progress: plain lines, live bars, a notebook's output, or only warnings."""
 
 import io
 import sys
 import time
+from types import ModuleType
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from autocnn.api.display import (
     LiveDisplay,
+    NotebookDisplay,
     PlainDisplay,
     QuietDisplay,
     describe_end,
@@ -230,6 +233,99 @@ def test_a_story_cut_short_leaves_the_terminal_fine() -> None:
     shown.close()
     assert screen.getvalue().endswith(SHOW_CURSOR)
     assert not shown.live.is_started
+
+
+# -- in a notebook -------------------------------------------------------------------------
+
+
+class Kernel:
+    """What a Jupyter kernel has of IPython: outputs that can be drawn again."""
+
+    def __init__(self) -> None:
+        self.outputs: list[list[dict[str, str]]] = []
+
+    def get_ipython(self) -> Any:
+        class Shell:
+            kernel = self
+
+        return Shell()
+
+    def display(self, shown: Any, *, display_id: bool) -> Any:
+        states: list[dict[str, str]] = []
+        self.outputs.append(states)
+
+        class Handle:
+            def update(self, shown: Any) -> None:
+                states.append(shown._repr_mimebundle_())
+
+        handle = Handle()
+        handle.update(shown)
+        return handle
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    kernel = Kernel()
+    module, part = ModuleType("IPython"), ModuleType("IPython.display")
+    module.get_ipython = kernel.get_ipython  # type: ignore[attr-defined]
+    part.display = kernel.display  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", module)
+    monkeypatch.setitem(sys.modules, "IPython.display", part)
+    return kernel
+
+
+def test_a_notebook_gets_one_output_that_is_drawn_in_place(
+    kernel: Kernel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = show_progress(is_quiet=False)
+    assert isinstance(shown, NotebookDisplay)
+    tell_a_story(shown)
+    (states,) = kernel.outputs
+    running = next(state["text/plain"] for state in states if "trial 0  epoch" in str(state))
+    assert "search" in running
+    assert "0/2 trials, about 8 min left, 2 min of it for the finalists" in running
+    assert states[-1]["text/plain"].splitlines() == [
+        "Warning: One file is [unreadable].",
+        "Reading [images] of {braces}.",
+        "trial 1 failed, 3 s (ValueError: [bad] input)",
+        "trial 0 complete: 0.8125 at epoch 1, gap train-val +0.100, 61 s",
+        "",
+        "best so far: 0.8125 (trial 0)",
+    ]
+    assert capsys.readouterr() == ("", "")
+    num_states = len(states)
+    shown.close()
+    assert len(states) == num_states
+
+
+def test_steps_and_epochs_are_drawn_now_and_then(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    shown = NotebookDisplay()
+    shown.stage("search", total=9, unit="trials")
+    shown.trial_started(0, {}, epochs=200)
+    for number in range(1, 201):
+        now[0] += 0.01
+        shown.trial_epoch(0, epoch(number))
+        shown.advance(0)
+    (states,) = kernel.outputs
+    assert 8 <= len(states) <= 10
+    assert "epoch 200/200" in states[-1]["text/plain"]
+
+
+def test_a_notebook_shows_the_latest_lines_all_warnings_and_no_markup(kernel: Kernel) -> None:
+    shown = NotebookDisplay()
+    shown.warn("<script>alert(1)</script>")
+    for number in range(50):
+        shown.note(f"line {number} of <b>")
+    html, text = (kernel.outputs[0][-1][kind] for kind in ("text/html", "text/plain"))
+    assert "line 49 of &lt;b&gt;" in html
+    assert "Warning: &lt;script&gt;" in html
+    assert "<script>" not in html and "<b>" not in html
+    assert "line 49 of <b>" in text
+    assert "line 3 " not in text
 
 
 # -- which one -----------------------------------------------------------------------------

@@ -89,7 +89,7 @@ def test_an_unfinished_study_has_no_best(folder: StudyFolder) -> None:
         _ = study.best
     assert "autocnn resume results/mine" in raised.value.remedy
     assert repr(study) == "Study('mine', done, 12 trials)"
-    assert study._repr_html_() is None
+    assert study._repr_html_().endswith(": done, 12 trials, results/mine</p>")
 
 
 def test_a_study_shows_itself(folder: StudyFolder) -> None:
@@ -99,8 +99,24 @@ def test_a_study_shows_itself(folder: StudyFolder) -> None:
         "0.9312))"
     )
     html = study._repr_html_()
-    assert html is not None
+    assert "<strong>Study mine</strong>: done, 12 trials" in html
     assert "0.931 [0.911, 1.000]" in html
+    best = study.best._repr_html_()
+    assert "<strong>Candidate 1: trial 11, retrained</strong>" in best
+    assert "<td>93.1\xa0% [91.1, 100.0]</td>" in best
+    assert "family=resnet, width=8" in best
+
+
+def test_names_with_markup_are_shown_as_they_are(folder: StudyFolder) -> None:
+    study = autocnn.open_study("mine")
+    record = study.best.record.model_copy(update={"params": {"family": "<b>\x1b[31m&"}})
+    folder.write_candidate(record)
+    html = study.best._repr_html_()
+    assert "family=&lt;b&gt;" in html and "&amp;" in html
+    assert "<b>" not in html and "\x1b" not in html
+    text = folder.read_leaderboard().replace(",resnet,", ",<script>,")
+    folder.write_leaderboard(text)
+    assert "<script>" not in study._repr_html_()
 
 
 @pytest.mark.slow

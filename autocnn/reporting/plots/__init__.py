@@ -1,5 +1,8 @@
 """The pictures of a study, for every package that draws one: records in, a figure out.
 
+A function `draw_x` makes a whole figure; beside it, `plot_x` draws the same into axes that are
+there, for `Study.plot`.
+
 `scores` draws predictions on one set, `candidate` one model or several, `search` the trials.
 The numbers in the pictures, and the tables beside them, are made by `score_values` and
 `search_values`, which know nothing of matplotlib; no score is computed here. `style` has

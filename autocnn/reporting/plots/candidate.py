@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,6 +46,13 @@ CAUSE_WORDS = {
     "leakage or shift": "leakage, or images of another kind",
     "class mix": "classes in another mix",
 }
+EpochMetric = Literal["log_loss", "accuracy"]
+EPOCH_METRICS: dict[EpochMetric, str] = {
+    "log_loss": "log loss (nats)",
+    "accuracy": "accuracy (fraction)",
+}
+"""What is measured after each epoch, and its axis."""
+
 EMPHASIS = "#A84300"
 """The vermilion of `COLOURS`, dark enough for words: 6 : 1 on white."""
 
@@ -55,7 +62,12 @@ SETTING_LENGTH = 40
 
 
 def draw_learning_curves(
-    search: Sequence[EpochScore], refit: Sequence[EpochScore], *, best_epoch: int, title: str
+    search: Sequence[EpochScore],
+    refit: Sequence[EpochScore],
+    *,
+    best_epoch: int,
+    title: str,
+    figure: Figure | None = None,
 ) -> Figure:
     """Log loss and accuracy over the epochs: of the trial, and of the refit on train + val.
 
@@ -64,53 +76,74 @@ def draw_learning_curves(
         refit: Epochs of the refit, with scores on train; may be empty.
         best_epoch: The trial's epoch with the best objective, marked.
         title: Whose epochs these are.
+        figure: As for `new_figure`.
     """
     with plot_style():
-        figure = new_figure(9.0, 3.9)
+        figure = new_figure(9.0, 3.9, figure)
         panels = figure.subplots(1, 2)
-        for axes, metric, label in (
-            (panels[0], "log_loss", "log loss (nats)"),
-            (panels[1], "accuracy", "accuracy (fraction)"),
-        ):
-            size = 4.0 if max(len(search), len(refit)) <= 30 else 0.0
-            for epochs, split, style, name in (
-                (search, "train", {"color": COLOURS[0], "marker": "o"}, "train"),
-                (search, "val", {"color": COLOURS[1], "marker": "s"}, "val"),
-                (
-                    refit,
-                    "train",
-                    {"color": MUTED, "marker": "^", "linestyle": "--"},
-                    "refit: train",
-                ),
-            ):
-                points = _points(epochs, split, metric)
-                if points:
-                    axes.plot(*zip(*points, strict=True), label=name, markersize=size, **style)
-            marked = axes.axvline(best_epoch, color=INK, linewidth=1.0, linestyle=":", zorder=1)
-            best = dict(_points(search, "val", metric)).get(best_epoch)
-            if best is not None:
-                (marked,) = axes.plot(
-                    [best_epoch],
-                    [best],
-                    linestyle="none",
-                    marker="o",
-                    markersize=9,
-                    markerfacecolor="none",
-                    markeredgecolor=INK,
-                    markeredgewidth=1.4,
-                )
-            marked.set_label(f"best epoch: {best_epoch}")
-            axes.set_xlabel("epoch")
-            axes.set_ylabel(label)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-            axes.grid(visible=True)
-            last = max([score.epoch for score in (*search, *refit)] + [best_epoch])
-            axes.set_xlim(1 - min(0.5 + 0.01 * last, 0.9), last + max(0.5, 0.02 * last))
-        panels[0].set_ylim(0, 1.05 * panels[0].get_ylim()[1])
+        for axes, metric in zip(panels, EPOCH_METRICS, strict=True):
+            plot_learning_curve(axes, search, refit, best_epoch=best_epoch, metric=metric)
         handles, texts = panels[0].get_legend_handles_labels()
         figure.legend(handles, texts, loc="outside lower center", ncols=4)
         set_title(figure, title)
     return figure
+
+
+def plot_learning_curve(
+    axes: Axes,
+    search: Sequence[EpochScore],
+    refit: Sequence[EpochScore],
+    *,
+    best_epoch: int,
+    metric: EpochMetric,
+) -> None:
+    """One panel of `draw_learning_curves`, into axes that are there, without a legend.
+
+    Args:
+        axes: Empty ones.
+        search: As for `draw_learning_curves`.
+        refit: As there.
+        best_epoch: As there.
+        metric: What is drawn.
+    """
+    size = 4.0 if max(len(search), len(refit)) <= 30 else 0.0
+    for epochs, split, name, colour, marker, dashes in (
+        (search, "train", "train", COLOURS[0], "o", "-"),
+        (search, "val", "val", COLOURS[1], "s", "-"),
+        (refit, "train", "refit: train", MUTED, "^", "--"),
+    ):
+        points = _points(epochs, split, metric)
+        if points:
+            axes.plot(
+                *zip(*points, strict=True),
+                label=name,
+                color=colour,
+                marker=marker,
+                markersize=size,
+                linestyle=dashes,
+            )
+    marked = axes.axvline(best_epoch, color=INK, linewidth=1.0, linestyle=":", zorder=1)
+    best = dict(_points(search, "val", metric)).get(best_epoch)
+    if best is not None:
+        (marked,) = axes.plot(
+            [best_epoch],
+            [best],
+            linestyle="none",
+            marker="o",
+            markersize=9,
+            markerfacecolor="none",
+            markeredgecolor=INK,
+            markeredgewidth=1.4,
+        )
+    marked.set_label(f"best epoch: {best_epoch}")
+    axes.set_xlabel("epoch")
+    axes.set_ylabel(EPOCH_METRICS[metric])
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    axes.grid(visible=True)
+    last = max([score.epoch for score in (*search, *refit)] + [best_epoch])
+    axes.set_xlim(1 - min(0.5 + 0.01 * last, 0.9), last + max(0.5, 0.02 * last))
+    if metric == "log_loss":
+        axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
 
 
 def _points(epochs: Sequence[EpochScore], split: str, metric: str) -> list[tuple[int, float]]:
@@ -124,7 +157,7 @@ def _points(epochs: Sequence[EpochScore], split: str, metric: str) -> list[tuple
     return points
 
 
-def draw_gap(gap: Gap, *, title: str) -> Figure:
+def draw_gap(gap: Gap, *, title: str, figure: Figure | None = None) -> Figure:
     """Accuracy from train to test, top to bottom, and what changes from one to the next.
 
     The largest loss that is beyond chance is emphasised.
@@ -132,43 +165,52 @@ def draw_gap(gap: Gap, *, title: str) -> Figure:
     Args:
         gap: The steps and the losses between them.
         title: Whose gap it is.
+        figure: As for `new_figure`.
+    """
+    with plot_style():
+        figure = new_figure(8.6, 1.2 + 0.9 * len(gap.steps), figure)
+        plot_gap(figure.add_subplot(), gap)
+        set_title(figure, title)
+    return figure
+
+
+def plot_gap(axes: Axes, gap: Gap) -> None:
+    """As `draw_gap`, into axes that are there, with words on both sides of them.
+
+    Args:
+        axes: Empty ones.
+        gap: The steps and the losses between them.
     """
     worst = largest_real_loss(gap)
     rows = {step.scored: row for row, step in enumerate(gap.steps)}
     values = {step.scored: step.accuracy.value for step in gap.steps}
-    with plot_style():
-        figure = new_figure(8.6, 1.2 + 0.9 * len(gap.steps))
-        axes = figure.add_subplot()
-        for loss in gap.losses:
-            is_worst = loss is worst
-            axes.plot(
-                [values[loss.start], values[loss.end]],
-                [rows[loss.start], rows[loss.end]],
-                color=EMPHASIS if is_worst else MUTED,
-                linewidth=2.4 if is_worst else 1.0,
-                linestyle="-" if loss.is_real else ":",
-                zorder=2,
-            )
-            middle = (rows[loss.start] + rows[loss.end]) / 2
-            axes.text(
-                1.03,
-                middle,
-                describe_loss(loss),
-                transform=axes.get_yaxis_transform(),
-                verticalalignment="center",
-                linespacing=1.4,
-                color=EMPHASIS if is_worst else INK,
-                weight="bold" if is_worst else "normal",
-            )
-        for step in gap.steps:
-            _draw_step(axes, step, rows[step.scored])
-        axes.set_ylim(len(gap.steps) - 0.5, -0.6)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        axes.grid(visible=True, axis="x")
-        axes.set_xlabel("accuracy (fraction of the images that are right), with its 95 % interval")
-        set_title(figure, title)
-    return figure
+    for loss in gap.losses:
+        is_worst = loss is worst
+        axes.plot(
+            [values[loss.start], values[loss.end]],
+            [rows[loss.start], rows[loss.end]],
+            color=EMPHASIS if is_worst else MUTED,
+            linewidth=2.4 if is_worst else 1.0,
+            linestyle="-" if loss.is_real else ":",
+            zorder=2,
+        )
+        axes.text(
+            1.03,
+            (rows[loss.start] + rows[loss.end]) / 2,
+            describe_loss(loss),
+            transform=axes.get_yaxis_transform(),
+            verticalalignment="center",
+            linespacing=1.4,
+            color=EMPHASIS if is_worst else INK,
+            weight="bold" if is_worst else "normal",
+        )
+    for step in gap.steps:
+        _draw_step(axes, step, rows[step.scored])
+    axes.set_ylim(len(gap.steps) - 0.5, -0.6)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.grid(visible=True, axis="x")
+    axes.set_xlabel("accuracy (fraction of the images that are right), with its 95 % interval")
 
 
 def describe_loss(loss: GapLoss) -> str:

@@ -1,6 +1,7 @@
 """The numbers in the pictures of scores, and those beside them as tables; from records alone."""
 
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,6 +144,25 @@ def confusion_table(matrix: ConfusionMatrix) -> Table:
     )
 
 
+def read_confusion(rows: Iterable[Mapping[str, str]]) -> ConfusionMatrix:
+    """The matrix that `confusion_table` wrote.
+
+    Args:
+        rows: Column -> cell.
+
+    Raises:
+        ValueError: When a cell is missing or no number.
+    """
+    try:
+        counts = {(row["label"], row["predicted"]): int(row["count"]) for row in rows}
+        labels = tuple(dict.fromkeys(label for label, _ in counts))
+        return ConfusionMatrix(
+            labels=labels, counts=tuple(tuple(counts[a, b] for b in labels) for a in labels)
+        )
+    except KeyError as error:
+        raise ValueError(f"{error} is missing") from error
+
+
 def roc_table(curves: Sequence[RocCurve]) -> Table:
     """A row per point of every curve."""
     return ("curve", "kind", "auc", "false_positive_rate", "true_positive_rate"), (
@@ -152,6 +172,31 @@ def roc_table(curves: Sequence[RocCurve]) -> Table:
             curve.false_positive_rate, curve.true_positive_rate, strict=True
         )
     )
+
+
+def read_roc(rows: Iterable[Mapping[str, str]]) -> tuple[RocCurve, ...]:
+    """The curves that `roc_table` wrote.
+
+    Args:
+        rows: Column -> cell.
+
+    Raises:
+        ValueError: When a cell is missing or no number.
+    """
+    try:
+        curves = itertools.groupby(rows, key=lambda row: (row["kind"], row["curve"], row["auc"]))
+        found = []
+        for (kind, name, auc), points in curves:
+            ends = ("false_positive_rate", "true_positive_rate")
+            x, y = zip(*([float(row[end]) for end in ends] for row in points), strict=True)
+            found.append(
+                RocCurve.model_validate(
+                    {"name": name, "kind": kind, "auc": float(auc), ends[0]: x, ends[1]: y}
+                )
+            )
+        return tuple(found)
+    except KeyError as error:
+        raise ValueError(f"{error} is missing") from error
 
 
 def pr_table(curves: Sequence[PrCurve]) -> Table:
@@ -191,6 +236,14 @@ def reliability_table(bins: Sequence[ReliabilityBin]) -> Table:
             *_ends(one.accuracy),
         ]
         for one in bins
+    )
+
+
+def gap_table(gap: Gap) -> Table:
+    """A row per step from one set to the next."""
+    return ("from", "to", "loss", "low", "high", "cause", "is_real"), (
+        [one.start, one.end, one.loss.value, one.loss.low, one.loss.high, one.cause, one.is_real]
+        for one in gap.losses
     )
 
 

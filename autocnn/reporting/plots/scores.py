@@ -46,11 +46,16 @@ MOST_NAMED_CURVES = 10
 NUM_LOWEST_CURVES = 5
 ZOOM_SPANS = (0.02, 0.05, 0.1, 0.2)
 Corner = Literal["top-left", "top-right"]
+Crowd = Sequence[tuple[Sequence[float], Sequence[float]]]
+"""x and y of curves without a name."""
+
 CORNERS: dict[Corner, tuple[int, int]] = {"top-left": (0, 1), "top-right": (1, 1)}
 FITTED_WORDS = {"folds": "out-of-fold predictions", "val": "the val split"}
 
 
-def draw_confusion_matrix(matrix: ConfusionMatrix, *, title: str) -> Figure:
+def draw_confusion_matrix(
+    matrix: ConfusionMatrix, *, title: str, figure: Figure | None = None
+) -> Figure:
     """Who was taken for whom: colour is the fraction of the true class's images.
 
     Up to 12 classes every cell holds count and percent of its row, up to 30 the count
@@ -60,55 +65,77 @@ def draw_confusion_matrix(matrix: ConfusionMatrix, *, title: str) -> Figure:
     Args:
         matrix: Counts of k classes; a class without images has an empty row.
         title: What was judged on what.
+        figure: As for `new_figure`.
+    """
+    size = len(matrix.labels)
+    names, rows = _class_names(matrix)
+    side = size * _cell_inches(size)
+    left = max(map(len, rows)) * INCHES_PER_LETTER + 0.6
+    below = 0.6 + max(map(len, names)) * INCHES_PER_LETTER * 0.8
+    below = 0.7 if _is_upright(names) else below
+    bar = 1.2 if size > MOST_CLASSES_WITH_PERCENT else 0.3
+    with plot_style():
+        figure = new_figure(max(side + left + bar, 5.0), side + below + 0.6, figure)
+        plot_confusion_matrix(figure.add_subplot(), matrix)
+        set_title(figure, title)
+    return figure
+
+
+def _class_names(matrix: ConfusionMatrix) -> tuple[list[str], list[str]]:
+    """The names of the columns, and those of the rows with their images."""
+    max_length = NAME_LENGTH if len(matrix.labels) > 2 else NAME_LENGTH - 6
+    names = display_names(matrix.labels, max_length=max_length)
+    rows = [f"{name}  ({sum(row):,})" for name, row in zip(names, matrix.counts, strict=True)]
+    return names, rows
+
+
+def _is_upright(names: Sequence[str]) -> bool:
+    """Whether the names of columns stand under them without being turned."""
+    return max(map(len, names)) * INCHES_PER_LETTER < _cell_inches(len(names))
+
+
+def plot_confusion_matrix(axes: Axes, matrix: ConfusionMatrix) -> None:
+    """As `draw_confusion_matrix`, into axes that are there.
+
+    Args:
+        axes: Empty ones; many classes take some of their place for a bar of the colours.
+        matrix: Counts of k classes.
     """
     size = len(matrix.labels)
     shares = row_shares(matrix)
     has_numbers = size <= MOST_CLASSES_WITH_NUMBERS
-    cell, name_length = _cell_inches(size), NAME_LENGTH if size > 2 else NAME_LENGTH - 6
-    names = display_names(matrix.labels, max_length=name_length)
-    rows = [f"{name}  ({sum(row):,})" for name, row in zip(names, matrix.counts, strict=True)]
-    is_upright = max(map(len, names)) * INCHES_PER_LETTER < cell
-    with plot_style():
-        side = size * cell
-        left = max(map(len, rows)) * INCHES_PER_LETTER + 0.6
-        below = 0.7 if is_upright else max(map(len, names)) * INCHES_PER_LETTER * 0.8 + 0.6
-        has_bar = size > MOST_CLASSES_WITH_PERCENT
-        width = max(side + left + (1.2 if has_bar else 0.3), 5.0)
-        figure = new_figure(width, side + below + 0.6)
-        axes = figure.add_subplot()
-        norm = Normalize(0, 1) if has_numbers else PowerNorm(0.5, 0, 1)
-        colours = mpl.colormaps[SHARE_COLOURS].with_extremes(bad="#f2f2f2")
-        filled = [[math.nan if share is None else share for share in row] for row in shares]
-        image = axes.imshow(filled, cmap=colours, norm=norm, aspect="equal")
-        step = math.ceil(size / NUM_TICK_NAMES)
-        ticks = range(0, size, step)
-        font = 8.5 if size <= MOST_CLASSES_WITH_NUMBERS else 6.5
-        axes.set_yticks(ticks, rows[::step], parse_math=False, fontsize=font)
-        axes.set_xticks(ticks, names[::step], parse_math=False, fontsize=font)
-        if not is_upright:
-            angle = 45 if size <= MOST_CLASSES_WITH_PERCENT else 90
-            for label in axes.get_xticklabels():
-                label.set(rotation=angle, rotation_mode="anchor", horizontalalignment="right")
-                label.set_verticalalignment("center" if angle == 90 else "top")
-        axes.set_ylabel("true class (images)")
-        axes.set_xlabel("predicted class")
-        axes.tick_params(length=0 if has_numbers else 2)
-        for spine in axes.spines.values():
-            spine.set_visible(True)
-        if has_numbers:
-            axes.set_xticks([edge - 0.5 for edge in range(1, size)], minor=True)
-            axes.set_yticks([edge - 0.5 for edge in range(1, size)], minor=True)
-            axes.grid(which="minor", color="#e6e6e6", linewidth=0.6)
-            axes.tick_params(which="minor", length=0)
-            _write_cells(axes, matrix, shares, colours)
-        if has_bar:
-            bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02)
-            bar.set_label("fraction of the true class's images")
-            bar.set_ticks([0, 0.25, 0.5, 0.75, 1] if has_numbers else UNEVEN_TICKS)
-            bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
-            bar.outline.set_visible(False)
-        set_title(figure, title)
-    return figure
+    names, rows = _class_names(matrix)
+    norm = Normalize(0, 1) if has_numbers else PowerNorm(0.5, 0, 1)
+    colours = mpl.colormaps[SHARE_COLOURS].with_extremes(bad="#f2f2f2")
+    filled = [[math.nan if share is None else share for share in row] for row in shares]
+    image = axes.imshow(filled, cmap=colours, norm=norm, aspect="equal")
+    step = math.ceil(size / NUM_TICK_NAMES)
+    ticks = range(0, size, step)
+    font = 8.5 if size <= MOST_CLASSES_WITH_NUMBERS else 6.5
+    axes.set_yticks(ticks, rows[::step], parse_math=False, fontsize=font)
+    axes.set_xticks(ticks, names[::step], parse_math=False, fontsize=font)
+    if not _is_upright(names):
+        angle = 45 if size <= MOST_CLASSES_WITH_PERCENT else 90
+        for label in axes.get_xticklabels():
+            label.set(rotation=angle, rotation_mode="anchor", horizontalalignment="right")
+            label.set_verticalalignment("center" if angle == 90 else "top")
+    axes.set_ylabel("true class (images)")
+    axes.set_xlabel("predicted class")
+    axes.tick_params(length=0 if has_numbers else 2)
+    for spine in axes.spines.values():
+        spine.set_visible(True)
+    if has_numbers:
+        axes.set_xticks([edge - 0.5 for edge in range(1, size)], minor=True)
+        axes.set_yticks([edge - 0.5 for edge in range(1, size)], minor=True)
+        axes.grid(which="minor", color="#e6e6e6", linewidth=0.6)
+        axes.tick_params(which="minor", length=0)
+        _write_cells(axes, matrix, shares, colours)
+    if size > MOST_CLASSES_WITH_PERCENT:
+        bar = axes.figure.colorbar(image, ax=axes, shrink=0.6, pad=0.02)
+        bar.set_label("fraction of the true class's images")
+        bar.set_ticks([0, 0.25, 0.5, 0.75, 1] if has_numbers else UNEVEN_TICKS)
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
+        bar.outline.set_visible(False)
 
 
 def _cell_inches(size: int) -> float:
@@ -168,7 +195,7 @@ class _Line:
     dashes: str | tuple[float, tuple[float, ...]] = "-"
 
 
-def draw_roc(curves: Sequence[RocCurve], *, title: str) -> Figure:
+def draw_roc(curves: Sequence[RocCurve], *, title: str, figure: Figure | None = None) -> Figure:
     """ROC curves, one against the rest, with the areas under them in the legend.
 
     Up to 10 classes each has its own line; beyond that all are thin and grey, and the
@@ -179,7 +206,52 @@ def draw_roc(curves: Sequence[RocCurve], *, title: str) -> Figure:
     Args:
         curves: One per class (in label order), then the macro and the micro average.
         title: What was judged on what.
+        figure: As for `new_figure`.
     """
+    with plot_style():
+        figure = new_figure(7.9, 5.2, figure)
+        axes = figure.add_subplot()
+        plot_roc(axes, curves, has_place_beside=True)
+        set_title(figure, title)
+    return figure
+
+
+def plot_roc(axes: Axes, curves: Sequence[RocCurve], *, has_place_beside: bool = False) -> None:
+    """As `draw_roc`, into axes that are there.
+
+    Args:
+        axes: Empty ones.
+        curves: One per class (in label order), then the macro and the micro average.
+        has_place_beside: Whether the legend stands beside the axes, which leaves place in them
+            for the enlarged corner.
+    """
+    lines, crowd, note = _roc_lines(curves)
+    axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":", zorder=1)
+    axes.set_xlabel("false-positive rate (fraction of the other images)")
+    axes.set_ylabel("true-positive rate (fraction of the class)")
+    legend, place = "area under the curve", "beside" if has_place_beside else "lower right"
+    _plot(axes, lines, crowd, legend=legend, place=place)
+    if not has_place_beside:
+        return
+    span = _zoom_span(lines, "top-left")
+    if span is not None:
+        _plot(_add_inset(axes, "top-left", span), lines, crowd)
+    if note:
+        axes.annotate(
+            note,
+            (1.02, 0.0),
+            xycoords="axes fraction",
+            xytext=(4, 0),
+            textcoords="offset points",
+            color=MUTED,
+            fontsize=8.5,
+            parse_math=False,
+            verticalalignment="bottom",
+        )
+
+
+def _roc_lines(curves: Sequence[RocCurve]) -> tuple[list[_Line], Crowd, str]:
+    """The named lines, all of them where they are too many to name, and a note."""
     classes = [curve for curve in curves if curve.kind == "class"]
     averages = [curve for curve in curves if curve.kind != "class"]
     is_crowded = len(classes) > MOST_NAMED_CURVES
@@ -209,31 +281,7 @@ def draw_roc(curves: Sequence[RocCurve], *, title: str) -> Figure:
         for curve in averages
     ]
     crowd = [(curve.false_positive_rate, curve.true_positive_rate) for curve in classes]
-    with plot_style():
-        figure = new_figure(7.9, 5.2)
-        axes = figure.add_subplot()
-        axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":", zorder=1)
-        axes.set_xlabel("false-positive rate (fraction of the other images)")
-        axes.set_ylabel("true-positive rate (fraction of the class)")
-        _plot(axes, lines, crowd if is_crowded else (), legend="area under the curve")
-        span = _zoom_span(lines, "top-left")
-        if span is not None:
-            inset = _add_inset(axes, "top-left", span)
-            _plot(inset, lines, crowd if is_crowded else ())
-        if note:
-            axes.annotate(
-                note,
-                (1.02, 0.0),
-                xycoords="axes fraction",
-                xytext=(4, 0),
-                textcoords="offset points",
-                color=MUTED,
-                fontsize=8.5,
-                parse_math=False,
-                verticalalignment="bottom",
-            )
-        set_title(figure, title)
-    return figure
+    return lines, crowd if is_crowded else [], note
 
 
 def draw_pr(curves: Sequence[PrCurve], *, title: str) -> Figure:
@@ -285,12 +333,13 @@ def draw_pr(curves: Sequence[PrCurve], *, title: str) -> Figure:
 def _plot(
     axes: Axes,
     lines: Sequence[_Line],
-    crowd: Sequence[tuple[Sequence[float], Sequence[float]]],
+    crowd: Crowd,
     *,
     legend: str = "",
+    place: str = "beside",
     is_stepped: bool = False,
 ) -> None:
-    """Draw the curves, and beside them a legend where one is asked for."""
+    """Draw the curves, and a legend where one is asked for, beside them or in a corner."""
     style = "steps-pre" if is_stepped else "default"
     handles: list[Line2D] = []
     texts = []
@@ -317,14 +366,13 @@ def _plot(
     axes.grid(visible=True)
     if legend:
         axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+        beside = {"loc": "upper left", "bbox_to_anchor": (1.02, 1.0), "borderaxespad": 0.0}
         box = axes.legend(
             handles,
             [str(index) for index in range(len(handles))],
             title=legend,
             alignment="left",
-            loc="upper left",
-            bbox_to_anchor=(1.02, 1.0),
-            borderaxespad=0.0,
+            **(beside if place == "beside" else {"loc": place}),
         )
         set_legend_texts(box, texts)
 
@@ -364,7 +412,9 @@ def _zoom_span(lines: Sequence[_Line], corner: Corner) -> float | None:
     return next((span for span in ZOOM_SPANS if span >= 2.5 * max(gaps)), None)
 
 
-def draw_reliability(calibration: Calibration, *, title: str) -> Figure:
+def draw_reliability(
+    calibration: Calibration, *, title: str, figure: Figure | None = None
+) -> Figure:
     """How often the model is right against how sure it is, on test, after its temperature.
 
     Above, a dot per bin of the top probability with its 95 % interval: on the diagonal
@@ -374,27 +424,30 @@ def draw_reliability(calibration: Calibration, *, title: str) -> Figure:
     Args:
         calibration: Bins of test after the temperature, and the scores before and after.
         title: What was judged on what.
+        figure: As for `new_figure`.
     """
-    return draw_reliability_bins(
-        calibration.bins, title=title, words=describe_calibration(calibration)
-    )
+    words = describe_calibration(calibration)
+    return draw_reliability_bins(calibration.bins, title=title, words=words, figure=figure)
 
 
-def draw_reliability_bins(bins: Sequence[ReliabilityBin], *, title: str, words: str) -> Figure:
+def draw_reliability_bins(
+    bins: Sequence[ReliabilityBin], *, title: str, words: str, figure: Figure | None = None
+) -> Figure:
     """As `draw_reliability`, with any words beside it.
 
     Args:
         bins: Of the top probability.
         title: What was judged on what.
         words: Lines as narrow as a legend.
+        figure: As for `new_figure`.
     """
     with plot_style():
-        figure = new_figure(7.9, 5.6)
+        figure = new_figure(7.9, 5.6, figure)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=(3.4, 1))
-        _draw_bins(above, bins)
+        plot_reliability(above, bins)
         _draw_counts(below, bins)
-        below.set_xlim(-0.02, 1.02)
-        below.set_xlabel("top probability (how sure the model is)")
+        below.set_xlabel(above.get_xlabel())
+        above.set_xlabel("")
         above.annotate(
             words,
             (1.0, 1.0),
@@ -428,7 +481,13 @@ def describe_calibration(calibration: Calibration) -> str:
     return "\n".join(lines)
 
 
-def _draw_bins(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
+def plot_reliability(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
+    """The upper part of `draw_reliability_bins`, into axes that are there.
+
+    Args:
+        axes: Empty ones.
+        bins: Of the top probability.
+    """
     axes.plot([0, 1], [0, 1], color=MUTED, linewidth=1.0, linestyle="--", zorder=1)
     for filled in bins:
         if filled.confidence is None or filled.accuracy is None:
@@ -456,7 +515,8 @@ def _draw_bins(axes: Axes, bins: Sequence[ReliabilityBin]) -> None:
             horizontalalignment=side,
             verticalalignment="top" if side == "left" else "bottom",
         )
-    axes.set_ylim(-0.02, 1.04)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.04))
+    axes.set_xlabel("top probability (how sure the model is)")
     axes.set_ylabel("accuracy (fraction that is right)")
     axes.grid(visible=True)
 

@@ -78,6 +78,7 @@ def draw_history(
     objective: str,
     title: str,
     default: int | None = None,
+    figure: Figure | None = None,
 ) -> Figure:
     """The objective of each trial in order, with the best so far as a line.
 
@@ -90,26 +91,41 @@ def draw_history(
         objective: Its name, a field of `Scores`.
         title: Whose search it is.
         default: Number of the trial that has the default configuration; its objective is a line.
+        figure: As for `new_figure`.
     """
     history = search_history(trials, maximize=maximize, default=default)
     shelves = _shelves(history, maximize=maximize)
     with plot_style():
-        figure = new_figure(9.2, 3.8 + 0.35 * len(shelves))
+        figure = new_figure(9.2, 3.8 + 0.35 * len(shelves), figure)
         if shelves:
             axes, below = figure.subplots(2, 1, sharex=True, height_ratios=(10, len(shelves)))
             _draw_shelves(below, shelves, len(history.points))
             axes.tick_params(axis="x", length=0)
         else:
             axes = below = figure.add_subplot()
-        _draw_objectives(axes, history)
-        axes.set_ylabel(objective_label(objective))
-        below.set_xlabel("trial (in the order in which they were proposed)")
-        below.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
-        last = max((point.trial for point in history.points), default=0)
-        below.set_xlim(-0.6 - 0.01 * last, last + 0.6 + 0.01 * last)
-        figure.legend(handles=_history_handles(history), loc="outside right upper")
+        plot_history(axes, history, objective=objective)
+        below.set_xlabel(axes.get_xlabel())
+        if shelves:
+            axes.set_xlabel("")
+        figure.legend(handles=history_handles(history), loc="outside right upper")
         set_title(figure, title)
     return figure
+
+
+def plot_history(axes: Axes, history: SearchHistory, *, objective: str) -> None:
+    """The objectives of `draw_history`, into axes that are there, without a legend.
+
+    Args:
+        axes: Empty ones.
+        history: Of the search.
+        objective: Its name, a field of `Scores`.
+    """
+    _draw_objectives(axes, history)
+    axes.set_ylabel(objective_label(objective))
+    axes.set_xlabel("trial (in the order in which they were proposed)")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
+    last = max((point.trial for point in history.points), default=0)
+    axes.set_xlim(-0.6 - 0.01 * last, last + 0.6 + 0.01 * last)
 
 
 def draw_importances(importances: ParamImportances, *, title: str) -> Figure:
@@ -239,7 +255,8 @@ def _look(state: TrialState, num_trials: int) -> dict[str, Any]:
     return {"markersize": size, "markeredgewidth": 1.1} | STATE_LOOKS[state]
 
 
-def _history_handles(history: SearchHistory) -> list[Line2D]:
+def history_handles(history: SearchHistory) -> list[Line2D]:
+    """The legend of a history: how its trials ended, the default, the best."""
     handles = []
     for state in STATE_LOOKS:
         number = sum(point.state == state for point in history.points)

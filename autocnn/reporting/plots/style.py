@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager
@@ -34,6 +35,7 @@ INCHES_PER_LETTER = 0.068
 INK = "#222222"
 MUTED = "#767676"
 FAINT = "#c9c9c9"
+GRID = "#e6e6e6"
 
 COLOURS: tuple[str, ...] = (
     "#0072B2",
@@ -119,7 +121,7 @@ def plot_style() -> Iterator[None]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.axisbelow": True,
-        "grid.color": "#e6e6e6",
+        "grid.color": GRID,
         "grid.linewidth": 0.7,
         "lines.linewidth": 1.6,
         "lines.scale_dashes": True,
@@ -146,10 +148,19 @@ def plot_style() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of about `width` by `height` inches."""
-    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
+def new_figure(width: float, height: float, figure: Figure | None = None) -> Figure:
+    """An empty figure of about `width` by `height` inches.
+
+    Args:
+        width: In inches.
+        height: In inches.
+        figure: An empty one that gets this size; None: a new one.
+    """
+    if figure is None:
+        figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH)
+        FigureCanvasAgg(figure)
+    figure.set_size_inches(width, height)
+    figure.set_layout_engine("constrained")
     return figure
 
 
@@ -177,6 +188,19 @@ def set_title(figure: Figure, title: str) -> None:
     letters = int(figure.get_figwidth() * LETTERS_PER_INCH)
     lines = textwrap.wrap(display_title(title), letters) or [""]
     figure.suptitle("\n".join(lines), x=0.01, horizontalalignment="left", parse_math=False)
+
+
+def finish_axes(axes: Axes, title: str) -> None:
+    """Give one of several axes, that somebody else made, a title and our grid.
+
+    Args:
+        axes: With a drawing.
+        title: Written on as many lines as it needs.
+    """
+    inches = axes.get_position().width * axes.figure.bbox.width / axes.figure.dpi
+    lines = textwrap.wrap(display_title(title), max(20, int(inches * LETTERS_PER_INCH))) or [""]
+    axes.set_title("\n".join(lines), parse_math=False, fontsize=10.0)
+    axes.tick_params(grid_color=GRID, grid_linewidth=0.7)
 
 
 def write_note(figure: Figure, note: str) -> None:
