@@ -69,7 +69,8 @@ class LoopbackCluster:
         for node in self.nodes:  # a frozen process cannot end
             with contextlib.suppress(psutil.Error, KeyError, IndexError):
                 self.raylet_of(node).resume()
-        self._cluster.shutdown()
+        shutdown: Any = self._cluster.shutdown
+        shutdown()
 
 
 @contextlib.contextmanager

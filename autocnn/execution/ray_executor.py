@@ -10,6 +10,7 @@ import importlib.util
 import logging
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,6 +26,9 @@ from autocnn.execution.remote import RemoteExecutor
 from autocnn.execution.remote_agent import AgentLostError, Place
 
 AUTO = "auto"
+
+CONNECT_S = 10.0
+"""A head that has not answered by then is none."""
 
 
 def check_ray() -> None:
@@ -98,18 +102,24 @@ class RayTransport:
 
     def _connect(self, cluster: str) -> None:
         address = _running_address() if cluster == AUTO else cluster
+        if address is None or (reason := _why_not(address)):
+            raise ConfigError(
+                Text(
+                    "{cluster} must be a Ray cluster that runs, got {0!r}: {1}.",
+                    cluster,
+                    "none runs here" if address is None else f"{address}: {reason}",
+                ),
+                remedy="Start one: ray start --head; `ray status` says whether it runs.",
+            )
         options: dict[str, Any] = {}
-        host = (address or "").rpartition(":")[0]
+        host = address.rpartition(":")[0]
         if host.startswith("127."):
             # Ray would look for the address that the internet sees, and find no such node.
             options["_node_ip_address"] = host
         try:
             with _own_signal_handlers():
                 self._ray.init(
-                    address=address or AUTO,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                    **options,
+                    address=address, log_to_driver=False, logging_level=logging.ERROR, **options
                 )
         except (ConnectionError, ValueError, OSError) as error:
             raise ConfigError(
@@ -213,6 +223,22 @@ def _running_address() -> str | None:
     from ray._private import utils
 
     return utils.read_ray_address() or None
+
+
+def _why_not(address: str) -> str:
+    """Why a cluster cannot be used, or nothing; Ray itself would wait for one for minutes."""
+    from ray._raylet import GcsClient
+    from ray.exceptions import RpcError
+
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_S).close()
+        GcsClient(address=address).check_alive([], timeout=CONNECT_S)
+    except OSError as error:
+        return error.strerror or str(error)
+    except (RpcError, RuntimeError, ValueError) as error:
+        return _line(error)
+    return ""
 
 
 def _free_resources(node: str) -> dict[str, float]:

@@ -268,8 +268,7 @@ class RemoteExecutor:
             )
         return ConfigError(
             Text(
-                "{cluster} must have free processors, got nodes whose are all taken: "
-                "{0}.",
+                "{cluster} must have free processors, got nodes whose are all taken: {0}.",
                 ", ".join(names),
             ),
             remedy="`ray status` says by what; or start another node.",

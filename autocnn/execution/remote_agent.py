@@ -69,7 +69,7 @@ class Transport(Protocol):
         ...
 
 
-@dataclass
+@dataclass(eq=False)
 class Submission:
     """One attempt at a task."""
 
@@ -83,7 +83,7 @@ class Submission:
     is_cancelled: bool = False
 
 
-@dataclass
+@dataclass(eq=False)
 class RemoteAgent:
     """An agent, from its start on.
 

@@ -48,6 +48,7 @@ def executor(
         monkeypatch.setenv(processes.START_VARIABLE, request.param)
         executor = make_executor(request.param)
     else:
+        remote: RemoteExecutor
         if request.param == "ray":
             address = request.getfixturevalue("cluster").address
             remote = RayExecutor(address, tmp_path, Observer(), options=OPTIONS)

@@ -17,7 +17,7 @@ from autocnn.execution import agent as agent_module
 from autocnn.execution import image_sender, remote
 from autocnn.execution.agent import Agent, AgentOptions
 from autocnn.execution.executor import Elastic, EndEvent, EpochEvent, Event
-from autocnn.execution.messages import Begin, Command, Offer, Piece
+from autocnn.execution.messages import Begin, CheckStorage, Command, Leave, Offer, Piece
 from autocnn.execution.remote import RemoteExecutor
 from autocnn.execution.tasks import Images, TrainingTask
 from autocnn.storage import StudyFolder
@@ -252,7 +252,7 @@ def test_a_frozen_agent_is_lost_after_its_lease_and_cannot_write_when_it_comes_b
 
 
 def test_what_had_not_begun_is_no_loss(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote.ImageSender, "has", lambda *arguments: False)
+    monkeypatch.setattr(image_sender.ImageSender, "has", lambda *arguments: False)
     cluster.submit(0)
     cluster.executor.poll(0.05)
     holder = next(a for a in cluster.executor._agents.values() if a.tasks)
@@ -330,7 +330,7 @@ def test_what_a_killed_agent_left_is_deleted_by_the_next(tmp_path: Path) -> None
     agent = Agent(OPTIONS, make_executor=lambda resources: StepExecutor())
     assert not stale.exists()
     assert agent._scratch.exists()
-    agent.exchange([remote.Leave()], 0.0)
+    agent.exchange([Leave()], 0.0)
     assert not agent._scratch.exists()
 
 
@@ -456,8 +456,9 @@ def far(cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cl
     (tmp_path / "there").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.setattr(image_sender, "PIECE", 100)
-    offer = image_sender.Offer
-    monkeypatch.setattr(image_sender, "Offer", lambda *facts: offer(facts[0], "/none", *facts[2:]))
+    monkeypatch.setattr(
+        image_sender, "Offer", lambda *facts: Offer(facts[0], "/none", facts[2], facts[3])
+    )
     far = Cluster(tmp_path / "far", num_places=2)
     places = far.transport.places
     far.transport.places = lambda: [replace(p, node="the same") for p in places()]  # type: ignore[method-assign]
@@ -556,7 +557,7 @@ def test_a_node_that_has_another_storage_is_named(
 
 
 def test_the_storage_is_tried_from_the_node(tmp_path: Path) -> None:
-    check = agent_module.CheckStorage(str(tmp_path), "token")
+    check = CheckStorage(str(tmp_path), "token")
     assert "must be the same folder on all nodes" in agent_module._try_storage(check)
     (tmp_path / "token").write_text("")
     assert agent_module._try_storage(check) == ""
