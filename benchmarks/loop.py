@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from autocnn.core.events import Observer
 from autocnn.core.objective import Goal
@@ -37,6 +38,15 @@ MOST_GROWTH = 2.0
 
 MOST_CPU_S = 60.0
 """The aim for 1,000 trials."""
+
+AT_ONCE = 1000
+"""Trials at once, as on a large cluster."""
+
+EVENTS_PER_S = 100.0
+"""Epochs that a study hears of in a second when trials at once train 10 s an epoch."""
+
+MOST_SHARE, MOST_MB = 0.5, 50.0
+"""The aims there: of a processor, and of memory for as many trials again."""
 
 
 def formula(params: Params, epoch: int) -> EpochScore:
@@ -186,6 +196,8 @@ def search(
     engine: Engine,
     earlier: Sequence[TrialRecord],
     num_trials: int,
+    *,
+    workers: int = WORKERS,
 ) -> TimedExecutor:
     """Run so many trials after the earlier ones."""
     executor = TimedExecutor(formula=formula, has_models=False)
@@ -193,14 +205,14 @@ def search(
         goal=GOAL,
         trials=len(earlier) + num_trials,
         epochs=EPOCHS,
-        workers=WORKERS,
+        workers=workers,
         keep=FINALISTS,
         trial_timeout_s=None,
         make_task=lambda record: training_task(folder, record),
         is_default=space.is_default,
     )
     budget = Budget(
-        1e9, WORKERS, FINALISTS, 1.2, space.is_default, num_folds=3, clock=executor.clock
+        1e9, workers, FINALISTS, 1.2, space.is_default, num_folds=3, clock=executor.clock
     )
     run_search(plan, engine, executor, folder, budget, Observer(), earlier=earlier)
     return executor
@@ -247,6 +259,7 @@ def measure(options: Options) -> list[Figure]:
             for name, growth in growths.items()
         ),
         *_measure_whole(options, space),
+        *_measure_at_once(options, space),
     ]
 
 
@@ -280,6 +293,39 @@ def _measure_whole(options: Options, space: SearchSpace) -> list[Figure]:
         rows,
     )
     return figures
+
+
+def _measure_at_once(options: Options, space: SearchSpace) -> list[Figure]:
+    """Many trials at once, records on disk: the parent's share of a processor, and its memory."""
+    at_once = options.size(AT_ONCE, 20)
+    print_progress(f"{at_once:,} trials at once")
+    memory_mb, shares = [], []
+    process = psutil.Process()
+    for number in (at_once, 2 * at_once, 3 * at_once):
+        folder = StudyFolder.create(options.work_dir, f"at-once-{number}", {})
+        engine = OptunaEngine(
+            space, GOAL, sampler="random", pruner="none", epochs=EPOCHS, num_trials=number
+        )
+        executor = search(space, folder, engine, [], number, workers=at_once)
+        shares.append(executor.loop_s / (number * EPOCHS) * EVENTS_PER_S)
+        executor.checkpoints.clear()
+        executor.tasks.clear()
+        memory_mb.append(process.memory_info().rss / 1e6)
+    print_table(
+        f"{at_once:,} trials at once, {EVENTS_PER_S:.0f} epochs a second, records on disk",
+        ["trials in all", "share of a processor", "MB of the process"],
+        [
+            [f"{(index + 1) * at_once:,}", f"{share:.2f}", f"{mb:.0f}"]
+            for index, (share, mb) in enumerate(zip(shares, memory_mb, strict=True))
+        ],
+    )
+    name = f"with {at_once:,} trials at once"
+    return [
+        Figure(f"Share of a processor {name}", shares[-1], "", most=MOST_SHARE),
+        Figure(
+            f"Memory for as many again {name}", memory_mb[-1] - memory_mb[-2], " MB", most=MOST_MB
+        ),
+    ]
 
 
 if __name__ == "__main__":

@@ -29,6 +29,8 @@ class Changes(TypedDict, total=False):
     budget_s: Duration
     trial_timeout: Duration
     trial_timeout_s: Duration
+    cluster: str
+    storage: PathLike
     workers: int
     threads: int
     memory_limit: Size

@@ -62,6 +62,8 @@ _METAVARS: Mapping[str, str] = {
     "window": "CENTER,WIDTH",
     "drop_labels": "FILE",
     "by": "COLUMN,...",
+    "cluster": "auto|HOST:PORT",
+    "storage": "FOLDER",
 }
 
 

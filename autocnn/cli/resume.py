@@ -15,6 +15,8 @@ BEFORE = "as before"
 @click.argument("study", required=False, type=StudyName())
 @setting("trials", meaning="Trials of the study in all, not in addition.", unset=BEFORE)
 @setting("budget_s", meaning="Time of the study in all, earlier sessions included.", unset=BEFORE)
+@setting("cluster", unset=BEFORE)
+@setting("storage", unset=BEFORE)
 @setting("workers", unset=BEFORE)
 @setting("threads", unset=BEFORE)
 @setting("trial_timeout_s", meaning="Time for one trial, from now on.", unset=BEFORE)

@@ -41,6 +41,8 @@ SECTIONS = {
         "max_unreadable",
     ),
     "The machine": (
+        "cluster",
+        "storage",
         "workers",
         "threads",
         "precision",

@@ -56,6 +56,10 @@ MLFLOW_RULE = (
     "passwords, set MLFLOW_TRACKING_URI and leave it out"
 )
 
+AUTO_CLUSTER, NO_CLUSTER = "auto", "none"
+
+CLUSTER_RULE = "must be auto, none or HOST:PORT, e.g. 10.0.0.5:6379"
+
 PRUNERS: dict[str, tuple[PrunerName, ...]] = {
     "optuna": ("asha", "median", "none"),
     "keras-tuner": ("none",),
@@ -277,6 +281,17 @@ class StudyConfig(BaseModel):
         "One trial at a time on one thread: the same numbers at any time, also when it is "
         "stopped and resumed.",
     )
+    cluster: str | None = _setting(
+        None,
+        "Run trials on a Ray cluster: HOST:PORT of its head, or auto for the one that this machine "
+        "is part of; none: on this machine alone.",
+        unset="none",
+    )
+    storage: Path | None = _setting(
+        None,
+        "Folder that all nodes of the cluster share, for checkpoints and models.",
+        unset="they travel through this process",
+    )
     workers: int | None = _setting(None, "Trials at once.", unset="one per processor", ge=1)
     threads: int | None = _setting(None, "Threads per trial.", unset="processors/workers", ge=1)
     precision: Precision = _setting("auto", "Arithmetic; auto: bfloat16 where the machine has it.")
@@ -376,6 +391,14 @@ class StudyConfig(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
+    def _forget_storage(cls, values: Any) -> Any:
+        """A study that leaves its cluster leaves the storage too."""
+        if isinstance(values, Mapping) and values.get("cluster") == NO_CLUSTER:
+            return {**values, "storage": None}
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
     def _choose_by_engine(cls, values: Any) -> Any:
         """Take the engine's own sampler and pruner where none is named."""
         if not isinstance(values, Mapping):
@@ -422,6 +445,28 @@ class StudyConfig(BaseModel):
             return f"sqlite:///{Path(value.removeprefix('sqlite:///')).resolve()}"
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise ValueError(MLFLOW_RULE)
+        return value
+
+    @field_validator("cluster")
+    @classmethod
+    def _is_a_cluster(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None or value == NO_CLUSTER:
+            return None
+        host, _, port = value.rpartition(":")
+        if value != AUTO_CLUSTER and not (host and port.isdecimal() and 0 < int(port) < 2**16):
+            raise ValueError(CLUSTER_RULE)
+        if info.data.get("deterministic"):
+            raise ValueError(
+                "must go without {deterministic:True}: processors of several kinds round each in "
+                "its own way"
+            )
+        return value
+
+    @field_validator("storage")
+    @classmethod
+    def _is_for_a_cluster(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and info.data.get("cluster", AUTO_CLUSTER) is None:
+            raise ValueError("must go with {cluster:HOST:PORT}")
         return value
 
     @field_validator("workers", "threads")

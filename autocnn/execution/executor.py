@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from autocnn.core.errors import AutocnnError
 from autocnn.core.records import EpochScore, TrialState
@@ -22,7 +22,7 @@ class Outcome:
         seconds: Wall time of the process, its start included.
         peak_memory_mb: Largest resident memory; None when the process could not say.
         is_lost: Whether the machine that ran it was lost, which is no fault of the task: the
-            runner submits it again. No task of this machine ends so.
+            runner submits it again. No task of this machine alone ends so.
     """
 
     state: TrialState
@@ -93,4 +93,14 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Stop all tasks at once."""
+        ...
+
+
+@runtime_checkable
+class Elastic(Protocol):
+    """An executor whose machines come and go."""
+
+    @property
+    def num_slots(self) -> int:
+        """Tasks that it can run at once now; at least 1."""
         ...

@@ -51,6 +51,8 @@ class LocalExecutor:
         preload: Modules that the processes have imported when a task begins.
         devices: GPUs, as CUDA_VISIBLE_DEVICES names them: each task sees the one that fewest
             others use. None of them: each sees whatever there is.
+        is_kill_a_loss: Whether a task whose process somebody killed is lost, and not failed: on a
+            machine of a cluster, where others may do so.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class LocalExecutor:
         memory_limit_gb: float | None = None,
         preload: Sequence[str] = PRELOAD,
         devices: Sequence[str] = (),
+        is_kill_a_loss: bool = False,
     ) -> None:
         self.memory_limit_gb = memory_limit_gb
         self.devices = tuple(devices)
+        self.is_kill_a_loss = is_kill_a_loss
         self._workers = make_workers(preload, is_dear=bool(devices))
         self._running: dict[int, _Running] = {}
         self._unstarted: list[EndEvent] = []
@@ -171,11 +175,13 @@ class LocalExecutor:
             return Outcome(TrialState.OUT_OF_MEMORY, seconds, reason)
         if code < 0:
             name = signal.Signals(-code).name
-            return Outcome(TrialState.FAILED, seconds, f"its process was ended by {name}")
+            is_lost = code == -_SIGKILL and self.is_kill_a_loss
+            reason = f"its process was ended by {name}"
+            return Outcome(TrialState.FAILED, seconds, reason, is_lost=is_lost)
         if code == _LOST_EXIT_CODE:
             _kill_orphan(running.worker.process.pid)
             reason = "the server of the trials' processes was ended"
-            return Outcome(TrialState.FAILED, seconds, reason)
+            return Outcome(TrialState.FAILED, seconds, reason, is_lost=self.is_kill_a_loss)
         return Outcome(TrialState.FAILED, seconds, f"its process ended with exit code {code}")
 
     def _end(self, key: int, outcome: Outcome) -> EndEvent:

@@ -14,7 +14,7 @@ from typing import Protocol
 from autocnn.core.errors import StudyError
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.records import EpochScore, TrialState
-from autocnn.execution.executor import EpochEvent, Executor, Outcome
+from autocnn.execution.executor import Elastic, EpochEvent, Executor, Outcome
 from autocnn.execution.tasks import BatchedTask, Task, TrainingTask
 
 POLL_S = 0.5
@@ -149,7 +149,7 @@ def run(
         source: What there is to do.
         executor: Does it.
         observer: Hears what goes otherwise than planned.
-        workers: Jobs at once.
+        workers: Jobs at once; an executor whose machines come and go knows better.
         interruption: Looked at after every epoch; the first Ctrl-C lets running epochs end.
 
     Raises:
@@ -185,7 +185,7 @@ class _Runner:
     def _work(self) -> None:
         is_told = False
         while True:
-            while len(self.running) < self.workers and not self.interruption.is_wished:
+            while len(self.running) < self._slots() and not self.interruption.is_wished:
                 job = self.source.next_job(len(self.running))
                 if job is None:
                     break
@@ -206,6 +206,9 @@ class _Runner:
             self.source.round_ended()
         if self.interruption.is_wished:
             raise KeyboardInterrupt
+
+    def _slots(self) -> int:
+        return self.executor.num_slots if isinstance(self.executor, Elastic) else self.workers
 
     def _start(self, running: Running) -> None:
         job = running.job

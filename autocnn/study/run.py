@@ -225,10 +225,13 @@ def _run(
     finish: Finish | None,
 ) -> None:
     """One session of a study in a locked folder: all stages that are left."""
-    machine = inspect_machine(observer)
-    resources = _share(machine, config, status)
-    # Imports TensorFlow while the data are decoded.
-    executor = (make_executor or _local_executor)(resources)
+    try:
+        # Imports TensorFlow while the data are decoded.
+        machine, resources, executor = _make_ready(config, folder, observer, status, make_executor)
+    except AutocnnError:
+        if is_new:
+            folder.remove()
+        raise
     progress = Progress(folder, status, clock)
     try:
         with tracked(config, folder, observer) as told:
@@ -306,24 +309,69 @@ def _load_finish() -> Finish:
     return finish
 
 
+def _make_ready(
+    config: StudyConfig,
+    folder: StudyFolder,
+    observer: Observer,
+    status: StudyStatus,
+    make_executor: MakeExecutor | None,
+) -> tuple[Machine, Resources, Executor]:
+    """This machine, how trials share what runs them, and what runs them.
+
+    Raises:
+        MissingExtraError: When Ray is not installed.
+        ConfigError: When the cluster cannot run trials.
+    """
+    if config.cluster is None or make_executor is not None:
+        machine = inspect_machine(observer)
+        resources = _share(machine, config, status)
+        return machine, resources, (make_executor or _local_executor)(resources)
+    from autocnn.execution.agent import AgentOptions
+    from autocnn.execution.ray_executor import RayExecutor
+
+    executor = RayExecutor(
+        config.cluster,
+        folder.path,
+        observer,
+        options=AgentOptions(
+            threads=config.threads,
+            precision=_precision(config, status),
+            memory_limit_gb=config.memory_limit_gb,
+        ),
+        workers=config.workers,
+        storage=config.storage,
+    )
+    try:
+        resources = executor.begin()
+    except BaseException:
+        executor.close()
+        raise
+    observer.note(f"Cluster {config.cluster}: {executor}.")
+    return Machine.inspect(), resources, executor
+
+
 def _local_executor(resources: Resources) -> Executor:
     return LocalExecutor(memory_limit_gb=resources.memory_limit_gb, devices=resources.devices)
 
 
 def _share(machine: Machine, config: StudyConfig, status: StudyStatus) -> Resources:
-    """How the trials share the machine; a study keeps the precision that it began with."""
+    """How the trials share the machine."""
     is_alone = config.deterministic
-    precision: str = config.precision
-    if status.resources is not None and precision == "auto":
-        precision = str(status.resources["precision"]).removeprefix("mixed_")
     return share_machine(
         machine,
         trials=config.num_trials,
         workers=1 if is_alone else config.workers,
         threads=1 if is_alone else config.threads,
-        precision=precision,
+        precision=_precision(config, status),
         memory_limit_gb=config.memory_limit_gb,
     )
+
+
+def _precision(config: StudyConfig, status: StudyStatus) -> str:
+    """As asked for; a study keeps the one that it began with."""
+    if status.resources is not None and config.precision == "auto":
+        return str(status.resources["precision"]).removeprefix("mixed_")
+    return config.precision
 
 
 def _space_now(config: StudyConfig, folder: StudyFolder, observer: Observer) -> SearchSpace:
@@ -354,6 +402,7 @@ def _resolve(config: StudyConfig, space: SearchSpace, name: str) -> StudyConfig:
             "model": str(locate_own_model(config.model)) if config.model else None,
             "weights": config.weights.resolve() if config.weights else None,
             "drop_labels": config.drop_labels.resolve() if config.drop_labels else None,
+            "storage": config.storage.resolve() if config.storage else None,
             "channels": config.channels or space.channels,
         }
     )

@@ -50,8 +50,8 @@ def test_types_come_from_the_annotations(field: str, kind: type) -> None:
 def test_only_what_is_free_text_is_text() -> None:
     free = {name for name, option in options().items() if option.type is click.STRING}
     columns = {"path_column", "label_column", "split_column", "group_column"}
-    # What a regular expression, a window and a list of columns are, the config says.
-    by_config = {"label_from_name", "group_from_name", "window", "by"}
+    # What a regular expression, a window, a list of columns and a cluster are, the config says.
+    by_config = {"label_from_name", "group_from_name", "window", "by", "cluster"}
     assert free == {"name", "mlflow"} | columns | by_config
 
 

@@ -33,6 +33,7 @@ def test_flags_reach_the_resumed_study_as_changes(
     arguments = (
         "resume mine --trials 80 --budget 3h --workers 2 --threads 1 --trial-timeout 90s "
         "--memory-limit 2GB --disk-limit 1TB --cache-dir cache --force-unlock --quiet "
+        "--cluster auto --storage shared "
         "--tensorboard --mlflow http://127.0.0.1:5000"
     )
     assert run(arguments.split()) == 0
@@ -45,6 +46,8 @@ def test_flags_reach_the_resumed_study_as_changes(
         "memory_limit_gb": 2.0,
         "disk_limit_gb": 1000.0,
         "cache_dir": "cache",
+        "cluster": "auto",
+        "storage": "shared",
         "tensorboard": True,
         "mlflow": "http://127.0.0.1:5000",
     }

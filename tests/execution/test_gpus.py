@@ -13,7 +13,7 @@ from autocnn.execution.local import PRELOAD, LocalExecutor
 from autocnn.execution.machine import Gpu
 from autocnn.execution.processes import START_VARIABLE
 from autocnn.execution.tasks import FIND_GPUS, GpusResult, Task, WeightsResult, WeightsTask
-from tests.execution.test_local import HERE as FUNCTIONS
+from tests.execution.functions import HERE as FUNCTIONS
 
 
 class Answers:

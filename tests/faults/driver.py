@@ -2,10 +2,15 @@
 
 python -m tests.faults.driver search '{"name": "s", ...}' [results/old/study.json]
 python -m tests.faults.driver resume results/s '{"trials": 8}'
+
+With CLUSTER=HOST:PORT in the environment, its trials run there, and each epoch that the study
+hears of is a line in the file EPOCHS_LOG.
 """
 
 import json
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +18,9 @@ from autocnn.api.display import PlainDisplay
 from autocnn.api.watch import handle_signals
 from autocnn.core.config import resolve_config
 from autocnn.core.errors import AutocnnError
+from autocnn.core.records import EpochScore
+from autocnn.execution import ray_executor
+from autocnn.execution.agent import AgentOptions
 from autocnn.execution.local import LocalExecutor
 from autocnn.execution.machine import Resources
 from autocnn.execution.tasks import MAKE_CANDIDATE, PREDICT, TRAIN, Task
@@ -42,6 +50,33 @@ class FormulaExecutor(LocalExecutor):
         super().submit(key, FUNCTIONS[function], task, **options)
 
 
+class FormulaRayExecutor(ray_executor.RayExecutor):
+    """Processes of a cluster that import no Keras; every epoch is kept, and leases are short."""
+
+    def __init__(self, *arguments: Any, options: AgentOptions, **others: Any) -> None:
+        options = replace(
+            options,
+            preload=["tests.faults.trainer"],
+            lease_s=float(os.environ["LEASE_S"]),
+            keep_every_s=0.0,
+        )
+        super().__init__(*arguments, options=options, **others)
+
+    def submit(self, key: int, function: str, task: Task, **options: Any) -> None:
+        """Start a task, its function replaced."""
+        super().submit(key, FUNCTIONS[function], task, **options)
+
+
+class Noting(PlainDisplay):
+    """Notes each epoch that is new, as the observers of a study hear of it."""
+
+    def trial_epoch(self, trial: int, score: EpochScore) -> None:
+        """Noted."""
+        super().trial_epoch(trial, score)
+        with Path(os.environ["EPOCHS_LOG"]).open("a") as log:
+            log.write(f"{trial} {score.epoch}\n")
+
+
 def finish_with_dots(
     context: Context, progress: Progress, prepared: Prepared, searched: Searched
 ) -> None:
@@ -61,16 +96,21 @@ def main(command: str, *arguments: str) -> int:
         "interruption": handle_signals(),
         "finish": finish_with_dots,
     }
+    display = PlainDisplay()
+    if "CLUSTER" in os.environ:
+        options["make_executor"] = None
+        display = Noting()
+        ray_executor.RayExecutor = FormulaRayExecutor  # type: ignore[misc]
     try:
         if command == "search":
             file = Path(arguments[1]) if len(arguments) > 1 else None
-            search(resolve_config(json.loads(arguments[0]), file=file), PlainDisplay(), **options)
+            search(resolve_config(json.loads(arguments[0]), file=file), display, **options)
         else:
             changes = json.loads(arguments[1]) if len(arguments) > 1 else {}
             force = changes.pop("force_unlock", False)
             resume(
                 StudyFolder(Path(arguments[0])),
-                PlainDisplay(),
+                display,
                 changes=changes,
                 force_unlock=force,
                 **options,

@@ -1,0 +1,31 @@
+"""The agent as an actor of Ray; see `ray_executor`."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import ray
+
+from autocnn.execution.agent import Agent, AgentOptions
+from autocnn.execution.messages import Command, Piece, Report
+
+
+class RayAgent(Agent):
+    """An agent in a process of Ray.
+
+    Args:
+        options: How it shares its machine.
+    """
+
+    def __init__(self, options: AgentOptions) -> None:
+        super().__init__(options)
+        self.watch()
+
+    def exchange(self, commands: Iterable[Command], wait_s: float) -> list[Report]:
+        """See `Agent.exchange`; pieces of images stand in Ray's store."""
+        return super().exchange(map(_unpack, commands), wait_s)
+
+
+def _unpack(command: Command) -> Command:
+    if isinstance(command, Piece) and isinstance(command.content, ray.ObjectRef):
+        return replace(command, content=ray.get(command.content))
+    return command
