@@ -279,7 +279,7 @@ const grid = {
 
   tile(image) {
     const isWrong = image.predicted !== undefined && image.predicted !== image.label;
-    const said = image.predicted === undefined ? image.split : `${isWrong ? "≠ " : ""}${image.predicted} ${image.probability.toFixed(2)}`;
+    const said = image.predicted === undefined ? image.split : `${image.probability.toFixed(2)} ${isWrong ? "≠ " : ""}${image.predicted}`;
     const picture = make("img", { src: `/thumbnails/${image.place}.jpg`, alt: "", width: 112, height: 112, loading: "lazy" });
     picture.addEventListener("error", () => { picture.alt = "cannot be read"; });
     return make("button", {
@@ -414,6 +414,7 @@ $("filters").addEventListener("submit", (event) => event.preventDefault());
 $("grid").addEventListener("scroll", () => grid.draw(), { passive: true });
 window.addEventListener("resize", () => grid.layout());
 window.addEventListener("hashchange", showPart);
+document.documentElement.classList.add("scripted");
 readyToTry();
 showPart();
 follow();
