@@ -1,7 +1,7 @@
 """The pictures of README.md, of a real study: `python -m tests.docs.pictures results/mine`.
 
-The first screen of its report, and its images in `autocnn view`: those that were predicted wrongly, the
-surest first. Headless Chromium looks at both; the files stay small enough for a page.
+The first screen of its report, and its images in `autocnn view`: those that were predicted wrongly,
+the surest first. Headless Chromium looks at both; the files stay small enough for a page.
 """
 
 import io
