@@ -14,7 +14,7 @@ PARALLEL := --numprocesses 2 --dist worksteal
 UNIT := tests/core tests/spaces tests/metrics tests/storage tests/tuning/test_loop.py \
 	tests/tuning/test_budget.py --ignore tests/storage/test_lock.py
 
-.PHONY: demo test-unit test test-slow test-all test-full check lint bench docs constraints clean
+.PHONY: demo test-unit test test-slow test-all test-full check lint gpu-check bench docs constraints clean
 
 demo: $(STAMP)
 	$(BIN)/autocnn search --space quick --trials 6 --name demo-$$(date +%Y%m%d-%H%M%S)
@@ -44,6 +44,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 check: lint test-all
+
+# With a real GPU: speed, use, parity with the processor, a tiny study.
+gpu-check: $(STAMP)
+	$(BIN)/python -m benchmarks.gpu_check
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -13,7 +13,7 @@ from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
 from autocnn.execution.messages import Command, Report
 from autocnn.execution.remote_agent import AgentLostError, Place
 from autocnn.execution.tasks import Task, TrainingResult, TrainingTask
-from tests.simulation import formula
+from tests.simulation.executor import formula
 
 
 @dataclass

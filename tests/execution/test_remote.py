@@ -23,7 +23,7 @@ from autocnn.execution.tasks import Images, TrainingTask
 from autocnn.storage import StudyFolder
 from autocnn.tuning.loop import run_search
 from tests.execution.agents import Call, Clock, InProcess, StepExecutor
-from tests.simulation import ListEngine, Recorder, make_search, training_task
+from tests.simulation.executor import ListEngine, Recorder, make_search, training_task
 
 OPTIONS = AgentOptions(num_cpus=2, lease_s=10.0, idle_s=100.0, keep_every_s=0.0)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autocnn.core.errors import StudyError
-from autocnn.core.records import TrialState
+from autocnn.core.records import TrialRecord, TrialState
 from autocnn.storage import StudyFolder
 from autocnn.storage.checkpoint import Checkpoint, write_checkpoint
 from autocnn.web.live import LiveStudy
@@ -61,11 +61,14 @@ def test_a_trial_that_runs_has_the_epochs_of_its_checkpoint(folder: StudyFolder)
 def test_a_record_is_read_once_for_each_time_that_it_was_written(
     folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    live, read = LiveStudy(folder), []
-    original = StudyFolder.read_trial
-    monkeypatch.setattr(
-        StudyFolder, "read_trial", lambda self, n: (read.append(n), original(self, n))[1]
-    )
+    live, original = LiveStudy(folder), StudyFolder.read_trial
+    read: list[int] = []
+
+    def note(self: StudyFolder, number: int) -> TrialRecord:
+        read.append(number)
+        return original(self, number)
+
+    monkeypatch.setattr(StudyFolder, "read_trial", note)
     live.state()
     live.state()
     assert read == [0, 1, 2, 3]

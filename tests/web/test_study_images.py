@@ -35,7 +35,7 @@ def test_images_are_found_by_class_split_and_prediction(images: StudyImages) -> 
 def test_the_least_sure_come_first(tmp_path: Path) -> None:
     folder = make_study(tmp_path, "mine", images=range(4))
     header = ["path", "label", "split", "predicted", "p.a", "p.b"]
-    rows = [
+    rows: list[list[str | float]] = [
         [f"mine/{place}.png", "a", "test", "a", 1 - share, share]
         for place, share in enumerate((0.1, 0.4, 0.3, 0.05))
     ]
