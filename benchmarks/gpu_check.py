@@ -28,7 +28,7 @@ from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.machine import Machine
 from benchmarks.processes import ROOT, autocnn_command, module_command
 
-NUM_IMAGES, SIDE, EPOCHS, BATCH = 4096, 96, 4, 64
+NUM_IMAGES, SIDE, EPOCHS, BATCH = 2048, 64, 3, 64
 MOST_APART = 1e-3
 """Of a probability, between two devices: sums of float32 in another order, and TF32."""
 
@@ -126,16 +126,11 @@ def run_part(device: str, place: Path) -> dict[str, Any]:
     """Train and predict on a device; its rate and utilisation, or why not."""
     command = module_command("gpu_check", "--part", "train", "--to", str(place / f"{device}.npy"))
     with sampled_utilisation(device) as samples:
-        result = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=environment(device),
-            capture_output=True,
-            text=True,
-            timeout=MOST_S,
-        )
+        result = run(command, device, ROOT)
+    if isinstance(result, str):
+        return {"problem": result}
     if result.returncode:
-        return {"problem": result.stderr.strip().splitlines()[-1:]}
+        return {"problem": "".join(result.stderr.strip().splitlines()[-1:])}
     found: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     found["utilisation"] = max(samples, default=None)
     used = f", utilisation up to {found['utilisation']:.0f} %" if samples else ""
@@ -143,10 +138,18 @@ def run_part(device: str, place: Path) -> dict[str, Any]:
     return found
 
 
-def environment(device: str) -> dict[str, str]:
-    """Of a process that sees that device alone."""
+def run(
+    command: Sequence[str], device: str, place: Path
+) -> "subprocess.CompletedProcess[str] | str":
+    """A program that sees one device; why not, where it takes too long."""
     hidden = {"CUDA_VISIBLE_DEVICES": "-1"} if device == "cpu" else {}
-    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **hidden}
+    env = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", **hidden}
+    try:
+        return subprocess.run(
+            command, cwd=place, env=env, capture_output=True, text=True, timeout=MOST_S
+        )
+    except subprocess.TimeoutExpired:
+        return f"it took longer than {MOST_S:.0f} s"
 
 
 @contextlib.contextmanager
@@ -198,9 +201,9 @@ def run_study(place: Path, device: str, machine: Machine) -> list[str]:
         *("--name", "check", "--results", str(place)),
     )
     start = time.perf_counter()
-    result = subprocess.run(
-        command, cwd=place, env=environment(device), capture_output=True, text=True, timeout=MOST_S
-    )
+    result = run(command, device, place)
+    if isinstance(result, str):
+        return [f"the study: {result}"]
     seconds = time.perf_counter() - start
     if result.returncode:
         return [f"the study ended with exit code {result.returncode}: {result.stderr[-300:]}"]
