@@ -30,6 +30,7 @@ class LoopbackCluster:
         self._num_cpus = num_cpus
         self._next = FIRST_NODE
         self.nodes: list[Any] = []
+        self._frozen: list[psutil.Process] = []
         handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         head = {"num_cpus": 0, "node_ip_address": f"127.0.0.{HEAD}", "include_dashboard": False}
         self._cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
@@ -60,15 +61,26 @@ class LoopbackCluster:
         self.nodes.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
 
+    def freeze_node(self, node: Any) -> None:
+        """Stop the process that others know as the node, until `thaw`: by then it is dead to them."""
+        self.nodes.remove(node)
+        self._frozen.append(self.raylet_of(node))
+        self._frozen[-1].suspend()
+
+    def thaw(self) -> None:
+        """Let frozen nodes go on, and find out that nobody knows them any more."""
+        for raylet in self._frozen:
+            with contextlib.suppress(psutil.Error):
+                raylet.resume()
+        self._frozen.clear()
+
     def raylet_of(self, node: Any) -> psutil.Process:
         """The process that is the node for the others."""
         return psutil.Process(node.all_processes["raylet"][0].process.pid)
 
     def shutdown(self) -> None:
         """End all of it."""
-        for node in self.nodes:  # a frozen process cannot end
-            with contextlib.suppress(psutil.Error, KeyError, IndexError):
-                self.raylet_of(node).resume()
+        self.thaw()  # a frozen process cannot end
         shutdown: Any = self._cluster.shutdown
         shutdown()
 
