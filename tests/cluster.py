@@ -5,11 +5,12 @@ Nothing outside this machine is contacted, and all processes end with the one th
 
 import contextlib
 import os
-import signal
 from collections.abc import Iterator
 from typing import Any
 
 import psutil
+
+from autocnn.execution.ray_executor import _own_signal_handlers
 
 HEAD, FIRST_NODE = 2, 3
 """Last parts of addresses: 127.0.0.2 is the head, 127.0.0.3 the first node."""
@@ -31,11 +32,9 @@ class LoopbackCluster:
         self._next = FIRST_NODE
         self.nodes: list[Any] = []
         self._frozen: list[psutil.Process] = []
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         head = {"num_cpus": 0, "node_ip_address": f"127.0.0.{HEAD}", "include_dashboard": False}
-        self._cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        with _own_signal_handlers():
+            self._cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
         try:
             for _ in range(num_nodes):
                 self.add_node()
@@ -52,7 +51,8 @@ class LoopbackCluster:
         """One node more."""
         address = f"127.0.0.{self._next}"
         self._next += 1
-        node = self._cluster.add_node(num_cpus=self._num_cpus, node_ip_address=address)
+        with _own_signal_handlers():
+            node = self._cluster.add_node(num_cpus=self._num_cpus, node_ip_address=address)
         self.nodes.append(node)
         return node
 
@@ -62,7 +62,7 @@ class LoopbackCluster:
         self._cluster.remove_node(node, allow_graceful=False)
 
     def freeze_node(self, node: Any) -> None:
-        """Stop the process that others know as the node, until `thaw`: by then it is dead to them."""
+        """Stop the process that stands for the node; after `thaw` nobody knows it any more."""
         self.nodes.remove(node)
         self._frozen.append(self.raylet_of(node))
         self._frozen[-1].suspend()
