@@ -7,6 +7,7 @@ CPU time of the simulated trainings is measured apart and taken off.
 import tempfile
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ import psutil
 from autocnn.core.events import Observer
 from autocnn.core.objective import Goal
 from autocnn.core.records import EpochScore, Params, ParamValue, Scores, TrialRecord, TrialState
-from autocnn.execution.executor import Event
+from autocnn.execution.executor import EndEvent, Event
+from autocnn.execution.tasks import Task, TrainingTask
 from autocnn.spaces.files import load_space
 from autocnn.spaces.space import AnyParameter, Float, SearchSpace
 from autocnn.storage import StudyFolder
@@ -64,9 +66,11 @@ def formula(params: Params, epoch: int) -> EpochScore:
     )
 
 
+@dataclass
 class TimedExecutor(SimulatedExecutor):
     """Knows how much CPU time it took itself, and when the first and the last event were."""
 
+    tasks_by_key: dict[int, Task] = field(default_factory=dict)
     own_s: float = 0.0
     first: float | None = None
     last: float = 0.0
@@ -75,6 +79,7 @@ class TimedExecutor(SimulatedExecutor):
         """Timed; see `SimulatedExecutor.submit`."""
         began = time.process_time()
         super().submit(key, *arguments, **options)
+        self.tasks_by_key[key] = self.tasks[-1]
         self.own_s += time.process_time() - began
 
     def poll(self, timeout_s: float) -> list[Event]:
@@ -83,8 +88,18 @@ class TimedExecutor(SimulatedExecutor):
         if self.first is None:
             self.first, self.own_s = began, 0.0
         events = super().poll(timeout_s)
+        for event in events:
+            if isinstance(event, EndEvent):
+                self._forget(event.key)
         self.own_s += time.process_time() - began
         return events
+
+    def _forget(self, key: int) -> None:
+        """Let go of an ended task, as processes do."""
+        task = self.tasks_by_key.pop(key)
+        assert isinstance(task, TrainingTask)
+        self.checkpoints.pop((task.checkpoint_path, task.half_batch), None)
+        self.tasks.clear()
 
     @property
     def loop_s(self) -> float:
@@ -308,8 +323,6 @@ def _measure_at_once(options: Options, space: SearchSpace) -> list[Figure]:
         )
         executor = search(space, folder, engine, [], number, workers=at_once)
         shares.append(executor.loop_s / (number * EPOCHS) * EVENTS_PER_S)
-        executor.checkpoints.clear()
-        executor.tasks.clear()
         memory_mb.append(process.memory_info().rss / 1e6)
     print_table(
         f"{at_once:,} trials at once, {EVENTS_PER_S:.0f} epochs a second, records on disk",

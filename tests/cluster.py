@@ -5,11 +5,12 @@ Nothing outside this machine is contacted, and all processes end with the one th
 
 import contextlib
 import os
-import signal
 from collections.abc import Iterator
 from typing import Any
 
 import psutil
+
+from autocnn.execution.ray_executor import _own_signal_handlers
 
 HEAD, FIRST_NODE = 2, 3
 """Last parts of addresses: 127.0.0.2 is the head, 127.0.0.3 the first node."""
@@ -30,11 +31,10 @@ class LoopbackCluster:
         self._num_cpus = num_cpus
         self._next = FIRST_NODE
         self.nodes: list[Any] = []
-        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._frozen: list[psutil.Process] = []
         head = {"num_cpus": 0, "node_ip_address": f"127.0.0.{HEAD}", "include_dashboard": False}
-        self._cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        with _own_signal_handlers():
+            self._cluster = Cluster(initialize_head=True, connect=False, head_node_args=head)
         try:
             for _ in range(num_nodes):
                 self.add_node()
@@ -51,7 +51,8 @@ class LoopbackCluster:
         """One node more."""
         address = f"127.0.0.{self._next}"
         self._next += 1
-        node = self._cluster.add_node(num_cpus=self._num_cpus, node_ip_address=address)
+        with _own_signal_handlers():
+            node = self._cluster.add_node(num_cpus=self._num_cpus, node_ip_address=address)
         self.nodes.append(node)
         return node
 
@@ -60,15 +61,26 @@ class LoopbackCluster:
         self.nodes.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
 
+    def freeze_node(self, node: Any) -> None:
+        """Stop the process that stands for the node; after `thaw` nobody knows it any more."""
+        self.nodes.remove(node)
+        self._frozen.append(self.raylet_of(node))
+        self._frozen[-1].suspend()
+
+    def thaw(self) -> None:
+        """Let frozen nodes go on, and find out that nobody knows them any more."""
+        for raylet in self._frozen:
+            with contextlib.suppress(psutil.Error):
+                raylet.resume()
+        self._frozen.clear()
+
     def raylet_of(self, node: Any) -> psutil.Process:
         """The process that is the node for the others."""
         return psutil.Process(node.all_processes["raylet"][0].process.pid)
 
     def shutdown(self) -> None:
         """End all of it."""
-        for node in self.nodes:  # a frozen process cannot end
-            with contextlib.suppress(psutil.Error, KeyError, IndexError):
-                self.raylet_of(node).resume()
+        self.thaw()  # a frozen process cannot end
         shutdown: Any = self._cluster.shutdown
         shutdown()
 

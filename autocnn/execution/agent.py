@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
+from filelock import FileLock, Timeout
 
 from autocnn.core.atomic import replacing
 from autocnn.core.errors import StudyError
@@ -52,6 +53,9 @@ PACKAGES = ("ray", "tensorflow", "keras", "autocnn")
 """Whose versions must be those of the study."""
 
 LOG_NAME = "log.txt"
+
+FOLDER, LOCK = "agent-", ".lock"
+"""The folder of an agent, and the file in it that the agent holds as long as it lives."""
 
 MOST_LOG = 256 * 1024
 """Bytes of a log that one report carries; of more, the middle is left out."""
@@ -137,7 +141,9 @@ class Agent:
         self._place = scratch_dir()
         self._place.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(self._place)
-        self._scratch = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=self._place))
+        self._scratch = Path(tempfile.mkdtemp(prefix=FOLDER, dir=self._place))
+        self._lock = FileLock(self._scratch / LOCK)  # let go of however this process ends
+        self._lock.acquire()
         hello = self._greet()
         self._unsent.append(hello)
         self._executor = (make_executor or self._local_executor)(hello.resources)
@@ -197,6 +203,7 @@ class Agent:
         """Stop all tasks, and leave nothing on the disk but images."""
         self._executor.close()
         self._submissions.clear()
+        self._lock.release()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
     # -- commands -----------------------------------------------------------------------------
@@ -261,6 +268,8 @@ class Agent:
         for name in begin.writes:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
         images = self._images[begin.images] if begin.images is not None else None
+        if images is not None and images.is_relative_to(self._place):
+            os.utime(images)  # in use, however long the study takes
         task = locate_task(begin.task, folder, images)
         self._num_begun += 1
         submission = _Submission(begin, self._num_begun, folder, task, self._clock())
@@ -311,6 +320,7 @@ class Agent:
             threads=options.threads,
             precision=options.precision,
             memory_limit_gb=options.memory_limit_gb,
+            most_workers=machine.num_cpus,  # who has a cluster wants all of it
         )
         versions = installed()
         return Hello(socket.gethostname(), versions, machine, resources, tuple(warnings.said))
@@ -412,9 +422,8 @@ def _try_storage(check: CheckStorage) -> str:
 
 def _remove_leftovers(place: Path) -> None:
     """Delete what agents left that were killed, and images that nobody has used for long."""
-    for folder in place.glob("*-*"):
-        number = folder.name.partition("-")[0]
-        if number.isdecimal() and not psutil.pid_exists(int(number)):
+    for folder in place.glob(f"{FOLDER}*"):
+        with contextlib.suppress(OSError, Timeout), FileLock(folder / LOCK, timeout=0):
             shutil.rmtree(folder, ignore_errors=True)
     for path in place.glob("images/*.npy"):
         with contextlib.suppress(OSError):

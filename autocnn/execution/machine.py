@@ -118,6 +118,7 @@ def share_machine(
     threads: int | None,
     precision: str,
     memory_limit_gb: float | None = None,
+    most_workers: int = MAX_WORKERS,
 ) -> Resources:
     """Decide workers, threads and precision where they were left open.
 
@@ -132,10 +133,11 @@ def share_machine(
         threads: As asked for, or None.
         precision: As asked for, or `auto`.
         memory_limit_gb: As asked for, or None for an equal share of what may be used.
+        most_workers: Where they are left open.
     """
     if workers is None:
         by_memory = int(machine.memory_gb / MEMORY_PER_WORKER_GB)
-        workers = len(machine.gpus) or min(machine.num_cpus, by_memory, MAX_WORKERS)
+        workers = len(machine.gpus) or min(machine.num_cpus, by_memory, most_workers)
         workers = max(1, workers if trials is None else min(workers, trials))
     threads = threads or max(1, machine.num_cpus // workers)
     if precision == "auto":

@@ -227,13 +227,15 @@ def _running_address() -> str | None:
 
 def _why_not(address: str) -> str:
     """Why a cluster cannot be used, or nothing; Ray itself would wait for one for minutes."""
-    from ray._raylet import GcsClient
+    from ray import _raylet
     from ray.exceptions import RpcError
+
+    raylet: Any = _raylet  # untyped
 
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host, int(port)), CONNECT_S).close()
-        GcsClient(address=address).check_alive([], timeout=CONNECT_S)
+        raylet.GcsClient(address=address).check_alive([], timeout=CONNECT_S)
     except OSError as error:
         return error.strerror or str(error)
     except (RpcError, RuntimeError, ValueError) as error:

@@ -58,6 +58,9 @@ LOOK_S = 2.0
 CALL_S = 0.1
 """Seconds that an agent waits for news in one call: so long may a new task wait for it."""
 
+CALLS_PER_S = 100.0
+"""Calls of all agents in a second when nothing happens: of many agents each waits longer."""
+
 START_S = 120.0
 """An agent that has not greeted after so long waits for processors that others have."""
 
@@ -310,7 +313,12 @@ class RemoteExecutor:
         if self._storage is not None:
             agent.outbox.append(CheckStorage(*self._storage.check))
         else:
-            agent.is_usable = True
+            self._admit(agent)
+
+    def _admit(self, agent: RemoteAgent) -> None:
+        agent.is_usable = True
+        if self._running:
+            self._observer.note(f"Node {agent.place.name} takes trials now: {self}.")
 
     def _lose(self, agent: RemoteAgent, reason: str) -> None:
         """Go on without an agent: its tasks are lost."""
@@ -438,7 +446,8 @@ class RemoteExecutor:
                 piece = self._images.next_piece(agent, self._agents.values())
                 commands += [piece] if piece is not None else []
                 agent.called = self._clock()
-                wait_s = 0.0 if piece is not None else CALL_S
+                idle_s = max(CALL_S, len(self._agents) / CALLS_PER_S)
+                wait_s = 0.0 if piece is not None else idle_s
                 agent.call = self._transport.call(agent.handle, commands, wait_s)
         calls = [agent.call for agent in self._agents.values()]
         if calls:
@@ -473,9 +482,10 @@ class RemoteExecutor:
             case Hello():
                 self._greeted(agent, report)
             case StorageReport():
-                agent.is_usable = not report.wrong
                 if report.wrong:
                     self._ban(agent, f"cannot use the storage: {report.wrong}")
+                else:
+                    self._admit(agent)
             case HasImages():
                 self._images.take(agent, report, self._agents.values())
             case EpochReport():

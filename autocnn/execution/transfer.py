@@ -103,6 +103,8 @@ class BySharedFolder:
         self._token = f"check-{session}"
         try:
             self._root.mkdir(parents=True, exist_ok=True)
+            for stale in self._root.glob("check-*"):  # of a session that was killed
+                stale.unlink(missing_ok=True)
             replace_file(self._root / self._token, b"", setting="storage")
         except (OSError, StudyError) as error:
             reason = error.message if isinstance(error, StudyError) else error.strerror

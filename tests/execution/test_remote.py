@@ -325,11 +325,13 @@ def test_an_agent_that_nobody_calls_ends_itself_soon_with_tasks_late_without(
 
 def test_what_a_killed_agent_left_is_deleted_by_the_next(tmp_path: Path) -> None:
     place = agent_module.scratch_dir()
-    stale = place / "999999999-x"
+    stale = place / f"{agent_module.FOLDER}x"
     stale.mkdir(parents=True)
+    other = Agent(OPTIONS, make_executor=lambda resources: StepExecutor())
     agent = Agent(OPTIONS, make_executor=lambda resources: StepExecutor())
     assert not stale.exists()
-    assert agent._scratch.exists()
+    assert agent._scratch.exists() and other._scratch.exists(), "they live"
+    other.close()
     agent.exchange([Leave()], 0.0)
     assert not agent._scratch.exists()
 

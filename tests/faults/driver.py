@@ -100,7 +100,7 @@ def main(command: str, *arguments: str) -> int:
     if "CLUSTER" in os.environ:
         options["make_executor"] = None
         display = Noting()
-        ray_executor.RayExecutor = FormulaRayExecutor  # type: ignore[misc]
+        ray_executor.RayExecutor = FormulaRayExecutor  # type: ignore[assignment,misc]
     try:
         if command == "search":
             file = Path(arguments[1]) if len(arguments) > 1 else None
