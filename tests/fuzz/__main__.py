@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
     if options.keep is not None:
         content = draw(targets[0], options.keep)
         digest = hashlib.sha256(content).hexdigest()[:8]
-        (CORPUS / f"{targets[0]}-{digest}").write_bytes(content)
+        (CORPUS / f"{targets[0]}-{digest}.bin").write_bytes(content)
         return 0
     if options.show is not None:
         content = draw(targets[0], options.show)

@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from autocnn.core.config import Reading, StudyConfig, resolve_config
@@ -152,10 +154,11 @@ def npz_files() -> tuple[bytes, ...]:
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (8, 6, 6), dtype=np.uint8)
     found = []
-    for arrays in (
+    kinds: list[dict[str, NDArray[Any]]] = [
         {"x": pixels, "y": np.arange(8) % 2},
         {"train_images": pixels, "train_labels": np.arange(8)[:, None] % 2},
-    ):
+    ]
+    for arrays in kinds:
         file = io.BytesIO()
         np.savez(file, allow_pickle=False, **arrays)
         found.append(file.getvalue())
