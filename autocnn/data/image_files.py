@@ -4,6 +4,7 @@ The type is judged by content, never by the name: a PNG named .jpg is read, a te
 only say which files of a folder are looked at.
 """
 
+import logging
 import os
 import struct
 import zlib
@@ -315,6 +316,7 @@ def _read_tiff(file: File, error: BaseException) -> StoredValues:
                 f"is a TIFF that Pillow cannot read and tifffile may ({line})"
             ) from error
         raise error from None
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # a line for each broken tag
     try:
         with tifffile.TiffFile(as_stream(file)) as opened:
             values: Any = opened.pages[0].asarray()

@@ -94,6 +94,7 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
         ValueError,
         RuntimeError,
         EOFError,
+        MemoryError,  # a torn header may name an array of any size
         zipfile.BadZipFile,
     ) as error:
         raise ValueError(f"{path}: must be a whole checkpoint, got: {error}") from error

@@ -35,9 +35,14 @@ def test_a_file_is_written_and_replaced_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.json"]
 
 
-def test_the_file_can_be_read_by_others(tmp_path: Path) -> None:
-    replace_file(tmp_path / "a", b"")
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_others_may_read_the_file_as_any_other(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        replace_file(tmp_path / "a", b"")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a").stat().st_mode & 0o777 == mode
 
 
 def test_the_content_is_on_disk_before_the_name_points_to_it(

@@ -1,5 +1,7 @@
 import base64
 import io
+import logging
+import struct
 import sys
 import zlib
 from pathlib import Path
@@ -181,3 +183,13 @@ def test_a_broken_file_under_any_name(tmp_path: Path) -> None:
             for look in (lambda path: decode_image(path, side=4), read_size):
                 with pytest.raises(DataError, match=r"^(is|cannot) "):
                     look(path)
+
+
+def test_a_broken_tiff_is_refused_without_further_lines(caplog: pytest.LogCaptureFixture) -> None:
+    """tifffile logs a line for each tag that it cannot read."""
+    logging.getLogger("tifffile").setLevel(logging.WARNING)
+    tag = struct.pack("<HHII", 256, 0, 1, 1)  # of no type
+    content = b"II*\0" + struct.pack("<IH", 8, 1) + tag + bytes(4)
+    with pytest.raises(DataError):
+        decode_image(content, side=SIDE)
+    assert caplog.records == []

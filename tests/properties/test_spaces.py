@@ -1,6 +1,7 @@
 """Any space: its YAML, its fingerprint, its differences; engines propose its points alone."""
 
 import io
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import pytest
@@ -17,14 +18,16 @@ from autocnn.tuning.engines.base import Engine, NoProposal, Proposal
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
 from tests.samples import epoch, trial
 
-PARENTS = [name for name, knob in KNOBS.items() if knob.choices]
+Draw = Callable[[st.SearchStrategy[Any]], Any]
 
 
 @st.composite
 def parameters(draw: st.DrawFn, name: str, when: tuple[Condition, ...]) -> AnyParameter:
     knob = KNOBS[name]
     if knob.choices:
-        choices = draw(st.lists(st.sampled_from(knob.choices), min_size=1, unique=True))
+        choices: list[ParamValue] = draw(
+            st.lists(st.sampled_from(knob.choices), min_size=1, unique=True)
+        )
         return Categorical(name, when, choices=tuple(choices))
     assert knob.low is not None and knob.high is not None
     if isinstance(knob.default, int):
@@ -48,8 +51,9 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
     for name in names:
         parents = [p for p in found if isinstance(p, Categorical) and len(p.choices) > 1]
         when: tuple[Condition, ...] = ()
-        if parents and draw(st.booleans()):
-            parent = draw(st.sampled_from(parents))
+        is_child = bool(draw(st.booleans()))
+        if parents and is_child:
+            parent: Categorical = draw(st.sampled_from(parents))
             values = draw(st.lists(st.sampled_from(parent.choices), min_size=1, unique=True))
             when = (Condition(parent.name, tuple(values)),)
         found.append(draw(parameters(name, when)))
@@ -59,11 +63,12 @@ def spaces(draw: st.DrawFn) -> SearchSpace:
     return SearchSpace("mine", "drawn", 4, "auto", tuple(found), tuple(start))
 
 
-def draw_point(draw: st.DrawFn, space: SearchSpace) -> dict[str, ParamValue]:
+def draw_point(draw: Draw, space: SearchSpace) -> dict[str, ParamValue]:
     def pick(parameter: AnyParameter) -> ParamValue:
         if isinstance(parameter, Float):
-            return draw(st.floats(parameter.low, parameter.high, allow_subnormal=False))
-        return draw(st.sampled_from(parameter.values[:20]))
+            return float(draw(st.floats(parameter.low, parameter.high, allow_subnormal=False)))
+        value: ParamValue = draw(st.sampled_from(parameter.values[:20]))
+        return value
 
     return space.walk(pick)
 
@@ -103,7 +108,7 @@ def test_every_walk_is_a_point_of_the_space(space: SearchSpace, data: st.DataObj
 def propose(engine: Engine, space: SearchSpace, number: int) -> None:
     """Ask for trials, one after another; each is a point, and none of few comes twice."""
     points = space.points(200)
-    seen = set()
+    seen: set[Hashable] = set()
     for index in range(number):
         proposal = engine.ask(index)
         if proposal == NoProposal.EXHAUSTED:

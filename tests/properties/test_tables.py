@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import assume, given
@@ -25,6 +26,8 @@ CELL = st.text(
     max_size=8,
 )
 """Without spaces at its ends, which are not read."""
+
+Quoting = Literal[0, 1]
 
 SEPARATORS = (",", ";", "\t", "|")
 
@@ -94,7 +97,7 @@ def test_a_table_is_read_whatever_it_is_written_in(
     rows: list[list[str]],
     separator: str,
     encoding: str,
-    quoting: int,
+    quoting: Quoting,
     end: str,
 ) -> None:
     assume(not any(other in cell for row in rows for cell in row for other in SEPARATORS))
@@ -104,7 +107,7 @@ def test_a_table_is_read_whatever_it_is_written_in(
     assert [list(row) for row in cells.rows] == rows
 
 
-def _written(rows: Sequence[Sequence[str]], separator: str, quoting: int, end: str) -> str:
+def _written(rows: Sequence[Sequence[str]], separator: str, quoting: Quoting, end: str) -> str:
     text = io.StringIO()
     writer = csv.writer(text, delimiter=separator, quoting=quoting, lineterminator=end)
     writer.writerows(rows)

@@ -133,6 +133,7 @@ class Disk:
     _open: dict[int, "Handle | str"] = field(default_factory=dict)
     _next_descriptor: int = FIRST_DESCRIPTOR
     _time: int = 10**9
+    _changed: list[Folder] = field(default_factory=list)
 
     # -- faults -----------------------------------------------------------------------------
 
@@ -179,7 +180,7 @@ class Disk:
 
     def sync_all(self) -> None:
         """Let all that is there outlast a power cut."""
-        _sync_names(self.root)
+        self._sync_names()
         folders = [self.root]
         while folders:
             for node in folders.pop().names.values():
@@ -187,6 +188,11 @@ class Disk:
                     folders.append(node)
                 else:
                     node.synced, node.is_dirty = bytes(node.content), False
+
+    def _sync_names(self) -> None:
+        for folder in self._changed:
+            folder.sync()
+        self._changed.clear()
 
     def _draw_time(self, folders: list[Folder]) -> float:
         """A time among those of the changes that are not synced, or behind them all."""
@@ -198,6 +204,7 @@ class Disk:
         return self.rng.choice([*times, float("inf")])
 
     def _lose(self, folder: Folder, before: float | None) -> None:
+        self._changed.clear()
         folder.sync(self._draw_time_of(folder) if before is None else before)
         folder.names = dict(folder.synced)
         for node in folder.names.values():
@@ -265,6 +272,7 @@ class Disk:
         """Set names in a folder, or remove those with None, all at once."""
         _apply(folder.names, change)
         folder.changes.append((self.tick(), change))
+        self._changed.append(folder)
 
     def tick(self) -> int:
         """A time, later than all before."""
@@ -426,7 +434,7 @@ class Disk:
         else:
             handle.file.synced, handle.file.is_dirty = bytes(handle.file.content), False
         if not self.is_strict:
-            _sync_names(self.root)
+            self._sync_names()
 
     def close_descriptor(self, descriptor: int) -> None:
         """See `os.close`."""
@@ -582,13 +590,6 @@ class Entries(list[Entry]):
 
     def close(self) -> None:
         """See `os.scandir`."""
-
-
-def _sync_names(folder: Folder) -> None:
-    folder.sync()
-    for node in folder.names.values():
-        if isinstance(node, Folder):
-            _sync_names(node)
 
 
 @functools.lru_cache(100_000)

@@ -368,7 +368,8 @@ class Simulation:
 
     def _is_hopeless(self) -> bool:
         """Whether no trial can be chosen, so that nothing but an error can end the study."""
-        return not any(record.may_win and record.objective for record in self.folder.read_trials())
+        records = self.folder.read_trials()
+        return not any(r.may_win and r.objective is not None for r in records)
 
     def _fork(self) -> None:
         """Another study that takes over the trials of this one."""

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 
 from autocnn.data import Dataset
-from tests.selection.studies import make_dataset
 from tests.simulation.scenario import Scenario, Session
 from tests.simulation.studies import Simulation, run
 
@@ -36,11 +35,6 @@ STUDIES = {
     ),
     "extended": Scenario(4, (Session(), Session(trials=2)), trials=1, epochs=1),
 }
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return make_dataset(tmp_path_factory.mktemp("every_call"))
 
 
 def count_calls(scenario: Scenario, dataset: Dataset) -> int:

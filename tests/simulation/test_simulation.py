@@ -5,21 +5,15 @@ import json
 import pytest
 
 from autocnn.data import Dataset
-from tests.selection.studies import make_dataset
 from tests.simulation import __main__ as program
 from tests.simulation.scenario import Scenario, Session, draw, from_json, simpler, to_json
 from tests.simulation.studies import run
 from tests.simulation.workers import Broken
 
-NUM_QUICK = 60
+NUM_QUICK = 50
 
 NUM_SLOW = 1000
 """A minute."""
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
-    return make_dataset(tmp_path_factory.mktemp("simulation"))
 
 
 def check(first: int, last: int, dataset: Dataset) -> None:
@@ -87,7 +81,7 @@ def test_a_failing_seed_is_printed_and_made_simpler(
             raise Broken("planted")
 
     monkeypatch.setattr(program, "run", run_badly)
-    assert program.main(["--seeds", "0:30"]) == 1
+    assert program.main(["--seeds", "0:6"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Broken: planted"
     monkeypatch.undo()

@@ -1,0 +1,156 @@
+"""Engines against what they are made of, driven bare: same seeds and answers, same params."""
+
+import math
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import optuna
+import pytest
+from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
+
+from autocnn.core.config import SamplerName
+from autocnn.core.objective import Goal
+from autocnn.core.records import ParamValue, TrialState
+from autocnn.spaces.space import Categorical, Condition, Float, Int, SearchSpace
+from autocnn.tuning.engines.base import Proposal
+from autocnn.tuning.engines.halving import Halving
+from autocnn.tuning.engines.optuna_engine import OptunaEngine
+from tests.samples import epoch, trial
+
+NUM_TRIALS, NUM_RANDOM = 25, 5
+
+SPACE = SearchSpace(
+    name="mine",
+    description="",
+    epochs=4,
+    channels="auto",
+    parameters=(
+        Categorical("family", choices=("plain", "resnet")),
+        Float("dropout", (Condition("family", ("plain",)),), low=0.0, high=0.5),
+        Float("learning_rate", low=1e-4, high=1e-1, log=True),
+        Int("width", low=8, high=64, step=8),
+    ),
+    start=({"family": "resnet", "learning_rate": 1e-3, "width": 16},),
+)
+
+
+def value_of(params: dict[str, ParamValue]) -> float:
+    """A deep valley, so that what a sampler has learned shows."""
+    rate = math.log10(float(params["learning_rate"]))
+    return round(1 - (rate + 2) ** 2 / 9 + int(params["width"]) / 640, 6)
+
+
+# -- Optuna --------------------------------------------------------------------------------
+
+
+def bare_sampler(name: str, trial: int, seed: int) -> BaseSampler:
+    """The sampler of a trial, as docs/search.md and the engine's docstring have it."""
+    own = int(np.random.SeedSequence((seed, trial)).generate_state(1)[0])
+    if name == "random" or (name == "tpe" and trial < 1 + NUM_RANDOM):
+        return RandomSampler(seed=own)
+    if name == "tpe":
+        return TPESampler(
+            seed=own, n_startup_trials=0, multivariate=True, group=True, constant_liar=True
+        )
+    independent = RandomSampler(seed=own)
+    return QMCSampler(
+        seed=seed, scramble=True, independent_sampler=independent, warn_independent_sampling=False
+    )
+
+
+def suggest(opened: optuna.trial.Trial) -> dict[str, ParamValue]:
+    """The space in Optuna's own words."""
+    params: dict[str, ParamValue] = {
+        "family": opened.suggest_categorical("family", ("plain", "resnet"))
+    }
+    if params["family"] == "plain":
+        params["dropout"] = opened.suggest_float("dropout", 0.0, 0.5)
+    params["learning_rate"] = opened.suggest_float("learning_rate", 1e-4, 1e-1, log=True)
+    params["width"] = opened.suggest_int("width", 8, 64, step=8)
+    return params
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "qmc"])
+@pytest.mark.parametrize("seed", [7])
+def test_optuna_driven_bare_proposes_the_same(sampler: SamplerName, seed: int) -> None:
+    engine = OptunaEngine(
+        SPACE,
+        Goal("accuracy"),
+        sampler=sampler,
+        pruner="none",
+        seed=seed,
+        epochs=4,
+        num_trials=NUM_TRIALS,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        study = optuna.create_study(direction="maximize")
+        for number in range(NUM_TRIALS):
+            if number == 0:
+                study.enqueue_trial(dict(SPACE.start[0]))
+            study.sampler = bare_sampler(sampler, number, seed)
+            opened = study.ask()
+            expected = suggest(opened)
+            study.tell(opened, value_of(expected))
+            proposal = engine.ask(number)
+            assert isinstance(proposal, Proposal)
+            assert proposal.params == expected, number
+            engine.tell(
+                trial(
+                    number,
+                    params=proposal.params,
+                    state=TrialState.COMPLETE,
+                    objective=value_of(proposal.params),
+                    history=(epoch(1),),
+                )
+            )
+
+
+# -- ASHA ----------------------------------------------------------------------------------
+
+
+def reference_asha(eta: int = 3) -> Callable[[int, int, float], bool]:
+    """Li et al. 2020, algorithm 2, seen from a trial that stands at a rung.
+
+    Returns:
+        (rung, trial, value) -> whether the trial is not promoted: it is not in the top 1/eta of
+        all that have stood at the rung so far, itself included; of fewer than eta, one is.
+    """
+    rungs: dict[int, dict[int, float]] = {}
+
+    def is_stopped(rung: int, trial: int, value: float) -> bool:
+        at_rung = rungs.setdefault(rung, {})
+        at_rung[trial] = value
+        num_promoted = max(1, len(at_rung) // eta)
+        better = sum(other > value for other in at_rung.values())
+        return better >= num_promoted  # equals of the last that goes on go on too
+
+    return is_stopped
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_halving_decides_as_the_algorithm_does(seed: int) -> None:
+    """Thirty trials of 12 epochs, at their rungs in any order, many of them equal."""
+    rng = np.random.default_rng(seed)
+    halving, is_stopped = Halving(maximize=True), reference_asha()
+    done = dict.fromkeys(range(30), 0)
+    while done:
+        number = int(rng.choice(list(done)))
+        done[number] += 1
+        value = float(rng.integers(0, 8)) / 8
+        rung = {2: 0, 6: 1}.get(done[number])  # a sixth and a half of 12
+        is_behind = halving.is_behind(done[number], value, epochs=12, warmup_epochs=1)
+        assert is_behind == (rung is not None and is_stopped(rung, number, value))
+        if is_behind or done[number] == 12:
+            del done[number]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_halving_of_a_loss_is_that_of_its_negative(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    upward, downward = Halving(maximize=True), Halving(maximize=False)
+    for _ in range(40):
+        value = float(rng.integers(0, 8))
+        options = {"epochs": 12, "warmup_epochs": 1}
+        assert upward.is_behind(2, value, **options) == downward.is_behind(2, -value, **options)
