@@ -259,13 +259,16 @@ def _sentences(found: Drift) -> Iterator[str]:
             "lie; a shift within what is familiar is not seen."
         )
     yield _class_sentence(found)
-    yield (
-        "The images are not like those of the study: its scores may not hold for them. Label some, "
-        "and score them with `autocnn evaluate`."
-        if found.is_shifted
-        else "No drift is shown. That the model is right is not: for that, label some images and "
-        "score them with `autocnn evaluate`."
-    )
+    label_some = "Label some images, and score them with `autocnn evaluate`."
+    if found.is_unlike or found.is_farther:
+        yield f"The images are not like those of the study: its scores may not hold. {label_some}"
+    elif found.is_shifted:
+        yield (
+            "The mix of classes is another one: accuracy and PPV depend on it, even where each "
+            f"class is found as well as before. {label_some}"
+        )
+    else:
+        yield f"No drift is shown. That the model is right is not, either. {label_some}"
 
 
 def _class_sentence(found: Drift) -> str:

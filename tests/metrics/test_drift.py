@@ -108,6 +108,7 @@ def test_other_cases_change_the_classes() -> None:
     assert not found.is_unlike
     assert "'c' 0.390 in place of 0.200 (+0.1" in found.sentences[2]
     assert "'b'" not in found.sentences[2]
+    assert found.sentences[-1].startswith("The mix of classes is another one")
 
 
 def test_batches_do_not_matter_and_unreadable_images_do_not_count() -> None:
