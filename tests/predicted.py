@@ -27,13 +27,14 @@ def make_predicted_study(
     num_candidates: int = 2,
     has_folds: bool = True,
     skill: float = 2.5,
+    **asked: object,
 ) -> StudyFolder:
     """A study of which every candidate has predictions: out of fold, val, test; half of it clean.
 
     Image i of test is `t<i>.png`; every second one is a copy of an image of train. Images 0 and 1
     of the clean ones, and of train, are of one patient.
     """
-    status = StudyStatus.new(name, resolve_config({"name": name}), epochs=1).model_copy(
+    status = StudyStatus.new(name, resolve_config({"name": name, **asked}), epochs=1).model_copy(
         update={
             "status": "done",
             "choice": Choice(candidate=1, sentences=("It is the best on the folds.",)),
@@ -72,7 +73,7 @@ def make_predicted_study(
         for i in range(num_images)
     ]
     folder.write_split(rows)
-    folder.write_leaderboard(build_leaderboard(records).to_csv())
+    folder.write_leaderboard(build_leaderboard(records, objective=status.config.objective).to_csv())
     return folder
 
 

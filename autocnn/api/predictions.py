@@ -19,6 +19,7 @@ from autocnn.inference.predict.listing import count_images, list_images
 from autocnn.inference.predict.predictions import Predictions
 from autocnn.inference.predict.reading import NamedImage
 from autocnn.inference.predict.rows import Summary, csv_header, csv_rows, json_rows
+from autocnn.metrics.drift import DriftCounter
 
 RowFormat = Literal["csv", "json"]
 
@@ -33,6 +34,7 @@ def predict(
     unsure: float | None = None,
     max_error: float | None = None,
     explain: PathLike | None = None,
+    compare: bool = False,
     target: str | None = None,
     prevalence: float | None = None,
     candidate: int | None = None,
@@ -52,6 +54,8 @@ def predict(
         max_error: Share of the answers that may be wrong, with 95 % confidence by images of the
             study that the model had not seen.
         explain: Folder for a picture per image of where the model looked; Keras models.
+        compare: Whether the images are compared with those of the study, without labels: share
+            unlike, shift of the features and of the predicted classes, in `Summary.drift`.
         target: The operating point at which a study's model decides, as `sensitivity of malignant
             >= 0.95`; see `Study.operating_point`. None: by the largest probability, and an export
             as it was exported.
@@ -86,7 +90,7 @@ to the right folder?
         raise UsageError(Text("{target} must not be given together with {unsure} or {max_error}."))
     num_images = count_images(places)
     display = show(verbose)
-    summary = Summary()
+    summary, drift = Summary(), None
     try:
         display.stage("load the model")
         opened = models.load(
@@ -103,6 +107,11 @@ to the right folder?
         abstention = choose_abstention(opened.metadata, unsure=unsure, max_error=max_error)
         if abstention is not None and (point is None or point.label is not None):
             display.note(abstention.describe())
+        if compare:
+            facts = opened.metadata
+            drift = DriftCounter(
+                facts.class_names, facts.familiarity, facts.predicted, facts.num_predicted
+            )
         explainer = None if explain is None else Explainer(opened, Path(explain))
         display.stage("predict", total=num_images, unit="images")
         named = (NamedImage(str(path), path) for path in list_images(places))
@@ -111,10 +120,14 @@ to the right folder?
                 predictions = opened.answer(batch, abstention)
                 write(predictions)
                 summary.add(predictions)
+                if drift is not None:
+                    drift.add(predictions.probabilities, predictions.distances)
                 if explainer is not None:
                     explainer.write(batch, predictions)
                 display.advance(len(predictions))
         _warn(summary, display)
+        if drift is not None:
+            summary.drift = drift.result()
     finally:
         display.close()
     return summary

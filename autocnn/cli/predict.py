@@ -51,6 +51,12 @@ EXIT_UNREADABLE = 3
     help="Write a picture of where the model looked for every image (Grad-CAM; Keras models).  "
     "[none]",
 )
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Say whether the images are like those of the study, without labels: share unlike, shift "
+    "of the features and of the predicted classes.",
+)
 @click.option("--candidate", type=click.IntRange(1), help="Candidate of a study.  [1, the best]")
 @click.option("--quiet", "-q", is_flag=True, help="No progress on stderr.")
 @trust_option
@@ -66,6 +72,7 @@ def command(
     target: str | None,
     prevalence: float | None,
     explain: Path | None,
+    compare: bool,
     candidate: int | None,
     quiet: bool,
     trust_code: bool,
@@ -84,11 +91,16 @@ def command(
     answer is then a guess about something that the model does not know. A file that cannot be
     read is a row with an error; the others are predicted, and the exit code is 3.
 
+    --compare holds the images against those of the study, a sentence each: the share that is
+    unlike, whether they lie farther from the training images as a whole, whether they are taken
+    for other classes. No labels are needed; that the model is right, it does not say.
+
     \b
     Examples:
       autocnn predict mine scans/ --csv > answers.csv
       autocnn predict mine "scans/**/*.png" --max-error 0.01
       autocnn predict mine scans/ --target "sensitivity of malignant >= 0.95"
+      autocnn predict mine new-hospital/ --compare --to answers.csv
       autocnn predict exports/mine scan.png --explain maps
     """  # noqa: D205, D301 - click joins the lines, and wants the backspace character itself
     from autocnn.api import predict
@@ -113,11 +125,15 @@ def command(
         target=target,
         prevalence=prevalence,
         explain=explain,
+        compare=compare,
         candidate=candidate,
         results=results,
         trust_code=trust_code,
         verbose=not (quiet or is_mixed),
     )
+    if to is not None or stream is not None:
+        for sentence in summary.drift.sentences if summary.drift is not None else ():
+            echo(sentence, err=True)
     if to is not None:
         echo(to)
     elif stream is None:

@@ -24,6 +24,8 @@ def print_summary(summary: Summary) -> None:
         print_text(console, f"... and {more:,} more: --csv and --json have all of them.")
     if summary.point is not None:
         print_text(console, f"Decided for {summary.point.target}: {point_rule(summary.point)}.")
+    for sentence in summary.drift.sentences if summary.drift is not None else ():
+        print_text(console, sentence)
     if summary.num_images > 1:
         print_text(console, _describe_counts(summary))
 

@@ -35,7 +35,9 @@ IMAGENET = "imagenet"
 BUILT_IN = ("digits", "phantoms")
 """Names of data that need no file."""
 
-Objective = Literal["balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "log_loss"]
+Objective = Literal[
+    "balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "kappa", "mcc", "log_loss"
+]
 Prefer = Literal["score", "simple"]
 EngineName = Literal["optuna", "keras-tuner"]
 SamplerName = Literal["tpe", "random", "qmc", "bayesian", "hyperband", "grid"]

@@ -51,7 +51,7 @@ are the full-width signs."""
 
 _NUMBER = re.compile(r"[+-](\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
-_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "log_loss")
+_METRICS = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "log_loss", "kappa", "mcc")
 
 
 def trial_table(records: Sequence[TrialRecord]) -> tuple[list[str], list[list[Cell]]]:

@@ -38,6 +38,8 @@ METRICS = {
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro F1",
     "macro_auc": "macro AUC",
+    "kappa": "Cohen's kappa",
+    "mcc": "Matthews correlation",
     "log_loss": "log loss",
     "ece": "calibration error",
 }
@@ -55,6 +57,9 @@ POINT_NAMES = {
     "accuracy": "accuracy of the answers",
 }
 """What is measured at an operating point, as people call it."""
+
+DECIMAL_METRICS = ("macro_auc", "kappa", "mcc", "log_loss")
+"""Scores that are no share of images: written as decimals, never in percent."""
 
 TABLE_PLACES = 3
 """Decimals of a fraction in a table on a terminal: five such columns fit 80 characters."""
@@ -190,7 +195,7 @@ def metric(name: str, value: float | None) -> str:
     >>> metric("balanced_accuracy", 0.5), metric("log_loss", 0.25)
     ('50.0\xa0%', '0.250')
     """
-    return decimal(value) if name in ("macro_auc", "log_loss") else percent(value)
+    return decimal(value) if name in DECIMAL_METRICS else percent(value)
 
 
 def metric_range(name: str, interval: Interval | None) -> str:

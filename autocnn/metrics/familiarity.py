@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.arrays import FloatArray
+from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.records.exports import Familiarity
 
 NUM_REFERENCE = 512
@@ -52,6 +52,10 @@ class Reference:
         }
         if facts.test_share is not None:
             arrays["test_share"] = np.array(facts.test_share)
+        if facts.unseen_share is not None:
+            arrays["unseen_share"] = np.array(facts.unseen_share)
+            arrays["unseen_quantiles"] = np.array(facts.unseen_quantiles)
+            arrays["num_unseen"] = np.array(facts.num_unseen)
         return arrays
 
     @classmethod
@@ -62,12 +66,16 @@ class Reference:
             KeyError, TypeError, ValueError: When it is no such thing.
         """
         features = np.asarray(arrays["reference"], np.float32)
+        has_unseen = "unseen_share" in arrays
         facts = Familiarity(
             neighbours=int(arrays["neighbours"]),
             num_reference=len(features),
             threshold=float(arrays["threshold"]),
             val_share=float(arrays["val_share"]),
             test_share=float(arrays["test_share"]) if "test_share" in arrays else None,
+            unseen_share=float(arrays["unseen_share"]) if has_unseen else None,
+            unseen_quantiles=tuple(arrays["unseen_quantiles"].tolist()) if has_unseen else (),
+            num_unseen=int(arrays["num_unseen"]) if has_unseen else 0,
         )
         return cls(features, facts)
 
@@ -137,7 +145,12 @@ def neighbour_distances(
 
 
 def calibrate_familiarity(
-    reference: FloatArray, val: FloatArray, test: FloatArray, *, num_classes: int
+    reference: FloatArray,
+    val: FloatArray,
+    test: FloatArray,
+    *,
+    num_classes: int,
+    judged: IntArray | None = None,
 ) -> Reference:
     """The distance beyond which an image counts as unlike the training images.
 
@@ -149,19 +162,41 @@ def calibrate_familiarity(
         val: (n, d) unit features of val images; n at least 1.
         test: (n, d) unit features of test images; n at least 1.
         num_classes: Of the study.
+        judged: Positions in test of the images without a copy in train or val, at least one; None:
+            all.
     """
     neighbours = choose_neighbours(len(reference), num_classes)
     found = neighbour_distances(val, reference, neighbours)
     threshold = float(np.percentile(found, VAL_PERCENTILE))
-    unseen = neighbour_distances(test, reference, neighbours)
+    tested = neighbour_distances(test, reference, neighbours)
+    unseen = tested if judged is None else tested[judged]
     facts = Familiarity(
         neighbours=neighbours,
         num_reference=len(reference),
         threshold=threshold,
         val_share=float((found > threshold).mean()),
-        test_share=float((unseen > threshold).mean()),
+        test_share=float((tested > threshold).mean()),
+        unseen_share=float((unseen > threshold).mean()),
+        unseen_quantiles=quantiles_of(unseen),
+        num_unseen=len(unseen),
     )
     return Reference(np.asarray(reference, np.float32), facts)
+
+
+def quantiles_of(distances: FloatArray, *, most: int = 201) -> tuple[float, ...]:
+    """At most so many distances that stand for all, evenly spread over their ranks.
+
+    Args:
+        distances: (n,) n at least 1.
+        most: Of them, at least 2.
+
+    >>> quantiles_of(np.array([0.1, 0.2, 0.4])), len(quantiles_of(np.arange(1000.0)))
+    ((0.1, 0.2, 0.4), 201)
+    """
+    ordered = np.sort(distances.astype(np.float64))
+    if len(ordered) > most:
+        ordered = np.quantile(ordered, np.linspace(0, 1, most))
+    return tuple(ordered.round(6).tolist())
 
 
 def read_reference(path: Path) -> Reference:

@@ -52,7 +52,7 @@ def share_interval(
     """
     defined = resampled[~np.isnan(resampled)]
     spread = float(defined.std(ddof=1)) if len(defined) > 1 else 0.0
-    if spread < 1e-12:  # but for rounding, all are the same
+    if spread < 1e-12 or share in (0, 1):  # but for rounding, all are the same
         return wilson_interval(share, number)
     odds, half = share / (1 - share), _student(freedom) * spread / (share * (1 - share))
     low, high = odds * np.exp([-half, half])

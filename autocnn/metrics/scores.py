@@ -5,6 +5,7 @@ scikit-learn, which is not loaded here, so that a trial process that scores an e
 does not pay for its import (2 s).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
@@ -53,6 +54,9 @@ CLASS_METRICS: tuple[str, ...] = tuple(field.name for field in fields(WeightedCl
 SHARES = frozenset({"accuracy", "balanced_accuracy", "macro_f1", "macro_auc", *CLASS_METRICS})
 """Metrics from 0 to 1 that are 1 when every image is right."""
 
+CORRELATIONS = ("kappa", "mcc")
+"""Metrics from -1 to 1 that are 1 when every image is right."""
+
 
 def score(labels: IntArray, probabilities: FloatArray) -> Scores:
     """How well predicted probabilities fit the labels.
@@ -66,7 +70,9 @@ def score(labels: IntArray, probabilities: FloatArray) -> Scores:
         accuracy; balanced_accuracy, the mean recall over the classes with images;
         macro_f1, the mean F1 over the classes with images or predictions (as
         scikit-learn's default); macro_auc, the unweighted mean one-vs-rest area under
-        the ROC curve, None when a class has no image or all of them; log_loss in
+        the ROC curve, None when a class has no image or all of them; kappa, Cohen's, None when
+        all images are of one class and taken for it; mcc, Matthews' correlation, None when all
+        images are of one class; log_loss in
         nats, probabilities below 1e-7 taken as 1e-7; ece, the expected calibration
         error over 15 equal bins (low, high] of the top probability.
 
@@ -99,7 +105,8 @@ def score_split(
     less than as many independent ones. For shares (accuracy, macro F1, macro AUC, and all
     that are given per class) it is the spread of the resamples on the logit scale
     (`share_interval`); for balanced accuracy, that of the mean of the recalls
-    (`mean_interval`); for log loss the bootstrap-t (`loss_interval`); for the calibration
+    (`mean_interval`); for kappa and Matthews' correlation that of shares, of (1 + value) / 2;
+    for log loss the bootstrap-t (`loss_interval`); for the calibration
     error the errors of its bins (`calibration_interval`). Two rules:
 
     - A share that is the same in every resample, as 0 and 1 are, gets the Wilson interval
@@ -151,6 +158,12 @@ def score_split(
     recalls = [one.intervals["recall"] for one in by_class if "recall" in one.intervals]
     if 0 < scores.balanced_accuracy[0] < 1:
         intervals["balanced_accuracy"] = mean_interval(recalls)
+    for name in CORRELATIONS:
+        value = getattr(points, name)
+        if value is not None:
+            half = (1 + getattr(resampled, name)) / 2
+            found = share_interval((1 + value) / 2, half, numbers.all)
+            intervals[name] = Interval(value=value, low=2 * found.low - 1, high=2 * found.high - 1)
     intervals["log_loss"] = loss_interval(
         metrics.cross_entropy, groups, num_resamples=num_resamples, seed=seed
     )
@@ -269,8 +282,9 @@ def _unweighted(
 
 def _scores(scores: WeightedScores, classes: WeightedClassScores) -> Scores:
     values = {name: float(getattr(scores, name)[0]) for name in METRICS}
-    is_auc_defined = not np.isnan(classes.auc).any()
-    return Scores(**(values | ({} if is_auc_defined else {"macro_auc": None})))
+    if np.isnan(classes.auc).any():
+        values["macro_auc"] = math.nan
+    return Scores(**{name: None if math.isnan(value) else value for name, value in values.items()})
 
 
 def _bin_errors(

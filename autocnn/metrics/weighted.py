@@ -40,6 +40,8 @@ class WeightedScores:
     balanced_accuracy: DoubleArray
     macro_f1: DoubleArray
     macro_auc: DoubleArray
+    kappa: DoubleArray
+    mcc: DoubleArray
     log_loss: DoubleArray
     ece: DoubleArray
 
@@ -138,6 +140,8 @@ class WeightedMetrics:
         )
         scores = WeightedScores(
             accuracy=hits.sum(axis=0) / total,
+            kappa=kappa(support, predicted, hits),
+            mcc=matthews(support, predicted, hits),
             log_loss=self.cross_entropy @ weights / total,
             ece=np.abs(self.calibration @ weights).sum(axis=0) / total,
             **classes.means(),
@@ -333,6 +337,53 @@ def divide(numerator: DoubleArray, denominator: DoubleArray) -> DoubleArray:
     quotients = np.full(denominator.shape, np.nan)
     np.divide(numerator, denominator, out=quotients, where=denominator > 0)
     return quotients
+
+
+def kappa(support: DoubleArray, predicted: DoubleArray, hits: DoubleArray) -> DoubleArray:
+    """(b,) Cohen's kappa: how much more often right than by chance, of what chance leaves.
+
+    Args:
+        support: (k, b) Images of each class.
+        predicted: (k, b) Images taken for each class.
+        hits: (k, b) Images that are both.
+
+    Returns:
+        1 where all are right, 0 for guessing, below 0 for less; NaN where all images are of one
+        class and taken for it.
+
+    Source: Cohen 1960, Educational and Psychological Measurement 20:37-46.
+
+    >>> kappa(np.array([[50.0], [50.0]]), np.array([[60.0], [40.0]]), np.array([[45.0], [35.0]]))
+    array([0.6])
+    """
+    total: DoubleArray = support.sum(axis=0)
+    chance = (support * predicted).sum(axis=0) / total**2
+    found = divide(hits.sum(axis=0) / total - chance, 1 - chance)
+    return np.where(chance > 1 - 1e-12, np.nan, found)
+
+
+def matthews(support: DoubleArray, predicted: DoubleArray, hits: DoubleArray) -> DoubleArray:
+    """(b,) Matthews' correlation of labels and predictions, of any number of classes.
+
+    Args:
+        support: (k, b) Images of each class.
+        predicted: (k, b) Images taken for each class.
+        hits: (k, b) Images that are both.
+
+    Returns:
+        1 where all are right, 0 for guessing, below 0 for less; 0 where all are taken for one
+        class; NaN where all are of one class.
+
+    Source: Gorodkin 2004, Computational Biology and Chemistry 28:367-374.
+
+    >>> matthews(np.array([[50.0], [50.0]]), np.array([[50.0], [50.0]]), np.array([[45.0], [45.0]]))
+    array([0.8])
+    """
+    total: DoubleArray = support.sum(axis=0)
+    shared = hits.sum(axis=0) * total - (support * predicted).sum(axis=0)
+    labels, guesses = (total**2 - (one**2).sum(axis=0) for one in (support, predicted))
+    found = np.nan_to_num(divide(shared, np.sqrt(np.maximum(labels * guesses, 0.0))))
+    return np.where(labels > 0, found, np.nan)
 
 
 def mean_defined(values: DoubleArray) -> DoubleArray:

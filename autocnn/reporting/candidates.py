@@ -375,7 +375,7 @@ def _class_score(scores: ClassScores, name: str) -> Cell:
 
 def difference(found: Comparison) -> str:
     """In percentage points, or as decimals of what is no share of images."""
-    if found.metric not in ("macro_auc", "log_loss"):
+    if found.metric not in wording.DECIMAL_METRICS:
         return _loss(found.difference, sign=True)
     ends = (found.difference.value, found.difference.low, found.difference.high)
     value, low, high = (wording.signed(end, places=3) for end in ends)

@@ -262,7 +262,7 @@ def _sentences(
 ) -> Iterator[str]:
     leading, *others = found
     name, by = wording.METRICS[leading.metric], difference(leading)
-    by += "" if leading.metric in ("macro_auc", "log_loss") else " points"
+    by += "" if leading.metric in wording.DECIMAL_METRICS else " points"
     images = wording.count(num_common, "clean test image")
     if leading.is_told_apart:
         is_better = (leading.difference.value > 0) != (leading.metric == "log_loss")

@@ -221,7 +221,7 @@ def _best(facts: StudyFacts) -> Table | None:
 
 def _gap(goal: Goal, trial: TrialRecord) -> Cell:
     gap = goal.gap_of(trial.best) if trial.best else None
-    is_fraction = goal.objective not in ("log_loss", "macro_auc")
+    is_fraction = goal.objective not in wording.DECIMAL_METRICS
     return Cell(wording.points(gap) if is_fraction else wording.decimal(gap), gap)
 
 

@@ -146,7 +146,9 @@ def _familiarity(
         predict_rows(predict_batch, images, rows, half_batch=task.half_batch)
         for rows in (task.reference_rows, task.val_rows, task.test_rows)
     )
-    return calibrate_familiarity(reference, val, test, num_classes=task.images.num_classes)
+    return calibrate_familiarity(
+        reference, val, test, num_classes=task.images.num_classes, judged=task.judged
+    )
 
 
 def _assemble(task: CandidateTask, *, is_calibrated: bool) -> keras.Model:

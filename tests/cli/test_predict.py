@@ -18,6 +18,7 @@ from autocnn.api.display import LiveDisplay
 from autocnn.cli.main import run
 from autocnn.core.errors import ExportError
 from autocnn.core.events import Observer
+from autocnn.core.records import Familiarity
 from autocnn.inference.predict.predictions import Predictions
 from autocnn.inference.predict.rows import NUM_SHOWN
 from tests.inference.predict.models import CLASSES, CURVE, grey, model
@@ -292,3 +293,51 @@ def test_the_display_is_closed_after_an_error(
     monkeypatch.setattr(type(opened["model"]), "read", lambda self, images: fail(images))
     assert run(["predict", "mine", str(images)]) == 6
     assert closed == [True]
+
+
+def drifting_model() -> Any:
+    """A model of a study whose images were taken for both classes alike, and lay near."""
+    quantiles = tuple(np.linspace(0.0, 0.1, 50).tolist())
+    known = Familiarity(
+        neighbours=5,
+        num_reference=9,
+        threshold=0.99,
+        val_share=0.01,
+        test_share=0.0,
+        unseen_share=0.0,
+        unseen_quantiles=quantiles,
+        num_unseen=200,
+    )
+    return model(familiarity=known, predicted=dict.fromkeys(CLASSES, 0.5), num_predicted=500)
+
+
+def test_compare_says_whether_the_images_are_like_those_of_the_study(
+    own_folder: Path, opened: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened["model"] = drifting_model()
+    for number in range(40):
+        Image.fromarray(grey(100)).save(own_folder / f"{number}.png")
+    assert run(["predict", "mine", "*.png", "--compare", "-q"]) == 0
+    out, err = capsys.readouterr()
+    words = " ".join(out.split())
+    assert "Features: a new image lies farther from the training images" in words
+    assert "they lie farther out." in words
+    assert "Predicted classes: spread otherwise than in the study" in words
+    assert "The images are not like those of the study" in words
+    assert err == ""
+    assert run(["predict", "mine", "*.png", "--compare", "-q", "--csv"]) == 0
+    out, err = capsys.readouterr()
+    assert len(read_rows(out)) == 40
+    assert "The images are not like those of the study" in err
+    assert run(["predict", "mine", "*.png", "-q"]) == 0
+    assert "Features" not in capsys.readouterr().out
+
+
+def test_compare_in_python_is_a_value(own_folder: Path, opened: dict[str, Any]) -> None:
+    opened["model"] = drifting_model()
+    Image.fromarray(grey(250)).save(own_folder / "a.png")
+    (own_folder / "b.png").write_text("no image")
+    drift = api_predictions.predict("mine", own_folder, compare=True).drift
+    assert drift is not None
+    assert (drift.num_images, drift.is_shifted) == (1, False)
+    assert api_predictions.predict("mine", own_folder).drift is None

@@ -253,7 +253,7 @@ def test_sizes_are_read_as_people_write_them(tmp_path: Path, name: str) -> None:
         (
             {"objective": "loss"},
             "--objective must be 'balanced_accuracy', 'accuracy', "
-            "'macro_f1', 'macro_auc' or 'log_loss', got 'loss'.",
+            "'macro_f1', 'macro_auc', 'kappa', 'mcc' or 'log_loss', got 'loss'.",
         ),
         ({"engine": "hyperband"}, "--engine must be 'optuna' or 'keras-tuner', got 'hyperband'."),
         (

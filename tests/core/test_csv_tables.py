@@ -116,11 +116,15 @@ def test_epochs_have_a_row_each_with_every_score() -> None:
         "train_macro_f1": "",
         "train_macro_auc": "",
         "train_log_loss": "",
+        "train_kappa": "",
+        "train_mcc": "",
         "val_accuracy": "0.5",
         "val_balanced_accuracy": "",
         "val_macro_f1": "",
         "val_macro_auc": "",
         "val_log_loss": "",
+        "val_kappa": "",
+        "val_mcc": "",
     }
 
 
@@ -131,7 +135,7 @@ def test_phases_follow_each_other() -> None:
 
 def test_no_epoch_gives_the_header_alone() -> None:
     columns, rows = epoch_table([("search", [])])
-    assert len(columns) == 15
+    assert len(columns) == 19
     assert rows == []
 
 

@@ -63,6 +63,28 @@ def test_there_are_as_many_neighbours_as_classes_can_give() -> None:
     assert choose_neighbours(40, 10) == 2
 
 
+def test_the_clean_part_of_test_stands_for_unseen_images() -> None:
+    val, reference, test = unit(200, seed=1), unit(100, seed=2), unit(90, seed=3)
+    judged = np.arange(0, 90, 3)
+    facts = calibrate_familiarity(reference, val, test, num_classes=2, judged=judged).facts
+    distances = neighbour_distances(test, reference, 5)
+    assert facts.test_share == (distances > facts.threshold).mean()
+    assert facts.unseen_share == (distances[judged] > facts.threshold).mean()
+    assert facts.num_unseen == 30
+    assert facts.unseen_quantiles == pytest.approx(np.sort(distances[judged]), abs=1e-6)
+
+
+def test_the_file_of_an_older_study_has_no_unseen_images(tmp_path: Path) -> None:
+    found = calibrate_familiarity(
+        unit(20, seed=2), unit(50, seed=1), unit(9, seed=3), num_classes=2
+    )
+    arrays = {k: v for k, v in found.arrays().items() if "unseen" not in k}
+    np.savez(tmp_path / "familiarity.npz", allow_pickle=False, **arrays)
+    facts = read_reference(tmp_path / "familiarity.npz").facts
+    assert (facts.unseen_share, facts.unseen_quantiles, facts.num_unseen) == (None, (), 0)
+    assert facts.test_share == found.facts.test_share
+
+
 def test_the_file_comes_back(tmp_path: Path) -> None:
     found = calibrate_familiarity(
         unit(20, seed=2), unit(50, seed=1), unit(9, seed=3), num_classes=2

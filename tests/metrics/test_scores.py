@@ -55,6 +55,8 @@ def test_score_agrees_with_scikit_learn(
     macro_f1 = reference.f1_score(labels, top, average="macro")
     assert scores.macro_f1 == pytest.approx(macro_f1, abs=1e-9)
     assert scores.macro_auc == pytest.approx(reference_auc(labels, probabilities), abs=1e-9)
+    assert scores.kappa == pytest.approx(reference.cohen_kappa_score(labels, top), abs=1e-9)
+    assert scores.mcc == pytest.approx(reference.matthews_corrcoef(labels, top), abs=1e-9)
     assert scores.log_loss == pytest.approx(log_loss, abs=1e-9)
     if decimals is None:  # rounded probabilities lie on the edges of bins
         assert scores.ece == pytest.approx(reference_ece(labels, probabilities), abs=1e-9)
@@ -107,9 +109,39 @@ def test_all_images_of_one_class() -> None:
     assert scores.macro_auc is None
 
 
+def test_correlations_of_a_single_class() -> None:
+    shares = np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
+    always = score(np.array([0, 1, 0]), shares)  # taken for one class: no better than guessing
+    assert (always.kappa, always.mcc) == (0.0, 0.0)
+    single = score(np.array([1, 1, 1]), shares)
+    assert (single.kappa, single.mcc) == (0.0, None)
+    right = score(np.array([0, 0, 0]), shares)
+    assert (right.kappa, right.mcc) == (None, None)
+    split = score_split("val", np.array([0, 0, 0]), shares, NAMES[:2], num_resamples=5)
+    assert not {"kappa", "mcc"} & set(split.intervals)
+
+
+@pytest.mark.parametrize("skill", [-2.0, 0.0, 1.5, 9.0])
+def test_the_interval_of_a_correlation_holds_it(skill: float) -> None:
+    labels, probabilities = make_predictions(200, 3, seed=1, skill=skill)
+    split = score_split("val", labels, probabilities, NAMES[:3], num_resamples=400)
+    for name in ("kappa", "mcc"):
+        found = split.intervals[name]
+        assert found.value == getattr(split.scores, name)
+        assert -1 <= found.low < found.value <= found.high <= 1
+        resampled = [
+            getattr(score(labels[drawn], probabilities[drawn]), name)
+            for drawn in np.random.default_rng(0).integers(0, 200, (300, 200))
+        ]
+        assert found.high - found.low == pytest.approx(
+            np.percentile(resampled, 97.5) - np.percentile(resampled, 2.5), rel=0.3, abs=0.05
+        )
+
+
 def test_perfect_predictions() -> None:
     labels = np.array([0, 1, 2, 2])
-    expected = Scores(accuracy=1, balanced_accuracy=1, macro_f1=1, macro_auc=1, log_loss=0, ece=0)
+    ones = dict.fromkeys(("accuracy", "balanced_accuracy", "macro_f1", "macro_auc"), 1.0)
+    expected = Scores(**ones, kappa=1, mcc=1, log_loss=0, ece=0)
     assert score(labels, np.eye(3)[labels]) == expected
 
 

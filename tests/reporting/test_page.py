@@ -23,6 +23,7 @@ from autocnn.reporting.page import build_report, render_page, write_report
 from autocnn.reporting.search import Drawings
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
+from tests.predicted import make_predicted_study
 from tests.reporting.studies import AWKWARD_CLASSES, make_candidate, make_study, make_trials
 
 VOID = {"img", "meta", "link", "br", "input"}
@@ -334,6 +335,19 @@ def test_a_perfect_candidate_has_no_mistakes(tmp_path: Path) -> None:
     clean = record.checked.model_copy(update={"scores": perfect})
     folder.write_candidate(record.model_copy(update={"test_clean": clean, "explanation": None}))
     assert "Candidate 1 makes no mistake on 1,095 clean test images." in render(folder).text
+
+
+@pytest.mark.parametrize(
+    ("objective", "words"), [("kappa", "Cohen's kappa"), ("mcc", "Matthews correlation")]
+)
+def test_a_correlation_is_no_percentage(tmp_path: Path, objective: str, words: str) -> None:
+    folder = make_predicted_study(tmp_path, objective=objective)
+    (first, *_) = folder.read_candidates()
+    value = getattr(first.judged.scores, objective)
+    page = Reader(build_report(folder))
+    assert f"{value:.3f} {words} on clean test" in page.text
+    low, high = (getattr(first.judged.intervals[objective], end) for end in ("low", "high"))
+    assert f"{low:.3f} to {high:.3f}" in page.text
 
 
 def test_a_study_without_failures_says_so(tmp_path: Path) -> None:

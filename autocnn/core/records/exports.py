@@ -68,6 +68,10 @@ class Familiarity(Record):
         threshold: A larger distance is unlike.
         val_share: Share of the val images beyond it: what it was set by.
         test_share: Share of the test images beyond it; None where it was not measured.
+        unseen_share: The same of those without a copy in train or val; None in older studies.
+        unseen_quantiles: How far these lie, from the nearest to the farthest, evenly spread over
+            their ranks: what new images are held against. Empty in older studies.
+        num_unseen: How many they are.
     """
 
     neighbours: int
@@ -75,6 +79,9 @@ class Familiarity(Record):
     threshold: float
     val_share: float
     test_share: float | None = None
+    unseen_share: float | None = None
+    unseen_quantiles: tuple[float, ...] = ()
+    num_unseen: int = 0
 
 
 class Parity(Record):
@@ -115,6 +122,9 @@ class ExportMetadata(Record):
         rejection: From sure to unsure; by predictions of images that the model had not seen.
         rejection_source: `folds` or `val`: where these predictions come from.
         familiarity: None where the study did not measure it.
+        predicted: Class -> share of the study's images that was taken for it by models that had
+            not seen them: what the predictions of new images are held against.
+        num_predicted: Independent images that these are shares of; 0 in older exports.
         operating_point: How the model decides, where that is not by the largest probability alone.
         scores: `test_accuracy`, `test_clean_accuracy`, ... with their intervals.
         parity: None before the check.
@@ -139,6 +149,8 @@ class ExportMetadata(Record):
     rejection: tuple[RejectionPoint, ...] = ()
     rejection_source: Literal["folds", "val"] | None = None
     familiarity: Familiarity | None = None
+    predicted: dict[str, float] = Field(default_factory=dict)
+    num_predicted: int = 0
     operating_point: OperatingPoint | None = None
     scores: dict[str, Interval] = Field(default_factory=dict)
     parity: Parity | None = None

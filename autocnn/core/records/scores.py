@@ -11,13 +11,16 @@ class Scores(Record):
     """How well predicted probabilities fit the labels of one split.
 
     Every field is None where it was not measured; `macro_auc` is also None when
-    a class has no image in the split.
+    a class has no image in the split, `mcc` when all images are of one class, `kappa` when they
+    are taken for it, too. Older records have neither `kappa` nor `mcc`.
     """
 
     accuracy: float | None = None
     balanced_accuracy: float | None = None
     macro_f1: float | None = None
     macro_auc: float | None = None
+    kappa: float | None = None
+    mcc: float | None = None
     log_loss: float | None = None
     ece: float | None = None
 

@@ -11,6 +11,7 @@ import numpy as np
 from autocnn.core.csv_tables import Cell, csv_lines
 from autocnn.core.records import OperatingPoint
 from autocnn.inference.predict.predictions import DIGITS, Predictions
+from autocnn.metrics.drift import Drift
 
 COLUMNS = ("path", "predicted", "probability", "unsure", "unlike", "error")
 """Of every table, before `p.<class>`."""
@@ -102,6 +103,7 @@ class Summary:
         num_unsure: Answers that do not count.
         num_unlike: Unlike the training images; None where the model cannot say.
         point: How the classes were decided, where that is not by the largest probability alone.
+        drift: Whether the images are like those of the study; None where it was not asked for.
     """
 
     first: list[Row] = field(default_factory=list)
@@ -111,6 +113,7 @@ class Summary:
     num_unsure: int = 0
     num_unlike: int | None = None
     point: OperatingPoint | None = None
+    drift: Drift | None = None
 
     def add(self, predictions: Predictions) -> None:
         """Count some more."""

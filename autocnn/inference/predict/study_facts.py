@@ -1,6 +1,9 @@
 """What an exported folder says of itself in metadata.json, said of a candidate in its study."""
 
+from collections.abc import Sequence
 from typing import Literal
+
+import numpy as np
 
 from autocnn.core.errors import StudyError, Text, UsageError
 from autocnn.core.own_model import OwnModel, kept_own_model
@@ -71,6 +74,8 @@ def describe_candidate(
         rejection=rejection_curve(unseen.labels, unseen.probabilities, unseen.groups),
         rejection_source=_source(unseen),
         familiarity=reference.facts if reference is not None else None,
+        predicted=_predicted(unseen, status.data.class_names),
+        num_predicted=len(np.unique(unseen.groups)),
         operating_point=point,
         scores=_scores(record),
     )
@@ -152,6 +157,15 @@ def _read_as(asked: Channels, data: DataFacts, side: int) -> Channels:
     if asked != "auto" or side == data.image_shape[0]:
         return asked
     return "grey" if data.image_shape[2] == 1 else "rgb"
+
+
+def _predicted(unseen: StoredPredictions, class_names: Sequence[str]) -> dict[str, float]:
+    """Class -> share of the images that is taken for it; empty without images."""
+    if not len(unseen.labels):
+        return {}
+    guesses = unseen.probabilities.argmax(axis=1)
+    shares = np.bincount(guesses, minlength=len(class_names)) / len(guesses)
+    return dict(zip(class_names, shares.tolist(), strict=True))
 
 
 def _source(unseen: StoredPredictions) -> Literal["folds", "val"] | None:

@@ -234,8 +234,8 @@ def objective_label(objective: str) -> str:
     >>> objective_label("macro_f1")
     'macro F1 on val (fraction)'
     """
-    unit = "nats" if objective == "log_loss" else "fraction"
-    return f"{METRICS[objective]} on val ({unit})"
+    units = {"log_loss": "nats", "kappa": "-1 to 1", "mcc": "-1 to 1"}
+    return f"{METRICS[objective]} on val ({units.get(objective, 'fraction')})"
 
 
 def display_names(names: Sequence[str], *, max_length: int) -> list[str]:

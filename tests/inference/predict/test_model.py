@@ -29,7 +29,7 @@ from autocnn.metrics.calibration import apply_temperature
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import DataFacts, StudyStatus
 from tests.inference.predict.models import CLASSES, SIDE, BrightnessRuntime, grey, metadata, model
-from tests.predicted import make_predicted_study
+from tests.predicted import make_predicted_study, predicted_arrays
 from tests.samples import candidate
 
 # -- answers ----------------------------------------------------------------------------------
@@ -441,3 +441,12 @@ def test_an_unreadable_image_has_no_class_at_an_operating_point(tmp_path: Path) 
 def test_metadata_of_earlier_exports_has_no_operating_point() -> None:
     text = metadata().model_dump(mode="json", exclude={"operating_point"})
     assert ExportMetadata.model_validate(text).operating_point is None
+
+
+def test_what_unseen_images_were_taken_for_is_known(tmp_path: Path) -> None:
+    folder = make_predicted_study(tmp_path, classes=CLASSES)
+    found = describe_candidate(folder, 1)
+    _, shares = predicted_arrays(folder, 1, "folds")
+    assert found.predicted[CLASSES[1]] == (shares.argmax(axis=1) == 1).mean()
+    assert sum(found.predicted.values()) == pytest.approx(1)
+    assert found.num_predicted == 399  # two are of one patient
