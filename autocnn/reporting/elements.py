@@ -124,6 +124,7 @@ class Cell:
         bar: Drawn under the text, for the eye only.
         note: Said to a screen reader after the text, where the text is a sign.
         below: A second line, smaller.
+        is_marked: Whether it stands out by its colour; the text says it too.
     """
 
     text: str
@@ -131,6 +132,7 @@ class Cell:
     bar: Bar | None = None
     note: str = ""
     below: str = ""
+    is_marked: bool = False
 
 
 Row = Sequence[Cell | str]
