@@ -203,7 +203,7 @@ def test_pairs_stand_in_a_matrix_and_those_that_differ_are_marked(page: Reader, 
     table = html[start : html.index("</table>", start)]
     assert table.count("<tr>") == 6  # a head, and the five below the first
     assert table.count(">minus ") == 5
-    assert table.count("marked") == table.count("≠") == 9  # of candidates 5 and 6
+    assert table.count("marked") == table.count("≠\N{NO-BREAK SPACE}") == 9  # of 5 and 6
     assert "+0.4], p 0.040" in table
     assert "corrected for 15 comparisons" in page.text
 
