@@ -107,6 +107,7 @@ def test_notebooks_are_kept_without_what_they_showed_and_use_autocnn_alone() -> 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_brain_tumour_notebook_on_a_folder(tmp_path: Path) -> None:
     draw_scans(tmp_path / "brain")
     shown = run_notebook("brain_tumour.ipynb", data="brain", folder=tmp_path)

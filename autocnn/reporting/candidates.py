@@ -265,33 +265,46 @@ def calibration_table(record: CandidateRecord) -> Table | None:
 
 
 def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
-    """Candidates against those of better rank, on the same test images; None without any."""
-    rows: list[Row] = [
-        [
-            f"{record.candidate} and {other.other}",
-            Cell(difference(other), other.difference.value),
-            Cell(p_value(other.p_value), other.p_value),
-            "yes" if other.is_told_apart else "no",
-        ]
-        for record in candidates
-        for other in record.comparisons
-    ]
-    if not rows:
+    """Every candidate against those of better rank on the same test images; None without any.
+
+    A matrix: the row's candidate minus the column's. Pairs that test distinguishes stand out.
+
+    Args:
+        candidates: By rank.
+    """
+    number = sum(len(record.comparisons) for record in candidates)
+    if not number:
         return None
-    columns = [
-        *text_columns("candidates"),
-        *number_columns("difference [95 %]", "p"),
-        *text_columns("distinguished"),
-    ]
+    better = [record.candidate for record in candidates[:-1]]
+    rows: list[Row] = []
+    for record in candidates[1:]:
+        found = {one.other: one for one in record.comparisons}
+        rows.append([_name(record), *(_pair(found.get(other)) for other in better)])
     images = wording.images_of(candidates[0].checked_on, candidates[0].checked.num_images)
     metric = next(other.metric for record in candidates for other in record.comparisons)
     caption = (
-        f"Pairs of candidates on the same {images}: {wording.METRICS[metric]} of the first minus "
-        "that of the second. Distinguished: the interval excludes 0. Intervals and p (of a "
-        "permutation test, or of the interval where that is larger) are corrected for "
-        f"{wording.count(len(rows), 'comparison')}."
+        f"{wording.capital(wording.METRICS[metric])} on the same {images}: the row's candidate "
+        "minus the column's, its 95 % interval, and p. Distinguished, where the interval "
+        "excludes 0, are the pairs with ≠ on colour. Intervals and p (of a permutation test, or of "
+        f"the interval where that is larger) are corrected for "
+        f"{wording.count(number, 'comparison')}."
     )
-    return make_table("comparisons", caption, columns=columns, rows=rows, is_sortable=True)
+    columns = [*text_columns("candidate"), *number_columns(*(f"minus {one}" for one in better))]
+    return make_table("comparisons", caption, columns=columns, rows=rows)
+
+
+def _pair(found: Comparison | None) -> Cell:
+    """A pair in the matrix; empty for the pairs on its other side."""
+    if found is None:
+        return Cell("")
+    value, _, ends = difference(found).partition(" [")
+    sign = f"≠{wording.SPACE}" if found.is_told_apart else ""
+    return Cell(
+        f"{sign}{value}",
+        note="distinguished" if found.is_told_apart else "not distinguished",
+        below=f"[{ends}, p {p_value(found.p_value)}",
+        is_marked=found.is_told_apart,
+    )
 
 
 def _steps(record: CandidateRecord) -> list[tuple[ScoredSet, int, Interval | None, float | None]]:

@@ -32,12 +32,14 @@ class Picture:
         data: The bytes of a PNG or JPEG file.
         media_type: `image/png` or `image/jpeg`.
         width, height: In px.
+        curves: JSON of the curves in it, as `plots.curves` wrote them; empty without any.
     """
 
     data: bytes
     media_type: str
     width: int
     height: int
+    curves: str = ""
 
     @property
     def address(self) -> str:
@@ -56,6 +58,8 @@ def load_picture(data: bytes | None) -> Picture | None:
     """
     from PIL import Image  # slow to import, and only reports need it
 
+    from autocnn.reporting.plots.curves import read_curves
+
     if data is None:
         return None
     try:
@@ -64,11 +68,14 @@ def load_picture(data: bytes | None) -> Picture | None:
                 return None
             kind, size = str(image.format), image.size
             image.load()
+            curves = read_curves(image)
             if kind == "PNG":
                 data = min(data, _with_palette(image), key=len)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return None
-    return Picture(data=data, media_type=MEDIA_TYPES[kind], width=size[0], height=size[1])
+    return Picture(
+        data=data, media_type=MEDIA_TYPES[kind], width=size[0], height=size[1], curves=curves
+    )
 
 
 def _with_palette(image: "Image") -> bytes:
@@ -124,6 +131,7 @@ class Cell:
         bar: Drawn under the text, for the eye only.
         note: Said to a screen reader after the text, where the text is a sign.
         below: A second line, smaller.
+        is_marked: Whether it stands out by its colour; the text says it too.
     """
 
     text: str
@@ -131,6 +139,7 @@ class Cell:
     bar: Bar | None = None
     note: str = ""
     below: str = ""
+    is_marked: bool = False
 
 
 Row = Sequence[Cell | str]

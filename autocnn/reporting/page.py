@@ -146,7 +146,8 @@ def _overview(facts: StudyFacts, audit: AuditReport) -> Overview:
 
 def _render(template: str, **values: object) -> str:
     templates = open_templates()
-    script = templates.get_template("report.js").render()
+    scripts = (templates.get_template(name).render() for name in ("report.js", "curves.js"))
+    script = "\n".join(scripts)
     styles = (
         templates.get_template(name).render()
         for name in ("report.css", "overview.css", "operating_point.css")

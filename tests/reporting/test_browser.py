@@ -1,18 +1,22 @@
 """The page in headless Chromium: nothing fails, sorting and choosing work, it fits a phone."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from autocnn.core.records import RocCurve
 from autocnn.core.wording import percent_interval
 from autocnn.reporting.operating_points import find_operating_point
 from autocnn.reporting.page import render_audit, write_report
+from autocnn.reporting.plots import draw_learning_curves, draw_roc
+from autocnn.reporting.plots.style import save_png
 from autocnn.storage import StudyFolder
 from tests.browser import NEEDS_BROWSER, log, open_browser, resize
-from tests.reporting.studies import AWKWARD_CLASSES, CLASSES, make_audit, make_study
+from tests.reporting.studies import AWKWARD_CLASSES, CLASSES, make_audit, make_history, make_study
 from tests.reporting.test_overview import THUMBNAIL, many_classes
 
 if TYPE_CHECKING:
@@ -21,9 +25,22 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, NEEDS_BROWSER]
 
 
+CURVES = ("cat", "<b>bold</b>", "dog")
+
+
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(make_study(tmp_path_factory.mktemp("results"), "mine"))
+    folder = make_study(tmp_path_factory.mktemp("results"), "mine")
+    rates = {"false_positive_rate": (0.0, 0.1, 1.0), "true_positive_rate": (0.0, 0.8, 1.0)}
+    curves = [
+        RocCurve.model_validate({"name": name, "kind": "class", "auc": 0.9, **rates})
+        for name in CURVES
+    ]
+    figure = draw_roc(curves, title="ROC")
+    folder.write_candidate_picture(1, "roc", partial(save_png, figure))
+    figure = draw_learning_curves(make_history(4, 0.9), (), best_epoch=4, title="Epochs")
+    folder.write_candidate_picture(1, "learning_curves", partial(save_png, figure))
+    return write_report(folder)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +62,12 @@ def load(browser: "Chrome", path: Path) -> "Iterator[Chrome]":
     yield browser
     assert log(browser, "browser") == []
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
+
+
+def until(page: "Chrome", condition: Callable[[], Any]) -> None:
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    WebDriverWait(page, 20).until(lambda _: condition())
 
 
 def run(page: "Chrome", script: str, *arguments: Any) -> Any:
@@ -154,6 +177,70 @@ def test_a_plot_can_be_enlarged_and_closed_with_escape(page: "Chrome") -> None:
     assert run(page, "return document.querySelector('dialog[open] img').width") > 1.5 * small
     ActionChains(page).send_keys(Keys.ESCAPE).perform()
     assert not run(page, "return document.querySelector('dialog').open")
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_navigation_stays_and_says_where_the_reader_is(page: "Chrome", width: int) -> None:
+    resize(page, width)
+    wait = "return arguments[0].getAttribute('aria-current') === 'true'"
+    for name in ("leaderboard", "data", "result"):
+        run(page, "document.getElementById(arguments[0]).scrollIntoView()", name)
+        script = "return document.querySelector(`nav a[href='#${arguments[0]}']`)"
+        link = run(page, script, name)
+        until(page, partial(run, page, wait, link))
+        box = run(page, "return arguments[0].getBoundingClientRect().toJSON()", link)
+        assert box["top"] >= 0 and box["bottom"] < 60
+        assert box["left"] < width
+        top = "return document.getElementById(arguments[0]).getBoundingClientRect().top"
+        assert name != "leaderboard" or run(page, top, name) >= box["bottom"]
+    assert run(page, "return document.querySelectorAll('[aria-current]').length") == 1
+
+
+def values_of(page: "Chrome", name: str) -> list[str]:
+    script = "return Array.from(document.querySelectorAll(arguments[0]), one => one.textContent)"
+    found: list[str] = run(page, script, f"#candidate-1 .{name} .values > *")
+    return found
+
+
+def test_curves_tell_their_values_under_the_pointer(page: "Chrome") -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.by import By
+
+    box = page.find_element(By.CSS_SELECTOR, "#candidate-1 .roc .live")
+    run(page, "arguments[0].scrollIntoView({block: 'center'})", box)
+    panel = json.loads(
+        page.find_element(By.CSS_SELECTOR, "#candidate-1 .roc img").get_attribute("data-curves")
+        or ""
+    )["panels"][0]
+    middle = (panel["box"][0] + panel["box"][2]) / 2 - 0.5
+    move = ActionChains(page).move_to_element_with_offset
+    move(box, int(middle * box.size["width"]), 0).perform()
+    rate, *curves = values_of(page, "roc")
+    assert rate.startswith("false-positive rate ")
+    assert float(rate.split()[-1]) == pytest.approx(0.5, abs=0.02)
+    assert [text[:-5].strip() for text in curves] == list(CURVES)
+    assert all(0.85 < float(text[-5:]) <= 1 for text in curves)
+    move(box, int(middle * box.size["width"]), -box.size["height"]).perform()
+    hidden = "return document.querySelector('#candidate-1 .roc .values').hidden"
+    assert run(page, hidden)
+
+
+def test_curves_tell_their_values_to_the_arrow_keys(page: "Chrome") -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    box = page.find_element(By.CSS_SELECTOR, "#candidate-1 .learning_curves .live")
+    run(page, "arguments[0].focus()", box)
+    said = "return document.getElementById('said').textContent"
+    for _ in range(3):
+        box.send_keys(Keys.ARROW_RIGHT)
+    assert run(page, said).startswith("log loss: epoch 3, train 0.")
+    for _ in range(3):
+        box.send_keys(Keys.ARROW_RIGHT)
+    assert run(page, said).startswith("accuracy: epoch 2, train 0.")
+    for _ in range(9):
+        box.send_keys(Keys.ARROW_LEFT)
+    assert run(page, said).startswith("log loss: epoch 1, train 0.")
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])

@@ -199,6 +199,16 @@ def test_ties_are_shown(page: Reader) -> None:
     assert "5 =1" not in page.text
 
 
+def test_pairs_stand_in_a_matrix_and_those_that_differ_are_marked(page: Reader, html: str) -> None:
+    start = html.index('<table id="table-comparisons"')
+    table = html[start : html.index("</table>", start)]
+    assert table.count("<tr>") == 6  # a head, and the five below the first
+    assert table.count(">minus ") == 5
+    assert table.count("marked") == table.count("≠\N{NO-BREAK SPACE}") == 9  # of 5 and 6
+    assert "+0.4], p 0.040" in table
+    assert "corrected for 15 comparisons" in page.text
+
+
 def test_pictures_of_later_candidates_are_left_out_with_a_word(page: Reader) -> None:
     assert "Pictures of 4 candidates are in this page" in page.text
     alts = page.values("img", "alt")

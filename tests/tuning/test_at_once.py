@@ -9,7 +9,7 @@ from autocnn.core.events import Observer
 from autocnn.execution.executor import EndEvent, Event
 from autocnn.execution.tasks import TrainingTask
 from autocnn.tuning.loop import run_search
-from tests.simulation import ListEngine, SimulatedExecutor, make_search
+from tests.simulation.executor import ListEngine, SimulatedExecutor, make_search
 
 AT_ONCE = 1000
 

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from autocnn.core.records import EpochScore, Gap, GapLoss, GapStep, Robustness, ScoredSet, Scores
 from autocnn.core.wording import signed
+from autocnn.reporting.plots.curves import mark_curve
 from autocnn.reporting.plots.score_values import Disturbance, disturbances, largest_real_loss
 from autocnn.reporting.plots.style import (
     COLOURS,
@@ -114,7 +115,7 @@ def plot_learning_curve(
     ):
         points = _points(epochs, split, metric)
         if points:
-            axes.plot(
+            (line,) = axes.plot(
                 *zip(*points, strict=True),
                 label=name,
                 color=colour,
@@ -122,6 +123,7 @@ def plot_learning_curve(
                 markersize=size,
                 linestyle=dashes,
             )
+            mark_curve(line, name, "points")
     marked = axes.axvline(best_epoch, color=INK, linewidth=1.0, linestyle=":", zorder=1)
     best = dict(_points(search, "val", metric)).get(best_epoch)
     if best is not None:

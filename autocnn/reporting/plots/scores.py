@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from autocnn.core.records import Calibration, ConfusionMatrix, PrCurve, ReliabilityBin, RocCurve
 from autocnn.core.wording import capital, temperature_effect
+from autocnn.reporting.plots.curves import mark_curve
 from autocnn.reporting.plots.score_values import (
     are_mirrored,
     corner_distance,
@@ -192,6 +193,7 @@ class _Line:
     y: Sequence[float]
     text: str
     index: int | None
+    name: str
     dashes: str | tuple[float, tuple[float, ...]] = "-"
 
 
@@ -268,6 +270,7 @@ def _roc_lines(curves: Sequence[RocCurve]) -> tuple[list[_Line], Crowd, str]:
             curve.true_positive_rate,
             f"{curve.auc:.4f}  {shown[curve.name]}",
             index,
+            curve.name,
         )
         for index, curve in enumerate(named)
     ] + [
@@ -276,6 +279,7 @@ def _roc_lines(curves: Sequence[RocCurve]) -> tuple[list[_Line], Crowd, str]:
             curve.true_positive_rate,
             f"{curve.auc:.4f}  {curve.name}",
             None,
+            curve.name,
             "-" if curve.kind == "macro" else (0.0, (1.0, 1.0)),
         )
         for curve in averages
@@ -308,6 +312,7 @@ def draw_pr(curves: Sequence[PrCurve], *, title: str) -> Figure:
             curve.precision,
             f"{curve.average_precision:.4f} ({curve.share:.3f})  {shown[curve.name]}",
             index,
+            curve.name,
         )
         for index, curve in enumerate(named)
     ]
@@ -361,6 +366,7 @@ def _plot(
             drawstyle=style,
             zorder=3 if line.index is None else 2,
         )
+        mark_curve(handles[-1], line.name, "steps" if is_stepped else "line")
         texts.append(line.text)
     axes.set_aspect("equal")
     axes.grid(visible=True)

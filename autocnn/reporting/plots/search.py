@@ -22,6 +22,7 @@ from autocnn.reporting.plots.search_values import (
     ParamImportances,
     SearchHistory,
     parallel_lines,
+    round_ticks,
     scored_trials,
     search_history,
 )
@@ -62,6 +63,9 @@ DEFAULT_LOOK: dict[str, Any] = {
 MOST_BARS = 12
 MOST_AXES = 8
 AXIS_NAME_LENGTH = 18
+FOOT = 0.08
+"""Part of the axis of the objective that the mark at its foot takes."""
+
 TICK_NAME_LENGTH = 15
 BEST_LOOK: dict[str, Any] = BEST_MARKER | {
     "color": INK,
@@ -364,12 +368,15 @@ def _draw_line(axes: Axes, line: ParallelLine) -> None:
 
 
 def _objective_ticks(picture: ParallelLines, *, maximize: bool) -> tuple[tuple[float, str], ...]:
-    """Five values from the worst to the best; a mark at the foot where trials were cut."""
+    """Round values between the worst and the best; a mark at the foot where trials were cut."""
     span = picture.best - picture.worst
-    shares = (0.0, 0.25, 0.5, 0.75, 1.0) if span else (1.0,)
-    ticks = [(share, f"{picture.worst + share * span:.4f}") for share in shares]
+    if not span:
+        return ((1.0, f"{picture.best:.4f}"),)
+    low, high = sorted((picture.worst, picture.best))
+    ticks = [((one - picture.worst) / span, f"{one:g}") for one in round_ticks(low, high)]
     if picture.num_cut:
-        ticks[0] = (0.0, f"{'≤' if maximize else '≥'} {ticks[0][1]}")
+        foot = f"{'≤' if maximize else '≥'} {picture.worst:.4g}"
+        ticks = [(0.0, foot), *((place, text) for place, text in ticks if place > FOOT)]
     return tuple(ticks)
 
 

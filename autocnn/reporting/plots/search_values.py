@@ -28,6 +28,9 @@ NOT_USED = -0.2
 MOST_SINGLE_VALUES = 6
 """Numbers of which a param has no more are ticks of their own."""
 
+MOST_TICKS = 7
+"""Round values on an axis of numbers."""
+
 FAN = 0.04
 """Half the width to which lines through one value are spread, the best uppermost."""
 
@@ -478,12 +481,50 @@ def _number_scale(
 
     if has_single_ticks:
         return to_height, tuple((to_height(one), short_value(one)) for one in sorted(set(numbers)))
-    marks = [ends[0] + span * share for share in (0.0, 0.25, 0.5, 0.75, 1.0)]
+    marks = round_ticks(min(numbers), max(numbers), is_log=is_log)
+    return to_height, tuple((to_height(one), short_value(one)) for one in marks)
+
+
+def round_ticks(low: float, high: float, *, is_log: bool = False) -> tuple[float, ...]:
+    """Three to seven round values between two ends, which need not be among them.
+
+    Args:
+        low: The smaller end; above 0 for a logarithmic axis.
+        high: The larger one, not the same.
+        is_log: Whether they are 1, 2 and 5 times powers of ten, as many as there is place for.
+
+    >>> round_ticks(0.013, 0.487)
+    (0.1, 0.2, 0.3, 0.4)
+    >>> round_ticks(0.00012, 0.0098, is_log=True)
+    (0.0002, 0.0005, 0.001, 0.002, 0.005)
+    >>> round_ticks(1e-7, 1.0, is_log=True)
+    (1e-07, 1e-05, 0.001, 0.1)
+    """
     if is_log:
-        values = [math.exp(one) for one in marks]
-        return to_height, tuple((to_height(one), short_value(one)) for one in values)
-    digits = 2 - int(math.log10(span) // 1)
-    return to_height, tuple((to_height(one), f"{round(one, digits):g}") for one in marks)
+        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        decades = range(first, last + 1)
+        few = [factor * 10.0**power for power in decades for factor in (1, 2, 5)]
+        inside = _inside(few, low, high, 0.01 * low)
+        if 3 <= len(inside) <= MOST_TICKS:
+            return inside
+        if len(inside) > MOST_TICKS:
+            step = math.ceil((last - first) / (MOST_TICKS - 1))
+            return _inside([10.0**power for power in decades[::step]], low, high, 0.01 * low)
+    span = high - low
+    power = 10.0 ** math.floor(math.log10(span))
+    steps = [part * power for part in (5.0, 2.0, 1.0, 0.5, 0.25, 0.2, 0.1)]
+    choices = [
+        [step * place for place in range(math.floor(low / step), math.ceil(high / step) + 1)]
+        for step in steps
+    ]
+    found = [_inside(choice, low, high, 0.01 * span) for choice in choices]
+    return next((ticks for ticks in found if len(ticks) >= 4), found[-1])
+
+
+def _inside(values: Sequence[float], low: float, high: float, margin: float) -> tuple[float, ...]:
+    """Those between the ends, or hardly beyond, without what arithmetic leaves behind."""
+    kept = [value for value in values if low - margin <= value <= high + margin]
+    return tuple(float(f"{value:.10g}") for value in kept)
 
 
 def _word_scale(

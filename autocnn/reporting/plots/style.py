@@ -4,6 +4,7 @@ Nothing here changes matplotlib's global settings: pictures are drawn and saved 
 `plot_style()`.
 """
 
+import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,8 +21,12 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.legend import Legend
 
 from autocnn.core.wording import METRICS
+from autocnn.reporting.plots.curves import curves_of, with_curves
 
 DOTS_PER_INCH = 150
+
+PAD_INCHES = 0.12
+"""Around a picture."""
 
 LETTERS_PER_INCH = 11
 """Letters of a title that fit an inch; most need less."""
@@ -168,19 +173,26 @@ def save_png(figure: Figure, target: Path | BinaryIO) -> None:
     """Write a figure as PNG, 150 dots per inch; the same figure gives the same bytes.
 
     Args:
-        figure: As the functions of `plots` return it.
+        figure: As the functions of `plots` return it; curves that were marked are in the file.
         target: A path, or a binary file open for writing.
     """
+    buffer = io.BytesIO()
     with plot_style():
         figure.savefig(
-            target,
+            buffer,
             format="png",
             dpi=DOTS_PER_INCH,
             # Names are as long as they are: the page follows them, nothing is cut off.
             bbox_inches="tight",
-            pad_inches=0.12,
+            pad_inches=PAD_INCHES,
             metadata={"Software": None},
         )
+        curves = curves_of(figure, pad=PAD_INCHES)
+    data = buffer.getvalue() if curves is None else with_curves(buffer.getvalue(), curves)
+    if isinstance(target, Path):
+        target.write_bytes(data)
+    else:
+        target.write(data)
 
 
 def set_title(figure: Figure, title: str) -> None:

@@ -64,6 +64,38 @@
   markScrolling();
   window.addEventListener("resize", markScrolling);
 
+  // The navigation shows in which section the reader is.
+  var links = Array.from(document.querySelectorAll("nav a[href^='#']"));
+  var places = links.map(function (link) {
+    return document.getElementById(link.getAttribute("href").slice(1));
+  });
+
+  function markSection() {
+    var current = 0;
+    places.forEach(function (section, index) {
+      if (section && section.getBoundingClientRect().top < window.innerHeight / 3) {
+        current = index;
+      }
+    });
+    if (window.innerHeight + window.scrollY >= document.documentElement.scrollHeight - 2) {
+      current = links.length - 1;
+    }
+    links.forEach(function (link, index) {
+      if (index !== current) {
+        link.removeAttribute("aria-current");
+      } else if (!link.hasAttribute("aria-current")) {
+        link.setAttribute("aria-current", "true");
+        var bar = link.closest("nav");
+        bar.scrollLeft = link.offsetLeft - bar.clientWidth / 3;
+      }
+    });
+  }
+  if (links.length) {
+    markSection();
+    window.addEventListener("scroll", markSection, { passive: true });
+    window.addEventListener("resize", markSection);
+  }
+
   // Plots at the size that they were drawn in, which is too large for a phone.
   var dialog = document.createElement("dialog");
   var close = document.createElement("button");

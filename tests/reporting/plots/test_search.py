@@ -174,7 +174,7 @@ def test_a_cut_axis_says_so() -> None:
         trials, params=["dropout"], maximize=True, objective="accuracy", title="t"
     )
     draw(figure)
-    assert "≤ 0.9000" in cell_texts(figure.axes[0])
+    assert "≤ 0.9" in cell_texts(figure.axes[0])
 
 
 def test_one_trial_and_no_trial() -> None:

@@ -13,6 +13,7 @@ from autocnn.reporting.plots.search_values import (
     axis_range,
     parallel_lines,
     param_importances,
+    round_ticks,
     scored_trials,
     search_history,
 )
@@ -176,13 +177,28 @@ def test_numbers_that_spread_over_their_logarithm_have_a_logarithmic_axis() -> N
     even: list[ParamValue | None] = [float(number) for number in range(1, 101)]
     assert not parallel_lines(trials_with(even), params=["x"], maximize=True).axes[0].is_log
     assert math.isclose(axis.ticks[0][0], 0.0, abs_tol=1e-12)
-    assert (axis.ticks[0][1], axis.ticks[-1][1]) == ("1e-07", "1")
+    assert (axis.ticks[0][1], axis.ticks[-1][1]) == ("1e-07", "0.1")
 
 
 def test_linear_ticks_are_rounded_to_the_span() -> None:
     values: list[ParamValue | None] = [4.4e-5, 0.03, 0.05, 0.1, 0.13, 0.17, 0.2]
     (axis,) = parallel_lines(trials_with(values), params=["x"], maximize=True).axes
     assert [text for _, text in axis.ticks] == ["0", "0.05", "0.1", "0.15", "0.2"]
+
+
+@pytest.mark.parametrize("is_log", [False, True])
+def test_ticks_are_few_round_and_inside(is_log: bool) -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(300):
+        low, high = sorted(10.0 ** generator.uniform(-6, 6, 2))
+        if is_log and high < 10 * low:
+            continue
+        ticks = round_ticks(low, high, is_log=is_log)
+        assert 2 <= len(ticks) <= 10
+        assert list(ticks) == sorted(set(ticks))
+        assert low - 0.02 * (high - low) <= ticks[0] and ticks[-1] <= high + 0.02 * (high - low)
+        assert all(len(f"{tick:.10g}".replace(".", "").strip("0")) <= 8 for tick in ticks)
+    assert round_ticks(-0.5, 0.5) == (-0.5, -0.25, 0.0, 0.25, 0.5)
 
 
 def test_lines_through_one_word_are_fanned_the_best_uppermost() -> None:
