@@ -511,7 +511,7 @@ def round_ticks(low: float, high: float, *, is_log: bool = False) -> tuple[float
             step = math.ceil((last - first) / (MOST_TICKS - 1))
             return _inside([10.0**power for power in decades[::step]], low, high, 0.01 * low)
     span = high - low
-    power = 10.0 ** math.floor(math.log10(span))
+    power = 10.0 ** (math.log10(span) // 1)
     steps = [part * power for part in (5.0, 2.0, 1.0, 0.5, 0.25, 0.2, 0.1)]
     choices = [
         [step * place for place in range(int(low // step), math.ceil(high / step) + 1)]
