@@ -7,30 +7,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autocnn.core.errors import ConfigError
 from autocnn.core.events import Observer
 from autocnn.core.objective import Goal
 from autocnn.core.records import TrialState
 from autocnn.execution import processes
 from autocnn.execution.agent import AgentOptions
-from autocnn.execution.executor import EndEvent, EpochEvent, Event, Executor
+from autocnn.execution.executor import EndEvent, EpochEvent, Executor
 from autocnn.execution.ray_executor import RayExecutor
 from autocnn.execution.remote import RemoteExecutor
-from autocnn.execution.tasks import (
-    Images,
-    Prediction,
-    PredictionTask,
-    TrainingTask,
-    WeightsResult,
-    WeightsTask,
-)
+from autocnn.execution.tasks import Images, Prediction, PredictionTask, TrainingTask, WeightsTask
+from autocnn.testing.executors import HERE as CONTRACT
+from autocnn.testing.executors import ExecutorContract
 from tests.cluster import LoopbackCluster, loopback_cluster
 from tests.execution.agents import InProcess
 from tests.execution.functions import HERE, make_executor, run
 
 TRAINER = "tests.faults.trainer"
 
-OPTIONS = AgentOptions(num_cpus=2, preload=[HERE, TRAINER])
+OPTIONS = AgentOptions(num_cpus=2, preload=[HERE, TRAINER, CONTRACT])
 
 
 @pytest.fixture(scope="module")
@@ -64,51 +58,21 @@ def executor(
 
 
 @pytest.mark.slow
-def test_epochs_are_reported_and_the_result_returned(executor: Executor, tmp_path: Path) -> None:
-    epochs, outcome = run(executor, "count_to_three", tmp_path)
-    assert epochs == [1, 2, 3]
-    assert outcome.state == TrialState.COMPLETE
-    assert outcome.result == WeightsResult(("three",))
-    assert outcome.peak_memory_mb is not None and outcome.peak_memory_mb > 10
+class TestEveryExecutor(ExecutorContract):
+    """What anybody's own executor is put to, too."""
 
+    @pytest.fixture(autouse=True)
+    def take(self, executor: Executor) -> None:
+        self.executor = executor
 
-@pytest.mark.slow
-def test_the_answer_stops_a_task(executor: Executor, tmp_path: Path) -> None:
-    task = WeightsTask((), 32, "")
-    log_path = tmp_path / "log.txt"
-    executor.submit(0, f"{HERE}:count_to_three", task, log_path=log_path, timeout_s=None)
-    ended: list[Event] = []
-    while not ended:
-        for event in executor.poll(5.0):
-            if isinstance(event, EpochEvent):
-                executor.answer(0, stop=event.score.epoch == 2)
-            else:
-                ended.append(event)
-    assert isinstance(ended[0], EndEvent)
-    assert ended[0].outcome.result == WeightsResult(("stopped 2",))
-
-
-@pytest.mark.slow
-def test_a_bug_is_a_state_with_its_traceback(executor: Executor, tmp_path: Path) -> None:
-    _, outcome = run(executor, "print_and_raise", tmp_path)
-    assert outcome.state == TrialState.FAILED
-    assert outcome.reason == "ZeroDivisionError: a bug"
-    assert "print_and_raise" in outcome.traceback
-    assert "some output" in (tmp_path / "log.txt").read_text()
-
-
-@pytest.mark.slow
-def test_a_user_error_comes_back_whole(executor: Executor, tmp_path: Path) -> None:
-    _, outcome = run(executor, "raise_user_error", tmp_path)
-    assert isinstance(outcome.error, ConfigError)
-    assert (outcome.error.message, outcome.error.remedy) == ("the rule, got x.", "Do this.")
+    def make_executor(self) -> Executor:
+        return self.executor
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "state", "reason"),
     [
-        ("run_out_of_memory", TrialState.OUT_OF_MEMORY, "MemoryError"),
         ("crash", TrialState.FAILED, "its process was ended by SIGSEGV"),
         ("exit_at_once", TrialState.FAILED, "its process ended with exit code 3"),
         ("no_such_function", TrialState.FAILED, "AttributeError"),
@@ -124,32 +88,11 @@ def test_every_end_is_a_state(
 
 
 @pytest.mark.slow
-def test_a_hung_task_times_out_and_its_process_is_gone(executor: Executor, tmp_path: Path) -> None:
-    epochs, outcome = run(executor, "hang", tmp_path, timeout_s=3.0)
-    assert epochs == [1]
-    assert outcome.state == TrialState.TIMED_OUT
-    assert "3 s" in outcome.reason
-
-
-@pytest.mark.slow
 def test_the_peak_memory_is_the_task_s_own(executor: Executor, tmp_path: Path) -> None:
     ballast = b"x" * 1_000_000_000  # of this process, which starts the others
     peak = run(executor, "count_to_three", tmp_path)[1].peak_memory_mb
     assert peak is not None
     assert 10 < peak < len(ballast) / 1e6
-
-
-@pytest.mark.slow
-def test_a_cancelled_task_is_gone_without_an_end(executor: Executor, tmp_path: Path) -> None:
-    log_path = tmp_path / "log.txt"
-    task = WeightsTask((), 32, "")
-    executor.submit(0, f"{HERE}:hang", task, log_path=log_path, timeout_s=None)
-    while not executor.poll(5.0):
-        pass
-    executor.cancel(0)
-    assert executor.num_running == 0
-    assert executor.poll(0.1) == []
-    executor.cancel(0)
 
 
 @pytest.mark.slow

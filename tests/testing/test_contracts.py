@@ -5,14 +5,11 @@ from pathlib import Path
 import pytest
 
 from autocnn.core.objective import Goal
-from autocnn.execution.executor import Executor
-from autocnn.execution.local import LocalExecutor
 from autocnn.integrations.trackers.base import Tracker
 from autocnn.integrations.trackers.tensorboard import TensorBoardTracker
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
 from autocnn.testing.engines import EPOCHS, EngineContract
-from autocnn.testing.executors import HERE, ExecutorContract
 from autocnn.testing.trackers import TrackerContract
 from autocnn.tuning.engines.base import Engine
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
@@ -40,11 +37,6 @@ class TestKerasTuner(EngineContract):
         return KerasTunerEngine(
             space, GOAL, sampler="random", seed=seed, epochs=EPOCHS, directory=directory
         )
-
-
-class TestLocalExecutor(ExecutorContract):
-    def make_executor(self) -> Executor:
-        return LocalExecutor(preload=[HERE])
 
 
 @pytest.mark.slow
