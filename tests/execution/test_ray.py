@@ -23,8 +23,7 @@ def test_a_cluster_that_is_not_there_is_an_error_at_once(monkeypatch: pytest.Mon
     with pytest.raises(ConfigError) as caught:
         RayTransport("127.0.0.2:9")
     assert caught.value.message == (
-        "cluster must be a Ray cluster that runs, got '127.0.0.2:9': "
-        "127.0.0.2:9: Connection refused."
+        "cluster must be a Ray cluster that runs, got '127.0.0.2:9': Connection refused."
     )
     assert caught.value.exit_code == 2
     monkeypatch.setattr(ray_executor, "_running_address", lambda: None)
