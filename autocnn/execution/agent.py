@@ -129,9 +129,6 @@ class Agent:
         clock: Callable[[], float] = time.monotonic,
         make_executor: Callable[[Resources], Executor] | None = None,
     ) -> None:
-        # Whoever started this process may have set it by the processors; TensorFlow's threads
-        # come with each task.
-        os.environ["OMP_NUM_THREADS"] = "1"
         self.options = options
         self._clock = clock
         self._submissions: dict[str, _Submission] = {}
