@@ -61,8 +61,11 @@ CALL_S = 0.1
 CALLS_PER_S = 100.0
 """Calls of all agents in a second when nothing happens: of many agents each waits longer."""
 
-START_S = 120.0
-"""An agent that has not greeted after so long waits for processors that others have."""
+START_S = 600.0
+"""For an agent to start and to import TensorFlow, from a slow network too."""
+
+FREE_S = 120.0
+"""For processors to become free when a study begins."""
 
 TELL_S = 5.0
 """After so long it is said what is waited for."""
@@ -253,7 +256,7 @@ class RemoteExecutor:
                 break
             if first is not None and now - first > STRAGGLER_S:
                 break
-            if now - began > START_S:
+            if now - began > (START_S if self._agents else FREE_S):
                 raise self._nothing_free()
         return self.resources
 

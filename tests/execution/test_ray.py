@@ -149,7 +149,7 @@ def test_a_full_cluster_is_an_error_until_it_is_not(
     options = AgentOptions(preload=[])
     first = RayExecutor(cluster.address, tmp_path, Observer(), options=options)
     first.begin()
-    monkeypatch.setattr(remote, "START_S", 3.0)
+    monkeypatch.setattr(remote, "FREE_S", 3.0)
     second = RayExecutor(cluster.address, tmp_path, Observer(), options=options)
     with pytest.raises(
         ConfigError, match=r"free processors, got nodes whose are all taken: 127\.0"

@@ -403,7 +403,7 @@ def test_another_version_is_an_error_at_the_start_and_a_warning_later(
 def test_a_cluster_without_nodes_or_without_free_processors_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "START_S", 8.0)
+    monkeypatch.setattr(remote, "FREE_S", 8.0)
     with pytest.raises(ConfigError, match="must have a node with a processor for trials, got none"):
         Cluster(tmp_path, num_places=0).executor.begin()
     full = Cluster(tmp_path / "full", num_places=1)

@@ -39,7 +39,7 @@ DISTURBANCES = (
     "add a node",
 )
 
-LEASE_S = 6.0
+LEASE_S = 10.0
 
 TRIALS, EPOCHS = 6, 4
 
