@@ -25,6 +25,7 @@ from filelock import FileLock, Timeout
 from autocnn.core.atomic import replacing
 from autocnn.core.errors import StudyError
 from autocnn.core.events import Observer
+from autocnn.core.records import EpochScore
 from autocnn.execution.executor import EndEvent, EpochEvent, Event, Executor, Outcome
 from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.local import PRELOAD, LocalExecutor
@@ -47,7 +48,8 @@ from autocnn.execution.messages import (
     Unusable,
 )
 from autocnn.execution.names import has_content, locate_task
-from autocnn.execution.tasks import Task
+from autocnn.execution.runner import run_one
+from autocnn.execution.tasks import GpusResult, GpusTask, Task
 
 PACKAGES = ("ray", "tensorflow", "keras", "autocnn")
 """Whose versions must be those of the study."""
@@ -129,9 +131,6 @@ class Agent:
         clock: Callable[[], float] = time.monotonic,
         make_executor: Callable[[Resources], Executor] | None = None,
     ) -> None:
-        # Whoever started this process may have set it by the processors; TensorFlow's threads
-        # come with each task.
-        os.environ["OMP_NUM_THREADS"] = "1"
         self.options = options
         self._clock = clock
         self._submissions: dict[str, _Submission] = {}
@@ -295,12 +294,22 @@ class Agent:
             self._unsent.append(self._end_report(submission, None))
 
     def _local_executor(self, resources: Resources) -> Executor:
-        return LocalExecutor(
+        """Processes that have imported what they need.
+
+        Before that a task could not begin, and whoever begins one would wait: for minutes where
+        TensorFlow comes over a network, longer than the lease.
+        """
+        executor = LocalExecutor(
             memory_limit_gb=resources.memory_limit_gb,
             preload=self.options.preload,
             devices=resources.devices,
             is_kill_a_loss=True,
         )
+        here = f"{__name__}:{do_nothing.__name__}"
+        outcome = run_one(executor, here, GpusTask(), log_path=self._scratch / LOG_NAME)
+        if outcome.result is None:
+            self._unsent.append(Unusable(f"its processes cannot start: {outcome.reason}"))
+        return executor
 
     # -- reports ------------------------------------------------------------------------------
 
@@ -377,6 +386,11 @@ class Agent:
             return text
         half = MOST_LOG // 2
         return text[:half] + b"\n[...]\n" + text[-half:]
+
+
+def do_nothing(task: Task, report: Callable[[EpochScore], bool]) -> GpusResult:
+    """A task that shows that tasks can begin."""
+    return GpusResult()
 
 
 class _Warnings(Observer):

@@ -1,5 +1,6 @@
 """The agent as an actor of Ray; see `ray_executor`."""
 
+import os
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -17,6 +18,8 @@ class RayAgent(Agent):
     """
 
     def __init__(self, options: AgentOptions) -> None:
+        # Ray sets it by the processors of the actor; TensorFlow's threads come with each task.
+        os.environ["OMP_NUM_THREADS"] = "1"
         super().__init__(options)
         self.watch()
 

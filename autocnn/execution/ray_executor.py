@@ -31,16 +31,35 @@ CONNECT_S = 10.0
 """A head that has not answered by then is none."""
 
 
-def check_ray() -> None:
-    """See whether Ray is there; it is not imported.
+def find_cluster(cluster: str) -> str:
+    """The address of a Ray cluster that runs.
+
+    Args:
+        cluster: `auto`, or HOST:PORT of its head.
 
     Raises:
-        MissingExtraError: When it is not installed.
+        MissingExtraError: When Ray is not installed.
+        ConfigError: When there is no such cluster.
     """
     if importlib.util.find_spec("ray") is None:
         raise MissingExtraError(
             Text("{cluster} needs Ray, which is not installed."), remedy=install_line("ray")
         )
+    # Before its import, which reads it: nothing is told to anybody.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    address = _running_address() if cluster == AUTO else cluster
+    reason = "none runs here" if address is None else _why_not(address)
+    if address is None or reason:
+        where = f"{address}: " if address not in (None, cluster) else ""
+        raise ConfigError(
+            Text(
+                "{cluster} must be a Ray cluster that runs, got {0!r}: {1}.",
+                cluster,
+                where + reason,
+            ),
+            remedy="Start one: ray start --head; `ray status` says whether it runs.",
+        )
+    return address
 
 
 class RayExecutor(RemoteExecutor):
@@ -69,7 +88,6 @@ class RayExecutor(RemoteExecutor):
         workers: int | None = None,
         storage: Path | None = None,
     ) -> None:
-        check_ray()
         super().__init__(
             RayTransport(cluster),
             study,
@@ -91,26 +109,15 @@ class RayTransport:
     """
 
     def __init__(self, cluster: str) -> None:
-        # Before its import, which reads it: nothing is told to anybody.
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        address = find_cluster(cluster)
         import ray
 
         self._ray: Any = ray
         self._is_ours = not ray.is_initialized()
         if self._is_ours:
-            self._connect(cluster)
+            self._connect(address)
 
-    def _connect(self, cluster: str) -> None:
-        address = _running_address() if cluster == AUTO else cluster
-        if address is None or (reason := _why_not(address)):
-            raise ConfigError(
-                Text(
-                    "{cluster} must be a Ray cluster that runs, got {0!r}: {1}.",
-                    cluster,
-                    "none runs here" if address is None else f"{address}: {reason}",
-                ),
-                remedy="Start one: ray start --head; `ray status` says whether it runs.",
-            )
+    def _connect(self, address: str) -> None:
         options: dict[str, Any] = {}
         host = address.rpartition(":")[0]
         if host.startswith("127."):
@@ -125,10 +132,9 @@ class RayTransport:
             raise ConfigError(
                 Text(
                     "{cluster} must be a Ray cluster that runs, got {0!r}: {1}",
-                    cluster,
+                    address,
                     _line(error),
-                ),
-                remedy="Start one: ray start --head; `ray status` says whether it runs.",
+                )
             ) from error
         except RuntimeError as error:
             raise ConfigError(

@@ -61,8 +61,14 @@ CALL_S = 0.1
 CALLS_PER_S = 100.0
 """Calls of all agents in a second when nothing happens: of many agents each waits longer."""
 
-START_S = 120.0
-"""An agent that has not greeted after so long waits for processors that others have."""
+START_S = 600.0
+"""For an agent to start and to import TensorFlow, from a slow network too."""
+
+FREE_S = 120.0
+"""For processors to become free when a study begins."""
+
+TELL_S = 5.0
+"""After so long it is said what is waited for."""
 
 STRAGGLER_S = 20.0
 """At the start, seconds to wait for the others when one has greeted."""
@@ -232,10 +238,13 @@ class RemoteExecutor:
         """
         if self._storage is not None:
             self._storage.begin(self._study)
-        began, first = self._clock(), None
+        began, first, is_told = self._clock(), None, False
         while True:
             self._look(is_wanted=True)
             self._talk(CALL_S)
+            if not self._agents and not is_told and self._clock() - began > TELL_S:
+                is_told = True
+                self._observer.note("Waiting for a node of the cluster with free processors.")
             for name, reason in self._banned.items():
                 raise ConfigError(Text("{cluster}: node {0} {1}.", name, reason))
             usable, now = self._usable, self._clock()
@@ -247,7 +256,7 @@ class RemoteExecutor:
                 break
             if first is not None and now - first > STRAGGLER_S:
                 break
-            if now - began > START_S:
+            if now - began > (START_S if self._agents else FREE_S):
                 raise self._nothing_free()
         return self.resources
 
@@ -283,6 +292,12 @@ class RemoteExecutor:
     def _usable(self) -> list[RemoteAgent]:
         return [agent for agent in self._agents.values() if agent.is_usable]
 
+    @property
+    def _num_expected(self) -> int:
+        """Slots of all agents; of one that has not greeted, at least one."""
+        hellos = [agent.hello for agent in self._agents.values()]
+        return sum(hello.resources.workers if hello is not None else 1 for hello in hellos)
+
     def _look(self, *, is_wanted: bool = False) -> None:
         """Start agents in places that have none, as long as there is work."""
         now = self._clock()
@@ -290,6 +305,8 @@ class RemoteExecutor:
             return
         self._looked = now
         for place in self._transport.places():
+            if self._most is not None and self._num_expected >= self._most:
+                break  # the others are left to whoever needs them
             rest = self._rests.setdefault(place.number, _Rest())
             if place.number in self._agents or place.name in self._banned or now < rest.until:
                 continue

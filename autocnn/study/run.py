@@ -83,6 +83,10 @@ def search(
         if config.weights is not None and not config.weights.is_file():
             raise ConfigError(Text("{weights} must be a file, got {0!r}.", str(config.weights)))
         check_extras(config)
+        if config.cluster is not None and make_executor is None:
+            from autocnn.execution.ray_executor import find_cluster
+
+            find_cluster(config.cluster)  # before anything is written
         if config.fork is not None:
             fork = open_study(config.fork, config.results).path.resolve()
             config = config.model_copy(update={"fork": str(fork)})

@@ -140,6 +140,12 @@ def test_bad_usage_exits_with_2_and_names_the_place(
             "Error: --workers must be 1 with --deterministic, got 2.\n",
         ),
         (
+            ["search", "--cluster", "127.0.0.2:9"],
+            "Error: --cluster must be a Ray cluster that runs, got '127.0.0.2:9': Connection "
+            "refused.\n"
+            "Start one: ray start --head; `ray status` says whether it runs.\n",
+        ),
+        (
             ["search", "--config", "none.yaml"],
             "Error: none.yaml: must be readable, got: No such file or directory.\n",
         ),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from autocnn.core.config import PRUNERS, SAMPLERS, StudyConfig, resolve_config
+from autocnn.core.config import PRUNERS, SAMPLERS, StudyConfig, change_config, resolve_config
 from autocnn.core.errors import ConfigError, as_option
 
 
@@ -224,6 +224,40 @@ def test_deterministic_studies_have_no_more_than_one(tmp_path: Path, name: str) 
     assert told({"deterministic": True}, file) == (
         f"{file}: {name} must be 1 with --deterministic, got 2."
     )
+
+
+# -- a cluster -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cluster", ["auto", "10.0.0.5:6379", "head.example:1", "[::1]:6379"])
+def test_a_cluster_is_auto_or_an_address(cluster: str) -> None:
+    config = resolve_config({"cluster": cluster, "storage": "shared"})
+    assert (config.cluster, config.storage) == (cluster, Path("shared"))
+
+
+@pytest.mark.parametrize(
+    "cluster", ["10.0.0.5", "http://10.0.0.5", ":6379", "head:0", "head:99999"]
+)
+def test_anything_else_is_no_cluster(cluster: str) -> None:
+    rule = "--cluster must be auto, none or HOST:PORT, e.g. 10.0.0.5:6379"
+    assert told({"cluster": cluster}) == f"{rule}, got {cluster!r}."
+
+
+def test_a_deterministic_study_has_no_cluster() -> None:
+    assert told({"cluster": "auto", "deterministic": True}) == (
+        "--cluster must go without --deterministic: processors of several kinds round each in its "
+        "own way, got 'auto'."
+    )
+
+
+def test_a_storage_is_for_a_cluster_and_left_with_it() -> None:
+    assert (
+        told({"storage": "shared"}) == "--storage must go with --cluster HOST:PORT, got 'shared'."
+    )
+    config = resolve_config({"cluster": "auto", "storage": "shared"})
+    assert change_config(config, {"trials": 7}).storage == Path("shared")
+    alone = change_config(config, {"cluster": "none"})
+    assert (alone.cluster, alone.storage) == (None, None)
 
 
 # -- sizes ---------------------------------------------------------------------------------

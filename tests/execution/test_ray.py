@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from autocnn.core.errors import ConfigError, MissingExtraError
@@ -14,17 +15,19 @@ from autocnn.core.events import Observer
 from autocnn.core.extras import install_line
 from autocnn.execution import ray_executor
 from autocnn.execution.agent import AgentOptions
+from autocnn.execution.executor import EndEvent
 from autocnn.execution.ray_executor import RayExecutor, RayTransport
 from autocnn.execution.remote_agent import Place
+from autocnn.execution.tasks import WeightsTask
 from tests.cluster import LoopbackCluster, loopback_cluster
+from tests.execution.functions import HERE
 
 
 def test_a_cluster_that_is_not_there_is_an_error_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError) as caught:
         RayTransport("127.0.0.2:9")
     assert caught.value.message == (
-        "cluster must be a Ray cluster that runs, got '127.0.0.2:9': "
-        "127.0.0.2:9: Connection refused."
+        "cluster must be a Ray cluster that runs, got '127.0.0.2:9': Connection refused."
     )
     assert caught.value.exit_code == 2
     monkeypatch.setattr(ray_executor, "_running_address", lambda: None)
@@ -146,7 +149,7 @@ def test_a_full_cluster_is_an_error_until_it_is_not(
     options = AgentOptions(preload=[])
     first = RayExecutor(cluster.address, tmp_path, Observer(), options=options)
     first.begin()
-    monkeypatch.setattr(remote, "START_S", 3.0)
+    monkeypatch.setattr(remote, "FREE_S", 3.0)
     second = RayExecutor(cluster.address, tmp_path, Observer(), options=options)
     with pytest.raises(
         ConfigError, match=r"free processors, got nodes whose are all taken: 127\.0"
@@ -184,3 +187,26 @@ def test_images_reach_a_node_through_ray_s_store(
     content = task.images.path.read_bytes()
     kept = [*agent.scratch_dir().glob("images/*.npy")]
     assert content in [path.read_bytes() for path in kept]
+
+
+@pytest.mark.slow
+def test_an_agent_that_nobody_calls_ends_itself_and_its_processes(
+    cluster: LoopbackCluster, tmp_path: Path
+) -> None:
+    options = AgentOptions(preload=[HERE], lease_s=2.0)
+    executor = RayExecutor(cluster.address, tmp_path, Observer(), options=options)
+    executor.begin()
+    task = WeightsTask((), 32, "")
+    log_path = tmp_path / "log.txt"
+    executor.submit(0, f"{HERE}:hang", task, log_path=log_path, timeout_s=None)
+    while not executor.poll(1.0):  # it has begun
+        pass
+    raylet = cluster.raylet_of(cluster.nodes[0])
+    (agent,) = (p for p in raylet.children() if "RayAgent" in " ".join(p.cmdline()))
+    processes = [agent, *agent.children(recursive=True)]
+    assert len(processes) >= 3, "a server, and what it forked"
+    _, alive = psutil.wait_procs(processes, timeout=30)
+    assert not [p for p in alive if p.status() != psutil.STATUS_ZOMBIE]
+    (end,) = executor.poll(30.0)
+    assert isinstance(end, EndEvent) and end.outcome.is_lost
+    executor.close()

@@ -299,6 +299,7 @@ def test_workers_are_a_limit_however_many_machines_join(tmp_path: Path) -> None:
     cluster = Cluster(tmp_path, num_places=3)
     cluster.executor._most = 2
     assert cluster.executor.begin().workers == 2
+    assert len(cluster.agents) == 2, "a slot at least each; the third is left to others"
 
 
 # -- leases --------------------------------------------------------------------------------
@@ -402,13 +403,14 @@ def test_another_version_is_an_error_at_the_start_and_a_warning_later(
 def test_a_cluster_without_nodes_or_without_free_processors_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "START_S", 0.5)
+    monkeypatch.setattr(remote, "FREE_S", 8.0)
     with pytest.raises(ConfigError, match="must have a node with a processor for trials, got none"):
         Cluster(tmp_path, num_places=0).executor.begin()
     full = Cluster(tmp_path / "full", num_places=1)
     full.transport.start = lambda place, options: None  # type: ignore[method-assign]
     with pytest.raises(ConfigError, match="all taken: node-0"):
         full.executor.begin()
+    assert full.observer.said == ["note Waiting for a node of the cluster with free processors."]
 
 
 def test_an_agent_that_cannot_start_says_why(tmp_path: Path) -> None:

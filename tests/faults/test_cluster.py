@@ -39,7 +39,7 @@ DISTURBANCES = (
     "add a node",
 )
 
-LEASE_S = 6.0
+LEASE_S = 10.0
 
 TRIALS, EPOCHS = 6, 4
 
@@ -103,19 +103,17 @@ class Clustered:
 
     def workers(self) -> list[psutil.Process]:
         """Processes that train."""
-        servers = [child for agent in self.agents() for child in agent.children()]
-        return [worker for server in servers for worker in server.children()]
+        servers = [child for agent in self.agents() for child in _children(agent)]
+        return [worker for server in servers for worker in _children(server)]
 
     def disturb(self, disturbance: str, rng: random.Random) -> None:
         """Do it, if there is something to do it to."""
         assert self.session is not None
         match disturbance:
             case "kill a worker":
-                for worker in rng.sample(self.workers(), min(1, len(self.workers()))):
-                    worker.kill()
+                _send(self.workers(), signal.SIGKILL, rng)
             case "kill an agent":
-                for agent in rng.sample(self.agents(), min(1, len(self.agents()))):
-                    agent.kill()
+                _send(self.agents(), signal.SIGKILL, rng)
             case "kill a node":
                 self.cluster.kill_node(rng.choice(self.cluster.nodes))
                 self.cluster.add_node()
@@ -123,9 +121,7 @@ class Clustered:
                 self.cluster.freeze_node(rng.choice(self.cluster.nodes))
                 self.cluster.add_node()
             case "freeze an agent":
-                for agent in rng.sample(self.agents(), min(1, len(self.agents()))):
-                    agent.suspend()
-                    self.frozen.append(agent)
+                self.frozen += _send(self.agents(), signal.SIGSTOP, rng)
             case "kill the study":
                 self.session.kill_all()
                 self.start()
@@ -145,6 +141,25 @@ class Clustered:
         """Whether so many epochs were heard of before the study ended."""
         assert self.session is not None
         return self.session.wait_until(lambda: len(self.epochs()) >= num_epochs, timeout_s=120)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    """Of a process that may have ended just now."""
+    try:
+        return process.children()
+    except psutil.Error:
+        return []
+
+
+def _send(
+    processes: list[psutil.Process], number: signal.Signals, rng: random.Random
+) -> list[psutil.Process]:
+    """Send a signal to one of some processes, which may have ended just now; that one."""
+    for process in rng.sample(processes, min(1, len(processes))):
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)
+            return [process]
+    return []
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +232,9 @@ def test_a_study_on_a_disturbed_cluster_ends_like_one_left_alone(
     assert board == read_table(reference / "leaderboard.csv"), study.done
     heard = Counter(study.epochs())
     every = {f"{trial} {epoch}" for trial in range(TRIALS) for epoch in range(1, EPOCHS + 1)}
-    assert heard.keys() == every
+    # A study that was killed finds epochs kept that it had not heard of, as on one machine.
+    assert heard.keys() == every or "kill the study" in study.done
+    assert heard.keys() <= every
     # Each epoch is kept before it is told, so that none is told twice.
     assert max(heard.values()) == 1, (seed, study.done, heard.most_common(3))
     assert not [*folder.rglob("checkpoint/*.npz")]
