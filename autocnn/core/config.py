@@ -379,7 +379,9 @@ class StudyConfig(BaseModel):
         """Names with commas between them."""
         if isinstance(value, str):
             value = [name.strip() for name in value.split(",") if name.strip()]
-        return tuple(dict.fromkeys(value)) or None if isinstance(value, list | tuple) else value
+        if not isinstance(value, list | tuple) or any(not isinstance(name, str) for name in value):
+            return value
+        return tuple(dict.fromkeys(value)) or None
 
     @field_validator("label_from_name", "group_from_name")
     @classmethod

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autocnn.core.atomic import writing_error
+from autocnn.core.atomic import reading_error
 from autocnn.core.config import BUILT_IN, StudyConfig, change_config
 from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError, Text
 from autocnn.core.events import Interruption, Observer
@@ -285,7 +285,7 @@ def _told(path: Path) -> Iterator[None]:
         where = Path(error.filename) if isinstance(error.filename, str) else Path()
         if not where.is_relative_to(path):
             raise
-        raise writing_error(error, where) from error
+        raise reading_error(error, where) from error
 
 
 def _of_all(ended: int, config: StudyConfig) -> str:

@@ -373,3 +373,10 @@ def test_a_file_that_holds_no_settings_is_told(
     file = tmp_path / name
     file.write_bytes(content)
     assert told({}, file).startswith(f"{file}: {message}")
+
+
+def test_columns_that_are_no_names_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("by: [sex, {site: 1}]")
+    with pytest.raises(ConfigError, match="by"):
+        resolve_config({}, file=file)
