@@ -4,14 +4,17 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from autocnn.core.errors import SpaceError, StudyError
 from autocnn.core.objective import Goal
 from autocnn.core.records import AuditReport, CandidateRecord, CopyGroup, LabelIssue, TrialRecord
 from autocnn.reporting.elements import Picture, load_picture
-from autocnn.reporting.operating_view import PointFacts, read_points
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
+
+if TYPE_CHECKING:
+    from autocnn.reporting.operating_view import PointFacts
 
 NUM_PICTURED = 4
 """Candidates whose pictures are in the page; the numbers of all are."""
@@ -63,7 +66,7 @@ class StudyFacts:
     samples: int | None = None
     label_issues: tuple[LabelIssue, ...] | None = None
     label_pictures: dict[str, Picture] = field(default_factory=dict)
-    points: PointFacts | None = None
+    points: "PointFacts | None" = None
 
     @property
     def goal(self) -> Goal:
@@ -198,9 +201,11 @@ def _read_thumbnails(folder: StudyFolder, facts: StudyFacts, most: int) -> dict[
     return {name: picture for name, picture in loaded.items() if picture is not None}
 
 
-def _read_points(folder: StudyFolder, facts: StudyFacts) -> PointFacts | None:
+def _read_points(folder: StudyFolder, facts: StudyFacts) -> "PointFacts | None":
     if facts.best is None or facts.status.data is None:
         return None
+    from autocnn.reporting.operating_view import read_points  # SciPy
+
     return read_points(folder, facts.best, facts.status.data.class_names)
 
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autocnn import __version__
 from autocnn.core import wording
@@ -21,11 +22,13 @@ from autocnn.reporting.comparison import StudyComparison, view_comparison
 from autocnn.reporting.elements import load_picture, open_templates
 from autocnn.reporting.facts import StudyFacts, read_facts
 from autocnn.reporting.labels import view_labels
-from autocnn.reporting.operating_view import view_points
 from autocnn.reporting.overview import Overview, view_overview
 from autocnn.reporting.search import Drawings, draw_search, view_search
 from autocnn.reporting.subgroups import view_subgroups
 from autocnn.storage import StudyFolder
+
+if TYPE_CHECKING:
+    from autocnn.reporting.operating_view import PointView
 
 
 def build_report(
@@ -86,7 +89,7 @@ def render_page(facts: StudyFacts, drawn: Drawings) -> str:
         search=view_search(facts, drawn),
         panels=view_candidates(facts),
         gap=best and view_gap(facts, best),
-        points=facts.points and view_points(facts.points),
+        points=_points(facts),
         gallery=best and view_mistakes(facts, best),
         robustness=best and view_robustness(facts, best, drawn.pictures.get("robustness")),
         explanation=best and view_explanation(facts, best),
@@ -136,6 +139,14 @@ def render_comparison(
         subtitle=f"{first.title}, beside {second.title[:1].lower()}{second.title[1:]}.",
         view=view_comparison(found, pictures),
     )
+
+
+def _points(facts: StudyFacts) -> "PointView | None":
+    if facts.points is None:
+        return None
+    from autocnn.reporting.operating_view import view_points  # SciPy
+
+    return view_points(facts.points)
 
 
 def _overview(facts: StudyFacts, audit: AuditReport) -> Overview:

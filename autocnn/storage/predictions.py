@@ -1,5 +1,6 @@
 """What a candidate predicted of its study's images, as arrays: of unseen ones, and clean test."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -123,16 +124,19 @@ def _groups(folder: StudyFolder, paths: Sequence[str]) -> NDArray[np.int64]:
             name = above
         return name
 
-    # path, label, group, split, sha256
-    for path, _, group, _, sha256 in folder.read_split():
-        for tie in (("group", group) if group else None, ("copy", sha256) if sha256 else None):
-            if tie is not None:
-                leader[find(path)] = find(tie)
+    rows = folder.read_split()  # path, label, group, split, sha256
+    counts = Counter(row[4] for row in rows)
+    for path, _, group, _, sha256 in rows:
+        if group:
+            leader[find(path)] = find(("group", group))
+        if sha256 and counts[sha256] > 1:
+            leader[find(path)] = find(("copy", sha256))
     for one in _copies(folder):
         for path in one[1:]:
             leader[find(path)] = find(one[0])
     number_of: dict[object, int] = {}
-    return np.array([number_of.setdefault(find(path), len(number_of)) for path in paths], np.int64)
+    names = (find(path) if path in leader else path for path in paths)
+    return np.array([number_of.setdefault(name, len(number_of)) for name in names], np.int64)
 
 
 def _copies(folder: StudyFolder) -> list[tuple[str, ...]]:
