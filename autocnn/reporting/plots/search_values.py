@@ -501,7 +501,7 @@ def round_ticks(low: float, high: float, *, is_log: bool = False) -> tuple[float
     (1e-07, 1e-05, 0.001, 0.1)
     """
     if is_log:
-        first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+        first, last = int(math.log10(low) // 1), math.ceil(math.log10(high))
         decades = range(first, last + 1)
         few = [factor * 10.0**power for power in decades for factor in (1, 2, 5)]
         inside = _inside(few, low, high, 0.01 * low)
@@ -511,10 +511,10 @@ def round_ticks(low: float, high: float, *, is_log: bool = False) -> tuple[float
             step = math.ceil((last - first) / (MOST_TICKS - 1))
             return _inside([10.0**power for power in decades[::step]], low, high, 0.01 * low)
     span = high - low
-    power = 10.0 ** math.floor(math.log10(span))
+    power = 10.0 ** (math.log10(span) // 1)
     steps = [part * power for part in (5.0, 2.0, 1.0, 0.5, 0.25, 0.2, 0.1)]
     choices = [
-        [step * place for place in range(math.floor(low / step), math.ceil(high / step) + 1)]
+        [step * place for place in range(int(low // step), math.ceil(high / step) + 1)]
         for step in steps
     ]
     found = [_inside(choice, low, high, 0.01 * span) for choice in choices]
