@@ -1,6 +1,7 @@
 """Progress: live on a terminal or in a notebook, plain lines elsewhere, or only warnings."""
 
 import collections
+import importlib
 import io
 import sys
 import time
@@ -277,8 +278,7 @@ class NotebookDisplay(Board):
         if not is_urgent and time.monotonic() - self.drawn < DRAWN_EVERY_S:
             return
         # The kernel's own; never a requirement of autocnn.
-        from IPython.display import display
-
+        display: Any = importlib.import_module("IPython.display").display
         if self.handle is None:
             self.handle = display(self, display_id=True)
         else:

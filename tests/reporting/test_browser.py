@@ -219,7 +219,7 @@ def test_the_navigation_stays_and_says_where_the_reader_is(page: "Chrome", width
         run(page, "document.getElementById(arguments[0]).scrollIntoView()", name)
         script = "return document.querySelector(`nav a[href='#${arguments[0]}']`)"
         link = run(page, script, name)
-        until(page, lambda link=link: run(page, wait, link))
+        until(page, partial(run, page, wait, link))
         box = run(page, "return arguments[0].getBoundingClientRect().toJSON()", link)
         assert box["top"] >= 0 and box["bottom"] < 60
         assert box["left"] < width
