@@ -278,9 +278,9 @@ class NotebookDisplay(Board):
         if not is_urgent and time.monotonic() - self.drawn < DRAWN_EVERY_S:
             return
         # The kernel's own; never a requirement of autocnn.
-        kernel: Any = importlib.import_module("IPython.display")
+        display: Any = importlib.import_module("IPython.display").display
         if self.handle is None:
-            self.handle = kernel.display(self, display_id=True)
+            self.handle = display(self, display_id=True)
         else:
             self.handle.update(self)
         self.drawn = time.monotonic()

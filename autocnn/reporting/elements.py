@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from autocnn.core.records import Interval
+from autocnn.reporting.terms import uses_terms
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -180,6 +181,11 @@ class Table:
     is_sortable: bool = False
     left_out: int = 0
     scale: str = ""
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether its words are explained at the end of the page."""
+        return uses_terms(" ".join([self.caption, *(column.title for column in self.columns)]))
 
 
 def text_columns(*titles: str) -> list[Column]:

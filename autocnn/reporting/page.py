@@ -25,6 +25,7 @@ from autocnn.reporting.labels import view_labels
 from autocnn.reporting.overview import Overview, view_overview
 from autocnn.reporting.search import Drawings, draw_search, view_search
 from autocnn.reporting.subgroups import view_subgroups
+from autocnn.reporting.terms import TERMS
 from autocnn.storage import StudyFolder
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def render_page(facts: StudyFacts, drawn: Drawings) -> str:
         audit=facts.audit and view_audit(facts.audit, facts.thumbnails),
         audit_problem=facts.audit_problem,
         repeat=view_repeat(facts),
+        has_terms=True,
+        terms=[(term.replace("`", ""), text.replace("`", "")) for term, text in TERMS.items()],
     )
 
 
@@ -193,6 +196,7 @@ def _sections(facts: StudyFacts) -> list[tuple[str, str]]:
         *(judged if facts.candidates else []),
         ("data", "Data"),
         ("repeat", "Repeat it"),
+        ("terms", "Terms"),
     ]
 
 
