@@ -25,7 +25,7 @@ from autocnn.reporting.labels import view_labels
 from autocnn.reporting.overview import Overview, view_overview
 from autocnn.reporting.search import Drawings, draw_search, view_search
 from autocnn.reporting.subgroups import view_subgroups
-from autocnn.reporting.terms import TERMS
+from autocnn.reporting.terms import page_terms
 from autocnn.storage import StudyFolder
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def render_page(facts: StudyFacts, drawn: Drawings) -> str:
         audit_problem=facts.audit_problem,
         repeat=view_repeat(facts),
         has_terms=True,
-        terms=[(term.replace("`", ""), text.replace("`", "")) for term, text in TERMS.items()],
+        terms=page_terms(has_clean=any(record.test_clean for record in candidates)),
     )
 
 

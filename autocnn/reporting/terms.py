@@ -27,6 +27,22 @@ TERMS: dict[str, str] = {
 """Term -> what it means."""
 
 
+def page_terms(*, has_clean: bool) -> list[tuple[str, str]]:
+    """Terms and their meanings as a page has them.
+
+    Args:
+        has_clean: Whether test has copies of other images; else its clean part is all of it.
+    """
+    found = [(term.replace("`", ""), meaning.replace("`", "")) for term, meaning in TERMS.items()]
+    if has_clean:
+        return found
+    return [
+        (term, meaning.replace("clean test", "test"))
+        for term, meaning in found
+        if term != "clean test"
+    ]
+
+
 def uses_terms(text: str) -> bool:
     """Whether a text has one of these words.
 
