@@ -39,6 +39,7 @@ CONTENTS = {
         "budget",
         "how-it-searches",
         "studies",
+        "cluster",
         "faq",
     ),
     "To look up": (
