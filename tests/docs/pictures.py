@@ -46,7 +46,7 @@ def main(study: Path) -> None:
             "const form = document.getElementById('filters');"
             "form.elements.kind.value = 'wrong'; form.elements.order.value = 'most sure';"
             "form.elements.split.value = 'test';"
-            "form.dispatchEvent(new Event('input', {bubbles: true}))"
+            "form.dispatchEvent(new Event('change', {bubbles: true}))"
         )
         loaded = (
             "const all = [...document.querySelectorAll('.tile img')];"

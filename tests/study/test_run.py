@@ -126,7 +126,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Finis
 @pytest.mark.slow
 def test_a_study_leaves_every_file_of_the_contract(finished: Finished) -> None:
     folder = finished.folder
-    folder.check_removable()  # `autocnn remove` knows all that a study makes
+    StudyFolder(folder).check_removable()  # `autocnn remove` knows all that a study makes
     for name in (
         "study.json",
         "space.yaml",

@@ -406,9 +406,11 @@ function readyToTry() {
 }
 
 let typing = 0;
+$("filters").addEventListener("change", () => grid.search());
 $("filters").addEventListener("input", (event) => {
+  if (event.target.name !== "text") return;
   clearTimeout(typing);
-  typing = setTimeout(() => grid.search(), event.target.name === "text" ? 250 : 0);
+  typing = setTimeout(() => grid.search(), 250);
 });
 $("filters").addEventListener("submit", (event) => event.preventDefault());
 $("grid").addEventListener("scroll", () => grid.draw(), { passive: true });
