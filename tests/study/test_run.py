@@ -20,6 +20,7 @@ from PIL import Image
 
 from autocnn.cli.main import run
 from autocnn.reporting.leaderboard import COLUMNS
+from autocnn.storage import StudyFolder
 from autocnn.training.networks.pretrained import load_backbone
 from tests.samples import read_optuna_trials
 from tests.shared import share
