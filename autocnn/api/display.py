@@ -5,6 +5,7 @@ import importlib
 import io
 import sys
 import time
+import warnings
 from typing import Any
 
 import click
@@ -230,6 +231,8 @@ class NotebookDisplay(Board):
         self.lines: collections.deque[Text] = collections.deque(maxlen=NUM_LINES)
         self.drawn = 0.0
         self.handle: Any = None
+        # tqdm, which Optuna imports, misses widgets that nothing here needs.
+        warnings.filterwarnings("ignore", message="IProgress not found")
 
     def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
         """A fresh bar."""
