@@ -116,9 +116,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def view(browser: "Chrome", study: Path) -> Iterator[View]:
     view = View(browser, study)
     yield view
+    entries = log(browser, "browser")
+    browser.get("about:blank")  # else it would miss the server that is about to end
     code, output = view.close()
     assert (code, output.strip()) == (0, ""), "SIGTERM ends it cleanly"
-    entries = log(browser, "browser")
     assert entries == []
 
 
@@ -146,6 +147,7 @@ def test_a_study_is_followed_while_it_runs_and_is_not_disturbed(
         wait(lambda: view.text("state").startswith("Done: 3 of 3 trials ended"))
         assert browser.execute_script("return window.isSamePage"), "nothing was loaded anew"
         assert log(browser, "browser") == []
+        browser.get("about:blank")
         code = search.wait(MOST_S)
     finally:
         search.kill()
