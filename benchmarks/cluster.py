@@ -11,10 +11,10 @@ import numpy as np
 
 from autocnn.core.events import Observer
 from autocnn.core.objective import Goal
-from autocnn.execution.agent import AgentOptions
+from autocnn.execution.cluster.agent import AgentOptions
+from autocnn.execution.cluster.ray_executor import RayExecutor
 from autocnn.execution.executor import EndEvent, Executor
 from autocnn.execution.local import LocalExecutor
-from autocnn.execution.ray_executor import RayExecutor
 from autocnn.execution.tasks import TRAIN, Images, TrainingTask
 from autocnn.spaces.files import load_space
 from benchmarks.report import Figure, Options, Samples, print_progress, print_table, run_benchmarks

@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 
-from autocnn.execution.ray_executor import _own_signal_handlers
+from autocnn.execution.cluster.ray_executor import _own_signal_handlers
 
 HEAD, FIRST_NODE = 2, 3
 """Last parts of addresses: 127.0.0.2 is the head, 127.0.0.3 the first node."""

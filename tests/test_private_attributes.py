@@ -6,7 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "autocnn"
 
 MAY = {
-    "execution/ray_executor.py",  # Ray
+    "execution/cluster/ray_executor.py",  # Ray
     "training/networks/keras_private.py",  # Keras and TensorFlow
     "tuning/engines/keras_tuner_oracles.py",  # KerasTuner
 }

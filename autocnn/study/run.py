@@ -84,7 +84,7 @@ def search(
             raise ConfigError(Text("{weights} must be a file, got {0!r}.", str(config.weights)))
         check_extras(config)
         if config.cluster is not None and make_executor is None:
-            from autocnn.execution.ray_executor import find_cluster
+            from autocnn.execution.cluster.ray_executor import find_cluster
 
             find_cluster(config.cluster)  # before anything is written
         if config.fork is not None:
@@ -330,8 +330,8 @@ def _make_ready(
         machine = inspect_machine(observer)
         resources = _share(machine, config, status)
         return machine, resources, (make_executor or _local_executor)(resources)
-    from autocnn.execution.agent import AgentOptions
-    from autocnn.execution.ray_executor import RayExecutor
+    from autocnn.execution.cluster.agent import AgentOptions
+    from autocnn.execution.cluster.ray_executor import RayExecutor
 
     executor = RayExecutor(
         config.cluster,

@@ -11,15 +11,15 @@ from autocnn.core.events import Observer
 from autocnn.core.objective import Goal
 from autocnn.core.records import TrialState
 from autocnn.execution import processes
-from autocnn.execution.agent import AgentOptions
+from autocnn.execution.cluster.agent import AgentOptions
+from autocnn.execution.cluster.ray_executor import RayExecutor
+from autocnn.execution.cluster.remote import RemoteExecutor
 from autocnn.execution.executor import EndEvent, EpochEvent, Executor
-from autocnn.execution.ray_executor import RayExecutor
-from autocnn.execution.remote import RemoteExecutor
 from autocnn.execution.tasks import Images, Prediction, PredictionTask, TrainingTask, WeightsTask
 from autocnn.testing.executors import HERE as CONTRACT
 from autocnn.testing.executors import ExecutorContract
 from tests.cluster import LoopbackCluster, loopback_cluster
-from tests.execution.agents import InProcess
+from tests.execution.cluster.agents import InProcess
 from tests.execution.functions import HERE, make_executor, run
 
 TRAINER = "tests.faults.trainer"

@@ -19,8 +19,8 @@ from autocnn.api.watch import handle_signals
 from autocnn.core.config import resolve_config
 from autocnn.core.errors import AutocnnError
 from autocnn.core.records import EpochScore
-from autocnn.execution import ray_executor
-from autocnn.execution.agent import AgentOptions
+from autocnn.execution.cluster import ray_executor
+from autocnn.execution.cluster.agent import AgentOptions
 from autocnn.execution.local import LocalExecutor
 from autocnn.execution.machine import Resources
 from autocnn.execution.tasks import MAKE_CANDIDATE, PREDICT, TRAIN, Task

@@ -20,12 +20,9 @@ from autocnn.core.errors import ConfigError, StudyError, Text
 from autocnn.core.events import Observer
 from autocnn.core.records import TrialState
 from autocnn.core.wording import count
-from autocnn.execution.agent import AgentOptions, installed
-from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
-from autocnn.execution.image_sender import ImageSender
-from autocnn.execution.local import LocalExecutor
-from autocnn.execution.machine import Resources
-from autocnn.execution.messages import (
+from autocnn.execution.cluster.agent import AgentOptions, installed
+from autocnn.execution.cluster.image_sender import ImageSender
+from autocnn.execution.cluster.messages import (
     Answer,
     Begin,
     Cancel,
@@ -39,8 +36,17 @@ from autocnn.execution.messages import (
     StorageReport,
     Unusable,
 )
-from autocnn.execution.names import name_task
-from autocnn.execution.remote_agent import AgentLostError, RemoteAgent, Submission, Transport
+from autocnn.execution.cluster.names import name_task
+from autocnn.execution.cluster.remote_agent import (
+    AgentLostError,
+    RemoteAgent,
+    Submission,
+    Transport,
+)
+from autocnn.execution.cluster.transfer import ByMessage, BySharedFolder, Transfer
+from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
+from autocnn.execution.local import LocalExecutor
+from autocnn.execution.machine import Resources
 from autocnn.execution.tasks import (
     CandidateTask,
     ExportTask,
@@ -50,7 +56,6 @@ from autocnn.execution.tasks import (
     Task,
     TrainingTask,
 )
-from autocnn.execution.transfer import ByMessage, BySharedFolder, Transfer
 
 LOOK_S = 2.0
 """Seconds between two looks at which machines there are."""

@@ -13,11 +13,11 @@ import pytest
 from autocnn.core.errors import ConfigError, MissingExtraError
 from autocnn.core.events import Observer
 from autocnn.core.extras import install_line
-from autocnn.execution import ray_executor
-from autocnn.execution.agent import AgentOptions
+from autocnn.execution.cluster import ray_executor
+from autocnn.execution.cluster.agent import AgentOptions
+from autocnn.execution.cluster.ray_executor import RayExecutor, RayTransport
+from autocnn.execution.cluster.remote_agent import Place
 from autocnn.execution.executor import EndEvent
-from autocnn.execution.ray_executor import RayExecutor, RayTransport
-from autocnn.execution.remote_agent import Place
 from autocnn.execution.tasks import WeightsTask
 from tests.cluster import LoopbackCluster, loopback_cluster
 from tests.execution.functions import HERE
@@ -144,7 +144,7 @@ def cluster() -> Iterator[LoopbackCluster]:
 def test_a_full_cluster_is_an_error_until_it_is_not(
     cluster: LoopbackCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from autocnn.execution import remote
+    from autocnn.execution.cluster import remote
 
     options = AgentOptions(preload=[])
     first = RayExecutor(cluster.address, tmp_path, Observer(), options=options)
@@ -169,8 +169,8 @@ def test_images_reach_a_node_through_ray_s_store(
 ) -> None:
     import numpy as np
 
-    from autocnn.execution import agent, image_sender
-    from autocnn.execution.messages import Offer
+    from autocnn.execution.cluster import agent, image_sender
+    from autocnn.execution.cluster.messages import Offer
     from tests.execution.test_contract import OPTIONS, train, training
 
     monkeypatch.setattr(image_sender, "PIECE", 100)

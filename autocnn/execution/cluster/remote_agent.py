@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from autocnn.execution.agent import AgentOptions
-from autocnn.execution.messages import Command, Hello, Report
-from autocnn.execution.names import NamedTask
+from autocnn.execution.cluster.agent import AgentOptions
+from autocnn.execution.cluster.messages import Command, Hello, Report
+from autocnn.execution.cluster.names import NamedTask
 
 
 class AgentLostError(Exception):

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from autocnn.core.atomic import replace_file, replacing
 from autocnn.core.errors import ConfigError, StudyError, Text
-from autocnn.execution.messages import Contents
-from autocnn.execution.names import NamedTask
+from autocnn.execution.cluster.messages import Contents
+from autocnn.execution.cluster.names import NamedTask
 
 OPEN = "open.json"
 """In the folder of a submission that has not ended: the name of its checkpoint."""

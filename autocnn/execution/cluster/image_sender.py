@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from autocnn.execution.messages import HasImages, Offer, Piece
-from autocnn.execution.names import images_name
-from autocnn.execution.remote_agent import RemoteAgent
+from autocnn.execution.cluster.messages import HasImages, Offer, Piece
+from autocnn.execution.cluster.names import images_name
+from autocnn.execution.cluster.remote_agent import RemoteAgent
 
 PIECE = 32 * 2**20
 """Bytes of images that travel in one message."""

@@ -9,7 +9,7 @@ import pytest
 
 from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
-from autocnn.execution.names import has_content, images_name, locate_task, name_task
+from autocnn.execution.cluster.names import has_content, images_name, locate_task, name_task
 from autocnn.execution.tasks import (
     CandidateTask,
     Images,

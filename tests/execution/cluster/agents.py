@@ -8,10 +8,10 @@ from typing import Any
 
 from autocnn.core.errors import StudyError
 from autocnn.core.records import TrialState
-from autocnn.execution.agent import Agent, AgentOptions
+from autocnn.execution.cluster.agent import Agent, AgentOptions
+from autocnn.execution.cluster.messages import Command, Report
+from autocnn.execution.cluster.remote_agent import AgentLostError, Place
 from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
-from autocnn.execution.messages import Command, Report
-from autocnn.execution.remote_agent import AgentLostError, Place
 from autocnn.execution.tasks import Task, TrainingResult, TrainingTask
 from tests.simulation.executor import formula
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import ray
 
-from autocnn.execution.agent import Agent, AgentOptions
-from autocnn.execution.messages import Command, Piece, Report
+from autocnn.execution.cluster.agent import Agent, AgentOptions
+from autocnn.execution.cluster.messages import Command, Piece, Report
 
 
 class RayAgent(Agent):

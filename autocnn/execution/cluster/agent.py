@@ -26,11 +26,7 @@ from autocnn.core.atomic import replacing
 from autocnn.core.errors import StudyError
 from autocnn.core.events import Observer
 from autocnn.core.records import EpochScore
-from autocnn.execution.executor import EndEvent, EpochEvent, Event, Executor, Outcome
-from autocnn.execution.gpus import inspect_machine
-from autocnn.execution.local import PRELOAD, LocalExecutor
-from autocnn.execution.machine import Resources, share_machine
-from autocnn.execution.messages import (
+from autocnn.execution.cluster.messages import (
     Answer,
     Begin,
     Cancel,
@@ -47,7 +43,11 @@ from autocnn.execution.messages import (
     StorageReport,
     Unusable,
 )
-from autocnn.execution.names import has_content, locate_task
+from autocnn.execution.cluster.names import has_content, locate_task
+from autocnn.execution.executor import EndEvent, EpochEvent, Event, Executor, Outcome
+from autocnn.execution.gpus import inspect_machine
+from autocnn.execution.local import PRELOAD, LocalExecutor
+from autocnn.execution.machine import Resources, share_machine
 from autocnn.execution.runner import run_one
 from autocnn.execution.tasks import GpusResult, GpusTask, Task
 

@@ -13,16 +13,16 @@ import pytest
 
 from autocnn.core.errors import ConfigError, DiskFullError, StudyError
 from autocnn.core.records import TrialRecord, TrialState
-from autocnn.execution import agent as agent_module
-from autocnn.execution import image_sender, remote
-from autocnn.execution.agent import Agent, AgentOptions
+from autocnn.execution.cluster import agent as agent_module
+from autocnn.execution.cluster import image_sender, remote
+from autocnn.execution.cluster.agent import Agent, AgentOptions
+from autocnn.execution.cluster.messages import Begin, CheckStorage, Command, Leave, Offer, Piece
+from autocnn.execution.cluster.remote import RemoteExecutor
 from autocnn.execution.executor import Elastic, EndEvent, EpochEvent, Event
-from autocnn.execution.messages import Begin, CheckStorage, Command, Leave, Offer, Piece
-from autocnn.execution.remote import RemoteExecutor
 from autocnn.execution.tasks import Images, TrainingTask
 from autocnn.storage import StudyFolder
 from autocnn.tuning.loop import run_search
-from tests.execution.agents import Call, Clock, InProcess, StepExecutor
+from tests.execution.cluster.agents import Call, Clock, InProcess, StepExecutor
 from tests.simulation.executor import ListEngine, Recorder, make_search, training_task
 
 OPTIONS = AgentOptions(num_cpus=2, lease_s=10.0, idle_s=100.0, keep_every_s=0.0)

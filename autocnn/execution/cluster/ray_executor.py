@@ -20,10 +20,10 @@ from typing import Any
 from autocnn.core.errors import ConfigError, MissingExtraError, Text
 from autocnn.core.events import Observer
 from autocnn.core.extras import install_line
-from autocnn.execution.agent import AgentOptions
-from autocnn.execution.messages import Command, Report
-from autocnn.execution.remote import RemoteExecutor
-from autocnn.execution.remote_agent import AgentLostError, Place
+from autocnn.execution.cluster.agent import AgentOptions
+from autocnn.execution.cluster.messages import Command, Report
+from autocnn.execution.cluster.remote import RemoteExecutor
+from autocnn.execution.cluster.remote_agent import AgentLostError, Place
 
 AUTO = "auto"
 
@@ -163,7 +163,7 @@ class RayTransport:
         """An actor with the free processors of its node, or its GPU's share of them."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        from autocnn.execution.ray_agent import RayAgent
+        from autocnn.execution.cluster.ray_agent import RayAgent
 
         node = next((n for n in self._ray.nodes() if n["NodeID"] == place.node), None)
         if node is None:
