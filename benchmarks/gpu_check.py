@@ -22,7 +22,7 @@ from typing import Any
 import click
 import numpy as np
 
-from autocnn.core.events import Observer
+from autocnn.core.events import Warnings
 from autocnn.core.records import ParamValue
 from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.machine import Machine
@@ -34,17 +34,6 @@ MOST_APART = 1e-3
 
 MOST_S = 240.0
 NO_GPU = 2
-
-
-class Warnings(Observer):
-    """Keeps what is warned of."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def warn(self, message: str) -> None:
-        """Keep a warning."""
-        self.said.append(message)
 
 
 @click.command()

@@ -14,8 +14,8 @@ import numpy as np
 from packaging.requirements import Requirement
 from platformdirs import user_cache_dir
 
-from autocnn.core.events import Observer
-from autocnn.core.extras import install_line
+from autocnn.core.events import Warnings
+from autocnn.core.extras import install_line, installed_version
 from autocnn.core.objective import Goal
 from autocnn.core.wording import count
 from autocnn.execution.gpus import inspect_machine
@@ -53,15 +53,6 @@ class Finding:
     remedy: str = ""
 
 
-class _Warnings(Observer):
-    def __init__(self) -> None:
-        self.sentences: list[str] = []
-
-    def warn(self, sentence: str) -> None:
-        """Keep it."""
-        self.sentences.append(sentence)
-
-
 def examine(
     *, results: Path | str = "results", cache_dir: Path | str | None = None, quick: bool = False
 ) -> Iterator[Finding]:
@@ -80,11 +71,11 @@ def examine(
     ['autocnn', 'packages', 'processors']
     """
     yield from _versions()
-    warnings = _Warnings()
+    warnings = Warnings()
     machine = inspect_machine(warnings)
     resources = share_machine(machine, trials=None, workers=None, threads=None, precision="auto")
     yield _processors(machine, resources)
-    yield _gpus(machine, warnings.sentences)
+    yield _gpus(machine, warnings.said)
     yield _memory(machine, resources)
     yield _disk("results", Path(results))
     yield _disk("cache", Path(cache_dir or user_cache_dir("autocnn")))
@@ -105,7 +96,7 @@ def _versions() -> Iterator[Finding]:
     yield Finding("autocnn", "good", f"{version}, with Python {python}")
     needed = [Requirement(line) for line in lines if "extra ==" not in line]
     shown = ("tensorflow", "keras", "keras-tuner", "optuna")
-    found = {need.name: _version(need.name) for need in needed}
+    found = {need.name: installed_version(need.name) for need in needed}
     wrong = [
         f"{need} ({found[need.name] or 'not there'})"
         for need in needed
@@ -118,13 +109,6 @@ def _versions() -> Iterator[Finding]:
         return
     said = ", ".join(f"{name} {found[name]}" for name in shown if name in found)
     yield Finding("packages", "good", said)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _processors(machine: Machine, resources: Resources) -> Finding:
@@ -187,7 +171,7 @@ def _extras() -> Iterator[Finding]:
     for name in names:
         marker = re.compile(rf"""extra == ["']{re.escape(name)}["']""")
         needed = [Requirement(line).name for line in lines if marker.search(line)]
-        if any(_version(package) is None for package in needed):
+        if any(installed_version(package) is None for package in needed):
             missing.append(name)
     there = [name for name in names if name not in missing]
     yield Finding("extras", "good", f"installed: {', '.join(there) or 'none'}")

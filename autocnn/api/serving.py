@@ -1,10 +1,9 @@
 """A model as a REST service."""
 
-import os
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from autocnn.api.functions import load
 from autocnn.api.settings import PathLike
 from autocnn.core.errors import Text, UsageError
 
@@ -68,7 +67,6 @@ one, an exported folder or a model file in one of these, got none of them. Start
     from autocnn.web.server import WebServer, check_web, is_loopback
 
     check_web("serve")
-    from autocnn.inference.predict import model as models
     from autocnn.inference.predict.abstention import choose_abstention
     from autocnn.web.service import ServiceLimits, make_service, token_from_environment
 
@@ -80,9 +78,9 @@ one, an exported folder or a model file in one of these, got none of them. Start
     token = token or token_from_environment()
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)
-    opened = models.load(
-        os.fspath(model),
-        results=Path(results),
+    opened = load(
+        model,
+        results=results,
         candidate=candidate,
         trust_code=trust_code,
         target=target,

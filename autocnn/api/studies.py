@@ -182,14 +182,22 @@ def _find(place: PathLike | Study | Candidate, results: Path) -> tuple[StudyFold
 
 
 def _summary(folder: StudyFolder) -> StudySummary:
-    changed = datetime.datetime.fromtimestamp(folder.changed, datetime.UTC)
+    summary = StudySummary(
+        name=folder.name,
+        state=UNREADABLE,
+        trials=0,
+        objective="",
+        best=None,
+        data="",
+        size_gb=folder.size_gb(),
+        changed=datetime.datetime.fromtimestamp(folder.changed, datetime.UTC),
+        path=folder.path,
+    )
     try:
         status, trials = folder.read_status(), folder.read_trials()
         candidates = folder.read_candidates() if folder.leaderboard_path.exists() else []
     except StudyError:
-        return StudySummary(
-            folder.name, UNREADABLE, 0, "", None, "", folder.size_gb(), changed, folder.path
-        )
+        return summary
     ended = [trial for trial in trials if not trial.is_open]
     goal = Goal(status.config.objective, status.config.max_gap)
     ranked = goal.rank(ended)
@@ -197,15 +205,11 @@ def _summary(folder: StudyFolder) -> StudySummary:
     for record in candidates:
         if status.choice is not None and record.candidate == status.choice.candidate:
             best = record.objective if record.cv_mean is None else record.cv_mean
-    state = "done" if status.is_done else "running" if folder.writer() else "stopped"
-    return StudySummary(
-        folder.name,
-        state,
-        len(ended),
-        goal.objective,
-        best,
-        status.config.data,
-        folder.size_gb(),
-        changed,
-        folder.path,
+    return replace(
+        summary,
+        state="done" if status.is_done else "running" if folder.writer() else "stopped",
+        trials=len(ended),
+        objective=goal.objective,
+        best=best,
+        data=status.config.data,
     )

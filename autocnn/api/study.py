@@ -184,8 +184,8 @@ got neither. Start one with `autocnn search`.
             UsageError: When no threshold reaches the target; the message has what is reached.
             StudyError: When there is no such candidate, or its predictions are gone.
         """
-        chosen = self.best if candidate is None else self._candidate(candidate, self.candidates)
-        return find_operating_point(self._folder, chosen.record, target, prevalence=prevalence)
+        record = self._chosen(candidate).record
+        return find_operating_point(self._folder, record, target, prevalence=prevalence)
 
     def operating_points(
         self, target: str, *, prevalence: float | None = None
@@ -249,9 +249,10 @@ got neither. Start one with `autocnn search`.
         Raises:
             StudyError: While there is none.
         """
-        candidates, choice = self.candidates, self._status().choice
-        number = choice.candidate if choice is not None else 1
-        return self._candidate(number, candidates)
+        choice = self._status().choice
+        return Candidate(
+            self.path, self._folder.read_candidate(choice.candidate if choice is not None else 1)
+        )
 
     def report(
         self,
@@ -514,14 +515,6 @@ got neither. Start one with `autocnn search`.
 
     def _chosen(self, candidate: int | None) -> Candidate:
         """A candidate by its number; None: the best."""
-        return self.best if candidate is None else self._candidate(candidate, self.candidates)
-
-    def _candidate(self, number: int, candidates: tuple[Candidate, ...]) -> Candidate:
-        found = next((one for one in candidates if one.number == number), None)
-        if found is None:
-            there = ", ".join(str(one.number) for one in candidates) or "none"
-            raise StudyError(
-                f"{self.path}: must have the candidate {number}, got {there}.",
-                remedy="" if candidates else f"Go on with it: `autocnn resume {self.path}`.",
-            )
-        return found
+        if candidate is None:
+            return self.best
+        return Candidate(self.path, self._folder.read_candidate(candidate))

@@ -5,19 +5,13 @@ from pathlib import Path
 
 import click
 
-from autocnn.cli.options import results_option
+from autocnn.cli.options import port_option, results_option
 from autocnn.cli.words import StudyName
 
 
 @click.command("dashboard")
 @click.argument("study", required=False, type=StudyName())
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8080,
-    show_default=True,
-    help="Port to listen on; 0: a free one.",
-)
+@port_option(8080)
 @click.option(
     "--host",
     default="127.0.0.1",

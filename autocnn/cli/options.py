@@ -165,6 +165,22 @@ trust_option = click.option(
     "whatever you can.",
 )
 
+
+def port_option(default: int) -> Callable[[Decorated], Decorated]:
+    """Where a server listens.
+
+    Args:
+        default: Its port.
+    """
+    return click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=default,
+        show_default=True,
+        help="Port to listen on; 0: a free one.",
+    )
+
+
 prevalence_option = click.option(
     "--prevalence",
     metavar="P",

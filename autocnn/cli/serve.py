@@ -5,19 +5,13 @@ from pathlib import Path
 
 import click
 
-from autocnn.cli.options import prevalence_option, results_option, trust_option
+from autocnn.cli.options import port_option, prevalence_option, results_option, trust_option
 from autocnn.cli.words import ModelPlace
 
 
 @click.command("serve")
 @click.argument("model", type=ModelPlace())
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=8000,
-    show_default=True,
-    help="Port to listen on; 0: a free one.",
-)
+@port_option(8000)
 @click.option(
     "--host",
     default="127.0.0.1",

@@ -47,6 +47,21 @@ class Observer:
         """The work is over, well or not; put the terminal back as it was."""
 
 
+class Warnings(Observer):
+    """Keeps what is warned of, for who tells it later.
+
+    Attributes:
+        said: Each warning.
+    """
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def warn(self, text: str) -> None:
+        """Kept."""
+        self.said.append(text)
+
+
 class Interruption:
     """Ctrl-C: once to stop after the running epochs, twice to stop at once.
 

@@ -1,7 +1,19 @@
-"""How the packages of an extra are installed, for the errors that say that one is missing."""
+"""Which packages are installed, and how those of an extra are, for errors that miss one."""
 
 import importlib.metadata
 import re
+
+
+def installed_version(package: str) -> str | None:
+    """The version of a package that is installed; None where it is not.
+
+    >>> installed_version("no-such-package") is None
+    True
+    """
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def install_line(extra: str) -> str:

@@ -91,7 +91,7 @@ def parse_target(text: str, class_names: Sequence[str]) -> Target:
         label = label[2:].strip()
     else:
         label = ""
-    return Target(metric, _find_class(label, class_names), _least(text, number))
+    return Target(metric, find_class(label, class_names), _least(text, number))
 
 
 def _no_target(text: str, name: str) -> UsageError:
@@ -121,7 +121,23 @@ def _least(text: str, number: str) -> float:
     return value
 
 
-def _find_class(label: str, class_names: Sequence[str]) -> str:
+def find_class(
+    label: str, class_names: Sequence[str], *, setting: str = "target", example: str = EXAMPLE
+) -> str:
+    """The class that somebody has typed: as it is, in quotes, or in other capitals.
+
+    Args:
+        label: What was typed.
+        class_names: The classes that there are.
+        setting: With which it was given.
+        example: What may be written there.
+
+    Raises:
+        UsageError: When there is no such class.
+
+    >>> find_class("'Ductal carcinoma'", ["benign", "ductal carcinoma"])
+    'ductal carcinoma'
+    """
     bare = label[1:-1] if len(label) > 1 and label[0] == label[-1] and label[0] in "'\"" else label
     for wanted in (label, bare):
         if wanted in class_names:
@@ -133,8 +149,8 @@ def _find_class(label: str, class_names: Sequence[str]) -> str:
     close = difflib.get_close_matches(label, class_names, n=1)
     got = repr(label) if label else "no class"
     raise UsageError(
-        Text("{target}: CLASS must be one of {0}, got {1}.", there, got),
-        remedy=f"Did you mean {close[0]!r}?" if close else f"As in: {EXAMPLE}.",
+        Text(f"{{{setting}}}: CLASS must be one of {{0}}, got {{1}}.", there, got),
+        remedy=f"Did you mean {close[0]!r}?" if close else f"As in: {example}.",
     )
 
 

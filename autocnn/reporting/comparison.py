@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from autocnn.core import wording
-from autocnn.core.arrays import DoubleArray, IntArray
+from autocnn.core.arrays import IntArray
 from autocnn.core.config import plain_name
-from autocnn.core.csv_tables import SHARE_PREFIX
 from autocnn.core.errors import StudyError
 from autocnn.core.records import CandidateRecord, Comparison
 from autocnn.reporting.candidates import difference, p_value
@@ -23,6 +22,7 @@ from autocnn.reporting.elements import (
 )
 from autocnn.reporting.names import title
 from autocnn.storage import StudyFolder
+from autocnn.storage.predictions import StoredPredictions, read_judged
 from autocnn.storage.status import StudyStatus
 
 COMPARED = ("accuracy", "balanced_accuracy", "macro_auc", "log_loss")
@@ -31,8 +31,11 @@ COMPARED = ("accuracy", "balanced_accuracy", "macro_auc", "log_loss")
 PICTURES = ("confusion_matrix", "roc")
 """Of each candidate, on the page."""
 
-NO_SETTINGS = ("results", "name", "cache_dir", "cache_limit_gb", "disk_limit_gb", "mlflow")
-"""Settings that say where things lie, not what was searched."""
+NO_SETTINGS = (
+    *("results", "name", "cache_dir", "cache_limit_gb", "disk_limit_gb", "mlflow"),
+    *("cluster", "storage"),
+)
+"""Settings that say where things lie or run, not what was searched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,55 +107,56 @@ def compare_studies(
 
     sides = [_read_side(*pair) for pair in zip((first, second), candidates, strict=True)]
     one, two = sides
-    tests = [_read_test(folder, side) for folder, side in zip((first, second), sides, strict=True)]
-    ours, theirs = tests
-    if set(ours.classes) != set(theirs.classes):
-        only = sorted(set(ours.classes) ^ set(theirs.classes))
+    classes = [side.status.data.class_names if side.status.data else () for side in sides]
+    if set(classes[0]) != set(classes[1]):
+        only = sorted(set(classes[0]) ^ set(classes[1]))
         raise StudyError(
             f"{first.path} and {second.path}: must have the same classes to be compared, got "
             f"{wording.first_few(only)} in one alone."
         )
-    shared = [key for key in ours.rows if key in theirs.rows]
-    common = [key for key in shared if ours.rows[key][0] == theirs.rows[key][0]]
-    if not common:
+    # Both in the order of the first one's classes.
+    ours, theirs = (
+        _read_test(folder, side.record, classes[0])
+        for folder, side in zip((first, second), sides, strict=True)
+    )
+    shared = [key for key in ours.place_of if key in theirs.place_of]
+    rows = np.array(
+        [[ours.place_of[key], theirs.place_of[key]] for key in shared], np.int64
+    ).reshape(-1, 2)
+    is_same = ours.predicted.labels[rows[:, 0]] == theirs.predicted.labels[rows[:, 1]]
+    if not is_same.any():
         raise StudyError(
             f"{first.path} and {second.path}: must share images of clean test, got none.",
             remedy="Score both on the same images: `autocnn evaluate STUDY DATA`, once for each.",
         )
-    labels = np.array([ours.classes.index(ours.rows[key][0]) for key in common], np.int64)
-    places = [theirs.classes.index(label) for label in ours.classes]
-    probabilities = [
-        np.array([ours.rows[key][1] for key in common]),
-        np.array([theirs.rows[key][1] for key in common])[:, places],
-    ]
+    here, there = rows[is_same].T
+    labels = ours.predicted.labels[here]
+    groups = _join(ours.predicted.groups[here], theirs.predicted.groups[there])
     metrics = _metrics(one, two, labels)
     found = tuple(
         compare(
             labels,
-            *probabilities,
+            ours.predicted.probabilities[here],
+            theirs.predicted.probabilities[there],
             other=two.record.candidate,
             metric=metric,
-            groups=_join(common, [ours, theirs]),
+            groups=groups,
             num_comparisons=len(metrics),
         )
         for metric in metrics
     )
-    alone = len(ours.rows) - len(shared), len(theirs.rows) - len(shared)
+    alone = len(ours.place_of) - len(shared), len(theirs.place_of) - len(shared)
     return StudyComparison(
         first=one,
         second=two,
         metrics=found,
-        num_common=len(common),
+        num_common=len(labels),
         num_alone=alone,
-        num_relabelled=len(shared) - len(common),
+        num_relabelled=len(shared) - len(labels),
         params=_differences(one.record.params, two.record.params),
         settings=_differences(_settings(one), _settings(two)),
-        sentences=tuple(_sentences(one, two, found, len(common), alone)),
+        sentences=tuple(_sentences(one, two, found, len(labels), alone)),
     )
-
-
-Key = tuple[str, int]
-"""An image: the SHA-256 of its content, and how many of its test before it have the same."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,85 +164,64 @@ class _Test:
     """The clean test images of a study.
 
     Attributes:
-        classes: In the order of the probabilities.
-        rows: Image -> label, and (classes,) probabilities.
-        bundles: Images that hang together: copies, or of one named group.
+        predicted: What the candidate says of them.
+        place_of: SHA-256 of an image, and how many before it have the same -> its place there.
     """
 
-    classes: tuple[str, ...]
-    rows: Mapping[Key, tuple[str, DoubleArray]]
-    bundles: Sequence[Sequence[Key]]
+    predicted: StoredPredictions
+    place_of: Mapping[tuple[str, int], int]
 
 
 def _read_side(folder: StudyFolder, candidate: int | None) -> Side:
     status = folder.read_status()
     folder.read_leaderboard()  # says what an unfinished study lacks
     number = candidate or (status.choice.candidate if status.choice else 1)
-    records = {record.candidate: record for record in folder.read_candidates()}
-    if number not in records:
-        there = ", ".join(map(str, records)) or "none"
-        raise StudyError(f"{folder.path}: must have the candidate {number}, got {there}.")
-    record = records[number]
+    record = folder.read_candidate(number)
     return Side(folder.name, status, record, title(record), len(folder.read_trials()))
 
 
-def _read_test(folder: StudyFolder, side: Side) -> _Test:
-    number = side.record.candidate
-    rows = list(folder.read_candidate_table(number, "predictions"))
-    shares = [name for name in (rows[0] if rows else ()) if name.startswith(SHARE_PREFIX)]
-    facts = {path: (group, sha256) for path, _, group, _, sha256 in folder.read_split()}
-    if not shares or not facts:
+def _read_test(folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]) -> _Test:
+    predicted = read_judged(folder, record, class_names)
+    content_of = {path: sha256 for path, _, _, _, sha256 in folder.read_split()}
+    if not predicted.paths or not content_of:
         raise StudyError(
-            f"{folder.path}: must have split.csv and predictions.csv of candidate {number}, got "
-            "one of them missing."
+            f"{folder.path}: must have split.csv and predictions.csv of candidate "
+            f"{record.candidate}, got one of them missing."
         )
-    found: dict[Key, tuple[str, DoubleArray]] = {}
-    keys: dict[str, Key] = {}
     before: Counter[str] = Counter()
-    groups: dict[str, list[Key]] = {}
-    for row in rows:
-        if row["split"] != "test" or row.get("is_clean") == "false":
-            continue
-        group, content = facts[row["path"]]
-        key = keys[row["path"]] = content, before[content]
+    place_of: dict[tuple[str, int], int] = {}
+    for place, path in enumerate(predicted.paths):
+        content = content_of[path]
+        place_of[content, before[content]] = place
         before[content] += 1
-        found[key] = row["label"], np.array([float(row[name]) for name in shares])
-        if group:
-            groups.setdefault(group, []).append(key)
-    audit = folder.read_audit()
-    copies = [
-        [keys[path] for path in group.paths if path in keys]
-        for group in (audit.copies if audit else ())
-    ]
-    classes = tuple(name.removeprefix(SHARE_PREFIX) for name in shares)
-    return _Test(classes, found, [*groups.values(), *copies])
+    return _Test(predicted, place_of)
 
 
-def _join(keys: Sequence[Key], tests: Sequence[_Test]) -> IntArray:
-    """(n,) The same number for images that hang together in either study."""
+def _join(ours: IntArray, theirs: IntArray) -> IntArray:
+    """(n,) The same number for images that hang together in either study.
+
+    Args:
+        ours: (n,) The same number for images that hang together in one of them.
+        theirs: (n,) The same in the other.
+    """
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
 
-    place = {key: number for number, key in enumerate(keys)}
-    bundles = [[place[key] for key in bundle if key in place] for bundle in _bundles(tests)]
-    pairs = [(bundle[0], other) for bundle in bundles for other in bundle[1:]]
-    ends = np.array(pairs, np.int64).reshape(-1, 2).T
-    ties = coo_matrix((np.ones(len(pairs)), (ends[0], ends[1])), shape=(len(keys), len(keys)))
-    groups: IntArray = connected_components(ties, directed=False)[1].astype(np.int64)
-    return groups
-
-
-def _bundles(tests: Sequence[_Test]) -> Iterator[Sequence[Key]]:
-    for test in tests:
-        yield from test.bundles
+    _, first = np.unique(ours, return_inverse=True)
+    _, second = np.unique(theirs, return_inverse=True)
+    number = int(first.max()) + 1
+    size = number + int(second.max()) + 1
+    ties = coo_matrix((np.ones(len(first)), (first, number + second)), shape=(size, size))
+    joined: IntArray = connected_components(ties, directed=False)[1][first].astype(np.int64)
+    return joined
 
 
 def _metrics(one: Side, two: Side, labels: IntArray) -> list[str]:
     """What is compared: the first study's objective leads."""
     asked = [side.status.config.objective for side in (one, two)]
-    names = [name for name in dict.fromkeys([*asked, *COMPARED]) if name != "macro_f1"]
-    has_both = len(np.unique(labels)) > 1
-    return [name for name in names if has_both or name != "macro_auc"]
+    has_several = len(np.unique(labels)) > 1
+    names = dict.fromkeys([*asked, *COMPARED])
+    return [name for name in names if has_several or name != "macro_auc"]
 
 
 def _differences(

@@ -72,6 +72,21 @@ class CandidateFiles(Files):
         paths = sorted((self.path / "candidates").glob("*/candidate.json"))
         return [self._parse(path, CandidateRecord.model_validate_json) for path in paths]
 
+    def read_candidate(self, number: int) -> CandidateRecord:
+        """One candidate.
+
+        Raises:
+            StudyError: When there is no such candidate, or a record cannot be read.
+        """
+        records = {record.candidate: record for record in self.read_candidates()}
+        if number not in records:
+            there = ", ".join(map(str, records)) or "none"
+            raise StudyError(
+                f"{self.path}: must have the candidate {number}, got {there}.",
+                remedy="" if records else f"Go on with it: `autocnn resume {self.path}`.",
+            )
+        return records[number]
+
     def write_candidate_table(
         self,
         candidate: int,

@@ -22,6 +22,7 @@ class StoredPredictions:
     Attributes:
         source: `folds`: predicted out of fold; `val`: by the trial's model; `test`, `test_clean`:
             by the candidate, the latter without copies of train or val.
+        paths: (n,) The images.
         labels: (n,) Index of the class.
         probabilities: (n, classes)
         groups: (n,) The same number for images that are not independent: those of one named
@@ -29,6 +30,7 @@ class StoredPredictions:
     """
 
     source: Literal["folds", "val", "test", "test_clean"]
+    paths: tuple[str, ...]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     groups: NDArray[np.int64]
@@ -100,7 +102,7 @@ def _read(
     try:
         values = [[float(row[column]) for column in columns] for row in rows]
         labels = [place[row["label"]] for row in rows]
-        groups = _groups(folder, [row["path"] for row in rows])
+        paths = tuple(row["path"] for row in rows)
     except (KeyError, ValueError, TypeError) as error:
         raise StudyError(
             f"{folder.path}: the predictions of candidate {record.candidate} must be whole, got: "
@@ -108,9 +110,10 @@ def _read(
         ) from error
     return StoredPredictions(
         source,
+        paths,
         np.array(labels, np.int64),
         np.array(values, np.float64).reshape(len(rows), len(columns)),
-        groups,
+        _groups(folder, paths),
     )
 
 

@@ -1,7 +1,6 @@
 """study.json: what was asked, on what, and how far it is. All that repeating it needs."""
 
 import datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autocnn.core.config import StudyConfig
 from autocnn.core.errors import StudyError
+from autocnn.core.extras import installed_version
 
 VERSIONS_OF = (
     "autocnn",
@@ -186,10 +186,4 @@ def timestamp() -> str:
 
 def installed_versions() -> dict[str, str | None]:
     """Package -> version of what results depend on; None where it is absent."""
-    versions: dict[str, str | None] = {}
-    for package in VERSIONS_OF:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            versions[package] = None
-    return versions
+    return {package: installed_version(package) for package in VERSIONS_OF}

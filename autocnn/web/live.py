@@ -109,9 +109,8 @@ def describe(status: StudyStatus, counts: dict[str, int], *, is_running: bool) -
     """What the study does now, in a sentence."""
     ended = sum(number for state, number in counts.items() if state != "running")
     asked = status.config.trials
-    of_all = f"{ended:,} of {asked:,} trials ended" if asked else wording.count(ended, "trial")
-    if asked is None:
-        of_all += " ended"
+    number = f"{ended:,} of {asked:,} trials" if asked else wording.count(ended, "trial")
+    of_all = f"{number} ended"
     if status.is_done:
         return f"Done: {of_all}, {wording.duration(status.seconds)} in all."
     if not is_running:

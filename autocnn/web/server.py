@@ -1,6 +1,5 @@
 """A server on one socket: who may ask, how much at once, and a clean end."""
 
-import asyncio
 import ipaddress
 import secrets
 import signal
@@ -302,10 +301,3 @@ class Limits:
 
 MOST_CLIENTS = 10_000
 """Clients of which it is known how often they have asked."""
-
-
-async def wait_closed(tasks: Sequence["asyncio.Task[Any]"]) -> None:
-    """Cancel tasks, and wait until they are."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

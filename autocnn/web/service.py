@@ -1,5 +1,6 @@
 """A model as a REST service: predict images, health, labels, an OpenAPI description."""
 
+import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from autocnn.inference.predict.model import Model
 from autocnn.inference.predict.reading import NamedImage
 from autocnn.inference.predict.rows import json_objects
 from autocnn.web.batches import Batches, BusyError
-from autocnn.web.server import App, Limits, wait_closed
+from autocnn.web.server import App, Limits
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -111,12 +112,11 @@ def _make_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        import asyncio
-
         task = asyncio.create_task(batches.run())
         await batches.predict([NamedImage("warm-up", _black())])
         yield
-        await wait_closed([task])
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     metadata = model.metadata
     app = FastAPI(

@@ -125,9 +125,7 @@ class StudyImages:
             return self._judged[number]
 
     def _read_judged(self, number: int) -> Judged:
-        records = {record.candidate: record for record in self.folder.read_candidates()}
-        if number not in records:
-            raise StudyError(f"{self.folder.path}: must have the candidate {number}, got none.")
+        record = self.folder.read_candidate(number)
         n, k = len(self.rows), len(self.class_names)
         predicted, sure = np.full(n, -1, np.int32), np.full(n, np.nan, np.float32)
         shares = np.full((n, k), np.nan, np.float32) if n * k <= MOST_SHARES else None
@@ -141,7 +139,7 @@ class StudyImages:
             predicted[place], sure[place] = best, values[best]
             if shares is not None:
                 shares[place] = values
-        return Judged(number, title(records[number]), predicted, sure, shares)
+        return Judged(number, title(record), predicted, sure, shares)
 
     def find(
         self,

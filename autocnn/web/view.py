@@ -122,7 +122,7 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
 
     @app.get("/", response_class=HTMLResponse)
     def page() -> str:
-        state = live.state()
+        state, images = live.state(), newest()
         trials = sorted(state["trials"], key=lambda row: row["trial"], reverse=True)
         return render(
             "view.html.j2",
@@ -130,10 +130,8 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
             trials=trials[:MOST_ROWS],
             num_left_out=max(0, len(trials) - MOST_ROWS),
             data=folder.read_status().config.data,
-            class_names=newest().class_names,
-            candidates=[
-                [number, newest().judged(number).title] for number in newest().candidates()
-            ],
+            class_names=images.class_names,
+            candidates=[[number, images.judged(number).title] for number in images.candidates()],
             kinds=KINDS,
             orders=ORDERS,
         )
@@ -173,7 +171,8 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
         start: int = 0,
         number: int = 100,
     ) -> dict[str, Any]:
-        found = newest().find(
+        images = newest()
+        found = images.find(
             label=label or None,
             predicted=predicted or None,
             split=split or None,
@@ -187,8 +186,8 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
         return {
             "total": len(found),
             "start": start,
-            "images": newest().describe(some, candidate),
-            "problem": newest().problem(),
+            "images": images.describe(some, candidate),
+            "problem": images.problem(),
         }
 
     def checked(place: int) -> int:

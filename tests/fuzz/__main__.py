@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -30,9 +31,8 @@ def main(arguments: list[str]) -> int:
         content = draw(targets[0], options.show)
         print(content[:400])
         try:
-            folder = Path(f"/tmp/autocnn-fuzz-{options.show}")
-            folder.mkdir(exist_ok=True)
-            TARGETS[targets[0]].open(content, folder)
+            with tempfile.TemporaryDirectory() as folder:
+                TARGETS[targets[0]].open(content, Path(folder))
         except Exception:  # noqa: BLE001 - it is shown
             traceback.print_exc()
         return 0

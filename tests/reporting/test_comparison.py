@@ -115,9 +115,9 @@ def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     unfinished.leaderboard_path.unlink()
     with pytest.raises(StudyError, match="has no leaderboard yet"):
         compare_studies(one, unfinished)
-    (tmp_path / "others/candidates/01/predictions.csv").unlink()
+    (tmp_path / "elsewhere/candidates/01/predictions.csv").unlink()
     with pytest.raises(StudyError, match=r"must have split\.csv and predictions\.csv of"):
-        compare_studies(one, StudyFolder(tmp_path / "others"))
+        compare_studies(one, StudyFolder(tmp_path / "elsewhere"))
 
 
 def test_params_and_settings_that_differ_are_listed(tmp_path: Path) -> None:
@@ -144,3 +144,10 @@ def test_the_page_is_one_file_and_names_are_text(tmp_path: Path) -> None:
         "<b>images",
     ):
         assert words in page.text, words
+
+
+def test_an_objective_of_any_kind_leads(tmp_path: Path) -> None:
+    first = make_study(tmp_path, "one", objective="macro_f1")
+    found = compare_studies(first, make_study(tmp_path, "two", wrong=range(60)))
+    assert [one.metric for one in found.metrics][:2] == ["macro_f1", "balanced_accuracy"]
+    assert found.metrics[0].is_told_apart

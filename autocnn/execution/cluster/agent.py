@@ -7,7 +7,6 @@ sent it has ended, or cannot reach it and has given its tasks to others.
 
 import contextlib
 import getpass
-import importlib.metadata
 import os
 import shutil
 import socket
@@ -24,7 +23,8 @@ from filelock import FileLock, Timeout
 
 from autocnn.core.atomic import replacing
 from autocnn.core.errors import StudyError
-from autocnn.core.events import Observer
+from autocnn.core.events import Warnings
+from autocnn.core.extras import installed_version
 from autocnn.core.records import EpochScore
 from autocnn.execution.cluster.messages import (
     Answer,
@@ -315,7 +315,7 @@ class Agent:
 
     def _greet(self) -> Hello:
         options = self.options
-        warnings = _Warnings()
+        warnings = Warnings()
         machine = inspect_machine(warnings)
         machine = replace(
             machine,
@@ -393,26 +393,10 @@ def do_nothing(task: Task, report: Callable[[EpochScore], bool]) -> GpusResult:
     return GpusResult()
 
 
-class _Warnings(Observer):
-    """Keeps warnings, for the study to show."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def warn(self, text: str) -> None:
-        """Kept."""
-        self.said.append(text)
-
-
 def installed() -> dict[str, str | None]:
     """Package -> version of what study and agents must have alike; Python's among them."""
-    found: dict[str, str | None] = {"python": ".".join(map(str, sys.version_info[:2]))}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = None
-    return found
+    python = ".".join(map(str, sys.version_info[:2]))
+    return {"python": python, **{package: installed_version(package) for package in PACKAGES}}
 
 
 def scratch_dir() -> Path:

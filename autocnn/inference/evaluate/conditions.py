@@ -10,7 +10,7 @@ from typing import Literal
 
 from autocnn.core.errors import Text, UsageError
 from autocnn.core.records import Assessment, CheckedCondition, Interval, Scores, SplitScores
-from autocnn.core.wording import first_few
+from autocnn.metrics.operating_point import find_class
 
 EXAMPLE = "clean accuracy low >= 0.93"
 
@@ -114,15 +114,7 @@ def _find_metric(words: str, class_names: Sequence[str]) -> tuple[str, str | Non
         metric = CLASS_METRICS.get(name.strip().casefold())
         if metric is None:
             raise _no_metric(name, list(CLASS_METRICS), " of CLASS")
-        if label not in class_names:
-            label = label.strip()
-        if label not in class_names:
-            close = difflib.get_close_matches(label, class_names, n=1)
-            there = first_few([repr(one) for one in class_names], limit=10)
-            raise UsageError(
-                Text("{require}: CLASS must be one of {0}, got {1!r}.", there, label),
-                remedy=f"Did you mean {close[0]!r}?" if close else f"As in: {EXAMPLE}.",
-            )
+        label = find_class(label.strip(), class_names, setting="require", example=EXAMPLE)
         return metric, label
     metric = re.sub(r"[\s_]+", "_", name.strip().casefold())
     metric = {"calibration_error": "ece"}.get(metric, metric)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from autocnn.core.errors import StudyError, StudyNotFoundError
+from autocnn.core.errors import StudyNotFoundError
 from autocnn.core.records import ExportMetadata, Interval
 from autocnn.inference.evaluate.seen import StudyData
 from autocnn.inference.metadata import is_export, read_metadata
@@ -83,14 +83,7 @@ def study_reference(folder: StudyFolder, candidate: int) -> Reference:
     Raises:
         StudyError: When there is no such candidate, or its record cannot be read.
     """
-    records = {record.candidate: record for record in folder.read_candidates()}
-    if candidate not in records:
-        numbers = ", ".join(map(str, records)) or "none"
-        raise StudyError(
-            f"{folder.path}: must have the candidate {candidate}, got {numbers}.",
-            remedy="" if records else f"Go on with it: `autocnn resume {folder.path}`.",
-        )
-    record = records[candidate]
+    record = folder.read_candidate(candidate)
     judged = record.test_clean or record.test
     status = folder.read_status()
     rows = folder.read_split()  # path, label, group, split, sha256
