@@ -112,6 +112,7 @@ function drawSearch() {
     line.addEventListener("click", () => showTrial(trial.trial));
     line.addEventListener("pointerenter", () => point(trial));
     $("curves").append(line);
+    if (points.length === 1) $("curves").append(draw("circle", { class: "dot", cx: points[0][0], cy: points[0][1], r: 3 }));
   }
 }
 
@@ -184,6 +185,7 @@ async function showTrial(number, isUpdate = false) {
   for (const name of ["train", "val"]) {
     const points = trial.epochs.flatMap((one) => (one[name] === null ? [] : [[scale.x(one.epoch), scale.y(one[name])]]));
     $("trial-curve").append(draw("path", { class: `line ${name === "val" ? "best" : "train"}`, d: pathOf(points) }));
+    if (points.length === 1) $("trial-curve").append(draw("circle", { class: `dot ${name === "val" ? "best" : ""}`, cx: points[0][0], cy: points[0][1], r: 3 }));
   }
   $("trial-params").replaceChildren(...Object.entries(trial.params).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
   const log = $("trial-log"), atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
