@@ -1,6 +1,7 @@
 """Settings that all tests share."""
 
 import os
+import sys
 from collections.abc import Iterator
 
 # Before TensorFlow is imported anywhere; the forkserver's workers inherit them.
@@ -33,12 +34,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [*long[::2], *others[:half], *long[1::2], *others[half:]]
 
 
-@pytest.fixture(scope="session")
-def tensorflow_session() -> None:
-    """TensorFlow in this process, set as workers set it, before its first operation."""
-    from autocnn.training.train import configure_tensorflow
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Where collected tests have imported TensorFlow, it has the threads of a worker from the
+    first operation on: later they can't be set."""
+    if "tensorflow" in sys.modules:
+        from autocnn.training.train import configure_tensorflow
 
-    configure_tensorflow(threads=1)
+        configure_tensorflow(threads=1)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +23,10 @@ from autocnn.reporting.elements import (
 )
 from autocnn.reporting.names import title
 from autocnn.storage import StudyFolder
-from autocnn.storage.predictions import StoredPredictions, read_judged
 from autocnn.storage.status import StudyStatus
+
+if TYPE_CHECKING:
+    from autocnn.storage.predictions import StoredPredictions
 
 COMPARED = ("accuracy", "balanced_accuracy", "macro_auc", "log_loss")
 """The metrics of both, the first ones where an objective leads."""
@@ -168,7 +171,7 @@ class _Test:
         place_of: SHA-256 of an image, and how many before it have the same -> its place there.
     """
 
-    predicted: StoredPredictions
+    predicted: "StoredPredictions"
     place_of: Mapping[tuple[str, int], int]
 
 
@@ -181,6 +184,8 @@ def _read_side(folder: StudyFolder, candidate: int | None) -> Side:
 
 
 def _read_test(folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]) -> _Test:
+    from autocnn.storage.predictions import read_judged
+
     predicted = read_judged(folder, record, class_names)
     content_of = {path: sha256 for path, _, _, _, sha256 in folder.read_split()}
     if not predicted.paths or not content_of:

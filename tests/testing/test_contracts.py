@@ -18,9 +18,6 @@ GOAL = Goal("accuracy")
 
 
 # KerasTuner and TensorBoard begin TensorFlow in this process.
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
-
 class TestOptuna(EngineContract):
     def make_engine(self, directory: Path, space: SearchSpace, *, seed: int) -> Engine:
         return OptunaEngine(space, GOAL, seed=seed, epochs=EPOCHS, num_trials=self.num_trials)

@@ -18,8 +18,6 @@ from autocnn.training.measurements import Measurements
 from autocnn.training.networks import build_model
 from autocnn.training.networks.features import feature_model
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 NUM_IMAGES, SIDE = 40, 16
 
 TEST_ROWS = np.arange(20, NUM_IMAGES)

@@ -15,8 +15,6 @@ from autocnn.storage.checkpoint import read_checkpoint
 from autocnn.training.networks import batches
 from autocnn.training.train import Report, train
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 SMALL: dict[str, ParamValue] = {
     "width": 8,
     "num_stages": 2,

@@ -20,8 +20,6 @@ from autocnn.inference.export.graphs import ServedModel, lite_graph
 from autocnn.inference.predict.runtimes import LiteRTRuntime
 from autocnn.training.networks import build_model
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 TINY: Params = {
     "num_stages": 1,
     "blocks_per_stage": 1,

@@ -16,8 +16,6 @@ from autocnn.training.networks import build_model
 from autocnn.training.networks.average import average_models
 from autocnn.training.networks.features import feature_model, model_with_features
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 TINY = {"num_stages": 1, "blocks_per_stage": 1, "width": 8}
 
 

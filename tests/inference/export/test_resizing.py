@@ -17,8 +17,6 @@ from autocnn.inference.export.graphs import keras_graph
 from autocnn.inference.export.resizing import FixedResize, fit_square, resize_as_pillow, to_grey
 from autocnn.reporting.programs import Taken, write_program
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 
 def noise(*shape: int) -> NDArray[np.uint8]:
     """The hardest images to resize alike."""

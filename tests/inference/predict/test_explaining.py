@@ -39,7 +39,6 @@ def test_a_model_without_layers_says_what_to_do(tmp_path: Path) -> None:
     assert not (tmp_path / "maps").exists()
 
 
-@pytest.mark.usefixtures("tensorflow_session")
 def test_every_image_that_can_be_read_gets_a_picture(tmp_path: Path) -> None:
     from PIL import Image
 

@@ -18,8 +18,6 @@ from autocnn.metrics.familiarity import calibrate_familiarity, neighbour_distanc
 from autocnn.training.networks import build_model
 from autocnn.training.networks.features import feature_model
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 
 @pytest.fixture(scope="module")
 def network() -> keras.Model:

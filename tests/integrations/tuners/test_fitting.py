@@ -13,8 +13,6 @@ from autocnn.integrations.tuners.fitting import fit_model
 from autocnn.training.networks import build_model
 from autocnn.training.networks.compiling import compile_model
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 PARAMS: dict[str, ParamValue] = {
     "family": "plain",
     "width": 8,

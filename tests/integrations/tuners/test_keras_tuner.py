@@ -18,8 +18,7 @@ from tests.integrations.tuners.test_fitting import draw
 from tests.tuning.engines.trials import GOAL
 
 pytestmark = [
-    pytest.mark.usefixtures("tensorflow_session"),
-    pytest.mark.filterwarnings("ignore"),  # KerasTuner calls functions that Python has deprecated
+    pytest.mark.filterwarnings("ignore")  # KerasTuner calls functions that Python has deprecated
 ]
 
 SHAPE = (12, 12, 1)

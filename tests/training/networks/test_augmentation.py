@@ -8,8 +8,6 @@ from autocnn.core.records import ParamValue
 from autocnn.spaces.knobs import Settings
 from autocnn.training.networks.augmentation import Augmenter
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 OFF: dict[str, ParamValue] = {
     "flip": "none",
     "rotation": 0.0,

@@ -14,7 +14,7 @@ from autocnn.training.networks import build_model
 from autocnn.training.networks.average import average_models, set_temperature
 from autocnn.training.networks.inference import compile_prediction, count_flops, predict_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow_session")]
+pytestmark = pytest.mark.slow
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1), dtype=np.uint8)
 

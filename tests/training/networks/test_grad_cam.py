@@ -12,7 +12,7 @@ from autocnn.training.networks import build_model
 from autocnn.training.networks.average import average_models, set_temperature
 from autocnn.training.networks.grad_cam import grad_cam, randomize_weights
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("tensorflow_session")]
+pytestmark = pytest.mark.slow
 
 FloatMaps = NDArray[np.float32]
 SIDE = 64
@@ -66,7 +66,7 @@ def held_out() -> Marked:
 
 
 @pytest.fixture(scope="module")
-def trained(tensorflow_session: None) -> Iterator[list[keras.Model]]:
+def trained() -> Iterator[list[keras.Model]]:
     """A plain and a residual network that have learned the mark."""
     keras.utils.set_random_seed(0)
     data = Marked(80, seed=1)

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from autocnn.training.networks.inference import batch_size_for, in_batches, predict_rows
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 IMAGES = np.arange(40, dtype=np.uint8).reshape(10, 2, 2, 1)
 
 

@@ -15,8 +15,6 @@ from autocnn.training.networks.keras_private import (
     layers_of,
 )
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 
 class Block(keras.layers.Layer):  # type: ignore[misc]
     """A layer of somebody's own with layers inside."""

@@ -20,8 +20,6 @@ from autocnn.training.networks.inference import (
 )
 from autocnn.training.networks.pretrained import fitting_backbones, load_backbone
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 SMALL: dict[str, ParamValue] = {"width": 4, "num_stages": 2}
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1), dtype=np.uint8)
 

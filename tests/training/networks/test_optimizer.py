@@ -2,8 +2,6 @@ import pytest
 
 from autocnn.training.networks.optimizer import WarmUpAndDecay
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 
 @pytest.mark.parametrize(("shape", "last"), [("cosine", 0.0), ("linear", 0.0), ("constant", 1.0)])
 def test_the_schedule_rises_and_falls(shape: str, last: float) -> None:

@@ -15,8 +15,6 @@ from autocnn.training.networks.features import feature_model
 from autocnn.training.networks.own_model import ReadParams, build_own_model, check_own_model
 from tests.training.networks import own_models
 
-pytestmark = pytest.mark.usefixtures("tensorflow_session")
-
 SHAPE = (12, 12, 1)
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, *SHAPE)).astype(np.uint8)
