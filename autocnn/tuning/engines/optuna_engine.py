@@ -38,7 +38,11 @@ STOPPED = (records.TrialState.PRUNED, records.TrialState.CUT)
 """Ends in the midst of training, which are all the same to Optuna."""
 
 MOST_RANDOM = 10
-"""Trials by chance before the sampler begins to model."""
+"""Trials with some chance in them before TPE begins to model."""
+
+CHANGED_SHARE = 0.35
+"""Such a trial has about so many params that are drawn, the others are a start point's: of points
+that are drawn whole, hardly one is as good (docs/search.md)."""
 
 MOST_ATTEMPTS = 10
 """So often a sampler is asked for something new before chance decides."""
@@ -54,7 +58,8 @@ class OptunaEngine:
         pruner: Name of the pruner.
         seed: Study seed.
         epochs: Most epochs per trial.
-        num_trials: Trials in the study; the first fifth, at most 10, is random. None: many.
+        num_trials: Trials in the study. None: many. Before TPE models, the first fifth, at most 10,
+            are start points with some params drawn by chance.
         storage: SQLAlchemy address of the database that shows it; None: there is none.
         name: Name of the study in the database.
     """
@@ -108,8 +113,8 @@ class OptunaEngine:
             return NoProposal.EXHAUSTED
         untried = self._tried.choose_untried((self.seed, trial))
         for attempt in range(MOST_ATTEMPTS):
-            self._study.sampler = self._build_sampler(trial, attempt)
-            proposal = self._open_trial(trial)
+            kept = self._choose_kept(trial, attempt)
+            proposal = self._open_trial(trial, fixed=kept, attempt=attempt)
             is_last = untried is None and attempt == MOST_ATTEMPTS - 1
             if is_last or proposal.params not in self._tried:
                 return self._take(proposal)
@@ -175,11 +180,17 @@ class OptunaEngine:
             self._view.end(ended)
 
     def _open_trial(
-        self, trial: int, *, fixed: dict[str, ParamValue] | None = None, from_start: bool = False
+        self,
+        trial: int,
+        *,
+        fixed: dict[str, ParamValue] | None = None,
+        from_start: bool = False,
+        attempt: int = 0,
     ) -> Proposal:
+        """Begin a trial in Optuna; what `fixed` leaves open is sampled."""
         if fixed is not None:
             self._study.enqueue_trial(fixed)
-            self._study.sampler = self._build_sampler(trial, 0)
+        self._study.sampler = self._build_sampler(trial, attempt)
         with self._storage.bounded():
             opened = self._study.ask()
             if fixed is not None and self.sampler == "qmc" and not from_start:
@@ -191,6 +202,21 @@ class OptunaEngine:
         if self._view is not None:
             self._view.start(opened)
         return Proposal(params, from_start=from_start)
+
+    def _is_first(self, trial: int) -> bool:
+        """Whether TPE has too little to model at this trial."""
+        return self.sampler == "tpe" and trial < len(self.space.start) + self.num_random
+
+    def _choose_kept(self, trial: int, attempt: int) -> dict[str, ParamValue] | None:
+        """What a first trial has of a start point: all but some params, at least one of them."""
+        if not self._is_first(trial) or not self.space.start:
+            return None
+        rng = np.random.default_rng((self.seed, trial, attempt))
+        kept = dict(self.space.start[rng.integers(len(self.space.start))])
+        parameters = [p for p in self.space.parameters if p.name in kept]
+        able = [p.name for p in parameters if p.values != (kept[p.name],)]
+        drawn = {name for name in able if rng.random() < CHANGED_SHARE} or {*rng.choice(able, 1)}
+        return {name: value for name, value in kept.items() if name not in drawn}
 
     def _take(self, proposal: Proposal) -> Proposal:
         """Note that a proposal will be tried."""
@@ -209,8 +235,7 @@ class OptunaEngine:
         """A sampler seeded for this trial, so that a resumed study goes on, not over."""
         entropy = (self.seed, trial, attempt) if attempt else (self.seed, trial)
         seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
-        is_random = trial < len(self.space.start) + self.num_random
-        if attempt or self.sampler == "random" or (self.sampler == "tpe" and is_random):
+        if attempt or self.sampler == "random" or self._is_first(trial):
             return RandomSampler(seed=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

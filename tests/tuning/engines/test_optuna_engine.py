@@ -110,6 +110,16 @@ def test_the_start_points_come_first(sampler: SamplerName) -> None:
     assert [proposal.from_start for proposal in proposals] == [True, True, False]
 
 
+def test_first_trials_of_tpe_keep_most_of_a_start_point() -> None:
+    engine = OptunaEngine(SPACE, GOAL)
+    points = [propose(engine, trial).params for trial in range(12)][2:]
+    starts = [set(dict(point).items()) for point in SPACE.start]
+    kept = [max(len(start & set(point.items())) for start in starts) for point in points]
+    most = [max(len(start) for start in starts)] * len(points)
+    assert all(few < all_of_them for few, all_of_them in zip(kept, most, strict=True))
+    assert sum(kept) > 0.5 * sum(most)
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
 def test_every_proposal_is_a_full_point_of_the_space(sampler: SamplerName) -> None:
     records = run(OptunaEngine(SPACE, GOAL, sampler=sampler, num_trials=15), range(15))

@@ -15,7 +15,7 @@ from autocnn.core.records import ParamValue, TrialState
 from autocnn.spaces.space import Categorical, Condition, Float, Int, SearchSpace
 from autocnn.tuning.engines.base import Proposal
 from autocnn.tuning.engines.halving import Halving
-from autocnn.tuning.engines.optuna_engine import OptunaEngine
+from autocnn.tuning.engines.optuna_engine import CHANGED_SHARE, OptunaEngine
 from tests.samples import epoch, trial
 
 NUM_TRIALS, NUM_RANDOM = 25, 5
@@ -59,6 +59,15 @@ def bare_sampler(name: str, trial: int, seed: int) -> BaseSampler:
     )
 
 
+def kept_of_start(trial: int, seed: int) -> dict[str, ParamValue]:
+    """What a first trial has of the start point: not all of it."""
+    rng = np.random.default_rng((seed, trial, 0))
+    rng.integers(1)  # which start point
+    names = list(SPACE.start[0])
+    drawn = [name for name in names if rng.random() < CHANGED_SHARE] or rng.choice(names, 1)
+    return {name: value for name, value in SPACE.start[0].items() if name not in drawn}
+
+
 def suggest(opened: optuna.trial.Trial) -> dict[str, ParamValue]:
     """The space in Optuna's own words."""
     params: dict[str, ParamValue] = {
@@ -89,6 +98,8 @@ def test_optuna_driven_bare_proposes_the_same(sampler: SamplerName, seed: int) -
         for number in range(NUM_TRIALS):
             if number == 0:
                 study.enqueue_trial(dict(SPACE.start[0]))
+            elif sampler == "tpe" and number < 1 + NUM_RANDOM:
+                study.enqueue_trial(kept_of_start(number, seed))
             study.sampler = bare_sampler(sampler, number, seed)
             opened = study.ask()
             expected = suggest(opened)
