@@ -152,7 +152,12 @@ def study_of(
     return find
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=() if case.classes < 100 else pytest.mark.full)
+        for name, case in CASES.items()
+    ]
+)
 def study(
     request: pytest.FixtureRequest, study_of: Callable[[str], autocnn.Study]
 ) -> autocnn.Study:

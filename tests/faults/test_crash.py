@@ -61,7 +61,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Place:
     [
         {"name": "tpe", "pruner": "none"},
         pytest.param({"name": "asha", "epochs": 6}, marks=pytest.mark.full),
-        {"name": "hyperband", "engine": "keras-tuner", "sampler": "hyperband"},
+        pytest.param(
+            {"name": "hyperband", "engine": "keras-tuner", "sampler": "hyperband"},
+            marks=pytest.mark.full,
+        ),
     ],
     ids=lambda changes: changes["name"],
 )

@@ -146,6 +146,7 @@ def stop_in_trial_2(place: Place, **changes: object) -> None:
     (place.path / "go").touch()
 
 
+@pytest.mark.full
 def test_a_torn_checkpoint_is_set_aside_and_the_trial_repeated(place: Place) -> None:
     stop_in_trial_2(place)
     path = place.study() / "trials/0002/checkpoint/epoch.npz"
@@ -161,6 +162,7 @@ def test_a_torn_checkpoint_is_set_aside_and_the_trial_repeated(place: Place) -> 
 
 
 @pytest.mark.parametrize("name", ["0001", "0002"], ids=["of an ended trial", "of an open trial"])
+@pytest.mark.full
 def test_a_torn_record_is_set_aside_and_the_trial_repeated(place: Place, name: str) -> None:
     stop_in_trial_2(place)
     before = read_record(place.study(), 1)["params"]
@@ -174,6 +176,7 @@ def test_a_torn_record_is_set_aside_and_the_trial_repeated(place: Place, name: s
     assert (path.parent / "trial.json.broken").exists()
 
 
+@pytest.mark.full
 def test_a_torn_record_of_a_finalist_takes_the_study_back_to_its_search(place: Place) -> None:
     place.env["EPOCH_S"] = "0.1"
     session = place.search(pruner="none")
@@ -194,6 +197,7 @@ def test_a_torn_record_of_a_finalist_takes_the_study_back_to_its_search(place: P
     assert kept.count(1) == 1, "its refit was kept"
 
 
+@pytest.mark.full
 def test_more_trials_after_the_end_are_a_second_look_at_test(place: Place) -> None:
     code, stderr = place.search().wait()
     assert (code, "opened before" in stderr) == (0, False), stderr
@@ -232,6 +236,7 @@ def test_two_resumes_at_once(place: Place) -> None:
     assert states(place.study()) == ["complete"] * 6
 
 
+@pytest.mark.full
 def test_an_owner_on_another_host_is_believed_to_live(place: Place) -> None:
     stop_in_trial_2(place)
     owner = {"host": "elsewhere", "process": 1, "started": 1.0}
@@ -244,6 +249,7 @@ def test_an_owner_on_another_host_is_believed_to_live(place: Place) -> None:
     assert code == 0, stderr
 
 
+@pytest.mark.full
 def test_search_never_overwrites_a_study(place: Place) -> None:
     stop_in_trial_2(place)
     record = (place.study() / "trials/0001/trial.json").read_bytes()
@@ -287,6 +293,7 @@ def defaults(study: Path) -> list[bool]:
     return [record.is_default for record in StudyFolder(study).read_candidates()]
 
 
+@pytest.mark.full
 def test_number_0_of_a_fork_is_not_the_default_configuration_of_another_start(place: Place) -> None:
     assert place.search(trials=2).wait()[0] == 0
     assert defaults(place.study()).count(True) == 1
@@ -361,6 +368,7 @@ def test_a_disk_that_is_full_at_once_loses_no_finished_trial(
     assert trained_epochs(study)["trials/0000"] == [1, 2, 3, 4]
 
 
+@pytest.mark.full
 def test_other_versions_and_another_machine_are_told_and_the_study_goes_on(place: Place) -> None:
     stop_in_trial_2(place)
     path = place.study() / "study.json"
@@ -408,6 +416,7 @@ def test_a_read_only_folder_is_told_and_left_alone(tmp_path: Path, small_disk: P
     assert states(study) == ["complete"] * 6
 
 
+@pytest.mark.full
 def test_a_study_over_its_disk_limit_stops_and_goes_on_with_more(place: Place) -> None:
     place.env["CHECKPOINT_MB"] = "3"
     code, stderr = place.search(disk_limit_gb=1e-6).wait()
@@ -466,6 +475,7 @@ def test_more_trials_are_a_total(place: Place) -> None:
     assert (place.study() / "leaderboard.csv").read_bytes() == before
 
 
+@pytest.mark.full
 def test_a_budget_counts_all_sessions_and_is_kept(place: Place) -> None:
     place.env["EPOCH_S"] = "0.4"
     session = place.search(trials=200, budget_s=40, pruner="none")
@@ -500,6 +510,7 @@ def test_study_json_repeats_the_study(place: Place) -> None:
     assert read_table(again / "leaderboard.csv") == read_table(study / "leaderboard.csv")
 
 
+@pytest.mark.full
 def test_a_killed_study_whose_space_file_is_gone_goes_on_with_its_copy(place: Place) -> None:
     stop_in_trial_2(place)
     (place.path / "space.yaml").unlink()
@@ -509,6 +520,7 @@ def test_a_killed_study_whose_space_file_is_gone_goes_on_with_its_copy(place: Pl
     assert states(place.study()) == ["complete"] * 6
 
 
+@pytest.mark.full
 def test_a_study_may_be_moved_and_resumed(place: Place) -> None:
     stop_in_trial_2(place)
     (place.path / "elsewhere").mkdir()

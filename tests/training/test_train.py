@@ -129,7 +129,11 @@ def without_times(history: tuple[EpochScore, ...]) -> list[EpochScore]:
         pytest.param(
             {"weight_averaging": False, "optimizer": "sgd"}, "float32", marks=pytest.mark.full
         ),
-        ({"optimizer": "lion", "learning_rate": 1e-3, "stochastic_depth": 0.2}, "mixed_bfloat16"),
+        pytest.param(
+            {"optimizer": "lion", "learning_rate": 1e-3, "stochastic_depth": 0.2},
+            "mixed_bfloat16",
+            marks=pytest.mark.full,
+        ),
         pytest.param(
             {"mixup": 0.2, "erasing": 0.3, "rotation": 10.0},
             "mixed_float16",

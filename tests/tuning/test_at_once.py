@@ -58,6 +58,7 @@ def memory_kb(path: Path, trials: int) -> float:
 
 
 @pytest.mark.slow
+@pytest.mark.full
 def test_with_1000_trials_at_once_memory_grows_by_the_records_alone(tmp_path: Path) -> None:
     first, second = (memory_kb(tmp_path / str(n), n) for n in (AT_ONCE, 2 * AT_ONCE))
     assert (second - first) / AT_ONCE < MOST_KB

@@ -21,6 +21,7 @@ from autocnn.training.networks.inference import (
 from autocnn.training.networks.pretrained import fitting_backbones, load_backbone
 
 SMALL: dict[str, ParamValue] = {"width": 4, "num_stages": 2}
+USUAL_BACKBONES = ("MobileNetV3Small", "EfficientNetLite0")
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 1), dtype=np.uint8)
 
 
@@ -182,7 +183,13 @@ def test_without_network_the_message_names_the_option(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", KNOBS["backbone"].choices)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in USUAL_BACKBONES else pytest.mark.full)
+        for name in KNOBS["backbone"].choices
+    ],
+)
 def test_each_backbone_takes_its_weights_from_a_saved_model(name: str, tmp_path: Path) -> None:
     source = load_backbone(name, 32, weights=None)
     source.save(tmp_path / "backbone.keras")
