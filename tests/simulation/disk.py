@@ -240,9 +240,9 @@ class Disk:
         folder = self._found.get(parent)
         if folder is not None and name and name != ".":
             return folder.names.get(name)
-        folder = self._walk(parent) if parent.startswith(ROOT) else None
-        if isinstance(folder, Folder) and name:
-            self._found[parent] = folder
+        above = self._walk(parent) if parent.startswith(ROOT) else None
+        if isinstance(above, Folder) and name:
+            self._found[parent] = above
         return self._walk(path)
 
     def _walk(self, path: str) -> File | Folder | None:

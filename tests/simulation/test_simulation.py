@@ -118,6 +118,7 @@ FOUND = {
         trouble=0.5,
         is_strict=False,
     ),
+    3387: Scenario(3387, (Session("kill", 63), Session("power", 25)), trials=1, epochs=1),
     169: Scenario(
         169,
         (Session("error", 145), Session("kill", 29), Session("power", 1, is_lasting=True)),
