@@ -201,9 +201,16 @@ def _csv_line(row: Sequence[Cell]) -> str:
 
 def _line_of(written: Sequence[Cell]) -> str:
     """One line. With the default end of a line, the writer quotes every line break in a cell."""
-    text = io.StringIO()
-    csv.writer(text).writerow(written)
-    return text.getvalue().removesuffix("\r\n") + "\n"
+    line: str = csv.writer(_Line()).writerow(written)
+    return line.removesuffix("\r\n") + "\n"
+
+
+class _Line:
+    """In the place of a file: `csv.writer` gives back what its file does."""
+
+    def write(self, line: str) -> str:
+        """The line, as it is."""
+        return line
 
 
 def _written(value: Cell) -> Cell:

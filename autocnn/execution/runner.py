@@ -184,8 +184,10 @@ class _Runner:
 
     def _work(self) -> None:
         is_told = False
+        elastic = self.executor if isinstance(self.executor, Elastic) else None
         while True:
-            while len(self.running) < self._slots() and not self.interruption.is_wished:
+            num_slots = elastic.num_slots if elastic is not None else self.workers
+            while len(self.running) < num_slots and not self.interruption.is_wished:
                 job = self.source.next_job(len(self.running))
                 if job is None:
                     break
@@ -206,9 +208,6 @@ class _Runner:
             self.source.round_ended()
         if self.interruption.is_wished:
             raise KeyboardInterrupt
-
-    def _slots(self) -> int:
-        return self.executor.num_slots if isinstance(self.executor, Elastic) else self.workers
 
     def _start(self, running: Running) -> None:
         job = running.job

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from autocnn.core.atomic import reading_error, replace_file, replacing, writing_error
+from autocnn.core.atomic import reading_error, replace_file, replacing, sync_folder, writing_error
 from autocnn.core.csv_tables import Cell, csv_chunks
 from autocnn.core.errors import TornRecordError
 from autocnn.core.records import EpochScore
@@ -46,6 +46,8 @@ class Files:
 
     def _recover_checkpoint(self, path: Path) -> tuple[tuple[EpochScore, ...], list[str]]:
         """The epochs in a checkpoint; a torn one is set aside, with a sentence."""
+        # A process that was killed may have come to the rename alone: what is reported now, lasts.
+        sync_folder(path.parent)
         try:
             checkpoint = read_checkpoint(path)
         except ValueError as error:

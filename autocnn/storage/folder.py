@@ -183,7 +183,7 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
         for folder, _, names in os.walk(self.path):
             for name in names:
                 with contextlib.suppress(OSError):  # a temporary file may be gone by now
-                    size += Path(folder, name).lstat().st_size
+                    size += os.lstat(f"{folder}/{name}").st_size
         return size / 1e9
 
     def largest_checkpoint_gb(self) -> float:

@@ -131,7 +131,16 @@ def test_a_trial_beyond_the_gap_stands_after_every_feasible_one() -> None:
     assert [r.trial for r in Goal("accuracy", max_gap=0.02).rank(records)] == [1, 2, 0]
 
 
+def test_a_trial_at_the_limit_of_the_gap_or_without_one_is_feasible() -> None:
+    records = [trial(0, 0.5, train=0.75), trial(1, 0.75), trial(2, 0.75, train=1.0)]
+    ranked = Goal("accuracy", max_gap=0.25).rank([*records, trial(3, 0.625, train=1.0)])
+    assert [r.trial for r in ranked] == [1, 2, 0, 3]
+
+
 def test_an_objective_of_zero_is_a_value() -> None:
+    best = Goal("accuracy").best_epoch([epoch(1, 0.0), epoch(2, 0.1)])
+    assert best is not None
+    assert best.epoch == 2
     records = [trial(0, 0.0), trial(1, 0.1)]
     assert [r.trial for r in Goal("accuracy").rank(records)] == [1, 0]
     assert [r.trial for r in Goal("log_loss").rank(records)] == [0, 1]

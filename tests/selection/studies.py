@@ -42,11 +42,17 @@ EPOCHS = 3
 NUM_WEIGHTS = 1000
 
 
-def make_dataset(folder: Path) -> Dataset:
-    """Sixty images of noise in two classes; two of the twelve in test are copies of train."""
+def make_dataset(folder: Path, *, num_train: int = 36, num_others: int = 12) -> Dataset:
+    """Images of noise in two classes; two of those in test are copies of train.
+
+    Args:
+        folder: Where to.
+        num_train: Images in train.
+        num_others: Images in val, and in test.
+    """
     rng = np.random.default_rng(0)
     arrays: dict[str, NDArray[Any]] = {}
-    for split, number in (("train", 36), ("val", 12), ("test", 12)):
+    for split, number in (("train", num_train), ("val", num_others), ("test", num_others)):
         arrays[f"{split}_images"] = rng.integers(0, 256, (number, 16, 16), dtype=np.uint8)
         arrays[f"{split}_labels"] = np.arange(number) % 2
     arrays["test_images"][:2] = arrays["train_images"][:2]

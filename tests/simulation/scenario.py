@@ -122,18 +122,20 @@ class Scenario:
 
 
 def draw(seed: int) -> Scenario:
-    """The scenario of a seed: most are small, a few large."""
+    """The scenario of a seed: most are small, as what can break does so there too."""
     rng = random.Random(seed)
+    is_large = rng.random() < 0.03
     is_alone = rng.random() < 0.4
-    trials = rng.choice((1, 1, 2, 2, 3, 3, 4, 6)) if rng.random() < 0.97 else rng.randint(7, 30)
+    trials = rng.randint(3, 30) if is_large else rng.choice((1, 1, 1, 2, 2, 3))
     budget_s = 0.0
     if rng.random() < 0.25:
-        budget_s = round(math.exp(rng.uniform(math.log(10), math.log(400))), 1)
+        budget_s = round(math.exp(rng.uniform(math.log(10), math.log(400 if is_large else 100))), 1)
         if seed % 3 == 2 and rng.random() < 0.5:  # epochs of 1 to 20 s
             trials, is_alone = 0, True
-    sessions = [_draw_session(rng, is_alone) for _ in range(rng.choice((1, 1, 1, 1, 2, 2, 3)))]
-    for _ in range(rng.choice((0, 0, 0, 0, 1, 2))):
-        more = {"trials": rng.randint(0, 3) + trials, "more_time": rng.choice((1.0, 1.5))}
+    num_first = rng.choice((1, 2, 3) if is_large else (1, 1, 1, 1, 1, 2))
+    sessions = [_draw_session(rng, is_alone) for _ in range(num_first)]
+    for _ in range(rng.choice((0, 1, 2) if is_large else (0, 0, 0, 0, 0, 1))):
+        more = {"trials": rng.randint(0, 2) + trials, "more_time": rng.choice((1.0, 1.5))}
         if not budget_s:
             more["more_time"] = 1.0
         if not trials:
@@ -148,10 +150,10 @@ def draw(seed: int) -> Scenario:
         objective=rng.choice(("accuracy", "log_loss")),
         max_gap=rng.choice((None, None, 0.05)),
         trials=trials,
-        epochs=rng.choice((1, 1, 2, 2, 3, 5)),
+        epochs=rng.choice((2, 3, 5) if is_large else (1, 1, 1, 2, 2, 3)),
         budget_s=budget_s,
-        finalists=rng.choice((1, 1, 1, 2, 3)),
-        folds=rng.choice((0, 0, 0, 2)),
+        finalists=rng.choice((1, 2, 3) if is_large else (1, 1, 1, 1, 2)),
+        folds=rng.choice((0, 0, 2) if is_large else (0, 0, 0, 0, 0, 2)),
         trouble=rng.choice((0.0, 0.0, 0.2, 0.5)),
         is_strict=rng.random() < 0.6,
         has_fork=rng.random() < 0.05,
@@ -178,8 +180,9 @@ def simpler(scenario: Scenario) -> list[Scenario]:
         found.append(replace(scenario, sessions=sessions[:index] + sessions[index + 1 :]))
     plain = Scenario(scenario.seed)
     for field in fields(Scenario):
-        value = getattr(plain, field.name)
-        if field.name not in ("seed", "sessions") and getattr(scenario, field.name) != value:
+        value, now = getattr(plain, field.name), getattr(scenario, field.name)
+        is_more = field.name in ("trials", "epochs") and 0 < now < value
+        if field.name not in ("seed", "sessions") and now != value and not is_more:
             found.append(replace(scenario, **{field.name: value}))
     for number in range(1, scenario.trials):
         found.append(replace(scenario, trials=number))

@@ -1,6 +1,7 @@
 """Drawn studies keep all promises; those that once did not keep them now."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +11,9 @@ from tests.simulation.scenario import Scenario, Session, draw, from_json, simple
 from tests.simulation.studies import run
 from tests.simulation.workers import Broken
 
-NUM_QUICK = 50
+NUM_QUICK = 100
 
-NUM_SLOW = 1000
+NUM_SLOW = 3000
 """A minute."""
 
 
@@ -87,7 +88,8 @@ def test_a_failing_seed_is_printed_and_made_simpler(
     monkeypatch.undo()
     changes = lines[1].partition("--change ")[2].strip("'")
     shrunk = from_json(int(lines[1].split("--seeds ")[1].split(":")[0]), json.loads(changes))
-    assert shrunk == Scenario(shrunk.seed, (Session("power", shrunk.sessions[0].at),), trials=2)
+    sessions = (Session("power", shrunk.sessions[0].at),)
+    assert shrunk == Scenario(shrunk.seed, sessions, trials=2, epochs=shrunk.epochs)
 
 
 # -- what the simulation found -------------------------------------------------------------
@@ -96,6 +98,55 @@ def test_a_failing_seed_is_printed_and_made_simpler(
 def test_a_study_of_which_nothing_finished_says_so_at_each_resume(dataset: Dataset) -> None:
     """docs/reliability.md says what it was; test_every_call.py has the calls that were met."""
     run(Scenario(22, (Session(), Session()), trials=1, epochs=1, trouble=0.2), dataset)
+
+
+FOUND = {
+    51: Scenario(
+        51,
+        (
+            Session("power", 4),
+            Session("power", 329),
+            Session("power", 23, is_lasting=True),
+            Session("full", 11, trials=4, more_time=1.5),
+            Session("power", 4, is_lasting=True, trials=2),
+        ),
+        pruner="asha",
+        objective="log_loss",
+        trials=2,
+        epochs=5,
+        budget_s=390.7,
+        trouble=0.5,
+        is_strict=False,
+    ),
+    3387: Scenario(3387, (Session("kill", 63), Session("power", 25)), trials=1, epochs=1),
+    169: Scenario(
+        169,
+        (Session("error", 145), Session("kill", 29), Session("power", 1, is_lasting=True)),
+        pruner="asha",
+        max_gap=0.05,
+        trials=1,
+        epochs=1,
+    ),
+    10932: Scenario(
+        10932,
+        (Session("full", 146, workers=2),),
+        space="few",
+        pruner="median",
+        trials=2,
+        epochs=2,
+        budget_s=62.8,
+        finalists=3,
+    ),
+}
+"""What the seeds that docs/reliability.md names drew when they found something."""
+
+
+@pytest.mark.parametrize("seed", FOUND)
+def test_what_once_broke_a_promise_keeps_it(seed: int, dataset: Dataset) -> None:
+    """Also some writes earlier and later, as a session may have had others then."""
+    first, *rest = FOUND[seed].sessions
+    for at in range(max(1, first.at - 8), first.at + 5):
+        run(replace(FOUND[seed], sessions=(replace(first, at=at), *rest)), dataset)
 
 
 def test_promises_that_are_broken_are_noticed(
