@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -79,7 +79,7 @@ class Settings(Changes, ReadingSettings, total=False):
     space: PathLike
     model: str
     epochs: int
-    objective: str
+    objective: str | Callable[..., float]
     max_gap: float
     engine: str
     sampler: str

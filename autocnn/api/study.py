@@ -17,7 +17,7 @@ from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
 from autocnn.core.errors import StudyError, UsageError
 from autocnn.core.records import ExportFormat, LabelIssue, OperatingPoint, Precision
-from autocnn.core.wording import METRICS, count
+from autocnn.core.wording import count, metric_name
 from autocnn.reporting import leaderboard as boards
 from autocnn.reporting.operating_points import find_operating_point, find_operating_points
 from autocnn.storage import StudyFolder, open_study
@@ -156,7 +156,7 @@ got neither. Start one with `autocnn search`.
         ranked_on: Literal["folds", "val"] = "folds" if "folds" in header else "val"
         objective = "the objective"
         with contextlib.suppress(StudyError):  # the leaderboard can be read without study.json
-            objective = METRICS[self._status().config.objective]
+            objective = metric_name(self._status().config.objective)
         how = f"{objective}, mean ± sd over them" if ranked_on == "folds" else objective
         judged = objective if boards.has_objective(leaderboard) else "accuracy"
         meaning = f"{ranked_on}: {how}; test: {judged}; gap: accuracy on train less that on val."

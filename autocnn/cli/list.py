@@ -25,7 +25,7 @@ def command(as_json: bool, results: Path) -> int:
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.api import list_studies
     from autocnn.cli.tables import Sheet, echo, print_sheet
-    from autocnn.core.wording import METRICS, duration, fraction, size
+    from autocnn.core.wording import duration, fraction, metric_name, size
 
     studies = list_studies(results=results)
     if as_json:
@@ -49,7 +49,7 @@ def command(as_json: bool, results: Path) -> int:
             one.state,
             f"{one.trials:,}",
             fraction(one.best),
-            METRICS.get(one.objective, ""),
+            metric_name(one.objective),
             size(one.size_gb),
             duration((now - one.changed).total_seconds()),
         ]

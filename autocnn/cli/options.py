@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from autocnn.cli.words import FilePlace, SamplerName, SpaceName, StudyName
+from autocnn.cli.words import FilePlace, ObjectiveName, SamplerName, SpaceName, StudyName
 from autocnn.core import config
 from autocnn.core.config import MLFLOW_DEFAULT, StudyConfig, plain_name
 from autocnn.core.errors import ConfigError
@@ -50,6 +50,7 @@ Decorated = Callable[..., Any]
 _BY_NAME: Mapping[str, click.ParamType[Any]] = {
     "space": SpaceName(),
     "model": FilePlace(),
+    "objective": ObjectiveName(),
     "fork": StudyName(),
     "sampler": SamplerName(get_args(config.SamplerName)),
 }
@@ -57,6 +58,7 @@ _BY_NAME: Mapping[str, click.ParamType[Any]] = {
 
 _METAVARS: Mapping[str, str] = {
     "model": "FILE:FUNCTION",
+    "objective": "METRIC|RATE|FILE:FUNCTION",
     "label_from_name": "REGEX",
     "group_from_name": "REGEX",
     "window": "CENTER,WIDTH",

@@ -71,6 +71,20 @@ class SpaceName(click.ParamType[str]):
         return [_paths(incomplete, "file"), *_words(shipped_names(), incomplete)]
 
 
+class ObjectiveName(click.ParamType[str]):
+    """A metric's name, or another objective of `core.objective_text`."""
+
+    name = "objective"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[Item]:
+        """Files, and the names of metrics."""
+        from autocnn.core.objective_text import LISTED
+
+        return [_paths(incomplete, "file"), *_words(LISTED, incomplete)]
+
+
 class FormatName(click.ParamType[str]):
     """A format of `autocnn export`."""
 

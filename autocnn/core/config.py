@@ -12,11 +12,12 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -26,6 +27,7 @@ from pydantic import (
 )
 
 from autocnn.core.errors import ConfigError, Text
+from autocnn.core.objective_text import LISTED, check_objective, function_of
 from autocnn.core.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
 from autocnn.core.records import Channels, Fit
 
@@ -35,9 +37,6 @@ IMAGENET = "imagenet"
 BUILT_IN = ("digits", "phantoms")
 """Names of data that need no file."""
 
-Objective = Literal[
-    "balanced_accuracy", "accuracy", "macro_f1", "macro_auc", "kappa", "mcc", "log_loss"
-]
 Prefer = Literal["score", "simple"]
 EngineName = Literal["optuna", "keras-tuner"]
 SamplerName = Literal["tpe", "random", "qmc", "bayesian", "hyperband", "grid"]
@@ -173,8 +172,10 @@ class StudyConfig(BaseModel):
     )
     epochs: int | None = _setting(None, "Most epochs per trial.", unset="the space's", ge=1)
     trial_timeout_s: float | None = _setting(None, "Time for one trial.", unset="no limit", gt=0)
-    objective: Objective = _setting(
-        "balanced_accuracy", "What the search improves, measured on val."
+    objective: Annotated[str, BeforeValidator(check_objective)] = _setting(
+        LISTED[0],
+        f"What the search improves on val: {', '.join(LISTED)}; 'sensitivity of CLASS at "
+        "specificity >= NUMBER' or the reverse; a function of yours, after a - if lower is better.",
     )
     max_gap: float | None = _setting(
         None,
@@ -342,6 +343,11 @@ class StudyConfig(BaseModel):
     def num_trials(self) -> int | None:
         """Trials in the study; None: as many as the budget has time for."""
         return DEFAULT_TRIALS if self.trials is None and self.budget_s is None else self.trials
+
+    @property
+    def own_code(self) -> list[str]:
+        """FILE:FUNCTION of somebody's own that a session runs."""
+        return [code for code in (self.model, function_of(self.objective)) if code is not None]
 
     @field_validator("budget_s", "trial_timeout_s", mode="before")
     @classmethod
@@ -513,10 +519,9 @@ def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> Stu
 
     Raises:
         ConfigError: When the file cannot be read, a value breaks its rule, or a study.json names
-            a model of somebody's own that the flags do not name.
+            code of somebody's own that the flags do not name.
     """
-    has_model = flags.get("model") is not None
-    values = {} if file is None else _read_file(file, has_model=has_model)
+    values = {} if file is None else _read_file(file, flags)
     return _check(values, flags, file=file)
 
 
@@ -561,7 +566,7 @@ def _explain(error: ValidationError, flags: Mapping[str, Any], file: Path | None
     return ConfigError(Text(f"{{1}} {rule}, got {{0!r}}.", got, where), remedy=remedy)
 
 
-def _read_file(file: Path, *, has_model: bool) -> dict[str, Any]:
+def _read_file(file: Path, flags: Mapping[str, Any]) -> dict[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
@@ -577,11 +582,12 @@ def _read_file(file: Path, *, has_model: bool) -> dict[str, Any]:
     if isinstance(data, dict) and "config" in data:
         data = data["config"]
         if isinstance(data, dict):
-            if data.get("model") is not None and not has_model:
+            own = {"model": data.get("model"), "objective": function_of(str(data.get("objective")))}
+            for name in (name for name, code in own.items() if code and flags.get(name) is None):
                 # A study may come from anybody: what it names is not run because it names it.
                 raise ConfigError(
-                    Text("{0}: its {model} must be given again, got none.", file),
-                    remedy=Text("If you trust that code: {model:{0}}.", data["model"]),
+                    Text(f"{{0}}: its {{{name}}} must be given again, got none.", file),
+                    remedy=Text(f"If you trust that code: {{{name}:{{0}}}}.", data[name]),
                 )
             space = file.with_name("space.yaml")
             data = {**data, "name": None, "fork": None}

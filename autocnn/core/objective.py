@@ -3,7 +3,8 @@
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from autocnn.core.config import Objective
+from autocnn.core.objective_text import is_lower_better
+from autocnn.core.own_model import OwnModel
 from autocnn.core.records import EpochScore, Params, Scores, TrialRecord
 
 
@@ -12,22 +13,25 @@ class Goal:
     """An objective, its direction, and the gap that it may cost.
 
     Attributes:
-        objective: A field of `Scores`.
+        objective: A field of `Scores`, or another text of `objective_text`.
         max_gap: Largest train - val gap of a feasible trial; None: any is.
+        class_names: In label order; only measuring needs them.
+        function: Where the objective is a function of the user's own; only measuring needs it.
     """
 
-    objective: Objective
+    objective: str
     max_gap: float | None = None
+    class_names: tuple[str, ...] = ()
+    function: OwnModel | None = None
 
     @property
     def maximize(self) -> bool:
         """Whether a larger value is better."""
-        return self.objective != "log_loss"
+        return not is_lower_better(self.objective)
 
     def value_of(self, scores: Scores) -> float | None:
         """The objective in `scores`, or None where it was not measured."""
-        value: float | None = getattr(scores, self.objective)
-        return value
+        return scores.of(self.objective)
 
     def best_epoch(self, history: Sequence[EpochScore]) -> EpochScore | None:
         """The epoch with the best value on val; None without any.

@@ -38,11 +38,13 @@ class OwnModel:
         function: Name of the function in it.
         files: What it is made of: path relative to `root` -> SHA-256 of its content. Empty
             until it was imported for the first time.
+        setting: Which setting names it.
     """
 
     path: Path
     function: str
     files: Mapping[str, str] = field(default_factory=dict)
+    setting: str = "model"
 
     def __str__(self) -> str:
         return f"{self.path}:{self.function}"
@@ -92,7 +94,7 @@ class OwnModel:
         changes = self.changes()
         if changes:
             raise StudyChangedError(
-                f"{self.path}: a model must stay as it was when its study began, got: "
+                f"{self.path}: {self._what} must stay as it was when its study began, got: "
                 + " ".join(changes),
                 remedy="Put it back, then resume the study.",
             )
@@ -100,20 +102,29 @@ class OwnModel:
         if function is None:
             raise ConfigError(
                 Text(
-                    "{model} {0}: {1} must define {2!r}, got no such name.",
+                    f"{{{self.setting}}} {{0}}: {{1}} must define {{2!r}}, got no such name.",
                     self,
                     self.path.name,
                     self.function,
                 ),
-                remedy=self._nearest() or "Name the function after the colon: my_model.py:build.",
+                remedy=self._nearest()
+                or f"Name the function after the colon: {EXAMPLES[self.setting]}.",
             )
         if not callable(function):
             raise ConfigError(
-                Text("{model} {0}: must be a function, got {1}.", self, type(function).__name__),
-                remedy=CONTRACT,
+                Text(
+                    f"{{{self.setting}}} {{0}}: must be a function, got {{1}}.",
+                    self,
+                    type(function).__name__,
+                ),
+                remedy=CONTRACTS[self.setting],
             )
         build: Build = function
         return build
+
+    @property
+    def _what(self) -> str:
+        return "a model" if self.setting == "model" else f"an {self.setting}"
 
     def register(self) -> None:
         """Import all its files, so that models with layers of the user's own can be loaded.
@@ -170,6 +181,15 @@ CONTRACT = (
     "keras.Model: see docs/your-model.md."
 )
 
+CONTRACTS = {
+    "model": CONTRACT,
+    "objective": "An objective of your own is a function of (labels, probabilities, class_names) "
+    "that returns a number: see docs/your-objective.md.",
+}
+"""What the function of a setting is."""
+
+EXAMPLES = {"model": "my_model.py:build", "objective": "my_metrics.py:benefit"}
+
 
 def module_name(path: str) -> str:
     """Name of the module in a file, relative to where it is imported from.
@@ -190,12 +210,13 @@ def short_name(text: str) -> str:
     return f"{Path(place).name.removesuffix('.py')}:{function}"
 
 
-def locate_own_model(text: str) -> OwnModel:
-    """The own model that `--model` names; its file is found, not imported.
+def locate_own_model(text: str, *, setting: str = "model") -> OwnModel:
+    """The own model, or objective, that a setting names; its file is found, not imported.
 
     Args:
         text: `path/to/my_model.py:build`, or `my_module:build` with a module that stands in
             the current folder or is installed.
+        setting: Which one: `model` or `objective`.
 
     Raises:
         ConfigError: When the text has another form, or there is no such file or module.
@@ -203,37 +224,42 @@ def locate_own_model(text: str) -> OwnModel:
     place, _, function = text.rpartition(":")
     if not place or not function.isidentifier():
         raise ConfigError(
-            Text("{model} must be FILE:FUNCTION or MODULE:FUNCTION, got {0!r}.", text),
-            remedy="Write my_model.py:build.",
+            Text(f"{{{setting}}} must be FILE:FUNCTION or MODULE:FUNCTION, got {{0!r}}.", text),
+            remedy=f"Write {EXAMPLES[setting]}.",
         )
     if place.endswith(".py") or "/" in place or "\\" in place:
         path = Path(place).resolve()
         if not path.is_file() or path.suffix != ".py":
             got = "a folder" if path.is_dir() else "none" if not path.exists() else "another file"
-            raise ConfigError(Text("{model} must name a Python file, got {0} at {1}.", got, place))
+            raise ConfigError(
+                Text(f"{{{setting}}} must name a Python file, got {{0}} at {{1}}.", got, place)
+            )
         if not path.stem.isidentifier():
             raise ConfigError(
-                Text("{model} must name a file that Python can import, got {0!r}.", path.name),
+                Text(
+                    f"{{{setting}}} must name a file that Python can import, got {{0!r}}.",
+                    path.name,
+                ),
                 remedy="Rename it: letters, digits and underscores, no digit first.",
             )
-        return OwnModel(path, function)
+        return OwnModel(path, function, setting=setting)
     found = _find_module(place)
     if found is None:
         here = Path(f"{place.replace('.', '/')}.py").name
         raise ConfigError(
             Text(
-                "{model} must name a module in this folder or an installed one, got {0!r}, "
-                "which is neither.",
+                f"{{{setting}}} must name a module in this folder or an installed one, got "
+                "{0!r}, which is neither.",
                 place,
             ),
-            remedy=Text("Give its file: {model:path/to/{0}:{1}}.", here, function),
+            remedy=Text(f"Give its file: {{{setting}:path/to/{{0}}:{{1}}}}.", here, function),
         )
-    own_model = OwnModel(found, function)
+    own_model = OwnModel(found, function, setting=setting)
     if own_model.module != place:
         raise ConfigError(
             Text(
-                "{model} {0}: every folder of a package must hold an __init__.py, got {1} without "
-                "one.",
+                f"{{{setting}}} {{0}}: every folder of a package must hold an __init__.py, got "
+                "{1} without one.",
                 text,
                 found.parent,
             ),

@@ -9,6 +9,8 @@ import datetime
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from autocnn.core.objective_text import function_of
+from autocnn.core.own_model import short_name
 from autocnn.core.records.operating_points import OperatingPoint
 from autocnn.core.records.scores import Interval, ScoredSet
 
@@ -189,13 +191,28 @@ def signed(value: float, *, places: int = 4, plus: str = "+") -> str:
     return f"{plus if value > 0 else MINUS}{text}"
 
 
+def metric_name(name: str) -> str:
+    """A metric or an objective as people call it.
+
+    >>> metric_name("mcc"), metric_name("-/home/me/costs.py:cost")
+    ('Matthews correlation', 'costs:cost')
+    """
+    own = function_of(name)
+    return METRICS.get(name, name) if own is None else short_name(own)
+
+
+def is_decimal(name: str) -> bool:
+    """Whether a metric or an objective is no share of images, and never written in percent."""
+    return name in DECIMAL_METRICS or function_of(name) is not None
+
+
 def metric(name: str, value: float | None) -> str:
     r"""The value of a metric as its kind is written on a page: in percent, or as a decimal.
 
     >>> metric("balanced_accuracy", 0.5), metric("log_loss", 0.25)
     ('50.0\xa0%', '0.250')
     """
-    return decimal(value) if name in DECIMAL_METRICS else percent(value)
+    return decimal(value) if is_decimal(name) else percent(value)
 
 
 def metric_range(name: str, interval: Interval | None) -> str:

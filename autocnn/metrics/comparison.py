@@ -1,6 +1,7 @@
 """Two candidates on the same images: is one better, or is it chance?"""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
 from autocnn.core.records import Comparison, Interval
 from autocnn.metrics.intervals import effective_number, wilson_interval
+from autocnn.metrics.own_objective import NUM_RESAMPLES, Measure, under_weights
 from autocnn.metrics.weighted import (
     CHUNK_ELEMENTS,
     WeightedMetrics,
@@ -37,6 +39,7 @@ def compare(
     num_comparisons: int = 1,
     num_resamples: int = 1000,
     seed: int = 0,
+    own: Measure | None = None,
 ) -> Comparison:
     """A metric of a candidate minus that of another one.
 
@@ -55,12 +58,13 @@ def compare(
         first_probabilities: (n, k) Of this candidate.
         second_probabilities: (n, k) Of the other one.
         other: Number of the other one.
-        metric: A field of `Scores`.
+        metric: A field of `Scores`, or the objective that `own` measures.
         groups: (n,) As for `score_split`.
         num_comparisons: How many are made together, at least 1. Interval and p-value are such
             that all of them hold at once with 95 % (Bonferroni's correction).
         num_resamples: Resamples of the bootstrap, at least 2.
         seed: Seed of the resamples.
+        own: As for `score`.
 
     Raises:
         ValueError: As for `score_split`.
@@ -71,9 +75,10 @@ def compare(
         check_predictions(labels, probabilities)
     groups = check_groups(groups, len(labels))
     level = SIGNIFICANCE / num_comparisons
-    pair = _Pair(labels, first_probabilities, second_probabilities, metric)
+    pair = _Pair(labels, first_probabilities, second_probabilities, metric, own)
     value, spread = pair.value, pair.spread(groups, num_resamples, seed=seed)
-    num_swaps = max(NUM_SWAPS, SWAPS_PER_COMPARISON * num_comparisons)
+    fewest = NUM_SWAPS if own is None else NUM_RESAMPLES
+    num_swaps = max(fewest, SWAPS_PER_COMPARISON * num_comparisons)
     p_value = pair.swap(groups, num_swaps, seed=seed)
     if spread == 0.0:
         reach = wilson_interval(0.0, effective_number(groups)).high
@@ -102,6 +107,7 @@ def standard_error(
     groups: IntArray,
     seed: int,
     num_resamples: int = 1000,
+    own: Measure | None = None,
 ) -> tuple[float, float]:
     """The paired difference of `compare`, and its standard error.
 
@@ -109,12 +115,13 @@ def standard_error(
         labels: (n,) As for `compare`, like all others.
         first_probabilities: (n, k).
         second_probabilities: (n, k).
-        metric: A field of `Scores`.
+        metric: As for `compare`.
         groups: (n,).
         seed: Of the resamples.
         num_resamples: At least 2.
+        own: As for `score`.
     """
-    pair = _Pair(labels, first_probabilities, second_probabilities, metric)
+    pair = _Pair(labels, first_probabilities, second_probabilities, metric, own)
     return pair.value, pair.spread(groups, num_resamples, seed=seed)
 
 
@@ -125,22 +132,27 @@ class _Pair:
         labels: (n,) The true classes.
         first: (n, k) Probabilities of the first.
         second: (n, k) Of the second.
-        metric: A field of `Scores`.
+        metric: A field of `Scores`, or the objective that `own` measures.
+        own: As for `score`.
 
     Attributes:
-        value: First minus second.
+        value: First minus second; 0 where it is not defined.
     """
 
     def __init__(
-        self, labels: IntArray, first: FloatArray, second: FloatArray, metric: str
+        self,
+        labels: IntArray,
+        first: FloatArray,
+        second: FloatArray,
+        metric: str,
+        own: Measure | None,
     ) -> None:
-        self.metric = metric
-        self.metrics = WeightedMetrics.prepare(
-            np.concatenate([labels, labels]),
-            np.concatenate([first, second]),
-            has_auc=metric == "macro_auc",
+        both = np.concatenate([labels, labels]), np.concatenate([first, second])
+        self.reduce = (
+            partial(under_weights, own, *both) if own is not None else _reduce_metric(metric, *both)
         )
-        self.value = float(self.difference(np.ones((len(labels), 1)))[0])
+        self.is_own = own is not None
+        self.value = float(np.nan_to_num(self.difference(np.ones((len(labels), 1)))[0]))
 
     def difference(
         self, weights: DoubleArray, is_swapped: NDArray[np.bool_] | None = None
@@ -152,9 +164,12 @@ class _Pair:
 
     def spread(self, groups: IntArray, num_resamples: int, *, seed: int) -> float:
         """Standard deviation of the differences of bootstrap resamples by group."""
-        drawn = draw_weights(groups, num_resamples, seed=seed)
+        number = min(num_resamples, NUM_RESAMPLES) if self.is_own else num_resamples
+        drawn = draw_weights(groups, number, seed=seed)
         differences = np.concatenate([self.difference(weights) for weights in drawn])
-        return float(np.nanstd(differences, ddof=1))
+        differences = differences[np.isfinite(differences)]
+        # Where hardly a resample has a value, nothing can be told apart.
+        return float(differences.std(ddof=1)) if len(differences) > 1 else abs(self.value)
 
     def swap(self, groups: IntArray, num_swaps: int, *, seed: int) -> float:
         """How often random roles make a difference as large as it is."""
@@ -165,9 +180,20 @@ class _Pair:
         return (1 + larger) / (1 + num_swaps)
 
     def _value(self, first: DoubleArray, second: DoubleArray) -> DoubleArray:
-        scores, _ = self.metrics.reduce(np.concatenate([first, second]))
-        found: DoubleArray = getattr(scores, self.metric)
+        return self.reduce(np.concatenate([first, second]))
+
+
+def _reduce_metric(
+    metric: str, labels: IntArray, probabilities: FloatArray
+) -> Callable[[DoubleArray], DoubleArray]:
+    """What gives a metric, (b,), under weights (n, b)."""
+    metrics = WeightedMetrics.prepare(labels, probabilities, has_auc=metric == "macro_auc")
+
+    def reduce(weights: DoubleArray) -> DoubleArray:
+        found: DoubleArray = getattr(metrics.reduce(weights)[0], metric)
         return found
+
+    return reduce
 
 
 def _draw_swaps(groups: IntArray, number: int, *, seed: int) -> Iterator[NDArray[np.bool_]]:

@@ -31,6 +31,7 @@ from autocnn.metrics.intervals import (
     mean_interval,
     share_interval,
 )
+from autocnn.metrics.own_objective import Measure, measured_interval
 from autocnn.metrics.weighted import (
     WeightedClassScores,
     WeightedMetrics,
@@ -58,13 +59,14 @@ CORRELATIONS = ("kappa", "mcc")
 """Metrics from -1 to 1 that are 1 when every image is right."""
 
 
-def score(labels: IntArray, probabilities: FloatArray) -> Scores:
+def score(labels: IntArray, probabilities: FloatArray, own: Measure | None = None) -> Scores:
     """How well predicted probabilities fit the labels.
 
     Args:
         labels: (n,) True classes, 0 to k - 1; n at least 1. A class may be missing.
         probabilities: (n, k) Rows that add up to 1; k at least 2. The prediction is
             the first class of the largest probability.
+        own: What measures an objective that is none of these.
 
     Returns:
         accuracy; balanced_accuracy, the mean recall over the classes with images;
@@ -74,7 +76,8 @@ def score(labels: IntArray, probabilities: FloatArray) -> Scores:
         all images are of one class and taken for it; mcc, Matthews' correlation, None when all
         images are of one class; log_loss in
         nats, probabilities below 1e-7 taken as 1e-7; ece, the expected calibration
-        error over 15 equal bins (low, high] of the top probability.
+        error over 15 equal bins (low, high] of the top probability; own, None where that is not
+        defined.
 
     Raises:
         ValueError: When shapes, labels or probabilities are outside these.
@@ -85,7 +88,7 @@ def score(labels: IntArray, probabilities: FloatArray) -> Scores:
     0.5
     """
     check_predictions(labels, probabilities)
-    return _scores(*_unweighted(labels, probabilities)[1:])
+    return _with_own(_scores(*_unweighted(labels, probabilities)[1:]), labels, probabilities, own)
 
 
 def score_split(
@@ -97,6 +100,7 @@ def score_split(
     groups: IntArray | None = None,
     num_resamples: int = 1000,
     seed: int = 0,
+    own: Measure | None = None,
 ) -> SplitScores:
     """Everything measured on one set of images, over all and per class, with 95 % intervals.
 
@@ -130,6 +134,7 @@ def score_split(
         groups: (n,) The group of each image, any integers; None: every image its own.
         num_resamples: Resamples of the bootstrap, at least 1.
         seed: Seed of the resamples; the same seed gives the same intervals.
+        own: As for `score`.
 
     Raises:
         ValueError: As for `score`, when there are not k names, or not n groups.
@@ -151,7 +156,7 @@ def score_split(
         )
         for index, name in enumerate(class_names)
     )
-    points = _scores(scores, classes)
+    points = _with_own(_scores(scores, classes), labels, probabilities, own)
     means, freedom = numbers.of_all(), {"macro_auc": numbers.freedom}
     shares = {name: getattr(points, name) for name in METRICS if name in SHARES}
     intervals = _intervals(shares, {n: getattr(resampled, n) for n in shares}, means, freedom)
@@ -173,6 +178,9 @@ def score_split(
         resampled.ece,
         seed=seed,
     )
+    if own is not None and points.own is not None:
+        found_own = measured_interval(own, points.own, labels, probabilities, groups, seed=seed)
+        intervals |= {} if found_own is None else {"own": found_own}
     return SplitScores(
         split=scored,
         num_images=len(labels),
@@ -285,6 +293,15 @@ def _scores(scores: WeightedScores, classes: WeightedClassScores) -> Scores:
     if np.isnan(classes.auc).any():
         values["macro_auc"] = math.nan
     return Scores(**{name: None if math.isnan(value) else value for name, value in values.items()})
+
+
+def _with_own(
+    scores: Scores, labels: IntArray, probabilities: FloatArray, own: Measure | None
+) -> Scores:
+    if own is None:
+        return scores
+    value = own(labels, probabilities)
+    return scores.model_copy(update={"own": None if math.isnan(value) else value})
 
 
 def _bin_errors(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from autocnn.core import wording
 from autocnn.core.config import StudyConfig
+from autocnn.core.objective_text import function_of
 from autocnn.core.own_model import kept_name, module_name
 from autocnn.core.records import CandidateRecord, ScoredSet, SplitScores, TrialState
 from autocnn.metrics.evidence import (
@@ -95,9 +96,9 @@ def view_answer(facts: StudyFacts) -> Answer | None:
     headline = leading_set(best, objective)
     return Answer(
         model=_model(facts, best),
-        score_name=f"{wording.METRICS[objective]} on {_PLACES[headline.split]}",
-        score=wording.metric(objective, getattr(headline.scores, objective)),
-        interval=wording.metric_range(objective, headline.intervals.get(objective)),
+        score_name=f"{wording.metric_name(objective)} on {_PLACES[headline.split]}",
+        score=wording.metric(objective, headline.scores.of(objective)),
+        interval=wording.metric_range(objective, headline.interval_of(objective)),
         score_notes=tuple(_score_notes(best, headline, objective)),
         gap=best.gap.sentence if best.gap else "",
         choice=facts.status.choice.sentences if facts.status.choice else (),
@@ -164,8 +165,8 @@ def view_progress(facts: StudyFacts) -> tuple[str, ...]:
         objective = status.config.objective
         value = wording.metric(objective, ranked[0].objective)
         sentences.append(
-            f"Best so far: trial {ranked[0].trial}, {wording.METRICS[objective]} {value} on val. "
-            "The best of many trials on val looks better than it is."
+            f"Best so far: trial {ranked[0].trial}, {wording.metric_name(objective)} {value} on "
+            "val. The best of many trials on val looks better than it is."
         )
     if facts.candidates:
         sentences.append("The candidates below are those of its last end.")
@@ -295,9 +296,9 @@ def _rare_classes(clean: SplitScores | None) -> Iterator[str]:
 
 def _value(scored: SplitScores, name: str) -> str:
     """A score with its interval."""
-    value, interval = getattr(scored.scores, name), scored.intervals.get(name)
+    value, interval = scored.scores.of(name), scored.interval_of(name)
     between = f" ({wording.metric_range(name, interval)})" if interval else ""
-    return f"{wording.METRICS[name]} {wording.metric(name, value)}{between}"
+    return f"{wording.metric_name(name)} {wording.metric(name, value)}{between}"
 
 
 @dataclass(frozen=True)
@@ -342,7 +343,9 @@ def _again(facts: StudyFacts) -> str:
     config = facts.status.config
     path = f"{config.results}/{facts.name}/study.json"
     words = ["autocnn", "search", "--config", path, "--name", f"{facts.name}-again"]
-    return shlex.join([*words, *(["--model", config.model] if config.model else [])])
+    words += ["--model", config.model] if config.model else []
+    words += ["--objective", config.objective] if function_of(config.objective) else []
+    return shlex.join(words)
 
 
 def command_line(config: StudyConfig, name: str) -> str:

@@ -63,11 +63,11 @@ def leaderboard_table(
         chosen: Number of the best candidate, by whatever decided.
     """
     judged = [record.judged for record in candidates]
-    scale = Scale.over([scored.intervals.get(objective) for scored in judged])
+    scale = Scale.over([scored.interval_of(objective) for scored in judged])
     has_clean = any(record.test_clean for record in candidates)
     has_folds = any(record.cv_mean is not None for record in candidates)
     has_robustness = any(record.robustness for record in candidates)
-    name, where = wording.METRICS[objective], "clean test" if has_clean else "test"
+    name, where = wording.metric_name(objective), "clean test" if has_clean else "test"
     columns = [
         Column("rank"),
         *text_columns("candidate"),
@@ -283,7 +283,7 @@ def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     images = wording.images_of(candidates[0].checked_on, candidates[0].checked.num_images)
     metric = next(other.metric for record in candidates for other in record.comparisons)
     caption = (
-        f"{wording.capital(wording.METRICS[metric])} on the same {images}: the row's candidate "
+        f"{wording.capital(wording.metric_name(metric))} on the same {images}: the row's candidate "
         "minus the column's, its 95 % interval, and p. Distinguished, where the interval "
         "excludes 0, are the pairs with ≠ on colour. Intervals and p (of a permutation test, or of "
         f"the interval where that is larger) are corrected for "
@@ -343,7 +343,7 @@ def _accuracy(scored: SplitScores) -> Cell:
 
 
 def _with_bar(scored: SplitScores, scale: Scale, objective: str) -> Cell:
-    interval, value = scored.intervals.get(objective), getattr(scored.scores, objective)
+    interval, value = scored.interval_of(objective), scored.scores.of(objective)
     below = _ends(interval, partial(wording.metric, objective))
     bar = scale.bar(interval) if objective != "log_loss" else None
     return Cell(wording.metric(objective, value), value, bar=bar, below=below)
@@ -388,7 +388,7 @@ def _class_score(scores: ClassScores, name: str) -> Cell:
 
 def difference(found: Comparison) -> str:
     """In percentage points, or as decimals of what is no share of images."""
-    if found.metric not in wording.DECIMAL_METRICS:
+    if not wording.is_decimal(found.metric):
         return _loss(found.difference, sign=True)
     ends = (found.difference.value, found.difference.low, found.difference.high)
     value, low, high = (wording.signed(end, places=3) for end in ends)

@@ -11,6 +11,7 @@ from autocnn.core import wording
 from autocnn.core.arrays import IntArray
 from autocnn.core.config import plain_name
 from autocnn.core.errors import StudyError
+from autocnn.core.objective_text import LISTED
 from autocnn.core.records import CandidateRecord, Comparison
 from autocnn.reporting.candidates import difference, p_value
 from autocnn.reporting.elements import (
@@ -225,7 +226,8 @@ def _metrics(one: Side, two: Side, labels: IntArray) -> list[str]:
     """What is compared: the first study's objective leads."""
     asked = [side.status.config.objective for side in (one, two)]
     has_several = len(np.unique(labels)) > 1
-    names = dict.fromkeys([*asked, *COMPARED])
+    listed = [name for name in asked if name in LISTED]  # another study's code is not run
+    names = dict.fromkeys([*listed, *COMPARED])
     return [name for name in names if has_several or name != "macro_auc"]
 
 

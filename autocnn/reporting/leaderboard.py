@@ -258,8 +258,8 @@ def _more_cells(record: CandidateRecord, objective: str) -> tuple[Cell, ...]:
         record.robustness.mean_drop if record.robustness else None,
         record.tied_with,
         record.is_default,
-        getattr(record.judged.scores, objective),
-        *_ends(record.judged.intervals.get(objective)),
+        record.judged.scores.of(objective),
+        *_ends(record.judged.interval_of(objective)),
     )
     return tuple(_round(cell) for cell in cells)
 

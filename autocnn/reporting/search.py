@@ -156,7 +156,7 @@ def _sentences(facts: StudyFacts) -> tuple[str, ...]:
     sentences = [
         f"{config.engine} with {config.sampler} proposed "
         f"{wording.count(len(facts.trials), 'trial')} from the space {config.space}, to improve "
-        f"{wording.METRICS[config.objective]} on val."
+        f"{wording.metric_name(config.objective)} on val."
     ]
     if ends:
         sentences.append(
@@ -177,7 +177,7 @@ def _figures(facts: StudyFacts, drawn: Drawings) -> tuple[Figure, ...]:
         else "no trial was scored"
     )
     says = {
-        "history": f"{wording.METRICS[name]} on val of each trial; {best}.",
+        "history": f"{wording.metric_name(name)} on val of each trial; {best}.",
         "importances": f"what mattered most: {wording.listing(drawn.important) or 'no param'}.",
         "parallel": f"each line is a trial, from its params to its score; {best}.",
     }
@@ -195,7 +195,7 @@ def _best(facts: StudyFacts) -> Table | None:
     name, model = facts.status.config.objective, facts.status.config.model
     columns = [
         Column("trial"),
-        Column(f"{wording.METRICS[name]} on val"),
+        Column(f"{wording.metric_name(name)} on val"),
         Column("gap train - val"),
         *text_columns("network"),
         *number_columns("weights", "best epoch", "epochs", "time"),
@@ -221,7 +221,7 @@ def _best(facts: StudyFacts) -> Table | None:
 
 def _gap(goal: Goal, trial: TrialRecord) -> Cell:
     gap = goal.gap_of(trial.best) if trial.best else None
-    is_fraction = goal.objective not in wording.DECIMAL_METRICS
+    is_fraction = not wording.is_decimal(goal.objective)
     return Cell(wording.points(gap) if is_fraction else wording.decimal(gap), gap)
 
 

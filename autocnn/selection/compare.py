@@ -13,11 +13,12 @@ from autocnn.core.arrays import FloatArray
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
 from autocnn.core.records import REFIT, CandidateKind, Comparison, Part
-from autocnn.core.wording import METRICS, fraction, fraction_interval, listing, weights
+from autocnn.core.wording import fraction, fraction_interval, listing, metric_name, weights
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.comparison import compare, standard_error
 from autocnn.metrics.ensembles import choose_ensemble
 from autocnn.metrics.evidence import guessing, is_at_chance
+from autocnn.metrics.own_objective import measure_of
 from autocnn.metrics.scores import score, score_split
 from autocnn.selection.plan import Finalist, Held
 
@@ -144,6 +145,7 @@ def rank_contenders(
 def _simplest(ranked: Sequence[Contender], held: Held, goal: Goal, *, seed: int) -> Contender:
     """The one with the fewest weights that is within one standard error of the best."""
     best, sign = ranked[0], 1.0 if goal.maximize else -1.0
+    own = measure_of(goal)
     for contender in sorted(ranked, key=lambda c: c.num_weights):
         lost, error = standard_error(
             held.labels,
@@ -152,6 +154,7 @@ def _simplest(ranked: Sequence[Contender], held: Held, goal: Goal, *, seed: int)
             metric=goal.objective,
             groups=held.groups,
             seed=seed,
+            own=own,
         )
         if sign * lost <= error:
             return contender
@@ -242,9 +245,9 @@ def _cross_fit(calibrated: FloatArray, held: Held) -> FloatArray:
 
 
 def _fold_scores(held: Held, probabilities: FloatArray, goal: Goal) -> tuple[float, ...]:
-    scores = []
+    scores, own = [], measure_of(goal)
     for part in held.parts():
-        value = goal.value_of(score(held.labels[part], probabilities[part]))
+        value = goal.value_of(score(held.labels[part], probabilities[part], own))
         scores.append(float("nan") if value is None else value)
     return tuple(scores)
 
@@ -282,7 +285,7 @@ def _why(
     contenders: Sequence[Contender], best: Contender, held: Held, goal: Goal, *, seed: int
 ) -> Iterator[str]:
     """Why the first was chosen, and what the simplest would cost, or the best have gained."""
-    chosen, measure = contenders[0], METRICS[goal.objective]
+    chosen, measure = contenders[0], metric_name(goal.objective)
     num_folds = len(chosen.fold_scores)
     what = f"Candidate 1 ({_describe_with_size(chosen)})"
     mean = f"{measure} {fraction(chosen.cv_mean)} ± {fraction(chosen.cv_sd)}"
@@ -328,6 +331,7 @@ def _compare(
         groups=held.groups,
         num_comparisons=num_comparisons,
         seed=seed,
+        own=measure_of(goal),
     )
 
 
@@ -360,7 +364,7 @@ def _against_default(
         verdict = "is better than" if gain > 0 else "is worse than"
     yield (
         f"It {verdict} the space's default configuration (trial {default.leader.number}): "
-        f"{METRICS[goal.objective]} {fraction_interval(found.difference, sign=True)}, on train "
+        f"{metric_name(goal.objective)} {fraction_interval(found.difference, sign=True)}, on train "
         "images that neither had seen and that chose neither"
         f"{_corrected(num_rivals)}."
     )

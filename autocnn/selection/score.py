@@ -21,6 +21,7 @@ from autocnn.core.records import (
 from autocnn.metrics.calibration import apply_temperature, check_calibration
 from autocnn.metrics.comparison import compare
 from autocnn.metrics.gap import Training, take_apart
+from autocnn.metrics.own_objective import measure_of
 from autocnn.metrics.robustness import summarize
 from autocnn.metrics.scores import score_split
 from autocnn.selection.compare import Contender
@@ -96,6 +97,7 @@ def score_candidates(
     """
     observer.stage("measure", total=len(judged), unit="candidates")
     candidates: list[Candidate] = []
+    own = measure_of(plan.goal)
     num_pairs = len(judged) * (len(judged) - 1) // 2
     scored: dict[tuple[ScoredSet, bool, int], SplitScores] = {}
     for number, (contender, measured) in enumerate(judged, start=1):
@@ -113,6 +115,7 @@ def score_candidates(
                     plan.dataset.class_names,
                     groups=what.groups,
                     seed=plan.seed,
+                    own=own,
                 )
             scores[name] = scored[key]
         comparisons = _comparisons(plan, judged_part(predictions), candidates, num_pairs)
@@ -158,6 +161,7 @@ def _predictions(
 def _comparisons(
     plan: FinalistsPlan, judged: Predictions, better: Sequence[Candidate], num_pairs: int
 ) -> tuple[Comparison, ...]:
+    own = measure_of(plan.goal)
     return tuple(
         compare(
             judged.labels,
@@ -168,6 +172,7 @@ def _comparisons(
             groups=judged.groups,
             num_comparisons=max(1, num_pairs),
             seed=plan.seed,
+            own=own,
         )
         for other in better
     )

@@ -109,6 +109,7 @@ class StudyStatus(BaseModel):
         data: The images; None until they are prepared.
         space_fingerprint: Of the space that is searched; None until it is prepared.
         model_files: Files of the user's own model: path -> SHA-256; None: autocnn's networks.
+        objective_files: The same of an objective of the user's own; None: it is none.
         finalists: The trials that are retrained; None before they are chosen.
         num_folds: Folds on which they are compared; 0 where there is no time for any.
         choice: The best candidate; None before.
@@ -131,6 +132,7 @@ class StudyStatus(BaseModel):
     data: DataFacts | None = None
     space_fingerprint: str | None = None
     model_files: dict[str, str] | None = None
+    objective_files: dict[str, str] | None = None
     finalists: tuple[FinalistFacts, ...] | None = None
     num_folds: int = 0
     choice: Choice | None = None

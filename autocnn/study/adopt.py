@@ -6,6 +6,7 @@ from pathlib import Path
 from autocnn.core.config import StudyConfig
 from autocnn.core.events import Observer
 from autocnn.core.records import TrialRecord
+from autocnn.core.wording import metric_name
 from autocnn.spaces.knobs import image_size_of
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
@@ -25,6 +26,7 @@ def adopt_trials(
     image_shape: tuple[int, ...],
     epochs: int,
     model_files: Mapping[str, str] | None = None,
+    objective_files: Mapping[str, str] | None = None,
 ) -> int:
     """Copy the trials of `config.fork` whose scores and params still hold.
 
@@ -41,6 +43,7 @@ def adopt_trials(
         image_shape: Height, width and channels of its images at the default size.
         epochs: Most epochs of its trials.
         model_files: Of a model of the user's own in the new study: path -> SHA-256.
+        objective_files: The same of an objective.
 
     Returns:
         Number of trials that were taken over; they are numbered anew, in their order.
@@ -57,6 +60,8 @@ def adopt_trials(
         reason = f"their scores were measured on other images: {' '.join(changes)}"
     elif status.config.objective != config.objective:
         reason = f"they kept the weights that are best in {status.config.objective}."
+    elif status.objective_files != objective_files:
+        reason = f"{metric_name(config.objective)} is another function now."
     elif (status.model_files, _function(status.config)) != (model_files, _function(config)):
         reason = "their networks are those of another model."
     elif status.data.image_shape[2:] != image_shape[2:]:

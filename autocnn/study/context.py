@@ -79,6 +79,7 @@ class StatusChanges(TypedDict, total=False):
     data: DataFacts
     space_fingerprint: str
     model_files: dict[str, str] | None
+    objective_files: dict[str, str] | None
     finalists: tuple[FinalistFacts, ...] | None
     num_folds: int
     choice: Choice | None

@@ -70,7 +70,7 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
         has_pictures=context.config.samples != 0,
     )
     leaderboard = build_leaderboard(
-        [candidate.record for candidate in candidates], objective=context.goal.objective
+        [candidate.record for candidate in candidates], objective=prepared.goal.objective
     )
     folder.write_leaderboard(leaderboard.to_csv())
     _close(progress)
@@ -94,7 +94,7 @@ def _plan(
         dataset=prepared.dataset,
         finalists=tuple(Finalist(r, n, is_default=is_default(r.params)) for r, n in trials),
         folds=folds,
-        goal=context.goal,
+        goal=prepared.goal,
         seed=config.seed,
         workers=workers,
         threads=1 if config.deterministic else threads,

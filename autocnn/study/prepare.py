@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from autocnn.core.errors import ConfigError, StudyChangedError, StudyError
+from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
 from autocnn.core.records import SPLITS, AuditReport, TrialRecord
 from autocnn.core.wording import rough_duration
@@ -19,6 +20,7 @@ from autocnn.study.adopt import adopt_trials
 from autocnn.study.changes import data_changes, machine_changes, version_changes
 from autocnn.study.context import Context, Progress, StatusChanges
 from autocnn.study.own_model import check_own_model, find_own_model
+from autocnn.study.own_objective import find_goal
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Prepared:
         dataset: The images.
         space: What is searched, held to the image size and the backbones that there are.
         own_model: Of networks of the user's own; None: autocnn's.
+        goal: What the search improves, ready to be measured.
         folds: On which finalists are compared.
         trials: Of earlier sessions; open ones with the epochs of their checkpoints.
         num_trials: Of the study in all: those that were asked for, or that have begun; None: as
@@ -38,6 +41,7 @@ class Prepared:
     dataset: Dataset
     space: SearchSpace
     own_model: OwnModel | None
+    goal: Goal
     folds: tuple[Fold, ...]
     trials: tuple[TrialRecord, ...]
     num_trials: int | None
@@ -67,6 +71,8 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
         # What a study left out stays out, whatever becomes of the file that said so.
         dropped=folder.read_dropped() if progress.status.is_prepared else None,
     )
+    goal = find_goal(context, progress.status.objective_files, dataset.class_names)
+    files = dict(goal.function.files) if goal.function else None
     folds = _folds(context, progress.status, dataset)
     if len(folds) < config.folds * config.fold_repeats:
         observer.warn(
@@ -98,6 +104,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
                 image_shape=dataset.images().image_shape,
                 epochs=progress.status.epochs,
                 model_files=own_model.files if own_model is not None else None,
+                objective_files=files,
             )
     trials, sentences = folder.recover_trials()
     for sentence in sentences:
@@ -127,8 +134,9 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
         ),
         space_fingerprint=space.fingerprint,
         model_files=dict(own_model.files) if own_model else None,
+        objective_files=files,
     )
-    prepared = Prepared(dataset, space, own_model, folds, tuple(trials), num_trials)
+    prepared = Prepared(dataset, space, own_model, goal, folds, tuple(trials), num_trials)
     _say_plan(context, progress.status, prepared)
     return prepared
 

@@ -12,6 +12,7 @@ from autocnn.core.atomic import reading_error
 from autocnn.core.config import BUILT_IN, StudyConfig, change_config
 from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError, Text
 from autocnn.core.events import Interruption, Observer
+from autocnn.core.objective_text import function_of, is_lower_better
 from autocnn.core.own_model import locate_own_model
 from autocnn.core.trust import check_trusted
 from autocnn.core.wording import count
@@ -163,8 +164,8 @@ def resume(
             with _told(folder.path):
                 status, config = _reopen(folder, observer, changes or {})
             if not status.is_done:
-                if config.model is not None:
-                    check_trusted(folder.path, [config.model], trust_code=trust_code)
+                if config.own_code:
+                    check_trusted(folder.path, config.own_code, trust_code=trust_code)
                 _run(
                     config,
                     _space_now(config, folder, observer),
@@ -258,7 +259,7 @@ def _run(
         raise SearchInterrupted(
             f"{folder.path}: stopped with {_of_all(ended, config)} ended.",
             remedy=f"Go on with `autocnn resume {folder.path}"
-            f"{' --trust-code' if config.model else ''}`.",
+            f"{' --trust-code' if config.own_code else ''}`.",
         ) from error
     except AutocnnError as error:
         if is_new and not progress.status.is_prepared and not isinstance(error, StudyError):
@@ -404,12 +405,22 @@ def _resolve(config: StudyConfig, space: SearchSpace, name: str) -> StudyConfig:
             "data": str(Path(config.data).resolve()) if is_file else config.data,
             "space": str(Path(space_path).resolve()) if space_path else config.space,
             "model": str(locate_own_model(config.model)) if config.model else None,
+            "objective": _resolve_objective(config.objective),
             "weights": config.weights.resolve() if config.weights else None,
             "drop_labels": config.drop_labels.resolve() if config.drop_labels else None,
             "storage": config.storage.resolve() if config.storage else None,
             "channels": config.channels or space.channels,
         }
     )
+
+
+def _resolve_objective(objective: str) -> str:
+    """An objective of the user's own by its file, which holds wherever it is read."""
+    function = function_of(objective)
+    if function is None:
+        return objective
+    sign = "-" if is_lower_better(objective) else ""
+    return f"{sign}{locate_own_model(function, setting='objective')}"
 
 
 def _default_name(data: str) -> str:

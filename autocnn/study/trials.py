@@ -59,7 +59,7 @@ def search_trials(context: Context, progress: Progress, prepared: Prepared) -> S
         progress.save("searching")
         epochs = progress.status.epochs
         plan = SearchPlan(
-            goal=context.goal,
+            goal=prepared.goal,
             trials=num_trials,
             epochs=epochs,
             workers=context.resources.workers,
@@ -86,7 +86,7 @@ def search_trials(context: Context, progress: Progress, prepared: Prepared) -> S
             engine.close()
     else:
         folder.write_trials_table(trials)
-    ranked = rank_trials(context.goal, records)
+    ranked = rank_trials(prepared.goal, records)
     if not ranked:
         raise nothing_finished(folder, records)
     return Searched(tuple(ranked), budget)
@@ -113,7 +113,7 @@ def _budget(context: Context, progress: Progress, prepared: Prepared) -> Budget:
 
 def _reopen_cut(context: Context, prepared: Prepared, budget: Budget) -> tuple[TrialRecord, ...]:
     """The trials so far; of those that the budget cut, such as have time now to end are open."""
-    ranked = rank_trials(context.goal, [r for r in prepared.trials if not r.is_open])
+    ranked = rank_trials(prepared.goal, [r for r in prepared.trials if not r.is_open])
     left_s = budget.search_left_s(ranked)
 
     def reopen(record: TrialRecord) -> TrialRecord:
@@ -132,7 +132,7 @@ def _build_engine(
     """The engine, brought to where it was."""
     context.folder.remove_engine_files()
     config = context.config.model_copy(update={"trials": prepared.num_trials})
-    engine = build_engine(config, prepared.space, context.goal, context.folder, epochs=epochs)
+    engine = build_engine(config, prepared.space, prepared.goal, context.folder, epochs=epochs)
     restore(engine, trials)
     return engine
 
@@ -149,7 +149,7 @@ def _make_task(
         params=dict(record.params),
         epochs=record.epochs or epochs,
         seed=(context.config.seed, record.trial),
-        goal=context.goal,
+        goal=prepared.goal,
         model_path=folder.trial_model_path(record.trial),
         threads=resources.threads,
         precision=resources.precision,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from autocnn.core.errors import TrialDivergedError
 from autocnn.core.records import EpochScore, Scores
 from autocnn.execution.tasks import TrainingResult, TrainingTask
+from autocnn.metrics.own_objective import measure_of
 from autocnn.metrics.scores import score
 from autocnn.spaces.knobs import Settings, is_frozen
 from autocnn.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
@@ -145,6 +146,7 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
         self.images = images
         self.report = report
         self.patience = patience
+        self.own = measure_of(task.goal)
         self.history: list[EpochScore] = []
         self.best_epoch = 0
         self.best_weights: list[NDArray[Any]] = []
@@ -212,7 +214,7 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
     def _score(self, rows: NDArray[np.integer]) -> Scores:
         self.predict = self.predict or compile_prediction(self.model)
         predicted = predict_rows(self.predict, self.images, rows, half_batch=self.task.half_batch)
-        return score(self.task.images.labels[rows], predicted)
+        return score(self.task.images.labels[rows], predicted, self.own)
 
 
 def _fit_output(model: keras.Model, scorer: _Scorer, *, first: int) -> None:

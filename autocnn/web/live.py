@@ -46,7 +46,7 @@ class LiveStudy:
             "stage": status.status,
             "is_running": is_running,
             "sentence": describe(status, counts, is_running=is_running),
-            "objective": wording.METRICS[goal.objective],
+            "objective": wording.metric_name(goal.objective),
             "is_larger_better": goal.maximize,
             "seconds": status.seconds,
             "budget_s": status.config.budget_s,
@@ -86,8 +86,8 @@ class LiveStudy:
             "epochs": [
                 {
                     "epoch": score.epoch,
-                    "train": getattr(score.train, objective),
-                    "val": getattr(score.val, objective),
+                    "train": score.train.of(objective),
+                    "val": score.val.of(objective),
                 }
                 for score in record.history
             ],

@@ -286,8 +286,9 @@ def test_sizes_are_read_as_people_write_them(tmp_path: Path, name: str) -> None:
         ({"image_size": 4}, "--image-size must be greater than or equal to 8, got 4."),
         (
             {"objective": "loss"},
-            "--objective must be 'balanced_accuracy', 'accuracy', "
-            "'macro_f1', 'macro_auc', 'kappa', 'mcc' or 'log_loss', got 'loss'.",
+            "--objective must be one of balanced_accuracy, accuracy, macro_f1, macro_auc, kappa, "
+            "mcc, log_loss, or as 'sensitivity of CLASS at specificity >= 0.9', or "
+            "MODULE:FUNCTION, with - in front where lower is better, got 'loss'.",
         ),
         ({"engine": "hyperband"}, "--engine must be 'optuna' or 'keras-tuner', got 'hyperband'."),
         (

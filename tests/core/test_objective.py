@@ -2,7 +2,6 @@
 
 import pytest
 
-from autocnn.core.config import Objective
 from autocnn.core.objective import Goal, distinct_trials
 from autocnn.core.records import EpochScore, Scores, TrialRecord, TrialState
 
@@ -40,9 +39,7 @@ def trial(number: int, val: float | None, train: float | None = None) -> TrialRe
         ("log_loss", False),
     ],
 )
-def test_every_objective_has_its_direction_and_its_score(
-    objective: Objective, maximize: bool
-) -> None:
+def test_every_objective_has_its_direction_and_its_score(objective: str, maximize: bool) -> None:
     goal = Goal(objective)
     assert goal.maximize is maximize
     assert goal.value_of(Scores.model_validate({objective: 0.25})) == 0.25

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from autocnn.core.config import Objective, PrunerName, SamplerName
+from autocnn.core.config import PrunerName, SamplerName
 from tests.simulation.disk import Fault
 
 Stop = Literal["", "ctrl-c", "ctrl-c twice", "full", "error", "torn", "kill", "power"]
@@ -99,7 +99,7 @@ class Scenario:
     space: str = "two"
     sampler: SamplerName = "random"
     pruner: PrunerName = "none"
-    objective: Objective = "accuracy"
+    objective: str = "accuracy"
     max_gap: float | None = None
     trials: int = 4
     epochs: int = 3

@@ -12,7 +12,8 @@ class Scores(Record):
 
     Every field is None where it was not measured; `macro_auc` is also None when
     a class has no image in the split, `mcc` when all images are of one class, `kappa` when they
-    are taken for it, too. Older records have neither `kappa` nor `mcc`.
+    are taken for it, too. Older records have neither `kappa` nor `mcc`. `own` is the study's
+    objective where that is none of the others: a rate at another rate, or a function.
     """
 
     accuracy: float | None = None
@@ -23,6 +24,21 @@ class Scores(Record):
     mcc: float | None = None
     log_loss: float | None = None
     ece: float | None = None
+    own: float | None = None
+
+    def of(self, objective: str) -> float | None:
+        """The value of an objective, however it is written.
+
+        >>> Scores(mcc=0.5, own=0.25).of("costs.py:cost")
+        0.25
+        """
+        value: float | None = getattr(self, field_of(objective))
+        return value
+
+
+def field_of(objective: str) -> str:
+    """The field of `Scores` that holds an objective, and the name of its interval."""
+    return objective if objective in Scores.model_fields else "own"
 
 
 class Interval(Record):
@@ -70,6 +86,10 @@ class SplitScores(Record):
     scores: Scores
     intervals: dict[str, Interval]
     classes: tuple[ClassScores, ...]
+
+    def interval_of(self, objective: str) -> Interval | None:
+        """The interval of an objective, however it is written."""
+        return self.intervals.get(field_of(objective))
 
 
 class ConfusionMatrix(Record):

@@ -18,7 +18,7 @@ import numpy as np
 
 from autocnn.execution.tasks import CandidateTask, PredictionTask, Task, TrainingTask, WeightsTask
 
-IMAGES, OWN_MODEL, WEIGHTS = "images", "builder", "weights"
+IMAGES, OWN_MODEL, OBJECTIVE, WEIGHTS = "images", "builder", "objective", "weights"
 """First parts of names that stand nowhere in a study, or elsewhere in it."""
 
 
@@ -57,10 +57,14 @@ def name_task(task: Task, study: Path, name_images: Callable[[Path], str]) -> Na
     if isinstance(task, TrainingTask | PredictionTask | CandidateTask):
         images = name_images(task.images.path)
         others[task.images.path] = images
-        if task.own_model is not None:
-            own = task.own_model
-            others |= {own.root / file: f"{OWN_MODEL}/{file}" for file in own.files}
-            others[own.path] = f"{OWN_MODEL}/{own.path.relative_to(own.root).as_posix()}"
+        own = [] if task.own_model is None else [task.own_model]
+        if isinstance(task, TrainingTask) and task.goal.function is not None:
+            own.insert(0, task.goal.function)
+        for one in own:
+            # What is imported from one folder here is there, too; another has a name of its own.
+            place = OWN_MODEL if one.root == own[-1].root else OBJECTIVE
+            others |= {one.root / file: f"{place}/{file}" for file in one.files}
+            others[one.path] = f"{place}/{one.path.relative_to(one.root).as_posix()}"
 
     def name(path: Path) -> str:
         return others.get(path) or path.relative_to(study).as_posix()

@@ -20,7 +20,8 @@ from matplotlib.font_manager import fontManager
 from matplotlib.ft2font import FT2Font
 from matplotlib.legend import Legend
 
-from autocnn.core.wording import METRICS
+from autocnn.core.objective_text import function_of
+from autocnn.core.wording import metric_name
 from autocnn.reporting.plots.curves import curves_of, with_curves
 
 DOTS_PER_INCH = 150
@@ -247,7 +248,9 @@ def objective_label(objective: str) -> str:
     'macro F1 on val (fraction)'
     """
     units = {"log_loss": "nats", "kappa": "-1 to 1", "mcc": "-1 to 1"}
-    return f"{METRICS[objective]} on val ({units.get(objective, 'fraction')})"
+    if function_of(objective) is not None:
+        return f"{metric_name(objective)} on val"
+    return f"{metric_name(objective)} on val ({units.get(objective, 'fraction')})"
 
 
 def display_names(names: Sequence[str], *, max_length: int) -> list[str]:
