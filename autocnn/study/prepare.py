@@ -116,26 +116,25 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     num_trials = config.num_trials
     if num_trials is not None:
         num_trials = max(num_trials, 1 + max((t.trial for t in trials), default=-1))
-    begun: StatusChanges
-    if progress.status.is_prepared:
-        begun = {"resumed": (*progress.status.resumed, timestamp())}
-    else:
-        begun = {"versions": installed_versions(), "machine": context.machine.to_json()}
-    progress.update(
-        **begun,
-        config=config.model_copy(update={"trials": num_trials}),
-        resources=context.resources.to_json(),
-        data=DataFacts(
+    now: StatusChanges = {
+        "config": config.model_copy(update={"trials": num_trials}),
+        "resources": context.resources.to_json(),
+        "data": DataFacts(
             fingerprint=dataset.fingerprint,
             class_names=dataset.class_names,
             image_shape=dataset.images().image_shape,
             split={s: len(dataset.indices(s)) for s in SPLITS},
             levels=dataset.images().levels,
         ),
-        space_fingerprint=space.fingerprint,
-        model_files=dict(own_model.files) if own_model else None,
-        objective_files=files,
-    )
+        "space_fingerprint": space.fingerprint,
+        "model_files": dict(own_model.files) if own_model else None,
+        "objective_files": files,
+    }
+    if progress.status.is_prepared:
+        now["resumed"] = (*progress.status.resumed, timestamp())
+    else:
+        now |= {"versions": installed_versions(), "machine": context.machine.to_json()}
+    progress.update(**now)
     prepared = Prepared(dataset, space, own_model, goal, folds, tuple(trials), num_trials)
     _say_plan(context, progress.status, prepared)
     return prepared
