@@ -56,8 +56,8 @@ def _change(node: ast.AST) -> bool:
                 node.operand = ast.UnaryOp(ast.Not(), node.operand)
         case ast.Constant(value=bool()):
             node.value = not node.value
-        case ast.Constant(value=int() | float()):
-            node.value += 1
+        case ast.Constant(value=int() | float() as number):
+            node.value = number + 1
         case ast.Return(value=ast.expr()) if ast.unparse(node) != "return None":
             node.value = ast.Constant(None)
         case ast.Expr(value=ast.Call()):
@@ -102,7 +102,7 @@ def is_noticed(module: Path, code: CodeType | None, tests: list[str]) -> bool:
             is_it = code is not None and Path(loader.path) == module
             return code if is_it else theirs(loader, name)
 
-        SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+        SourceFileLoader.get_code = get_code  # type: ignore[assignment, method-assign]
         import pytest
 
         result = 1

@@ -17,7 +17,7 @@ from autocnn.spaces.space import SearchSpace
 from autocnn.storage.status import DataFacts, StudyStatus, installed_versions, timestamp
 from autocnn.study.adopt import adopt_trials
 from autocnn.study.changes import data_changes, machine_changes, version_changes
-from autocnn.study.context import Context, Progress, StatusChanges
+from autocnn.study.context import Context, Progress
 from autocnn.study.own_model import check_own_model, find_own_model
 
 
@@ -109,13 +109,11 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     num_trials = config.num_trials
     if num_trials is not None:
         num_trials = max(num_trials, 1 + max((t.trial for t in trials), default=-1))
-    begun: StatusChanges
     if progress.status.is_prepared:
-        begun = {"resumed": (*progress.status.resumed, timestamp())}
+        progress.update(resumed=(*progress.status.resumed, timestamp()))
     else:
-        begun = {"versions": installed_versions(), "machine": context.machine.to_json()}
+        progress.update(versions=installed_versions(), machine=context.machine.to_json())
     progress.update(
-        **begun,
         config=config.model_copy(update={"trials": num_trials}),
         resources=context.resources.to_json(),
         data=DataFacts(
