@@ -12,7 +12,9 @@ import pytest
 
 import autocnn
 from autocnn.cli.main import run
+from autocnn.core.errors import StudyError
 from autocnn.reporting.leaderboard import COLUMNS
+from autocnn.storage import StudyFolder
 
 HERE = Path(__file__).parent
 
@@ -22,8 +24,9 @@ def frozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the study in results/ of an empty working folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    with tarfile.open(HERE / "study-0.1.0.tar.xz") as archive:
-        archive.extractall(tmp_path / "results", filter="data")
+    for name in ("study-0.1.0.tar.xz", "interrupted-0.1.0.tar.xz"):
+        with tarfile.open(HERE / name) as archive:
+            archive.extractall(tmp_path / "results", filter="data")
     return tmp_path / "results" / "finished"
 
 
@@ -46,7 +49,7 @@ def test_it_opens_with_all_its_records(frozen: Path) -> None:
 def test_the_command_line_prints_its_leaderboard(
     frozen: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["leaderboard", "--json"]) == 0
+    assert run(["leaderboard", "finished", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["test_accuracy"] for row in rows] == [0.862963, 0.818519, 0.492593, 0.448148]
 
@@ -91,6 +94,38 @@ def test_it_goes_on_with_more_trials(frozen: Path) -> None:
     assert (frozen / "report.html").is_file()
     looks = json.loads((frozen / "study.json").read_text())["test_looks"]
     assert len(looks) == 2
+
+
+def test_one_that_was_stopped_opens(frozen: Path) -> None:
+    study = autocnn.open_study("interrupted")
+    assert not study.is_done
+    assert study.trials["state"].tolist() == ["complete", "interrupted"]
+    record = StudyFolder(frozen.with_name("interrupted")).read_trial(1)
+    assert [score.epoch for score in record.history], "the epochs of its checkpoint"
+
+
+@pytest.mark.parametrize("name", ["finished", "interrupted"])
+def test_one_of_a_newer_version_is_refused_in_words(frozen: Path, name: str) -> None:
+    path = frozen.with_name(name) / "study.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 2}))
+    with pytest.raises(StudyError, match=r"schema_version: .*got 2") as caught:
+        autocnn.open_study(name)
+    assert "another version of autocnn" in str(caught.value.remedy)
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@pytest.mark.usefixtures("dots")
+def test_one_that_was_stopped_goes_on_from_its_checkpoint(frozen: Path) -> None:
+    path = frozen.with_name("interrupted")
+    ended = (path / "trials" / "0000" / "trial.json").read_bytes()
+    begun = StudyFolder(path).read_trial(1).history
+    study = autocnn.open_study("interrupted").resume()
+    assert study.is_done
+    assert (path / "trials" / "0000" / "trial.json").read_bytes() == ended
+    assert StudyFolder(path).read_trial(1).history[: len(begun)] == begun
+    made = study.export("keras")
+    assert json.loads((Path(made) / "metadata.json").read_text())["parity"]
 
 
 @pytest.mark.slow

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from autocnn.core.errors import DiskFullError, StudyError
 from autocnn.core.records import EpochScore
-from autocnn.storage.checkpoint import Arrays, Checkpoint, read_checkpoint, write_checkpoint
+from autocnn.storage.checkpoint import (
+    Arrays,
+    Checkpoint,
+    read_checkpoint,
+    read_history,
+    write_checkpoint,
+)
 from tests.samples import checkpoint, epoch, fail_disk_full
 
 
@@ -48,6 +54,14 @@ def path(tmp_path: Path) -> Path:
 
 def test_no_checkpoint_is_none(path: Path) -> None:
     assert read_checkpoint(path) is None
+
+
+def test_who_looks_on_reads_the_epochs_alone(path: Path) -> None:
+    assert read_history(path) == ()
+    write_checkpoint(path, checkpoint())
+    assert read_history(path) == checkpoint().history
+    path.write_bytes(path.read_bytes()[:-30])
+    assert read_history(path) == ()
 
 
 def test_a_checkpoint_comes_back_bit_by_bit(path: Path) -> None:

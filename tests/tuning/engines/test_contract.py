@@ -11,6 +11,7 @@ from autocnn.core.objective import Goal
 from autocnn.core.records import EpochScore, Params, TrialRecord, TrialState
 from autocnn.spaces.files import load_space, shipped_names
 from autocnn.spaces.space import Categorical, Condition, Float, Int, SearchSpace
+from autocnn.testing.engines import EngineContract
 from autocnn.tuning.engines.base import Engine, NoProposal, Proposal, restore
 from autocnn.tuning.engines.keras_tuner_engine import KerasTunerEngine
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
@@ -116,6 +117,19 @@ def each_kind(
     return pytest.mark.parametrize("kind", params)
 
 
+@each_kind()
+class TestContract(EngineContract):
+    """What others can put their engines to."""
+
+    @pytest.fixture(autouse=True)
+    def _take_kind(self, kind: Kind) -> None:
+        self.kind = kind
+
+    def make_engine(self, directory: Path, space: SearchSpace, *, seed: int) -> Engine:
+        """See `EngineContract`."""
+        return self.kind.build(directory, space, seed=seed)
+
+
 def repeated(points: Sequence[Params]) -> list[Params]:
     return [point for number, point in enumerate(points) if point in points[:number]]
 
@@ -125,13 +139,6 @@ def problems(space: SearchSpace, session: Session) -> list[list[str]]:
 
 
 # -- what is proposed ----------------------------------------------------------------------
-
-
-@each_kind(slow=())
-def test_every_proposal_is_a_full_point_of_the_space(kind: Kind, tmp_path: Path) -> None:
-    session = Session(kind.build(tmp_path))
-    session.run(range(NUM_TRIALS))
-    assert problems(SPACE, session) == []
 
 
 @each_kind(without=("keras-grid",))
@@ -238,33 +245,12 @@ def test_the_shipped_spaces_can_be_searched(kind: Kind, tmp_path: Path) -> None:
 
 
 @each_kind()
-def test_the_first_start_point_is_trial_0(kind: Kind, tmp_path: Path) -> None:
-    proposals = Session(kind.build(tmp_path)).run(range(4))
-    assert proposals[0].params == SPACE.start[0]
-    assert proposals[0].from_start
-    assert not any(proposal.from_start for proposal in proposals[2:])
-
-
-@each_kind()
-def test_all_start_points_come_first(kind: Kind, tmp_path: Path) -> None:
-    proposals = Session(kind.build(tmp_path)).run(range(3))
-    assert [proposal.params for proposal in proposals[:2]] == list(SPACE.start)
-    assert [proposal.from_start for proposal in proposals] == [True, True, False]
-
-
-@each_kind()
 def test_a_space_may_have_no_start_point(kind: Kind, tmp_path: Path) -> None:
     space = make_space(*SPACE.parameters)
     session = Session(kind.build(tmp_path, space))
     proposals = session.run(range(3))
     assert problems(space, session) == []
     assert not any(proposal.from_start for proposal in proposals)
-
-
-@each_kind()
-def test_the_same_seed_proposes_the_same(kind: Kind, tmp_path: Path) -> None:
-    first, second = (Session(kind.build(tmp_path, seed=0)).run(range(12)) for _ in range(2))
-    assert first == second
 
 
 @each_kind(without=("keras-grid",))
@@ -301,14 +287,6 @@ def test_a_small_space_is_exhausted(kind: Kind, tmp_path: Path, workers: int) ->
     assert len(session.points) == 4
     assert repeated(session.points) == []
     assert problems(FOUR_POINTS, session) == []
-
-
-@each_kind()
-def test_what_is_exhausted_stays_exhausted(kind: Kind, tmp_path: Path) -> None:
-    session = Session(kind.build(tmp_path, FOUR_POINTS))
-    session.run_out(20)
-    number = len(session.trials)
-    assert [session.engine.ask(number) for _ in range(3)] == [NoProposal.EXHAUSTED] * 3
 
 
 @each_kind()
