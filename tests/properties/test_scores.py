@@ -137,7 +137,7 @@ def trials(draw: st.DrawFn) -> list[TrialRecord]:
 def test_ranks_do_not_depend_on_the_order_of_the_ends(
     objective: str, records: list[TrialRecord], random: object
 ) -> None:
-    goal = Goal(objective)  # type: ignore[arg-type]
+    goal = Goal(objective)
     shuffled = list(records)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     ranked = goal.rank(records)

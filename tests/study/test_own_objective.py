@@ -6,7 +6,6 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from autocnn.cli.main import run
@@ -90,9 +89,8 @@ def test_a_callable_counts_only_where_processes_find_it(monkeypatch: pytest.Monk
     monkeypatch.setitem(__import__("sys").modules, "gains_of_mine", module)
     assert check_objective(module.gain) == "gains_of_mine:gain"
     assert StudyConfig(objective=module.gain).objective == "gains_of_mine:gain"
-    for hidden in (lambda labels, probabilities, names: 1.0, np.mean.__call__):
-        with pytest.raises(ConfigError, match="at the top of a module"):
-            resolve_config({"objective": hidden})
+    with pytest.raises(ConfigError, match="at the top of a module"):
+        resolve_config({"objective": lambda labels, probabilities, names: 1.0})
 
 
 def test_a_config_of_another_study_names_no_function_by_itself(tmp_path: Path) -> None:
@@ -126,7 +124,7 @@ def test_a_study_of_an_own_objective_and_its_resume(
 ) -> None:
     (folder / "space.yaml").write_text(SPACE)
     words = (
-        f"search digits --space space.yaml --objective -{folder.name}.py:cost --trials 2 "
+        f"search digits --space space.yaml --objective -{folder.name}.py:cost --trials 1 "
         "--image-size 8 --finalists 1 --folds 2 --members 1 --name own --cache-dir cache"
     )
     assert run(shlex.split(words)) == 0
