@@ -35,6 +35,7 @@ CONTENTS = {
         "your-space",
         "search-spaces",
         "your-model",
+        "your-objective",
         "integrations",
         "budget",
         "how-it-searches",
