@@ -83,9 +83,16 @@ def trial_row(record: TrialRecord, names: Iterable[str]) -> list[Cell]:
 def epoch_table(
     phases: Sequence[tuple[str, Sequence[EpochScore]]],
 ) -> tuple[list[str], list[list[Cell]]]:
-    """Epochs as a table: one row each, a column per score of train and val."""
+    """Epochs as a table: one row each, a column per score of train and val.
+
+    An objective that is none of the metrics has columns of its own, `train_objective` and
+    `val_objective`, behind the others.
+    """
     columns = ["phase", "epoch", "train_loss", "learning_rate", "seconds"]
     columns += [f"{split}_{metric}" for split in ("train", "val") for metric in _METRICS]
+    has_own = any(score.val.own is not None for _, history in phases for score in history)
+    if has_own:
+        columns += ["train_objective", "val_objective"]
     rows: list[list[Cell]] = []
     for phase, history in phases:
         for score in history:
@@ -93,6 +100,8 @@ def epoch_table(
             row.append(round(score.seconds, 3))
             for scores in (score.train, score.val):
                 row += [getattr(scores, metric) for metric in _METRICS]
+            if has_own:
+                row += [score.train.own, score.val.own]
             rows.append(row)
     return columns, rows
 

@@ -16,7 +16,7 @@ from autocnn.core.csv_tables import (
     to_csv,
     trial_table,
 )
-from autocnn.core.records import TrialState
+from autocnn.core.records import Scores, TrialState
 from tests.samples import epoch, open_trial, trial
 
 
@@ -131,6 +131,14 @@ def test_epochs_have_a_row_each_with_every_score() -> None:
 def test_phases_follow_each_other() -> None:
     _, rows = epoch_table([("search", [epoch(1)]), ("refit", [epoch(1), epoch(2)])])
     assert [row[:2] for row in rows] == [["search", 1], ["refit", 1], ["refit", 2]]
+
+
+def test_an_objective_of_its_own_has_columns_behind_the_metrics() -> None:
+    own = epoch(1).model_copy(update={"val": Scores(accuracy=0.5, own=-2.5)})
+    columns, rows = epoch_table([("search", [own, epoch(2)])])
+    assert columns[-2:] == ["train_objective", "val_objective"]
+    assert [row[-2:] for row in rows] == [[None, -2.5], [None, None]]
+    assert "val_objective" not in epoch_table([("search", [epoch(1)])])[0]
 
 
 def test_no_epoch_gives_the_header_alone() -> None:

@@ -97,6 +97,7 @@ def test_the_fields_of_study_json_are_the_contract() -> None:
         "data",
         "space_fingerprint",
         "model_files",
+        "objective_files",
         "finalists",
         "num_folds",
         "choice",
