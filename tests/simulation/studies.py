@@ -274,6 +274,7 @@ class Simulation:
             "finish": self._finish,
         }
         began = self.world.clock.now
+        self.engine = None  # that of a process that died may not know how its last trial ended
         is_new = not (self.folder.path / "study.json").exists()
         if is_new and self.ended:
             raise Broken("the study is gone")
