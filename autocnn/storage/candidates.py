@@ -38,7 +38,7 @@ class CandidateFiles(Files):
         remove(self.leaderboard_path)
         remove(self.path / "subgroups.csv")
         self.remove_predictions()
-        for path in (self.path / "candidates").glob("[0-9]*"):
+        for path in self._find("candidates/[0-9]*"):
             remove(path)
 
     def predictions_dir(self) -> Path:
@@ -69,7 +69,7 @@ class CandidateFiles(Files):
         Raises:
             StudyError: When a record cannot be read.
         """
-        paths = sorted((self.path / "candidates").glob("*/candidate.json"))
+        paths = self._find("candidates/*/candidate.json")
         return [self._parse(path, CandidateRecord.model_validate_json) for path in paths]
 
     def read_candidate(self, number: int) -> CandidateRecord:

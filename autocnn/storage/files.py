@@ -1,5 +1,6 @@
 """How every file of a study is read and written: whole, or with an error that says why not."""
 
+import glob
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -25,6 +26,29 @@ class Files:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def _find(self, pattern: str) -> list[Path]:
+        """The paths that match, sorted; a folder that cannot be read is an error, not an empty one.
+
+        `Path.glob` leaves out what it may not read: a study whose trials cannot be listed at the
+        moment would begin again.
+
+        Args:
+            pattern: Relative to the folder; `*` and `[0-9]` stand for names and parts of them.
+
+        Raises:
+            StudyError: When a folder is there and cannot be listed.
+        """
+        found = [self.path]
+        for part in pattern.split("/"):
+            if glob.has_magic(part):
+                found = [child for path in found for child in _list(path) if child.match(part)]
+            else:
+                found = [path / part for path in found]
+        try:
+            return sorted(path for path in found if path.exists())
+        except OSError as error:
+            raise reading_error(error, self.path / pattern) from error
 
     def _read(self, name: str) -> str:
         try:
@@ -70,6 +94,16 @@ class Files:
 
     def _write_text(self, name: str, text: str) -> None:
         replace_file(self.path / name, text.encode("utf-8", "surrogateescape"))
+
+
+def _list(folder: Path) -> list[Path]:
+    """What is in a folder; nothing where there is none."""
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise reading_error(error, folder) from error
 
 
 def set_aside(path: Path) -> None:

@@ -62,7 +62,7 @@ class FinalistFiles(Files):
 
         The epochs of finalists that are chosen anew may be others, and with them the schedule.
         """
-        for path in (self.path / "finalists").glob(f"*/*/{CHECKPOINT}"):
+        for path in self._find(f"finalists/*/*/{CHECKPOINT}"):
             shutil.rmtree(path.parent, ignore_errors=True)
 
     def read_retrained(self, trial: int, part: Part) -> RetrainedRecord | None:
@@ -77,12 +77,12 @@ class FinalistFiles(Files):
 
     def recover_finalists(self) -> list[str]:
         """Set torn checkpoints aside; a sentence for each."""
-        paths = sorted((self.path / "finalists").glob(f"*/*/{CHECKPOINT}"))
+        paths = self._find(f"finalists/*/*/{CHECKPOINT}")
         return [sentence for path in paths for sentence in self._recover_checkpoint(path)[1]]
 
     def keep_finalists(self, trials: Iterable[int]) -> None:
         """Delete the retrained models of every trial but these."""
         keep = {f"{trial:04d}" for trial in trials}
-        for path in (self.path / "finalists").glob("[0-9]*"):
+        for path in self._find("finalists/[0-9]*"):
             if path.name not in keep:
                 remove(path)

@@ -60,7 +60,7 @@ class TrialFiles(Files):
         Raises:
             StudyError: When a record cannot be read.
         """
-        paths = sorted((self.path / "trials").glob("*/trial.json"))
+        paths = self._find("trials/*/trial.json")
         return [self._parse(path, TrialRecord.model_validate_json) for path in paths]
 
     def trial_stamps(self) -> dict[int, int]:
@@ -106,11 +106,14 @@ class TrialFiles(Files):
             The records that can be read, by number, those of open trials with the epochs
             of their checkpoints; and a sentence for each file that cannot: `trial.json` or
             `epoch.npz` is renamed to `...broken`, and the trial will be repeated.
+
+        Raises:
+            StudyError: When something is there and cannot be read at the moment.
         """
         records, sentences = [], []
         # A process that was killed may not have come to it: what these folders hold is synced.
         sync_folder(self.path / "trials")
-        for path in sorted((self.path / "trials").glob("*/trial.json")):
+        for path in self._find("trials/*/trial.json"):
             try:
                 records.append(self._parse(path, TrialRecord.model_validate_json))
             except TornRecordError as error:
@@ -163,7 +166,7 @@ class TrialFiles(Files):
     def keep_models(self, trials: Iterable[int]) -> None:
         """Delete the model of every trial but these; it looks at all trials."""
         keep = set(trials)
-        for path in (self.path / "trials").glob("*/model.keras"):
+        for path in self._find("trials/*/model.keras"):
             if int(path.parent.name) not in keep:
                 remove(path)
 

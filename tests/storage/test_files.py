@@ -1,7 +1,10 @@
 """Every file of a study is whole, or told."""
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -63,3 +66,31 @@ def test_nothing_but_the_file_is_left(tmp_path: Path, folder: StudyFolder) -> No
         "leaderboard.csv",
         "audit.json",
     }
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        StudyFolder.read_trials,
+        StudyFolder.recover_trials,
+        StudyFolder.recover_finalists,
+        StudyFolder.read_candidates,
+        StudyFolder.clear_candidates,
+        lambda folder: folder.keep_finalists([0]),
+        lambda folder: folder.keep_models([0]),
+    ],
+)
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch, look: Callable[[StudyFolder], object]
+) -> None:
+    """Else a study whose trials cannot be seen at the moment begins again."""
+    for name in ("trials", "finalists", "candidates"):
+        (folder.path / name).mkdir(exist_ok=True)
+
+    def refuse(path: object = ".") -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    for name in ("listdir", "scandir"):
+        monkeypatch.setattr(os, name, refuse)
+    with pytest.raises(StudyError, match="must be readable, got: Permission denied"):
+        look(folder)
