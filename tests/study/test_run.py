@@ -27,14 +27,14 @@ from tests.shared import share
 
 TINY_SPACE = """
 description: "One small network"
-epochs: 6
+epochs: 10
 parameters:
   - {name: family, type: categorical, choices: [plain]}
   - {name: flip, type: categorical, choices: [none]}
-  - {name: batch_size, type: categorical, choices: [16]}
+  - {name: batch_size, type: categorical, choices: [8]}
   - {name: num_stages, type: int, low: 1, high: 1}
   - {name: width, type: int, low: 4, high: 8, step: 4}
-  - {name: learning_rate, type: float, low: 3e-3, high: 1e-2, log: true}
+  - {name: learning_rate, type: float, low: 1e-2, high: 3e-2, log: true}
 """
 
 pytestmark = pytest.mark.usefixtures("dots")
