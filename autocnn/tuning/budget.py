@@ -24,7 +24,7 @@ MEMBERS_SHARE = 1 / 6
 """Largest share besides that it leaves to further refits of the best one."""
 
 FEWEST_EPOCHS_SHARE = 3
-"""Near the end of the budget a trial starts if it can train a third of its epochs."""
+"""Near the end of the budget a trial starts, or goes on, if it can train a third of its epochs."""
 
 IDLE_SHARE = 0.05
 """With fewer epochs than that it starts only where more of the budget would be idle."""
@@ -308,7 +308,7 @@ class Budget:
         return max(0, min(epochs, fitting)) if is_worth_it else 0
 
     def epochs_that_fit(self, record: TrialRecord, ranked: Sequence[TrialRecord]) -> int | None:
-        """Epochs that the schedule of a running trial can span, before any trial has ended.
+        """Epochs that the schedule of a running trial can span, by the seconds of its own.
 
         Args:
             record: With its epochs so far, at least one, and what its schedule spans.
@@ -330,6 +330,24 @@ class Budget:
         if fitting is not None:
             return fitting
         return wanted if self._fits(record, ranked, done + 1, 0.0) else done
+
+    def epochs_if_slow(self, record: TrialRecord, ranked: Sequence[TrialRecord]) -> int | None:
+        """Epochs to which the schedule of a trial that `is_too_slow` is shortened.
+
+        A search proposes slow networks too, whose pace no ended trial tells: to end each after two
+        epochs would waste what they took.
+
+        Args:
+            record: As of `epochs_that_fit`.
+            ranked: As of `shortlist_now`.
+
+        Returns:
+            None where not a third of its epochs would fit: then it is not worth the time.
+        """
+        wanted, done = record.epochs or 1, record.history[-1].epoch
+        epochs = self.epochs_that_fit(record, ranked) or 0
+        is_worth_it = epochs * FEWEST_EPOCHS_SHARE >= wanted
+        return epochs if is_worth_it and done < epochs < wanted else None
 
     def _fits(
         self, record: TrialRecord, ranked: Sequence[TrialRecord], epochs: int, again_s: float

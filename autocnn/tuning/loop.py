@@ -298,16 +298,20 @@ class _Search:
                 if fitted is not None:
                     return fitted
             left_s = self.budget.search_left_s(self._shortlist() or [self._so_far(running)])
-        return find_stop(
+        stop = find_stop(
             running.history,
             epochs=record.epochs or 1,
             is_behind=is_behind,
             is_exempt=record.from_start or trial in self.exempt,
             left_s=left_s,
         )
+        if stop is not None and stop.reason == TOO_SLOW:
+            epochs = self.budget.epochs_if_slow(self._so_far(running), self._shortlist())
+            return stop if epochs is None else self._fit(running, epochs)
+        return stop
 
     def _fit(self, running: Running, epochs: int) -> Stop | Again | None:
-        """Shorten the schedule of a trial that began before it was known how long an epoch is."""
+        """Shorten the schedule of a trial now that it is known how long its epochs are."""
         trial, record = running.job.key, self.started[running.job.key]
         self.unfitted.discard(trial)
         self.exempt.add(trial)  # what is a little too slow now is cut when time is up

@@ -389,6 +389,26 @@ def test_the_first_trial_is_fitted_into_what_there_is(
         assert epoch_s * epochs + plan.planned_s([then]) <= 1000.0
 
 
+@pytest.mark.parametrize(
+    ("left_s", "expected"),
+    [
+        (400.0, None),  # it fits whole
+        (150.0, 17),
+        (80.0, 10),
+        (70.0, None),  # not a third of it
+        (5.0, None),
+    ],
+)
+def test_a_trial_too_slow_has_a_shorter_schedule_or_none(
+    left_s: float, expected: int | None
+) -> None:
+    best = [trial(epochs=3, epoch_s=1.0)]
+    slow = trial(epochs=2, epoch_s=10.0, start_s=0.0).model_copy(update={"epochs": 30})
+    plan = budget(1000.0, now=1000.0 - budget(1000.0).planned_s(best) - left_s)
+    assert plan.search_left_s(best) == pytest.approx(left_s)
+    assert plan.epochs_if_slow(slow, best) == expected
+
+
 def test_behind_the_finalists_only_the_default_is_looked_for() -> None:
     ranked = [*numbered(9, start=1), trial(0)]
     short = [*ranked[:3], trial(0)]

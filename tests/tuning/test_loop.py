@@ -299,6 +299,19 @@ def test_a_trial_too_slow_for_the_time_left_ends_at_once_and_stays_as_it_is(
     assert records[1] in rank_trials(GOAL, records)
 
 
+def test_a_trial_too_slow_has_the_schedule_that_fits_where_a_third_does(
+    make_study: StudyMaker,
+) -> None:
+    executor = SimulatedExecutor(epoch_s={1: 15.0})
+    study = make_study(executor=executor, trials=2, epochs=10, budget_s=120.0)
+    records = study.run()
+    assert (records[1].state, records[1].reason) == (TrialState.COMPLETE, "")
+    assert records[1].epochs is not None
+    assert 4 <= records[1].epochs < 10
+    assert [score.epoch for score in records[1].history] == list(range(1, records[1].epochs + 1))
+    assert [task.epochs for task in executor.trainings] == [10, 10, records[1].epochs]
+
+
 def test_a_start_point_is_never_too_slow_but_fitted(make_study: StudyMaker) -> None:
     executor = SimulatedExecutor(epoch_s={0: 20.0})
     records = make_study(executor=executor, trials=1, epochs=10, budget_s=120.0).run()
