@@ -86,10 +86,11 @@ class Candidate:
 
     @property
     def predictions(self) -> "pd.DataFrame":
-        """path, label, split, predicted, a column `p.<class>` per class, and is_clean.
+        """path, label, split, predicted, a column `p.<class>` per class, is_clean and unlike.
 
-        `is_clean` says of test images whether they have no copy in train or val; it is None for
-        the others, and the column is missing in older studies.
+        `is_clean` says of test images whether they have no copy in train or val, `unlike` of those
+        of val and test whether they are unlike the training images; both are None for the others,
+        and missing in older studies.
 
         Raises:
             StudyError: When predictions.csv is gone or cannot be read.
@@ -156,4 +157,6 @@ def _value(column: str, text: str) -> float | bool | str | None:
     """A cell of predictions.csv."""
     if column.startswith("p."):
         return float(text)
-    return {"true": True, "false": False}.get(text) if column == "is_clean" else text
+    if column in ("is_clean", "unlike"):
+        return {"true": True, "false": False}.get(text)
+    return text

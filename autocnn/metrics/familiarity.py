@@ -41,6 +41,12 @@ class Reference:
     features: NDArray[np.float32]
     facts: Familiarity
 
+    def is_unlike(self, features: FloatArray) -> NDArray[np.bool_]:
+        """(n,) Whether each image is unlike the training images, by its (n, d) unit features."""
+        distances = neighbour_distances(features, self.features, self.facts.neighbours)
+        unlike: NDArray[np.bool_] = distances > self.facts.threshold
+        return unlike
+
     def arrays(self) -> Mapping[str, NDArray[np.generic]]:
         """Name -> array, for an .npz; a share that was not measured is absent."""
         facts = self.facts

@@ -85,7 +85,7 @@ def _tables(
     scored = (record.train, record.val, record.folds, record.test, record.test_clean)
     tables: dict[str, Table] = {
         "predictions": (
-            ["path", "label", "split", "predicted", *shares, "is_clean"],
+            ["path", "label", "split", "predicted", *shares, "is_clean", "unlike"],
             _predictions(candidate, dataset),
         ),
         "confusion_matrix": confusion_table(matrix),
@@ -139,14 +139,19 @@ def _pictures(
 def _predictions(candidate: Candidate, dataset: Dataset) -> Iterator[list[Cell]]:
     """One row per image: train and val by the model of the search, test by the candidate.
 
-    The last cell says whether an image of test is clean; it is empty for the others.
+    The last cells say whether an image of test is clean, and whether one of val or test is unlike
+    the training images, as the candidate sees them; they are empty for the others.
     """
     is_clean = dataset.is_clean_test
     for split in SPLITS:
         found = candidate.predictions[split].probabilities
-        for position, row in zip(dataset.positions(split), found, strict=True):
-            last = bool(is_clean[position]) if split == "test" else None
-            yield [*_prediction(dataset, int(position), split, row), last]
+        unlike = candidate.measured.is_unlike.get(split)
+        for index, position in enumerate(dataset.positions(split).tolist()):
+            yield [
+                *_prediction(dataset, position, split, found[index]),
+                bool(is_clean[position]) if split == "test" else None,
+                None if unlike is None else bool(unlike[index]),
+            ]
 
 
 def _out_of_fold(

@@ -86,6 +86,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     explained = np.union1d(task.explained, task.judged[own])
     shown, classes = images[task.test_rows[explained]], test[explained].argmax(axis=1)
     maps, random_maps = _maps(model, shown, classes, task)
+    familiarity, is_unlike = _familiarity(model, images, task)
     Measurements(
         test=test,
         test_before=test_before,
@@ -94,12 +95,13 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         explained=explained,
         maps=maps,
         random_maps=random_maps,
-        familiarity=_familiarity(model, images, task),
+        familiarity=familiarity,
         num_weights=model.count_params(),
         flops=count_flops(model),
         latency_ms=measure_latency_ms(predict_batch, images[int(task.test_rows[0])]),
         recipe=task.recipe,
         augmented=_augmented(images, task),
+        is_unlike=is_unlike,
     ).write(task.results_path)
     return CandidateResult()
 
@@ -137,18 +139,20 @@ def _augmented(images: Pixels, task: CandidateTask) -> Pixels | None:
 
 def _familiarity(
     model: keras.Model, images: NDArray[np.uint8], task: CandidateTask
-) -> Reference | None:
+) -> tuple[Reference | None, dict[str, NDArray[np.bool_]]]:
+    """What familiar images are measured with, and what that says of those of val and test."""
     try:
         predict_batch = compile_prediction(feature_model(model))
     except ValueError:
-        return None  # of an own model that ends otherwise
+        return None, {}  # of an own model that ends otherwise
     reference, val, test = (
         predict_rows(predict_batch, images, rows, half_batch=task.half_batch)
         for rows in (task.reference_rows, task.val_rows, task.test_rows)
     )
-    return calibrate_familiarity(
+    found = calibrate_familiarity(
         reference, val, test, num_classes=task.images.num_classes, judged=task.judged
     )
+    return found, {"val": found.is_unlike(val), "test": found.is_unlike(test)}
 
 
 def _assemble(task: CandidateTask, *, is_calibrated: bool) -> keras.Model:

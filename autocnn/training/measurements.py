@@ -1,7 +1,7 @@
 """What a worker measures on a candidate's model, and the file that brings it to the parent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from autocnn.core.arrays import FloatArray, IntArray, Pixels
 from autocnn.core.atomic import replacing
 from autocnn.metrics.familiarity import Reference
 
-DISTURBED, FAMILIARITY = "disturbed/", "familiarity/"
+DISTURBED, FAMILIARITY, UNLIKE = "disturbed/", "familiarity/", "unlike/"
 """How the names of the arrays in the file begin of which there are several."""
 
 
@@ -38,6 +38,8 @@ class Measurements:
         recipe: `CandidateTask.recipe` of the candidate.
         augmented: uint8 (images, versions, height, width, channels), what augmentation makes of
             some training images; None where it changes nothing.
+        is_unlike: val and test -> (images,), whether each is unlike the training images; empty
+            without `familiarity`.
     """
 
     test: FloatArray
@@ -53,6 +55,7 @@ class Measurements:
     latency_ms: float
     recipe: str = ""
     augmented: Pixels | None = None
+    is_unlike: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write an .npz, whole or not at all.
@@ -77,6 +80,8 @@ class Measurements:
         if self.familiarity is not None:
             for name, array in self.familiarity.arrays().items():
                 arrays[f"{FAMILIARITY}{name}"] = array
+        for split, unlike in self.is_unlike.items():
+            arrays[f"{UNLIKE}{split}"] = unlike
         with replacing(path) as file:
             np.savez(file, allow_pickle=False, **arrays)
 
@@ -95,11 +100,10 @@ class Measurements:
                 if key.startswith(DISTURBED):
                     name, strength = key.removeprefix(DISTURBED).split("/")
                     disturbed[name, int(strength)] = array
-            familiarity = {
-                key.removeprefix(FAMILIARITY): array
-                for key, array in arrays.items()
-                if key.startswith(FAMILIARITY)
-            }
+            familiarity, is_unlike = (
+                {key.removeprefix(p): array for key, array in arrays.items() if key.startswith(p)}
+                for p in (FAMILIARITY, UNLIKE)
+            )
             num_weights, flops, latency_ms = arrays["cost"].tolist()
             return cls(
                 test=arrays["test"],
@@ -115,6 +119,7 @@ class Measurements:
                 latency_ms=latency_ms,
                 recipe=str(arrays["recipe"]) if "recipe" in arrays else "",
                 augmented=arrays.get("augmented"),
+                is_unlike=is_unlike,
             )
         except KeyError as error:
             raise ValueError(f"{path}: must hold the array {error}.") from error

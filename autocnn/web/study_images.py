@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from autocnn.core.arrays import Pixels
 from autocnn.core.csv_tables import SHARE_PREFIX
 from autocnn.core.errors import DataError, StudyError
-from autocnn.core.records import Channels
+from autocnn.core.records import Channels, LabelIssue
 from autocnn.data import ImageTable, decode_image, find_decoded, read_source
 from autocnn.data.decode import pillow_quiet
 from autocnn.data.thumbnails import draw_thumbnail
 from autocnn.reporting.names import title
 from autocnn.storage import StudyFolder
 
-Kind = Literal["all", "wrong", "suspect", "copy"]
+Kind = Literal["all", "wrong", "suspect", "copy", "unlike"]
 Order = Literal["path", "least sure", "most sure"]
 
 MOST_SHARES = 20_000_000
@@ -42,6 +42,7 @@ class Judged:
         title: What it is.
         predicted: (n,) Index of the class; -1 where it says nothing.
         sure: (n,) Probability of that class; NaN where it says nothing.
+        is_unlike: (n,) Whether each is unlike the training images, as far as that is known.
         shares: (n, classes) float32; None of sets that are too large.
     """
 
@@ -49,6 +50,7 @@ class Judged:
     title: str
     predicted: NDArray[np.int32]
     sure: NDArray[np.float32]
+    is_unlike: NDArray[np.bool_]
     shares: NDArray[np.float32] | None
 
 
@@ -97,14 +99,29 @@ class StudyImages:
     @cached_property
     def is_suspect(self) -> NDArray[np.bool_]:
         """(n,) Whether the label is likely wrong."""
-        issues = self.folder.read_label_issues() or []
-        return self._mask(issue.path for issue in issues if issue.is_suspect)
+        return self._mask(path for path, issue in self._issues.items() if issue.is_suspect)
 
     @cached_property
     def is_copy(self) -> NDArray[np.bool_]:
         """(n,) Whether another image shows the same."""
+        return self._mask(self._copies)
+
+    @cached_property
+    def _copies(self) -> dict[str, tuple[str, ...]]:
+        """Path -> it and those that show the same."""
         audit = self.folder.read_audit()
-        return self._mask(path for group in (audit.copies if audit else ()) for path in group.paths)
+        groups = audit.copies if audit else ()
+        return {path: group.paths for group in groups for path in group.paths}
+
+    @cached_property
+    def _issues(self) -> dict[str, LabelIssue]:
+        """Path -> what is doubtful about its label."""
+        return {issue.path: issue for issue in self.folder.read_label_issues() or ()}
+
+    @cached_property
+    def _folded(self) -> list[str]:
+        """The paths, to be searched without regard to capitals."""
+        return [row[0].casefold() for row in self.rows]
 
     def _mask(self, paths: Any) -> NDArray[np.bool_]:
         found = np.zeros(len(self.rows), bool)
@@ -128,6 +145,7 @@ class StudyImages:
         record = self.folder.read_candidate(number)
         n, k = len(self.rows), len(self.class_names)
         predicted, sure = np.full(n, -1, np.int32), np.full(n, np.nan, np.float32)
+        is_unlike = np.zeros(n, bool)
         shares = np.full((n, k), np.nan, np.float32) if n * k <= MOST_SHARES else None
         columns = [f"{SHARE_PREFIX}{name}" for name in self.class_names]
         for row in self.folder.read_candidate_table(number, "predictions"):
@@ -137,9 +155,10 @@ class StudyImages:
             values = [float(row[column]) for column in columns]
             best = int(np.argmax(values))
             predicted[place], sure[place] = best, values[best]
+            is_unlike[place] = row.get("unlike") == "true"
             if shares is not None:
                 shares[place] = values
-        return Judged(number, title(record), predicted, sure, shares)
+        return Judged(number, title(record), predicted, sure, is_unlike, shares)
 
     def find(
         self,
@@ -158,7 +177,8 @@ class StudyImages:
             label: Of this class; None: of any.
             predicted: Taken for this class by the candidate; None: for any.
             split: In train, val or test; None: in any.
-            kind: Taken for another class; with a label that is doubted; with a copy; or all.
+            kind: Taken for another class; with a label that is doubted; with a copy; unlike the
+                training images, as the candidate sees them; or all.
             order: By path; or by how sure the candidate is.
             candidate: That is asked; None: nobody is.
             text: That stands in the path.
@@ -174,14 +194,17 @@ class StudyImages:
             wanted &= self.is_copy
         if text:
             small = text.casefold()
-            wanted &= np.array([small in row[0].casefold() for row in self.rows])
+            wanted &= np.array([small in path for path in self._folded])
         judged = None if candidate is None else self.judged(candidate)
-        if judged is None:
-            return np.flatnonzero(wanted)
+        if judged is None:  # nobody says what would be wrong or unlike
+            is_asked = predicted is not None or kind in ("wrong", "unlike")
+            return np.flatnonzero(wanted & (not is_asked))
         if predicted is not None:
             wanted &= judged.predicted == self._class(predicted)
         if kind == "wrong":
             wanted &= (judged.predicted >= 0) & (judged.predicted != self.labels)
+        elif kind == "unlike":
+            wanted &= judged.is_unlike
         found = np.flatnonzero(wanted)
         if order != "path":
             sure = judged.sure[found]
@@ -199,6 +222,7 @@ class StudyImages:
             if judged is not None and judged.predicted[place] >= 0:
                 tile["predicted"] = self.class_names[judged.predicted[place]]
                 tile["probability"] = round(float(judged.sure[place]), 4)
+                tile["unlike"] = bool(judged.is_unlike[place])
             found.append(tile)
         return found
 
@@ -214,16 +238,16 @@ class StudyImages:
             if judged.shares is not None:
                 order = np.argsort(-judged.shares[place])[:10]
                 shares = [[self.class_names[i], float(judged.shares[place][i])] for i in order]
-            said.append({"candidate": number, "title": judged.title, "shares": shares})
-        audit = self.folder.read_audit() if self.is_copy[place] else None
+            unlike = bool(judged.is_unlike[place])
+            said.append(
+                {"candidate": number, "title": judged.title, "shares": shares, "unlike": unlike}
+            )
         copies = [
             self.place_of[other]
-            for one in (audit.copies if audit else ())
-            if path in one.paths
-            for other in one.paths
+            for other in self._copies.get(path, ())
             if other != path and other in self.place_of
         ]
-        issue = next((i for i in self.folder.read_label_issues() or () if i.path == path), None)
+        issue = self._issues.get(path)
         return {
             "place": place,
             "path": path,

@@ -217,6 +217,7 @@ class FakeExecutor:
             flops=2000,
             latency_ms=1.5,
             recipe=task.recipe,
+            is_unlike={"test": labels == 0} if self.has_maps else {},
         )
 
 

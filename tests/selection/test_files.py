@@ -92,6 +92,8 @@ def test_predictions_name_every_image_once_with_probabilities_that_add_up(
         shares = [float(row[f"p.{name}"]) for name in dataset.class_names]
         assert sum(shares) == pytest.approx(1.0, abs=1e-5)
         found[row["path"]] = shares
+        is_first = names[row["path"]] == 0  # so the executor says
+        assert row["unlike"] == (str(is_first).lower() if row["split"] == "test" else "")
     test = [found[dataset.table.paths[position]] for position in dataset.positions("test")]
     np.testing.assert_allclose(test, candidate.predictions["test"].probabilities, atol=1e-6)
 

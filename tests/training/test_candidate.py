@@ -126,6 +126,10 @@ def test_a_refit_is_its_model_at_its_temperature(
     saved = outputs(tmp_path / "candidate.keras", images)
     np.testing.assert_allclose(saved, found.test, atol=1e-6)
     assert min(found.num_weights, found.flops, found.latency_ms) > 0
+    assert found.familiarity is not None
+    facts = found.familiarity.facts
+    assert found.is_unlike["val"].mean() == facts.val_share
+    assert found.is_unlike["test"].mean() == facts.test_share
 
 
 @pytest.mark.slow

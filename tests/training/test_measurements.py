@@ -31,6 +31,7 @@ def measurements(*, is_whole: bool = True) -> Measurements:
         flops=345,
         latency_ms=0.75,
         recipe='[[["0007/refit/model.keras", 1.0, 1.25]], 1.0, false]',
+        is_unlike={"val": np.array([False]), "test": np.eye(3, dtype=bool)[0]} if is_whole else {},
     )
 
 
@@ -75,6 +76,8 @@ def test_the_names_of_the_arrays_are_those_of_earlier_studies(tmp_path: Path) ->
             "familiarity/threshold",
             "familiarity/val_share",
             "familiarity/test_share",
+            "unlike/val",
+            "unlike/test",
         }
         assert arrays["cost"].tolist() == [12.0, 345.0, 0.75]
 

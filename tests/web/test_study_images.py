@@ -45,6 +45,21 @@ def test_the_least_sure_come_first(tmp_path: Path) -> None:
     assert images.find(order="most sure", candidate=1).tolist() == [3, 0, 2, 1]
 
 
+def test_images_unlike_the_training_images_are_found(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "mine", images=range(3))
+    header = ["path", "label", "split", "predicted", "p.a", "p.b", "is_clean", "unlike"]
+    rows: list[list[str | float | bool | None]] = [
+        [f"mine/{place}.png", "a", "test", "a", 0.9, 0.1, True, unlike]
+        for place, unlike in enumerate((False, True, None))
+    ]
+    folder.write_candidate_table(1, "predictions", header, rows)
+    images = StudyImages(folder)
+    assert images.find(kind="unlike", candidate=1).tolist() == [1]
+    assert images.find(kind="unlike").tolist() == [], "nobody says so"
+    assert [tile["unlike"] for tile in images.describe(range(3), 1)] == [False, True, False]
+    assert images.detail(1)["said"][0]["unlike"] is True
+
+
 def test_doubted_labels_and_copies_are_found(images: StudyImages) -> None:
     issue = LabelIssue(
         path="mine/4.png",

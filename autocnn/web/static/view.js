@@ -286,7 +286,7 @@ const grid = {
     picture.addEventListener("error", () => { picture.alt = "cannot be read"; });
     return make("button", {
       class: "tile", type: "button", title: image.path,
-      "aria-label": `${image.path}, ${image.label}, in ${image.split}, ${said}${image.suspect ? ", label looks wrong" : ""}`,
+      "aria-label": `${image.path}, ${image.label}, in ${image.split}, ${said}${image.suspect ? ", label looks wrong" : ""}${image.unlike ? ", unlike the training images" : ""}`,
       onclick: () => showImage(image.place),
     }, picture, make("span", {}, `${image.label}${image.suspect ? " ?" : ""}`), make("span", { class: isWrong ? "wrong" : "" }, said));
   },
@@ -325,7 +325,7 @@ async function showImage(place) {
   $("image-said").replaceChildren(...found.said.map((one) => {
     const maps = make("div", {});
     const look = make("button", { type: "button", onclick: () => showMap(place, one.candidate, look, maps) }, "Where it looked");
-    return make("section", {}, make("h4", {}, one.title), one.shares ? shares(one.shares) : "", look, maps);
+    return make("section", {}, make("h4", {}, one.title), one.unlike ? make("p", {}, "Unlike the training images, as this candidate sees them.") : "", one.shares ? shares(one.shares) : "", look, maps);
   }));
   if (!$("image").open) $("image").showModal();
 }
