@@ -104,6 +104,14 @@ def dicoms() -> tuple[bytes, ...]:
     return tuple(found)
 
 
+def open_dicom(content: bytes, folder: Path) -> object:
+    path = folder / "slice.dcm"
+    path.write_bytes(content)
+    with pillow_quiet():
+        read_size(path)
+        return decode_image(path, side=8)
+
+
 # -- sources -----------------------------------------------------------------------------------
 
 
@@ -201,7 +209,7 @@ def open_config(content: bytes, folder: Path) -> object:
 
 CONFIG = b"""data: images
 trials: 20
-budget: 2h
+budget_s: 7200
 by: [sex, site]
 objective: accuracy
 window: -550,1800
@@ -259,7 +267,7 @@ def metadata() -> list[bytes]:
 
 TARGETS = {
     "image": Target(images, open_image, (b"IHDR", b"acTL", b"IDAT", b"\xff\xd8", b"II*\0")),
-    "dicom": Target(dicoms, open_image, (b"DICM", b"US", b"OW", b"SQ")),
+    "dicom": Target(dicoms, open_dicom, (b"DICM", b"US", b"OW", b"SQ")),
     "folder": Target(
         lambda: [b"cat/1.png\ncat/2.png\ndog/1.png\ndog/2.jpg\n", b"train/a/1.png\ntest/b/2.png"],
         open_folder,
@@ -268,7 +276,7 @@ TARGETS = {
     "table": Target(
         lambda: [
             b"path,label,split,group\n0.png,a,train,x\n1.png,b,test,y\n2.png,a,val,\n3.png,b,,\n",
-            b"label;pixels\n" + b"".join(b"%d;%s\n" % (n % 2, b"7 " * 16) for n in range(4)),
+            b"label;pixels\n" + b"".join(b"c%d;%s\n" % (n % 2, b"7 " * 64) for n in range(4)),
             "\ufeffpath\tlabel\n0.png\té\n1.png\tb\n".encode("utf-16"),
         ],
         open_table,

@@ -3,6 +3,7 @@
 import os
 import pickle
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.fuzz.targets import TARGETS, Target
 
 NUM_QUICK, NUM_SLOW = 8, 1000
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture(scope="module", autouse=True)
 def hook() -> None:
@@ -22,10 +25,12 @@ def hook() -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_good_files_are_opened(target: str) -> None:
-    assert [find_fault(target, seed) for seed in TARGETS[target].seeds()[:3]] == [None] * min(
-        3, len(TARGETS[target].seeds())
-    )
+def test_good_files_are_opened(target: str, tmp_path: Path) -> None:
+    """And not refused, in which a case may end too."""
+    for number, content in enumerate(TARGETS[target].seeds()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        TARGETS[target].open(content, folder)
 
 
 @pytest.mark.parametrize("path", sorted(CORPUS.iterdir()), ids=lambda path: path.name)
@@ -42,6 +47,15 @@ def test_nearly_good_files_are_opened_or_refused(target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_many_nearly_good_files_are_opened_or_refused(target: str) -> None:
     assert run(target, NUM_QUICK, NUM_SLOW) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="Atheris is for Linux")
+def test_cases_that_reach_new_lines_are_opened_or_refused() -> None:
+    command = [sys.executable, "-m", "tests.fuzz.guided", "--target", "config", "--cases", "300"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "config: 300 cases, 0 faults of 0 kinds" in found.stdout
+    assert "NEW" in found.stderr, "it goes on from what reached new lines"
 
 
 def test_a_case_is_the_same_each_time() -> None:
