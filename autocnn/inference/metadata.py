@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from autocnn.core.archives import BROKEN_ARCHIVE
 from autocnn.core.errors import ExportError
 from autocnn.core.records import ExportMetadata
 
@@ -60,7 +61,7 @@ def has_own_layers(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             config = json.loads(archive.read("config.json"))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, *BROKEN_ARCHIVE):
         return False
     return any(_registered_names(config))
 

@@ -5,7 +5,6 @@ it was never trained for. In the space of its last features, what resembles no t
 lies far from all of them.
 """
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.archives import BROKEN_ARCHIVE
 from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.records.exports import Familiarity
 
@@ -215,6 +215,6 @@ def read_reference(path: Path) -> Reference:
         # Opened here: of a broken file, np.load leaves its own handle to the collector.
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return Reference.from_arrays(arrays)
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, TypeError, *BROKEN_ARCHIVE) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path}: must be a whole familiarity.npz, got: {reason}.") from error

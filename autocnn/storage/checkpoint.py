@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.archives import BROKEN_ARCHIVE
 from autocnn.core.atomic import reading_error, replacing
 from autocnn.core.records import EpochScore
 
@@ -84,18 +85,16 @@ def read_checkpoint(path: Path) -> Checkpoint | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        # A torn file may name a place before its start.
-        if error.errno in (errno.EINVAL, errno.EISDIR):
+        # A torn file may name a place before its start; of broken bzip2 there is no number.
+        if error.errno in (None, errno.EINVAL, errno.EISDIR):
             raise ValueError(f"{path}: must be a whole checkpoint, got: {error}") from error
         raise reading_error(error, path) from error
     except (
         LookupError,
         TypeError,
         ValueError,
-        RuntimeError,
-        EOFError,
         MemoryError,  # a torn header may name an array of any size
-        zipfile.BadZipFile,
+        *BROKEN_ARCHIVE,
     ) as error:
         raise ValueError(f"{path}: must be a whole checkpoint, got: {error}") from error
 
@@ -106,7 +105,7 @@ def read_history(path: Path) -> tuple[EpochScore, ...]:
         with zipfile.ZipFile(path) as file:
             facts = json.loads(str(_take(file, _FACTS)))
         return tuple(EpochScore.model_validate(score) for score in facts["history"])
-    except (OSError, LookupError, TypeError, ValueError, EOFError, zipfile.BadZipFile):
+    except (OSError, LookupError, TypeError, ValueError, *BROKEN_ARCHIVE):
         return ()
 
 

@@ -61,9 +61,9 @@ def fuzz(target: str, number: int) -> None:
     (folder / "words.txt").write_text("".join(f'"{word}"\n' for word in words))
     watch()
     limit_memory()
-    limits = [f"-runs={number}", f"-max_len={MOST_BYTES}", "-handle_alrm=0", "-timeout=0"]
-    arguments = ["guided", *limits, f"-dict={folder / 'words.txt'}", str(folder / "seeds")]
-    atheris.Setup(arguments, open_case)
+    arguments = [f"-runs={number}", f"-max_len={MOST_BYTES}", "-timeout=0"]
+    arguments += [f"-dict={folder / 'words.txt'}"] if TARGETS[target].tokens else []
+    atheris.Setup(["guided", *arguments, str(folder / "seeds")], open_case)
     atheris.Fuzz()
 
 

@@ -1,7 +1,6 @@
 """Reads images that lie in arrays: .npz files and the built-in digits."""
 
 import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from autocnn.core.archives import BROKEN_ARCHIVE
 from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import SPLITS, SplitName
@@ -78,7 +78,7 @@ def _load(file: Path) -> Mapping[str, NDArray[Any]]:
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise zipfile.BadZipFile("it holds a single array")
             return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except BROKEN_ARCHIVE as error:
         raise DataError(
             f"{file}: must be a whole .npz archive, got: {error}.", remedy="Fetch it again."
         ) from error

@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from autocnn.core.archives import BROKEN_ARCHIVE
 from autocnn.core.csv_tables import read_cell
 from autocnn.core.errors import DataError, MissingExtraError
 from autocnn.core.extras import install_line
@@ -200,8 +201,6 @@ def _evened(cells: Cells, file: Path) -> Cells:
 
 def _read_excel(file: Path) -> Cells:
     """The first sheet."""
-    import zipfile
-
     import pandas as pd
 
     try:
@@ -217,7 +216,7 @@ def _read_excel(file: Path) -> Cells:
             if is_new
             else "Save the table as .xlsx or CSV.",
         ) from error
-    except (ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, *BROKEN_ARCHIVE) as error:
         raise DataError(
             f"{file}: must be a table that Excel wrote, got: {str(error).rstrip('.')}.",
             remedy="Save it as CSV.",
