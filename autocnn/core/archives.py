@@ -3,18 +3,17 @@
 import zipfile
 import zlib
 
-BROKEN_ARCHIVE: tuple[type[Exception], ...] = (
+try:
+    from lzma import LZMAError
+except ImportError:  # of a Python that was built without it
+    LZMAError = zipfile.BadZipFile  # type: ignore[misc, assignment]
+
+BROKEN_ARCHIVE = (
     zipfile.BadZipFile,
     zlib.error,
+    LZMAError,
     EOFError,
     RuntimeError,  # encrypted; packed in a way that zipfile does not know (NotImplementedError)
 )
 """What zipfile raises of a file that is cut, changed, encrypted or packed in an unknown way, beside
 OSError, ValueError and KeyError."""
-
-try:  # a Python may be built without it
-    from lzma import LZMAError
-except ImportError:
-    pass
-else:
-    BROKEN_ARCHIVE += (LZMAError,)
