@@ -3,6 +3,8 @@
 import math
 import warnings
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -11,7 +13,7 @@ from optuna.samplers import BaseSampler, QMCSampler, RandomSampler, TPESampler
 
 from autocnn.core.config import SamplerName
 from autocnn.core.objective import Goal
-from autocnn.core.records import ParamValue, TrialState
+from autocnn.core.records import ParamValue, Scores, TrialState
 from autocnn.spaces.space import Categorical, Condition, Float, Int, SearchSpace
 from autocnn.tuning.engines.base import Proposal
 from autocnn.tuning.engines.halving import Halving
@@ -165,3 +167,86 @@ def test_halving_of_a_loss_is_that_of_its_negative(seed: int) -> None:
         value = float(rng.integers(0, 8))
         options = {"epochs": 12, "warmup_epochs": 1}
         assert upward.is_behind(2, value, **options) == downward.is_behind(2, -value, **options)
+
+
+# -- KerasTuner ----------------------------------------------------------------------------
+
+
+def bare_oracle(sampler: str, seed: int, folder: Path) -> Any:
+    """KerasTuner's own oracle on the space in its own words."""
+    import keras_tuner
+
+    hp = keras_tuner.HyperParameters()
+    hp.Choice("family", ["plain", "resnet"], ordered=False, default="resnet")
+    with hp.conditional_scope("family", ["plain"]):
+        hp.Float("dropout", 0.0, 0.5)
+    hp.Float("learning_rate", 1e-4, 1e-1, sampling="log", default=1e-3)
+    hp.Int("width", 8, 64, step=8, default=16)
+    kinds: dict[str, tuple[Any, dict[str, Any]]] = {
+        "random": (keras_tuner.oracles.RandomSearchOracle, {"max_trials": 100}),
+        "bayesian": (keras_tuner.oracles.BayesianOptimizationOracle, {"max_trials": 100}),
+        "hyperband": (
+            keras_tuner.oracles.HyperbandOracle,
+            {"max_epochs": 4, "hyperband_iterations": None},
+        ),
+    }
+    kind, options = kinds[sampler]
+    objective = keras_tuner.Objective("objective", "max")
+    oracle = kind(objective, hyperparameters=hp, seed=seed + 1, allow_new_entries=False, **options)
+    oracle._set_project_dir(str(folder), "bare")
+    oracle.verbose = 0
+    return oracle
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("sampler", "num_trials"),
+    [
+        ("random", 25),
+        ("hyperband", 25),
+        pytest.param("bayesian", 14, marks=pytest.mark.full),  # 12 by chance, then a dear process
+    ],
+)
+def test_keras_tuner_driven_bare_proposes_the_same(
+    sampler: SamplerName, num_trials: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from autocnn.tuning.engines.keras_tuner_engine import KerasTunerEngine
+
+    seed, start = 7, dict(SPACE.start[0])
+    engine = KerasTunerEngine(
+        SPACE, Goal("accuracy"), sampler=sampler, seed=seed, epochs=4, directory=tmp_path / "ours"
+    )
+    oracle = bare_oracle(sampler, seed, tmp_path)
+    for number in range(num_trials):
+        oracle._seed_state = int(np.random.SeedSequence((seed, number)).generate_state(1)[0] >> 1)
+        oracle._random_state = np.random.RandomState(oracle._seed_state)
+        with monkeypatch.context() as patch:
+            if number == 0:  # the start point, in the place of a point by chance
+                patch.setattr(oracle, "_random_values", lambda: dict(start))
+            opened = oracle.create_trial(str(number))
+        values = opened.hyperparameters.values
+        proposal = engine.ask(number)
+        assert isinstance(proposal, Proposal)
+        names = [name for name in values if not name.startswith("tuner/")]
+        expected = {name: values[name] for name in names if is_active(name, values)}
+        assert proposal.params == pytest.approx(expected), number
+        assert proposal.epochs == values.get("tuner/epochs")
+        score = value_of(proposal.params)
+        oracle.update_trial(opened.trial_id, {"objective": score}, step=1)
+        opened.status = "COMPLETED"
+        oracle.end_trial(opened)
+        end = trial(
+            number,
+            params=proposal.params,
+            state=TrialState.COMPLETE,
+            objective=score,
+            history=(epoch(1).model_copy(update={"val": Scores(accuracy=score)}),),
+        )
+        engine.report(number, end.history[0])
+        engine.tell(end)
+
+
+def is_active(name: str, values: dict[str, ParamValue]) -> bool:
+    """Whether a param counts with the others as they are."""
+    return name != "dropout" or values["family"] == "plain"
