@@ -93,3 +93,34 @@ def test_int8_halves_a_litert_file_and_more(images: NDArray[np.uint8], tmp_path:
         sizes.append(path.stat().st_size)
         assert np.abs(found - wanted).max() < (0.1 if options else 1e-5)
     assert max(sizes[1:]) < sizes[0] / 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("family", "side", "channels"),
+    [("plain", 7, 1), ("resnet", 31, 3), ("separable", 13, 3), ("resnet", 9, 1)],
+)
+def test_formats_agree_at_odd_sizes_and_in_batches_of_any_size(
+    family: str, side: int, channels: int, tmp_path: Path
+) -> None:
+    """Strides and paddings of odd sides differ from those of even ones between runtimes."""
+    pytest.importorskip("tf2onnx")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("ai_edge_litert")
+    keras.utils.set_random_seed(0)
+    params: Params = {"family": family, "num_stages": 2, "width": 8}
+    network = build_model(params, (side, side, channels), 3)
+    rng = np.random.default_rng(side)
+    images = rng.integers(0, 256, (17, side, side, channels)).astype(np.uint8)
+    coloured = np.repeat(images, 3, axis=3) if channels == 1 else images
+    with converting():
+        onnx = onnxruntime.InferenceSession(convert_to_onnx(ServedModel(network, None)))
+        (tmp_path / "model.tflite").write_bytes(convert_to_lite(lite_graph(network)))
+    litert = LiteRTRuntime(tmp_path / "model.tflite", 1)
+    wanted = np.asarray(network(images, training=False))
+    assert np.ptp(wanted, axis=0).max() > 1e-3, "it does tell images apart"
+    for number in (1, 2, 3, 17, 5):
+        (found,) = onnx.run(["probabilities"], {"image": coloured[:number]})
+        assert np.abs(found - wanted[:number]).max() < 1e-5, number
+        found = litert.predict(images[:number]).probabilities
+        assert np.abs(found - wanted[:number]).max() < 1e-5, number
