@@ -1,13 +1,13 @@
 """What systems without a forkserver lack is not asked for, and a study there is the same study."""
 
 import ast
-import csv
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.digits import reference_study, run_search
+from tests.faults.studies import read_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,37 +37,18 @@ builtins.__import__ = lack
 multiprocessing.get_all_start_methods = lambda: ["spawn"]
 """
 
-STUDY = """
-search digits --space quick --trials 2 --epochs 1 --finalists 1 --folds 0 --members 1 --name s
---deterministic
-"""
-
-
-def search(folder: Path, **environment: str) -> list[dict[str, str]]:
-    """Run a small study; its leaderboard without what depends on the machine."""
-    command = [sys.executable, "-m", "autocnn", *STUDY.split(), "--results", str(folder)]
-    found = subprocess.run(
-        [*command, "--cache-dir", str(folder / "cache")],
-        env={**os.environ, **environment},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
-    assert found.returncode == 0, found.stderr
-    with (folder / "s/leaderboard.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert rows
-    times = {"train_seconds", "latency_ms"}
-    return [{name: row[name] for name in row if name not in times} for row in rows]
-
 
 @pytest.mark.slow
-def test_a_study_without_a_forkserver_is_the_same_study(tmp_path: Path) -> None:
+def test_a_study_without_a_forkserver_is_the_same_study(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     (tmp_path / "hiding").mkdir()
     (tmp_path / "hiding/sitecustomize.py").write_text(HIDING)
     path = os.pathsep.join([str(tmp_path / "hiding"), str(ROOT)])
-    spawned = search(tmp_path / "spawned", PYTHONPATH=path)
-    assert spawned == search(tmp_path / "forked")
+    run_search(tmp_path, "--deterministic", "--name", "s", env={"PYTHONPATH": path})
+    for table in ("trials.csv", "leaderboard.csv"):
+        ours, theirs = tmp_path / "results/s" / table, reference_study(tmp_path_factory) / table
+        assert read_table(ours) == read_table(theirs)
 
 
 def test_no_name_is_used_that_other_systems_lack() -> None:
