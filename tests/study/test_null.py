@@ -24,12 +24,12 @@ def noise(rng: np.random.Generator) -> NDArray[np.uint8]:
     return rng.integers(60, 200, (NUM_IMAGES, SIDE, SIDE), dtype=np.uint8)
 
 
-def run(path: Path, data: Path, *, trials: int, folds: int) -> autocnn.Study:
+def run(path: Path, data: Path, *, trials: int, folds: int, epochs: int) -> autocnn.Study:
     return autocnn.search(
         data,
         space="quick",
         trials=trials,
-        epochs=3,
+        epochs=epochs,
         finalists=1,
         folds=folds,
         members=1,
@@ -43,7 +43,7 @@ def run(path: Path, data: Path, *, trials: int, folds: int) -> autocnn.Study:
 def test_shuffled_labels_end_at_chance_and_the_report_says_so(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     data = write_images(tmp_path, noise(rng), rng.integers(0, 2, NUM_IMAGES))
-    study = run(tmp_path, data, trials=2, folds=2)
+    study = run(tmp_path, data, trials=2, folds=2, epochs=3)
     choice = json.loads((study.path / "study.json").read_text())["choice"]["sentences"]
     assert choice[0].startswith("Nothing was learned that holds for new images")
     assert not any("is better than" in said for said in choice)
@@ -61,8 +61,11 @@ def test_a_mark_in_the_pixels_of_one_class_is_warned_of(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     images, labels = noise(rng), rng.integers(0, 2, NUM_IMAGES)
     images[labels == 1, :2, :2] = 255
-    study = run(tmp_path, write_images(tmp_path, images, labels), trials=1, folds=0)
-    assert study.best.scores.scores.accuracy == pytest.approx(1.0, abs=0.1)
+    data = write_images(tmp_path, images, labels)
+    study = run(tmp_path, data, trials=1, folds=0, epochs=12)
+    accuracy = study.best.scores.scores.accuracy
+    assert accuracy is not None
+    assert accuracy > 0.9
     audit = json.loads((study.path / "audit.json").read_text())
     assert any("small place at the edge (top left)" in said for said in audit["warnings"])
     assert "small place at the edge (top left)" in study.report().read_text()

@@ -1,5 +1,6 @@
 """`autocnn view` in headless Chromium, on a study that runs, then on the same when it is done."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -30,11 +31,14 @@ def command(*words: str) -> list[str]:
 
 
 def wait(until: Callable[[], Any], *, most_s: float = MOST_S) -> Any:
+    from selenium.common.exceptions import StaleElementReferenceException
+
     end = time.monotonic() + most_s
     while time.monotonic() < end:
-        found = until()
-        if found:
-            return found
+        with contextlib.suppress(StaleElementReferenceException):  # the page went on meanwhile
+            found = until()
+            if found:
+                return found
         time.sleep(0.3)
     raise AssertionError("it did not happen in time")
 
