@@ -1,7 +1,6 @@
 """`autocnn view` in headless Chromium, on a study that runs, then on the same when it is done."""
 
 import contextlib
-import os
 import subprocess
 import sys
 import time
@@ -15,8 +14,8 @@ from PIL import Image
 
 from autocnn.storage import StudyFolder
 from tests.browser import NEEDS_BROWSER, find_barriers, log, open_browser, resize
+from tests.digits import arguments, reference_study
 from tests.reporting.test_comparison import make_study
-from tests.shared import share
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -99,21 +98,9 @@ class View:
         return self.process.returncode, output
 
 
-def make_finished(place: Path) -> None:
-    subprocess.run(
-        command(
-            *("search", "digits", "--space", "quick", "--trials", "2", "--epochs", "2"),
-            *("--folds", "0", "--members", "1", "--finalists", "1", "--name", "mine"),
-            *("--results", str(place), "--quiet"),
-        ),
-        check=True,
-        env={**os.environ, "XDG_CACHE_HOME": str(place / "cache")},
-    )
-
-
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return share(tmp_path_factory, "viewed", make_finished) / "mine"
+    return reference_study(tmp_path_factory)
 
 
 @pytest.fixture
@@ -131,14 +118,9 @@ def test_a_study_is_followed_while_it_runs_and_is_not_disturbed(
     browser: "Chrome", tmp_path: Path
 ) -> None:
     search = subprocess.Popen(
-        command(
-            *("search", "digits", "--space", "quick", "--trials", "3", "--epochs", "3"),
-            *("--folds", "0", "--members", "1", "--finalists", "1", "--name", "live"),
-            *("--results", str(tmp_path), "--quiet"),
-        ),
-        stdout=subprocess.DEVNULL,
+        arguments(tmp_path, "--name", "live", "--quiet"), cwd=tmp_path, stdout=subprocess.DEVNULL
     )
-    study, view = tmp_path / "live", None
+    study, view = tmp_path / "results" / "live", None
     try:
         wait((study / "study.json").exists)
         view = View(browser, study)
@@ -166,7 +148,7 @@ def test_trials_are_chosen_with_the_keyboard(view: View) -> None:
     view.open()
     first = wait(lambda: view.all("#trials button"))[0]
     first.send_keys(Keys.ENTER)
-    wait(lambda: view.text("trial-title") == "Trial 1")
+    wait(lambda: view.text("trial-title") == "Trial 2")
     focused = "return document.activeElement.id"
     assert wait(lambda: view.browser.execute_script(focused) == "trial-title")
     assert wait(lambda: view.all("#trial-curve path.best"))
@@ -189,8 +171,8 @@ def test_images_are_filtered_and_looked_at(view: View) -> None:
     view.choose("label", "")
     view.choose("order", "most sure")
     wait(lambda: view.names() and all("≠" in name for name in view.names()))
-    click = "document.querySelector('.tile').click()"
-    wait(lambda: view.browser.execute_script(click) or view.all("dialog[open] .shares"))
+    view.browser.execute_script("document.querySelector('.tile').click()")
+    wait(lambda: view.all("dialog[open] .shares"))
     view.browser.find_element(By.XPATH, "//dialog//button[text()='Where it looked']").click()
     wait(lambda: view.all("#image-said img"))
     view.browser.find_element(By.CSS_SELECTOR, "dialog button[aria-label=Close]").click()
@@ -240,7 +222,7 @@ def test_without_scripts_the_tables_are_there(view: View) -> None:
     view.browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         view.open()
-        assert len(view.all("#trials tbody tr")) == 2
+        assert len(view.all("#trials tbody tr")) == 3
         assert view.all("#candidates tbody tr")
         assert "need JavaScript" in view.browser.page_source
     finally:
