@@ -20,7 +20,7 @@ from tests.pictures import draw_dots
 
 def quick(data, **settings):
     short = {"space": "quick", "trials": 1, "epochs": 1, "finalists": 1, "folds": 0}
-    short |= {"members": 1, "workers": 1} | CHANGES
+    short |= {"members": 1, "workers": 1, "image_size": 32} | CHANGES
     return search(data, **{**settings, **short})
 
 autocnn.search = quick

@@ -80,7 +80,7 @@ def test_it_is_exported(frozen: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.long
+@pytest.mark.full
 @pytest.mark.usefixtures("dots")
 def test_it_goes_on_with_more_trials(frozen: Path) -> None:
     before = {p: p.read_bytes() for p in frozen.glob("trials/000?/trial.json")}

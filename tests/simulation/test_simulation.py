@@ -13,7 +13,7 @@ from tests.simulation.workers import Broken
 
 NUM_QUICK = 100
 
-NUM_SLOW = 3000
+NUM_SLOW = 2000
 """A minute."""
 
 

@@ -45,8 +45,10 @@ def find_cluster(cluster: str) -> str:
         raise MissingExtraError(
             Text("{cluster} needs Ray, which is not installed."), remedy=install_line("ray")
         )
-    # Before its import, which reads it: nothing is told to anybody.
+    # Before its import, which reads them: nothing is told to anybody, and none waits half a minute
+    # for what listens and is no Ray.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_py_gcs_connect_timeout_s", f"{CONNECT_S:.0f}")
     address = _running_address() if cluster == AUTO else cluster
     reason = "none runs here" if address is None else _why_not(address)
     if address is None or reason:
