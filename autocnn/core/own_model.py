@@ -1,4 +1,4 @@
-"""The user's own model: where it stands, which files it is made of, and how it is imported.
+"""The user's own model, or objective: where it stands, its files, and how it is imported.
 
 Nothing here imports Keras. The parent process only finds the file; workers import it, and
 `training.networks.own_model` calls it and checks what it builds.
@@ -31,7 +31,7 @@ INSTALLED = ("site-packages", "dist-packages")
 
 @dataclass(frozen=True)
 class OwnModel:
-    """A function of a user's file that builds a network; plain data that pickles.
+    """A function of a user's file that builds a network or is an objective; data that pickles.
 
     Attributes:
         path: The file, absolute.
