@@ -18,13 +18,13 @@ from autocnn.api import Comparison, Study
 from autocnn.core.records import OperatingPoint
 from autocnn.core.wording import (
     CHOSEN_ON,
-    METRICS,
     POINT_NAMES,
     SET_NAMES,
     TABLE_PLACES,
     fraction,
     fraction_interval,
     listing,
+    metric_name,
     point_rule,
     prevalence_note,
     visible,
@@ -156,18 +156,18 @@ def print_comparison(found: Comparison) -> None:
             side.name,
             str(side.record.candidate),
             f"{side.record.judged.num_images:,}",
-            *(fraction(getattr(side.record.judged.scores, one.metric)) for one in record.metrics),
+            *(fraction(side.score(one.metric)) for one in record.metrics),
         ]
         for side in sides
     ]
-    header = [METRICS[one.metric] for one in record.metrics]
+    header = [metric_name(one.metric) for one in record.metrics]
     title = "Each on its own clean test images"
     print_sheet(
         Sheet(title, ["study", "candidate", "images", *header], scores, ("study",)), console
     )
     differences = [
         [
-            METRICS[one.metric],
+            metric_name(one.metric),
             fraction_interval(one.difference, sign=True),
             fraction(one.p_value, places=3),
             "yes" if one.is_told_apart else "no",

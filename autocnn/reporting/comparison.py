@@ -11,7 +11,8 @@ from autocnn.core import wording
 from autocnn.core.arrays import IntArray
 from autocnn.core.config import plain_name
 from autocnn.core.errors import StudyError
-from autocnn.core.objective_text import LISTED
+from autocnn.core.objective import Goal
+from autocnn.core.objective_text import LISTED, function_of, is_lower_better
 from autocnn.core.records import CandidateRecord, Comparison
 from autocnn.reporting.candidates import difference, p_value
 from autocnn.reporting.elements import (
@@ -59,6 +60,11 @@ class Side:
     record: CandidateRecord
     title: str
     num_trials: int
+
+    def score(self, metric: str) -> float | None:
+        """What its own clean test images give; None of an objective that it did not measure."""
+        is_measured = metric in LISTED or metric == self.status.config.objective
+        return self.record.judged.scores.of(metric) if is_measured else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +114,7 @@ def compare_studies(
         StudyError: When one is not finished, they have other classes, or no test image is in both.
     """
     from autocnn.metrics.comparison import compare
+    from autocnn.metrics.own_objective import measure_of
 
     sides = [_read_side(*pair) for pair in zip((first, second), candidates, strict=True)]
     one, two = sides
@@ -146,6 +153,7 @@ def compare_studies(
             metric=metric,
             groups=groups,
             num_comparisons=len(metrics),
+            own=measure_of(Goal(metric, class_names=tuple(classes[0]))),
         )
         for metric in metrics
     )
@@ -226,9 +234,10 @@ def _metrics(one: Side, two: Side, labels: IntArray) -> list[str]:
     """What is compared: the first study's objective leads."""
     asked = [side.status.config.objective for side in (one, two)]
     has_several = len(np.unique(labels)) > 1
-    listed = [name for name in asked if name in LISTED]  # another study's code is not run
-    names = dict.fromkeys([*listed, *COMPARED])
-    return [name for name in names if has_several or name != "macro_auc"]
+    known = [name for name in asked if function_of(name) is None]  # a study's code is not run
+    names = dict.fromkeys([*known, *COMPARED])
+    needing = [name for name in names if name == "macro_auc" or name not in LISTED]
+    return [name for name in names if has_several or name not in needing]
 
 
 def _differences(
@@ -251,11 +260,11 @@ def _sentences(
     one: Side, two: Side, found: Sequence[Comparison], num_common: int, alone: tuple[int, int]
 ) -> Iterator[str]:
     leading, *others = found
-    name, by = wording.METRICS[leading.metric], difference(leading)
-    by += "" if leading.metric in wording.DECIMAL_METRICS else " points"
+    name, by = wording.metric_name(leading.metric), difference(leading)
+    by += "" if wording.is_decimal(leading.metric) else " points"
     images = wording.count(num_common, "clean test image")
     if leading.is_told_apart:
-        is_better = (leading.difference.value > 0) != (leading.metric == "log_loss")
+        is_better = (leading.difference.value > 0) != is_lower_better(leading.metric)
         better, worse = (one, two) if is_better else (two, one)
         yield (
             f"{better.name} is better than {worse.name} by more than chance: {name} of "
@@ -267,7 +276,7 @@ def _sentences(
             f"In {name}, {one.name} and {two.name} cannot be told apart on the {images} that both "
             f"have: the difference is {by}."
         )
-    told = [wording.METRICS[other.metric] for other in others if other.is_told_apart]
+    told = [wording.metric_name(other.metric) for other in others if other.is_told_apart]
     if told:
         also = "also" if leading.is_told_apart else "still"
         yield f"They are {also} told apart by {wording.listing(told)}."
@@ -332,7 +341,7 @@ def view_comparison(
             f"corrected for {wording.count(len(found.metrics), 'comparison')}.",
             columns=[*text_columns("score"), *number_columns("difference [95 %]", "p")],
             rows=[
-                [wording.METRICS[one.metric], difference(one), p_value(one.p_value)]
+                [wording.metric_name(one.metric), difference(one), p_value(one.p_value)]
                 for one in found.metrics
             ],
         ),

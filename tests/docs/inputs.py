@@ -75,6 +75,10 @@ def _make_tables(folder: Path) -> None:
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     table = pa.Table.from_pylist(rows).replace_schema_metadata(metadata)
     pq.write_table(table, folder / "hub.parquet")
+    (folder / "hub" / "data").mkdir(parents=True)
+    half = len(rows) // 2
+    for number, part in enumerate((table[:half], table[half:])):
+        pq.write_table(part, folder / "hub" / "data" / f"train-0000{number}-of-00002.parquet")
 
 
 def _draw(rng: np.random.Generator, label: int, num_classes: int, side: int) -> np.ndarray:

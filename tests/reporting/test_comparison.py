@@ -151,3 +151,18 @@ def test_an_objective_of_any_kind_leads(tmp_path: Path) -> None:
     found = compare_studies(first, make_study(tmp_path, "two", wrong=range(60)))
     assert [one.metric for one in found.metrics][:2] == ["macro_f1", "balanced_accuracy"]
     assert found.metrics[0].is_told_apart
+
+
+def test_a_rate_at_a_rate_is_measured_on_the_images_of_both(tmp_path: Path) -> None:
+    objective = "sensitivity of a at specificity >= 0.9"
+    first = make_study(tmp_path, "one", objective=objective)
+    second = make_study(tmp_path, "two", wrong=range(60), objective="-costs.py:cost")
+    found = compare_studies(first, second)
+    assert [one.metric for one in found.metrics][:2] == [objective, "accuracy"]
+    assert "-costs.py:cost" not in {one.metric for one in found.metrics}, "code is not run"
+    leading = found.metrics[0]
+    assert leading.is_told_apart
+    assert leading.difference.value == 1.0, "60 mistakes leave no threshold that specific"
+    assert found.sentences[0].startswith(f"one is better than two by more than chance: {objective}")
+    assert found.second.score(objective) is None, "it was not measured there"
+    assert [one.score("accuracy") for one in (found.first, found.second)] != [None, None]

@@ -17,6 +17,7 @@ from autocnn.data.sources.folder import LAYOUT, read_folder
 from autocnn.data.sources.groups import group_by_headers, group_by_name
 from autocnn.data.sources.npz import read_digits, read_npz
 from autocnn.data.sources.phantoms import read_phantoms
+from autocnn.data.sources.shards import find_shards
 from autocnn.data.sources.table_files import TABLE_SUFFIXES
 from autocnn.data.sources.tables import read_table
 from autocnn.data.table import FoundImages, ImageTable, natural_key
@@ -42,8 +43,9 @@ def read_source(
     """Find the images behind DATA and hash their content.
 
     Args:
-        data: Path to a folder of class folders, a table (CSV, Excel, Parquet) or an .npz; or
-            a built-in set, `digits` or `phantoms` (a folder of such a name is `./digits`).
+        data: Path to a folder of class folders, a table (CSV, Excel, Parquet, also in parts) or
+            an .npz; or a built-in set, `digits` or `phantoms` (a folder of such a name is
+            `./digits`).
         reading: What DATA does not say of itself.
         observer: Hears of the stage `read`, in images.
         fewest_classes: 1 where nothing has to be learned from the images.
@@ -92,7 +94,10 @@ def num_threads() -> int:
 def _find(data: str, reading: Reading) -> FoundImages:
     path = Path(data).expanduser()
     suffix = path.suffix.lower()
-    is_table = data not in BUILT_IN and suffix in TABLE_SUFFIXES and not path.is_dir()
+    if path.is_dir():
+        is_table = data not in BUILT_IN and bool(find_shards(path))
+    else:
+        is_table = data not in BUILT_IN and suffix in TABLE_SUFFIXES
     given = next((name for name in _OF_TABLES if getattr(reading, name) is not None), None)
     if given is not None and not is_table:
         raise DataError(
@@ -109,7 +114,7 @@ def _find(data: str, reading: Reading) -> FoundImages:
     if not data or not path.exists():
         rule = f"DATA must be a folder, a table, an .npz or built in ({', '.join(BUILT_IN)})"
         raise DataError(f"{data or repr(data)}: {rule}, got no such path.")
-    if path.is_dir():
+    if path.is_dir() and given is None:
         return _read_folder(path, reading)
     if is_table:
         return read_table(path, reading)
@@ -124,10 +129,12 @@ def _find(data: str, reading: Reading) -> FoundImages:
 
 
 def _read_folder(path: Path, reading: Reading) -> FoundImages:
-    """A folder of images; where it is one of a table and its images, the error says so."""
+    """A folder of images, else of Parquet files; of a table and its images, the error says so."""
     try:
         return read_folder(path, label_from_name=reading.label_from_name)
     except DataError as error:
+        if find_shards(path):
+            return read_table(path, reading)
         places = sorted([*path.iterdir(), *path.glob("*/*")])
         tables = [place for place in places if place.suffix.lower() in TABLE_SUFFIXES]
         if not tables:

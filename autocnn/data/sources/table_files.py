@@ -60,12 +60,16 @@ def read_cells(file: Path) -> Cells:
     """Read a table whatever it is written in, by its suffix.
 
     Args:
-        file: Of one of `TABLE_SUFFIXES`.
+        file: Of one of `TABLE_SUFFIXES`; or a folder of Parquet files, see `shards.find_shards`.
 
     Raises:
         DataError: When it is no such table.
         MissingExtraError: When a package that reads it is not installed.
     """
+    if file.is_dir():
+        from autocnn.data.sources.shards import read_shards
+
+        return read_shards(file)
     suffix = file.suffix.lower()
     if suffix in PARQUET_SUFFIXES:
         from autocnn.data.sources.parquet import read_parquet

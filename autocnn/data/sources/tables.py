@@ -43,8 +43,8 @@ def read_table(file: Path, reading: Reading = Reading()) -> FoundImages:  # noqa
     was understood.
 
     Args:
-        file: CSV with any separator and in any encoding, Excel, or Parquet; also with the images
-            themselves in a column, or their pixels in many.
+        file: CSV with any separator and in any encoding, Excel, or Parquet, which may be a folder
+            of parts; also with the images themselves in a column, or their pixels in many.
         reading: What is not to be found out.
 
     Raises:

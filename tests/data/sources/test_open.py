@@ -292,7 +292,7 @@ def test_folder_that_may_not_be_read(class_folders: Any) -> None:
     (root / "a").chmod(0o755)
 
 
-@pytest.mark.parametrize("place", ["train.csv", "data/train-00000-of-00001.parquet"])
+@pytest.mark.parametrize("place", ["train.csv", "data/pets-00000-of-00001.parquet"])
 def test_a_folder_around_a_table_says_which_table(place: str, tmp_path: Path) -> None:
     (tmp_path / place).parent.mkdir(exist_ok=True)
     (tmp_path / place).write_text("id,species\n1,a\n")

@@ -175,3 +175,69 @@ def test_other_options_hold_for_parquet_too(tmp_path: Path) -> None:
     table = read_source(file, reading=Reading(label_column="fine_label"))
     assert table.class_names == ("a", "b", "c")
     assert table.others["coarse_label"] == ("x", "y") * 3
+
+
+# -- in parts ------------------------------------------------------------------------------
+
+
+def write_parts(folder: Path, names: dict[str, range]) -> Path:
+    """A data set whose parts hold images by number, labelled even and odd."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, numbers in names.items():
+        images = [{"bytes": png(i), "path": None} for i in numbers]
+        columns = {"image": images, "label": [i % 2 for i in numbers]}
+        write(folder / name, columns, {"label": CLASS_LABEL})
+    return folder
+
+
+PARTS = {
+    "test-00000-of-00001.parquet": range(8, 12),
+    "train-00000-of-00002-8e6a.parquet": range(5),
+    "train-00001-of-00002-0b1f.parquet": range(5, 8),
+}
+
+
+@pytest.mark.parametrize("below", ["", "data"])
+def test_parts_of_a_data_set_are_one_table_with_splits(tmp_path: Path, below: str) -> None:
+    write_parts(tmp_path / "pets" / below, PARTS)
+    (tmp_path / "pets" / "README.md").write_text("pets")
+    table = read_source(str(tmp_path / "pets"))
+    order = [*range(8, 12), *range(8)]
+    assert [table.class_names[label] for label in table.labels] == [
+        ("cat", "dog")[i % 2] for i in order
+    ]
+    assert list(table.splits) == ["test"] * 4 + ["train"] * 8
+    assert table.paths[4] == "pets[4]"
+    for place in (11, 0, 4, 8, 9, 3):
+        assert table.open(place) == png(order[place]), place
+    assert table.sha256 == tuple(hashlib.sha256(png(i)).hexdigest() for i in order)
+    assert "labels from `label` (2 classes)" in table.notes[0]
+
+
+def test_files_named_after_splits_are_parts_and_columns_may_be_named(tmp_path: Path) -> None:
+    write_parts(tmp_path, {"train.parquet": range(4), "validation.parquet": range(4, 8)})
+    table = read_source(str(tmp_path), reading=Reading(label_column="label"))
+    assert list(table.splits) == ["train"] * 4 + ["val"] * 4
+    write(
+        tmp_path / "train.parquet",
+        {"image": [{"bytes": png(9), "path": None}], "label": [1], "split": ["test"]},
+    )
+    with pytest.raises(DataError, match=r"validation\.parquet: must have the columns of train"):
+        read_source(str(tmp_path))
+
+
+def test_a_split_column_of_the_parts_counts(tmp_path: Path) -> None:
+    for name, splits in (("train.parquet", ["test", "train"]), ("test.parquet", ["val", "val"])):
+        images = [{"bytes": png(i + len(name)), "path": None} for i in range(2)]
+        write(tmp_path / name, {"image": images, "label": ["a", "b"], "split": splits})
+    assert list(read_source(str(tmp_path)).splits) == ["val", "val", "test", "train"]
+
+
+def test_a_missing_part_and_files_of_other_names_are_told(tmp_path: Path) -> None:
+    write_parts(tmp_path, PARTS)
+    (tmp_path / "train-00000-of-00002-8e6a.parquet").unlink()
+    with pytest.raises(DataError, match=r"all 2 parts of train must be there, got none .* 00000"):
+        read_source(str(tmp_path))
+    write_parts(tmp_path, {"more.parquet": range(2)})
+    with pytest.raises(DataError, match="Tables are there: give the one of the labels"):
+        read_source(str(tmp_path))
