@@ -226,6 +226,8 @@ def _find_near(
     forest = _Forest(len(indices))
     for first, second in _candidates(low, limit):
         is_open = forest.find(first) != forest.find(second)
+        if not is_open.any():
+            continue
         first, second = first[is_open], second[is_open]
         distances = images.distances(indices[first], indices[second]).min(axis=1)
         for place in np.flatnonzero(distances <= limit).tolist():

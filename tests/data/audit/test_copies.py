@@ -208,6 +208,17 @@ def test_the_size_of_the_work_at_once_does_not_matter(
     assert len(whole) == 20
 
 
+def test_many_near_copies_of_one_image_are_one_group(
+    make_table: Any, recorder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some pairs then come up when all of them are joined already."""
+    monkeypatch.setattr(copies_module, "PAIRS", 3)
+    rng = np.random.default_rng(0)
+    images = [texture(0) + rng.integers(0, 3, (SIDE, SIDE), np.uint8) for _ in range(20)]
+    (group,) = groups_of(make_table([0, 1] * 10), images, recorder)
+    assert (group.kind, group.members) == ("near", tuple(range(20)))
+
+
 def test_rows_say_where_the_pixels_are(make_table: Any, recorder: Any) -> None:
     pixels = np.stack([texture(i) for i in (0, 1, 2, 1, 0)])[..., np.newaxis]
     rows = np.array([4, 3, 2, 0])
