@@ -1,14 +1,13 @@
 """Many cases: `python -m tests.fuzz --target image --cases 100000`; `--keep 17` keeps case 17."""
 
 import argparse
-import hashlib
 import sys
 import tempfile
 import time
 import traceback
 from pathlib import Path
 
-from tests.fuzz.running import CORPUS, draw, find_fault, limit_memory, run, watch
+from tests.fuzz.running import draw, find_fault, keep, limit_memory, run, watch
 from tests.fuzz.targets import TARGETS
 
 
@@ -23,9 +22,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     targets = list(TARGETS) if options.target == "all" else [options.target]
     if options.keep is not None:
-        content = draw(targets[0], options.keep)
-        digest = hashlib.sha256(content).hexdigest()[:8]
-        (CORPUS / f"{targets[0]}-{digest}.bin").write_bytes(content)
+        keep(targets[0], draw(targets[0], options.keep))
         return 0
     if options.show is not None:
         content = draw(targets[0], options.show)

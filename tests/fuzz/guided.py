@@ -5,7 +5,6 @@ a case must not do is as in `tests.fuzz.running`.
 """
 
 import argparse
-import hashlib
 import itertools
 import tempfile
 from collections import Counter
@@ -32,7 +31,7 @@ def fuzz(target: str, number: int) -> None:
 
     with atheris.instrument_imports(include=["autocnn"]):  # so they are imported here
         from tests.fuzz.mutation import MOST_BYTES
-        from tests.fuzz.running import CORPUS, find_fault, kept, limit_memory, watch
+        from tests.fuzz.running import find_fault, keep, kept, kind_of, limit_memory, watch
         from tests.fuzz.targets import TARGETS
 
         seeds = [*TARGETS[target].seeds(), *kept(target)]
@@ -43,11 +42,9 @@ def fuzz(target: str, number: int) -> None:
     def open_case(content: bytes) -> None:
         fault = find_fault(target, content)
         if fault is not None:
-            kind = "".join(letter for letter in fault[:60] if not letter.isdigit())
-            kinds[kind] += 1
-            if kinds[kind] == 1:
-                digest = hashlib.sha256(content).hexdigest()[:8]
-                (CORPUS / f"{target}-{digest}.bin").write_bytes(content)
+            kinds[kind_of(fault)] += 1
+            if kinds[kind_of(fault)] == 1:
+                keep(target, content)
                 print(f"{target}: {fault}", flush=True)
         if next(cases) == number:
             faults = f"{sum(kinds.values())} faults of {len(kinds)} kinds"

@@ -4,6 +4,7 @@ A case ends well, or in an error of autocnn's, within `MOST_S` and `MOST_GB`. It
 file, starts nothing, asks nobody, and writes nothing outside of its folder.
 """
 
+import hashlib
 import os
 import random
 import resource
@@ -154,6 +155,21 @@ def kept(target: str) -> list[bytes]:
     return [path.read_bytes() for path in sorted(CORPUS.glob(f"{target}-*"))]
 
 
+def keep(target: str, content: bytes) -> None:
+    """Write a case into the corpus."""
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    (CORPUS / f"{target}-{digest}.bin").write_bytes(content)
+
+
+def kind_of(fault: str) -> str:
+    """The same for faults that differ in numbers, or only towards their end.
+
+    >>> kind_of("IndexError: 12 of 7") == kind_of("IndexError: 3 of 1")
+    True
+    """
+    return "".join(letter for letter in fault[:60] if not letter.isdigit())
+
+
 def run(target: str, first: int, last: int) -> Counter[str]:
     """Some cases; each kind of fault, with how many there were. New ones are printed."""
     faults: Counter[str] = Counter()
@@ -161,7 +177,7 @@ def run(target: str, first: int, last: int) -> Counter[str]:
         content = draw(target, number)
         fault = find_fault(target, content)
         if fault is not None:
-            kind = "".join(letter for letter in fault[:60] if not letter.isdigit())
+            kind = kind_of(fault)
             if kind not in faults:
                 print(f"{target} {number}: {fault}", flush=True)
             faults[kind] += 1

@@ -94,12 +94,10 @@ def num_threads() -> int:
 def _find(data: str, reading: Reading) -> FoundImages:
     path = Path(data).expanduser()
     suffix = path.suffix.lower()
-    if path.is_dir():
-        is_table = data not in BUILT_IN and bool(find_shards(path))
-    else:
-        is_table = data not in BUILT_IN and suffix in TABLE_SUFFIXES
+    is_folder = data not in BUILT_IN and path.is_dir()
+    is_table = data not in BUILT_IN and suffix in TABLE_SUFFIXES and not is_folder
     given = next((name for name in _OF_TABLES if getattr(reading, name) is not None), None)
-    if given is not None and not is_table:
+    if given is not None and not is_table and not (is_folder and find_shards(path)):
         raise DataError(
             Text(f"{{0}}: {{{given}}} says how a table is read, got no table.", data),
             remedy="Leave it out.",
@@ -114,9 +112,9 @@ def _find(data: str, reading: Reading) -> FoundImages:
     if not data or not path.exists():
         rule = f"DATA must be a folder, a table, an .npz or built in ({', '.join(BUILT_IN)})"
         raise DataError(f"{data or repr(data)}: {rule}, got no such path.")
-    if path.is_dir() and given is None:
+    if is_folder and given is None:
         return _read_folder(path, reading)
-    if is_table:
+    if is_table or is_folder:  # of which a column was named
         return read_table(path, reading)
     if suffix == ".npz":
         return read_npz(path)
