@@ -22,6 +22,9 @@ SHARE_PREFIX = "p."
 CHUNK_LETTERS = 2**22
 """Of a table that are written at once."""
 
+LONGEST_CELL = 2**31 - 1
+"""Letters of a cell that is read; Python stops at 131,072 unless it is told otherwise."""
+
 SIGNIFICANT_DIGITS = 9
 """Of measured numbers, in every table: enough for a 32-bit float, and to count 10^9 images."""
 
@@ -170,8 +173,14 @@ def read_csv(text: str) -> Iterator[list[str]]:
     >>> list(read_csv(to_csv(["path", "label"], [["=1+1.png", "-1"], ["'@", "'a"]])))
     [['path', 'label'], ['=1+1.png', '-1'], ["'@", "'a"]]
     """
+    allow_long_cells()
     for row in csv.reader(io.StringIO(text, newline="")):
         yield [read_cell(cell) for cell in row]
+
+
+def allow_long_cells() -> None:
+    """Have `csv` read cells of any length, in this process and from now on."""
+    csv.field_size_limit(LONGEST_CELL)
 
 
 def read_cell(cell: str) -> str:

@@ -71,6 +71,9 @@ _FINEST = 4
 
 _MOST_NAMED = 3
 
+_MOST_LETTERS = 40
+"""Of a text of somebody else's in a sentence."""
+
 
 # -- scores ----------------------------------------------------------------------------------
 
@@ -453,6 +456,22 @@ def first_few(items: Sequence[str], *, limit: int = _MOST_NAMED) -> str:
     """
     shown = ", ".join(items[:limit])
     return shown if len(items) <= limit else f"{shown} and {len(items) - limit:,} more"
+
+
+def shortened(text: str, *, limit: int = _MOST_LETTERS) -> str:
+    """Somebody else's text in a sentence: of a long one, its beginning and its end.
+
+    Args:
+        text: A cell of a table, or a path.
+        limit: Letters that are shown.
+
+    >>> shortened("cat"), shortened("set/photos/0001.png", limit=15)
+    ('cat', 'set/ph...01.png')
+    """
+    if len(text) <= limit:
+        return text
+    tail = (limit - 3) // 2
+    return f"{text[: limit - 3 - tail]}...{text[-tail:]}"
 
 
 def visible(text: str) -> str:

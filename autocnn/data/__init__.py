@@ -13,15 +13,16 @@ from autocnn.data.columns import values_by
 from autocnn.data.correction import CorrectedSplit, check_split_file, correct_split, write_split
 from autocnn.data.dataset import Dataset, prepare_data
 from autocnn.data.decode import decode_image
-from autocnn.data.sources.open import read_source
+from autocnn.data.sources.open import find_images, read_source
 from autocnn.data.split import Split, make_folds, make_split
-from autocnn.data.table import ImageTable
+from autocnn.data.table import FoundImages, ImageTable
 
 __all__ = [
     "Copies",
     "CorrectedSplit",
     "Dataset",
     "DecodedImages",
+    "FoundImages",
     "ImageTable",
     "Split",
     "bundle_images",
@@ -32,6 +33,7 @@ __all__ = [
     "decode_images",
     "find_copies",
     "find_decoded",
+    "find_images",
     "make_folds",
     "make_split",
     "prepare_data",

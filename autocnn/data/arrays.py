@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from autocnn.data.decode import (
 from autocnn.data.sources.open import num_threads
 from autocnn.data.table import ImageTable
 
-FORMAT = 3
+FORMAT = 4
 """Raised when decoding changes what comes out, so that old entries are not reused."""
 
 SMALL_SIDE, LARGEST_SIDE, SIDE_STEP, SAMPLE = 32, 96, 8, 500
@@ -85,7 +85,8 @@ def decode_images(
     """Decode the images of a table to squares, or find them decoded.
 
     Memory stays flat in the number of images. Two processes that ask for the same at once
-    decode once: the second waits.
+    decode once: the second waits. Where images could not be read before and some can by now (a
+    decoder was installed, a disk is back), all are decoded anew, beside the arrays that others use.
 
     Args:
         table: From `read_source`; images that cannot be decoded are reported, not raised.
@@ -102,25 +103,23 @@ def decode_images(
     """
     folder = Path(user_cache_dir("autocnn")) if cache_dir is None else cache_dir
     cache = ArrayCache(folder, limit_gb=cache_limit_gb)
+    decoder = _Decoder(table, image_size, channels, observer, levels, fit)
     key = _key(table.sha256, image_size, channels, levels, fit)
-    with cache.locked(key, observer):
-        found = _read_entry(cache.entry_dir(key))
-        if found is None:
-            with cache.building(key) as partial:
-                decoder = _Decoder(table, image_size, channels, observer, levels, fit)
-                _build(decoder, partial, cache)
-            found = _read_entry(cache.entry_dir(key))
-            if found is None:
-                raise DataError(f"{folder}: a decoded array must stay, got it changed meanwhile.")
-        in_use = cache.use(key)
+    number = _newest(folder, key)
+    found, in_use, is_new = _find_or_build(decoder, cache, _numbered(key, number))
+    unreadable = found.unreadable if is_new else decoder.try_again(found.unreadable)
+    if len(unreadable) < len(found.unreadable):
+        number += 1  # whoever uses the other array keeps it
+        found, in_use, _ = _find_or_build(decoder, cache, _numbered(key, number))
+        unreadable = found.unreadable
     cache.evict()
     rows = np.arange(len(table), dtype=np.int64)
-    rows[list(found.unreadable)] = -1
-    path = cache.entry_dir(key) / ARRAY_FILE
+    rows[list(unreadable)] = -1
+    path = cache.entry_dir(_numbered(key, number)) / ARRAY_FILE
     return DecodedImages(
         path=path,
         image_shape=found.shape[1:],
-        unreadable=found.unreadable,
+        unreadable=unreadable,
         rows=rows,
         coloured=found.coloured,
         levels=found.levels,
@@ -152,7 +151,8 @@ def find_decoded(
         (n, side, side, channels) uint8.
     """
     folder = Path(user_cache_dir("autocnn")) if cache_dir is None else cache_dir
-    entry = folder / _key(sha256, image_size, channels, levels, fit)
+    key = _key(sha256, image_size, channels, levels, fit)
+    entry = folder / _numbered(key, _newest(folder, key))
     if _read_entry(entry) is None:
         return None
     pixels: Pixels = np.load(entry / ARRAY_FILE, mmap_mode="r")
@@ -198,6 +198,30 @@ def _key(
     for content in sha256:
         digest.update(f"\n{content}".encode())
     return digest.hexdigest()[:40]
+
+
+def _numbered(key: str, number: int) -> str:
+    return f"{key}-{number}" if number else key
+
+
+def _newest(folder: Path, key: str) -> int:
+    """Number of the newest entry of a key: one more each time that more images could be read."""
+    tails = (place.name.removeprefix(f"{key}-") for place in folder.glob(f"{key}-*"))
+    return max((int(tail) for tail in tails if tail.isdecimal()), default=0)
+
+
+def _find_or_build(decoder: "_Decoder", cache: ArrayCache, key: str) -> tuple[_Entry, InUse, bool]:
+    """The entry of a key, what keeps it, and whether it was built now."""
+    with cache.locked(key, decoder.observer):
+        found = _read_entry(cache.entry_dir(key))
+        is_new = found is None
+        if found is None:
+            with cache.building(key) as partial:
+                _build(decoder, partial, cache)
+            found = _read_entry(cache.entry_dir(key))
+        if found is None:
+            raise DataError(f"{cache.folder}: a decoded array must stay, got it changed meanwhile.")
+        return found, cache.use(key), is_new
 
 
 def _read_entry(folder: Path) -> _Entry | None:
@@ -248,22 +272,28 @@ class _Decoder:
     levels: Levels | None = None
     fit: Fit = "stretch"
 
+    def decode(self, index: int, note: Callable[[ValueRange], None] | None = None) -> Pixels | str:
+        """One image, or the reason why it is unreadable."""
+        try:
+            return decode_image(
+                self.table.open(index),
+                side=self.image_size,
+                channels=self.channels,
+                levels=self.levels,
+                fit=self.fit,
+                note=note,
+            )
+        except DataError as error:
+            return error.message
+
+    def try_again(self, indices: Collection[int]) -> dict[int, str]:
+        """Those of some images that are unreadable still, and why."""
+        with pillow_quiet(), ThreadPoolExecutor(num_threads()) as pool:
+            found = zip(indices, pool.map(self.decode, indices), strict=True)
+            return {index: decoded for index, decoded in found if isinstance(decoded, str)}
+
     def decode_all(self, note: Callable[[ValueRange], None] | None) -> Iterator[Pixels | str]:
         """The images in order; a string is the reason why one is unreadable."""
-
-        def decode(index: int) -> Pixels | str:
-            try:
-                return decode_image(
-                    self.table.open(index),
-                    side=self.image_size,
-                    channels=self.channels,
-                    levels=self.levels,
-                    fit=self.fit,
-                    note=note,
-                )
-            except DataError as error:
-                return error.message
-
         total = len(self.table)
         threads = num_threads()
         batch = 32 * threads  # decoded at once and then written: what bounds the memory
@@ -271,7 +301,7 @@ class _Decoder:
         with pillow_quiet(), ThreadPoolExecutor(threads) as pool:
             for start in range(0, total, batch):
                 stop = min(start + batch, total)
-                yield from pool.map(decode, range(start, stop))
+                yield from pool.map(lambda index: self.decode(index, note), range(start, stop))
                 self.observer.advance(stop - start)
 
 

@@ -1,6 +1,7 @@
 """The folder that keeps decoded images from one study to the next.
 
     <cache>/<key>/images.npy, entry.json     an entry, complete: it was renamed into place
+    <cache>/<key>-1/                         one of more readable images, see `arrays`; -2, -3, ...
     <cache>/<key>/use-<pid>-<word>.lock      locked by a living process that uses the entry
     <cache>/<key>.partial-<word>/            an entry that is being built
     <cache>/locks/<key>.lock                 held while an entry is looked up, built or deleted

@@ -55,6 +55,7 @@ class Dataset:
         audit: What is wrong with the data.
         fingerprint: Changes with any path, label, split or content.
         dropped: Path, label and split of the images that were left out on demand.
+        absent: Row in the arrays, and sha256, of each image that is not in the table.
     """
 
     table: ImageTable
@@ -68,6 +69,7 @@ class Dataset:
     audit: AuditReport
     fingerprint: str
     dropped: tuple[tuple[str, str, str], ...] = ()
+    absent: tuple[tuple[int, str], ...] = ()
 
     @property
     def split_names(self) -> tuple[SplitName, ...]:
@@ -101,6 +103,13 @@ class Dataset:
         In the order of `positions(split)`.
         """
         return self.rows[self.positions(split)]
+
+    @property
+    def position_of(self) -> NDArray[np.int64]:
+        """(rows of the arrays,) Index into `table` of each row; -1 where none of its images is."""
+        found = np.full(len(self.labels), -1, np.int64)
+        found[self.rows] = np.arange(len(self.rows))
+        return found
 
     def table_rows(self) -> list[tuple[str, str, str, str, str]]:
         """The rows of split.csv: path, label, group, split, sha256."""
@@ -232,6 +241,7 @@ def prepare_data(
         audit=report,
         fingerprint=fingerprint,
         dropped=left_out,
+        absent=tuple((row, found.sha256[row]) for row in np.flatnonzero(labels < 0).tolist()),
     )
     _tell(dataset, observer, asked=data_arguments(config), num_told=len(told), fit=config.fit)
     return dataset

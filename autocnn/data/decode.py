@@ -8,9 +8,10 @@ What is decided here, once for training and for prediction:
 - Values of more than 8 bits (16-bit PNG and TIFF, 32-bit integers, floats) are scaled by one
   pair of *levels* per data set, so that equal values stay equal from image to image: what
   becomes 0 and what 255. `choose_levels` takes the smallest of 8, 10, 12, 14 and 16 bits that
-  holds all of them; floats in 0..1 are times 255, in 0..255 kept; any other range is stretched
-  from its minimum..maximum. Where most files name a window, as CT in DICOM does, the middle one
-  of these windows counts. An image on its own has levels of its own.
+  holds all of them; floats in 0..1 are times 255, in 0..255 kept where the largest is at least
+  16; any other range is stretched from its minimum..maximum (`levels_of`). Where most files name a
+  window, as CT in DICOM does, the middle one of these windows counts. An image on its own has
+  levels of its own.
 - Pillow gives 16-bit *colour* images as 8 bits already: there the lower byte is gone.
 - Of an animation or a stack, the first frame counts. EXIF orientation is applied.
 """
@@ -43,6 +44,9 @@ MOST_PADDED = 100_000_000
 """Pixels of a square that is cut or padded as it is."""
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
+
+LEAST_OF_255 = 16
+"""The largest of floats that are taken for 0..255: of 0..1.02, all would be black."""
 
 Levels = tuple[float, float]
 """Values of more than 8 bits that become 0 and 255."""
@@ -81,12 +85,27 @@ def choose_levels(ranges: Sequence[ValueRange]) -> Levels | None:
     if follow_windows(ranges):
         lows, highs = zip(*(one.window for one in ranges if one.window), strict=True)
         return float(np.median(lows)), float(np.median(highs))
-    low, high = min(one.low for one in ranges), max(one.high for one in ranges)
-    has_floats = any(one.is_float for one in ranges)
-    if low < 0 or high >= 2 ** BIT_DEPTHS[-1] or (has_floats and high > 255):
-        return low, high
-    if all(one.is_float for one in ranges) and high <= 1:
+    return levels_of(
+        min(one.low for one in ranges),
+        max(one.high for one in ranges),
+        has_floats=any(one.is_float for one in ranges),
+    )
+
+
+def levels_of(low: float, high: float, *, has_floats: bool) -> Levels:
+    """The values that become 0 and 255, by the smallest and the largest that there are.
+
+    >>> levels_of(0, 4000, has_floats=False), levels_of(0, 0.5, has_floats=True)
+    ((0, 4095), (0, 1))
+    >>> levels_of(0, 180, has_floats=True), levels_of(0, 1.02, has_floats=True)
+    ((0, 255), (0, 1.02))
+    """
+    if has_floats and low >= 0 and high <= 1:
         return 0, 1
+    if has_floats and low >= 0 and LEAST_OF_255 <= high <= 255:
+        return 0, 255
+    if has_floats or low < 0 or high >= 2 ** BIT_DEPTHS[-1]:
+        return low, high
     return 0, 2 ** next(bits for bits in BIT_DEPTHS if high < 2**bits) - 1
 
 

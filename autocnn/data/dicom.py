@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import io
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -140,9 +141,9 @@ def read_dicom(file: File) -> StoredValues:
         colours = str(dataset.get("PhotometricInterpretation", ""))
         if colours == "PALETTE COLOR":
             stored = pydicom.pixels.apply_color_lut(stored, dataset)
-            return StoredValues(DICOM, _to_bytes(stored))
+            return StoredValues(DICOM, upper_bytes(stored))
         if stored.ndim == 3:
-            return StoredValues(DICOM, _to_bytes(stored))
+            return StoredValues(DICOM, upper_bytes(stored))
         values = _rescaled(pydicom, dataset, stored)
         is_padding = _padding(dataset, stored)
         is_inverted = colours == _INVERTED
@@ -199,8 +200,8 @@ def group_by_patient(identities: Mapping[int, Identity], *, key: bytes) -> dict[
 
     Args:
         identities: Place of an image -> whom it shows.
-        key: Of the hash: the same images give the same groups, and without them nobody finds out
-            by trying who is meant.
+        key: Of the hash, from what only the images hold: the same images give the same groups, and
+            without them nobody finds out by trying who is meant.
 
     Returns:
         Place -> group, for the images that say what they belong to.
@@ -219,11 +220,22 @@ def group_by_patient(identities: Mapping[int, Identity], *, key: bytes) -> dict[
 
 
 def naming_paths(paths: Sequence[str], identities: Mapping[int, Identity]) -> int:
-    """How many paths hold the PatientID of their image."""
+    """How many paths hold the PatientID of their image, as a word or a number of its own."""
+    patterns = {one.patient: _whole(one.patient) for one in identities.values() if one.patient}
     return sum(
-        bool(one.patient) and one.patient.casefold() in paths[place].casefold()
+        bool(one.patient) and patterns[one.patient].search(paths[place].casefold()) is not None
         for place, one in identities.items()
     )
+
+
+def _whole(word: str) -> re.Pattern[str]:
+    """Finds a word where no letter, or no digit, goes on at its ends: 1 is not in IM0001."""
+    folded = word.casefold()
+    before, after = (
+        r"\d" if end.isdecimal() else r"[^\W\d_]" if end.isalpha() else r"(?!)"
+        for end in (folded[0], folded[-1])
+    )
+    return re.compile(rf"(?<!{before}){re.escape(folded)}(?!{after})")
 
 
 @contextlib.contextmanager
@@ -281,6 +293,6 @@ def _window(dataset: Any) -> tuple[float, float] | None:
     return (centre - width / 2, centre + width / 2) if width > 0 else None
 
 
-def _to_bytes(values: NDArray[Any]) -> NDArray[Any]:
+def upper_bytes(values: NDArray[Any]) -> NDArray[Any]:
     """Colours of 16 bits without their lower byte, as Pillow gives those of other files."""
     return (values >> 8).astype(np.uint8) if values.dtype.itemsize == 2 else values

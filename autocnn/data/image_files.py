@@ -38,6 +38,7 @@ from autocnn.data.dicom import (
     is_dicom,
     read_dicom,
     read_dicom_header,
+    upper_bytes,
 )
 
 FORMATS = tuple(
@@ -235,7 +236,7 @@ def refuse(error: BaseException) -> NoReturn:
     raise DataError(reason) from error
 
 
-_ORIENTATION = 0x0112
+_ORIENTATION, _BITS, _COMPRESSION, _PLANES = 0x0112, 0x0102, 0x0103, 0x011C
 
 
 def _open(file: File, formats: tuple[str, ...] = FORMATS) -> Image.Image:
@@ -250,7 +251,16 @@ def _open(file: File, formats: tuple[str, ...] = FORMATS) -> Image.Image:
     if Image.MAX_IMAGE_PIXELS is not None and width * height > Image.MAX_IMAGE_PIXELS:
         image.close()
         raise Image.DecompressionBombError(f"{width} x {height} px")
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and _is_scrambled(image):
+        image.close()
+        raise UnidentifiedImageError("planes of 16 bits")
     return image
+
+
+def _is_scrambled(image: TiffImagePlugin.TiffImageFile) -> bool:
+    """Whether Pillow takes bytes for pixels: of 16-bit colours in planes, not compressed."""
+    planes, compression = (image.tag_v2.get(tag) for tag in (_PLANES, _COMPRESSION))
+    return planes == 2 and compression == 1 and 16 in image.tag_v2.get(_BITS, ())
 
 
 def _header_of(opened: Image.Image) -> Header:
@@ -306,7 +316,7 @@ def _read_bare_png(file: File, use: Callable[[Image.Image], T], error: BaseExcep
 
 
 def _read_tiff(file: File, error: BaseException) -> StoredValues:
-    """A TIFF of a kind that Pillow does not know: floats of 64 bits, colours of 16."""
+    """A TIFF of a kind that Pillow does not know: floats of 64 bits, colours of 16 in planes."""
     try:
         import tifffile
     except ImportError:
@@ -333,7 +343,10 @@ def _read_tiff(file: File, error: BaseException) -> StoredValues:
     is_image = values.ndim == 2 or (values.ndim == 3 and values.shape[2] in (3, 4))
     if not is_image or values.dtype.kind not in "uif" or not values.size:
         raise DataError(f"is a TIFF of {values.dtype} values in the shape {values.shape}")
-    return StoredValues(TIFF, values[..., :3] if values.ndim == 3 else values)
+    if values.ndim == 3:
+        values = values[..., :3]
+        values = upper_bytes(values) if values.dtype == np.uint16 else values
+    return StoredValues(TIFF, values)
 
 
 def _register_heif() -> None:

@@ -199,7 +199,7 @@ def _conflicts(audit: AuditReport) -> Table | None:
     if not audit.label_conflicts:
         return None
     rows: list[Row] = [
-        [Cell(", ".join(found.labels)), Cell("; ".join(found.paths))]
+        [Cell(wording.first_few(sorted(set(found.labels)))), Cell(wording.first_few(found.paths))]
         for found in audit.label_conflicts
     ]
     columns = text_columns("labels", "images")

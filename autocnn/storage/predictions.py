@@ -104,16 +104,26 @@ def _read(
         labels = [place[row["label"]] for row in rows]
         paths = tuple(row["path"] for row in rows)
     except (KeyError, ValueError, TypeError) as error:
-        raise StudyError(
-            f"{folder.path}: the predictions of candidate {record.candidate} must be whole, got: "
-            f"{error!r}."
-        ) from error
+        raise torn_predictions(folder, record.candidate, error) from error
     return StoredPredictions(
         source,
         paths,
         np.array(labels, np.int64),
         np.array(values, np.float64).reshape(len(rows), len(columns)),
         _groups(folder, paths),
+    )
+
+
+def torn_predictions(folder: StudyFolder, candidate: int, error: Exception) -> StudyError:
+    """What is said of a table of predictions in which something is missing.
+
+    Args:
+        folder: The study.
+        candidate: Whose predictions they are.
+        error: That reading them ended in.
+    """
+    return StudyError(
+        f"{folder.path}: the predictions of candidate {candidate} must be whole, got: {error!r}."
     )
 
 

@@ -33,6 +33,8 @@ class DataFacts(BaseModel):
         image_shape: Height, width, channels at the default size.
         split: Split -> images in it.
         levels: Values that became 0 and 255 in images of more than 8 bits; None: there are none.
+        absent: Place among all images that were found, and sha256, of each that split.csv lacks: it
+            cannot be read, or was left out on demand.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +44,7 @@ class DataFacts(BaseModel):
     image_shape: tuple[int, ...]
     split: dict[str, int]
     levels: tuple[float, float] | None = None
+    absent: tuple[tuple[int, str], ...] = ()
 
 
 class FinalistFacts(BaseModel):

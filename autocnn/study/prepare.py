@@ -125,6 +125,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
             image_shape=dataset.images().image_shape,
             split={s: len(dataset.indices(s)) for s in SPLITS},
             levels=dataset.images().levels,
+            absent=dataset.absent,
         ),
         "space_fingerprint": space.fingerprint,
         "model_files": dict(own_model.files) if own_model else None,

@@ -16,8 +16,9 @@ from PIL import Image
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.data import arrays
-from autocnn.data.arrays import choose_image_size, decode_images
+from autocnn.data.arrays import choose_image_size, decode_images, find_decoded
 from autocnn.data.cache import ArrayCache, InUse
+from autocnn.data.decode import decode_image
 from autocnn.data.sources.open import read_source
 
 
@@ -107,6 +108,37 @@ def test_unreadable_images_are_reported(class_folders: Any, tmp_path: Path) -> N
         assert decoded.unreadable == {1: "is empty (0 bytes)", 5: "is no image that autocnn reads"}
         assert decoded.rows.tolist() == [0, -1, 2, 3, 4, -1]
         assert decoded.open()[1].max() == 0
+
+
+def test_images_that_can_be_read_by_now_are_decoded(
+    table: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorder: Any
+) -> None:
+    reason = "needs a decoder"
+
+    def refuse(image: Path, **options: Any) -> Any:
+        if image.name == "1.png":
+            raise DataError(reason)
+        return decode_image(image, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(arrays, "decode_image", refuse)
+        first = decode(table, tmp_path / "cache")
+        assert first.unreadable == {1: "needs a decoder", 6: "needs a decoder"}
+        reason = "is truncated"
+        again = decode(table, tmp_path / "cache", observer=recorder)
+        assert again.path == first.path
+        assert again.unreadable == {1: "is truncated", 6: "is truncated"}
+    second = decode(table, tmp_path / "cache")
+    assert second.unreadable == {}
+    assert second.rows.tolist() == list(range(9))
+    assert second.open()[[1, 6]].any(axis=(1, 2, 3)).all()
+    assert not first.open()[[1, 6]].any()  # other studies keep what they have seen
+    third = decode(table, tmp_path / "cache", observer=recorder)
+    assert third.path == second.path
+    assert recorder.stages == []
+    found = find_decoded(table.sha256, image_size=12, channels="auto", cache_dir=tmp_path / "cache")
+    assert found is not None
+    assert np.array_equal(found, second.open())
 
 
 @pytest.mark.parametrize("damage", ["array", "json", "cut"])

@@ -83,6 +83,7 @@ def test_16_bits_are_scaled_by_the_bits_in_use(
     [
         (np.array([0.0, 0.5, 1.0], np.float32), [0, 128, 255]),
         (np.array([0.0, 50.0, 200.0], np.float32), [0, 50, 200]),
+        (np.array([0.0, 0.25, 1.25], np.float32), [0, 51, 255]),  # a hair above 1
         (np.array([-1000.0, 0.0, 1000.0], np.float32), [0, 128, 255]),
         (np.array([-10, 0, 10], np.int32), [0, 128, 255]),
         (np.array([7, 7, 7], np.float32) * 100, [0, 0, 0]),

@@ -1,3 +1,4 @@
+import hashlib
 import re
 import sys
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from autocnn.core.errors import DataError, MissingExtraError
 from autocnn.core.events import Observer
 from autocnn.data import Dataset, prepare_data
 from autocnn.data.decode import ValueRange, decode_image, pillow_quiet, read_size
-from autocnn.data.dicom import read_dicom
+from autocnn.data.dicom import Identity, group_by_patient, naming_paths, read_dicom
 from autocnn.data.image_files import read_header
 from autocnn.data.sources.open import read_source
 
@@ -266,6 +267,43 @@ def test_groups_from_names_come_first(tmp_path: Path) -> None:
     root = make_set(tmp_path / "set")
     reading = Reading(group_from_name=r"^(\d)-")
     assert set(read_source(str(root), reading=reading).groups) == set("012345")
+
+
+def test_nobody_finds_an_id_by_what_a_study_keeps(tmp_path: Path) -> None:
+    table = read_source(str(make_set(tmp_path / "set")))
+    kept = "\n".join(sorted(table.sha256)).encode()
+    key = hashlib.blake2b(kept, digest_size=32).digest()
+    tried = {n: Identity(f"PAT-{n}", f"1.2.{n}.0", is_burned_in=False) for n in range(6)}
+    assert not set(group_by_patient(tried, key=key).values()) & set(table.groups)
+
+
+def test_names_of_patients_are_told_beside_groups_from_names(tmp_path: Path) -> None:
+    root = make_set(tmp_path / "set", BurnedInAnnotation="YES")
+    (root / "with/0-0.dcm").rename(root / "with/0-pat-0.dcm")
+    table = read_source(str(root), reading=Reading(group_from_name=r"^(\d)-"))
+    assert set(table.groups) == set("012345")
+    notes = " ".join(table.notes)
+    assert "Names are drawn into images, by the headers of 24 files" in notes
+    assert "The id of the patient stands in 1 file name;" in notes
+    assert "that the DICOM files name" not in notes
+
+
+@pytest.mark.parametrize(
+    ("path", "patient", "is_named"),
+    [
+        ("a/IM0001.dcm", "1", False),
+        ("a/IM0001.dcm", "0001", True),
+        ("p1/x.dcm", "1", True),
+        ("p12/x.dcm", "1", False),
+        ("scan_pat-7_2.dcm", "PAT-7", True),
+        ("spat-7.dcm", "PAT-7", False),
+        ("pat-77.dcm", "PAT-7", False),
+        ("a/(x).dcm", "(X)", True),
+        ("a/x.dcm", "", False),
+    ],
+)
+def test_an_id_is_named_where_it_stands_whole(path: str, patient: str, is_named: bool) -> None:
+    assert naming_paths([path], {0: Identity(patient, "1.2", is_burned_in=False)}) == is_named
 
 
 def test_what_a_file_says_of_its_patient_is_told_without_it(tmp_path: Path) -> None:

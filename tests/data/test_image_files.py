@@ -94,6 +94,19 @@ def test_planes_one_after_the_other(tmp_path: Path) -> None:
     assert np.array_equal(pixels, np.moveaxis(values, 0, 2))
 
 
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("planes", ["contig", "separate"])
+def test_of_colours_of_16_bits_the_upper_byte_is_read(
+    tmp_path: Path, compression: str | None, planes: Any
+) -> None:
+    values = np.random.default_rng(0).integers(0, 2**16, (SIDE, SIDE, 3), dtype=np.uint16)
+    stored = values if planes == "contig" else np.moveaxis(values, 2, 0).copy()
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, stored, photometric="rgb", planarconfig=planes, compression=compression)
+    assert np.array_equal(decode_image(path, side=SIDE, levels=(0, 9)), values >> 8)
+    assert (read_header(path).width, read_header(path).height) == (SIDE, SIDE)
+
+
 def test_tiffs_without_tifffile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tifffile.imwrite(tmp_path / "x.tif", np.zeros((4, 4), np.float64))
     monkeypatch.setitem(sys.modules, "tifffile", None)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from autocnn.core.errors import DataError
-from autocnn.data.audit.copies import Copies, bundle_images, find_byte_copies
+from autocnn.data.audit.copies import Copies, bundle_images
 from autocnn.data.split import make_folds, make_split
+from tests.data.byte_copies import find_byte_copies
 
 
 def split_of(

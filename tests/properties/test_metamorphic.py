@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from autocnn.core.records import SplitScores
-from autocnn.data.audit.copies import find_byte_copies
 from autocnn.data.sources.open import read_source
 from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.scores import score_split
 from autocnn.tuning.budget import Budget
+from tests.data.byte_copies import find_byte_copies
 from tests.properties.test_scores import Predicted, predictions
 from tests.samples import epoch, trial
 

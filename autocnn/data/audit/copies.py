@@ -103,13 +103,6 @@ def find_copies(
     return tuple(groups)
 
 
-def find_byte_copies(table: ImageTable) -> tuple[Copies, ...]:
-    """Groups of images whose files, or arrays, are equal byte by byte."""
-    forest = _Forest(len(table))
-    forest.join_equal(table.sha256)
-    return tuple(Copies("bytes", m, (TURNS[0],) * len(m)) for m in forest.groups())
-
-
 def bundle_images(table: ImageTable, copies: Iterable[Copies]) -> Indices:
     """What must never stand on two sides of a split: copies, and images of one named group.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from autocnn.core.records import AuditReport, CopyCounts, SplitName
+from autocnn.core.records import AuditReport, CopyCounts, LabelConflict, SplitName
 from autocnn.core.wording import first_few
 from autocnn.data.sources.table_files import TABLE_SUFFIXES
 
@@ -25,6 +25,9 @@ _KINDS: Mapping[Literal["bytes", "pixels", "near"], str] = {
 
 MOST_CLASSES = 12
 """Classes of which a sentence gives the numbers."""
+
+MOST_SAME = 3
+"""Copies of one image that a sentence names."""
 
 MANY_SURPLUS = 0.1
 """Share of surplus copies from which on a set is clearly smaller than it looks."""
@@ -156,16 +159,23 @@ def _conflicts(report: AuditReport) -> Iterator[str]:
     if not report.label_conflicts:
         return
     kinds = Counter(group.kind for group in report.copies if len(set(group.labels)) > 1)
-    shown = first_few(
-        [
-            " = ".join(f"{path} ({label})" for path, label in zip(c.paths, c.labels, strict=True))
-            for c in report.label_conflicts
-        ]
-    )
+    shown = first_few([_same(group) for group in report.label_conflicts])
     found = ", ".join(f"{kinds[kind]:,} {word}" for kind, word in _KINDS.items() if kinds[kind])
     number = len(report.label_conflicts)
     groups = "group of copies carries" if number == 1 else "groups of copies carry"
     yield f"{number:,} {groups} different labels ({found}): {shown}. Mend the labels."
+
+
+def _same(group: LabelConflict) -> str:
+    """Copies with their labels, those first that are the first of a label."""
+    labelled = list(zip(group.paths, group.labels, strict=True))
+    firsts: dict[str, tuple[str, str]] = {}
+    for path, label in labelled:
+        firsts.setdefault(label, (path, label))
+    ordered = list(dict.fromkeys((*firsts.values(), *labelled)))
+    said = [f"{path} ({label})" for path, label in ordered[:MOST_SAME]]
+    more = len(ordered) - len(said)
+    return " = ".join([*said, *([f"{more:,} more"] if more else [])])
 
 
 def _surplus(report: AuditReport) -> Iterator[str]:

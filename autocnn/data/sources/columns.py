@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from autocnn.core.errors import DataError, Text
-from autocnn.core.records import SplitName
-from autocnn.core.wording import count, first_few
+from autocnn.core.records import SPLITS, SplitName
+from autocnn.core.wording import count, first_few, listing, shortened
 from autocnn.data.table import split_word
 
 Columns = Mapping[str, Sequence[str]]
@@ -73,6 +73,9 @@ SPLIT_FLAGS: Mapping[str, tuple[SplitName, SplitName]] = {
 }
 """Columns of yes and no -> the split of either."""
 
+MOST_LETTERS = 80
+"""Of the name of a column in a message: it may have to be typed."""
+
 MOST_NUMBERS = 20
 """Different numbers of which some are not whole: above it they are a continuous target."""
 
@@ -91,6 +94,19 @@ class Labels:
     """
 
     cells: Sequence[str]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The split of each row, and where it comes from.
+
+    Attributes:
+        cells: (rows,) None where none is given, the cell itself where it means none.
+        columns: That it was read from: one, or several of yes and no.
+    """
+
+    cells: Sequence[SplitName | str | None]
     columns: tuple[str, ...]
 
 
@@ -115,7 +131,7 @@ def find_column(columns: Columns, asked: str, setting: str, where: str) -> str:
     hint = f" Did you mean {close[0]!r}?" if close else ""
     raise DataError(
         Text(f"{{0}}: {{{setting}}} must be one of its columns, got {{1!r}}.", where, asked),
-        remedy=Text("They are {0}.{1}", first_few(list(columns), limit=12), hint),
+        remedy=Text("They are {0}.{1}", first_few([*map(short_name, columns)], limit=12), hint),
     )
 
 
@@ -127,6 +143,11 @@ def named_like(columns: Iterable[str], names: Sequence[str]) -> list[str]:
     """
     found = [name for name in columns if _plain(name) in names]
     return sorted(found, key=lambda name: names.index(_plain(name)))
+
+
+def short_name(column: str) -> str:
+    """The name of a column in a message."""
+    return shortened(column, limit=MOST_LETTERS)
 
 
 # -- labels ----------------------------------------------------------------------------------
@@ -148,7 +169,8 @@ def find_labels(columns: Columns, asked: str | None, where: str) -> Labels:
         _check_kind(columns[name], name, where)
         return Labels(columns[name], (name,))
     for names in (LABEL_NAMES, MORE_LABEL_NAMES):
-        likely = _without_twins(columns, named_like(columns, names))
+        named = [name for name in named_like(columns, names) if not _is_place(name, columns)]
+        likely = _without_twins(columns, named)
         if likely:
             break
     if not likely:
@@ -160,6 +182,17 @@ def find_labels(columns: Columns, asked: str | None, where: str) -> Labels:
         raise _question(columns, likely, where)
     _check_kind(columns[likely[0]], likely[0], where)
     return Labels(columns[likely[0]], (likely[0],))
+
+
+def _is_place(name: str, columns: Columns) -> bool:
+    """Whether it is the `y` of a place in the image, beside its `x`.
+
+    >>> _is_place("y", {"x": ["7", "9"], "y": ["0", "1"]}), _is_place("y", {"y": ["0", "1"]})
+    (True, False)
+    """
+    beside = [name, *(one for one in columns if _plain(one) == "x")]
+    cells = [cell for one in beside for cell in columns[one] if cell]
+    return _plain(name) == "y" and len(beside) > 1 and all(map(_is_number, cells))
 
 
 def _without_twins(columns: Columns, names: Sequence[str]) -> list[str]:
@@ -194,7 +227,7 @@ def _one_hot(columns: Columns, where: str) -> Labels | None:
     flags = {
         name: [cell.lower() in _TRUE for cell in cells]
         for name, cells in columns.items()
-        if cells and all(cell.lower() in _TRUE + _FALSE for cell in cells)
+        if cells and _are_flags(cells)
     }
     if len(flags) < 2:
         return None
@@ -257,7 +290,7 @@ def _check_kind(cells: Sequence[str], name: str, where: str) -> None:
                 "{0}: an image must have one label, got several in the column {1!r}, as {2!r}.",
                 where,
                 name,
-                joined,
+                shortened(joined),
             ),
             remedy=Text(
                 "Several labels for an image are not learned: keep one for each, or name another "
@@ -291,7 +324,7 @@ def _several_labels(cells: Sequence[str]) -> str | None:
 def _question(columns: Columns, likely: Sequence[str], where: str) -> DataError:
     """Which of several columns is the label, or of all where none seems to be one."""
     shown = sorted(likely, key=lambda name: len(set(columns[name]))) or list(columns)
-    facts = [f"{name} ({_describe(columns[name])})" for name in shown]
+    facts = [f"{short_name(name)} ({_describe(columns[name])})" for name in shown]
     got = "several that may be it" if likely else "none that looks like it"
     listed = first_few(facts, limit=6) or "no other column"
     return DataError(
@@ -305,43 +338,87 @@ def _question(columns: Columns, likely: Sequence[str], where: str) -> DataError:
 def _describe(cells: Sequence[str]) -> str:
     values = list(dict.fromkeys(cell for cell in cells if cell))
     if len(values) <= 3:
-        return ", ".join(value[:20] for value in values) or "empty"
+        return ", ".join(map(shortened, values)) or "empty"
     return f"{len(values):,} values"
 
 
 # -- splits and groups -----------------------------------------------------------------------
 
 
-def find_split(columns: Columns, asked: str | None, where: str) -> str | None:
-    """The column of splits: the one that is asked for, named like one, or of nothing else.
+def find_splits(columns: Columns, asked: str | None, where: str) -> Splits | None:
+    """The splits: of the column that is asked for, named like one, or of nothing else.
+
+    Columns of yes and no, as `is_train` and `is_test`, count together.
 
     Raises:
-        DataError: When there is none of the name that is asked for.
+        DataError: When there is no column of the name that is asked for, or those of yes and no
+            put a row into several splits, or into none.
     """
     if asked == NONE:
         return None
     if asked is not None:
-        return find_column(columns, asked, "split_column", where)
+        name = find_column(columns, asked, "split_column", where)
+        return Splits(_read_splits(columns[name], name), (name,))
     for name in columns:
         if _plain(name) == "split":
-            return name
+            return Splits(_read_splits(columns[name], name), (name,))
     for name in (*named_like(columns, SPLIT_NAMES), *columns):
         words = {split_word(cell) for cell in columns[name] if cell}
         if None not in words and "train" in words and len(words) > 1:
-            return name
-    for name in columns:
-        cells = {cell.lower() for cell in columns[name]}
-        if _plain(name) in SPLIT_FLAGS and len(cells) == 2 and cells <= {*_TRUE, *_FALSE}:
-            return name
+            return Splits(_read_splits(columns[name], name), (name,))
+    flags = {
+        name: [cell.lower() in _TRUE for cell in cells]
+        for name, cells in columns.items()
+        if _plain(name) in SPLIT_FLAGS and _are_flags(cells)
+    }
+    if any(0 < sum(flag) < len(flag) for flag in flags.values()):
+        return _join_flags(flags, where)
     return None
 
 
-def read_splits(cells: Sequence[str], name: str) -> list[SplitName | str | None]:
+def _join_flags(flags: Mapping[str, Sequence[bool]], where: str) -> Splits:
+    """What columns of yes and no say together; a split that has none is where all say no.
+
+    Raises:
+        DataError: When they contradict each other.
+    """
+    names = tuple(flags)
+    meant = [SPLIT_FLAGS[_plain(name)] for name in names]
+    left = [split for split in SPLITS if split not in {yes for yes, _ in meant}]
+    otherwise = meant[0][1] if len(left) == 2 else next(iter(left), None)
+    found: list[SplitName | None] = []
+    for row in zip(*flags.values(), strict=True):
+        said = {yes for (yes, _), is_true in zip(meant, row, strict=True) if is_true}
+        denied = {yes for (yes, _), is_true in zip(meant, row, strict=True) if not is_true}
+        is_clear = len(said) == 1 and not said & denied
+        found.append(next(iter(said)) if is_clear else None if said else otherwise)
+    if None in found:
+        raise DataError(
+            Text(
+                "{0}: every row must be in one split, got {1} in several, or in none, by the "
+                "columns {2}.",
+                where,
+                count(found.count(None), "row"),
+                listing(names),
+            ),
+            remedy=Text(
+                "Name the one that counts, as {split_column:{0}}, or give {split_column:none}.",
+                names[0],
+            ),
+        )
+    return Splits(found, names)
+
+
+def _read_splits(cells: Sequence[str], name: str) -> list[SplitName | str | None]:
     """The split of each row: None where none is given, the cell itself where it means none."""
     flags = SPLIT_FLAGS.get(_plain(name))
-    if flags is not None and all(cell.lower() in _TRUE + _FALSE for cell in cells):
+    if flags is not None and _are_flags(cells):
         return [flags[0] if cell.lower() in _TRUE else flags[1] for cell in cells]
     return [(split_word(cell) or cell) if cell else None for cell in cells]
+
+
+def _are_flags(cells: Sequence[str]) -> bool:
+    return all(cell.lower() in _TRUE + _FALSE for cell in cells)
 
 
 def find_group(columns: Columns, asked: str | None, where: str) -> str | None:

@@ -53,7 +53,8 @@ def read_folder(root: Path, *, label_from_name: str | None = None) -> FoundImage
     - All images below a class folder belong to the class.
     - Folders in which there is only another one are stepped through: archive/brain/Training.
     - Left out and counted: what is hidden, what is no image by its name, masks beside their
-      images, links back to a folder that is read anyway, and a test folder without class folders.
+      images, links that lead back or nowhere, and a test folder without class folders or with none
+      that train has.
 
     Args:
         root: An existing folder; links are followed.
@@ -204,6 +205,8 @@ class _FolderReader:
         return only if is_double else folder
 
     def _read_splits(self, folders: Sequence[Path], splits: Mapping[Path, SplitName]) -> None:
+        trained = (self._inner(folder) for folder, split in splits.items() if split == "train")
+        known = frozenset[str]().union(*map(self._class_names, trained))
         for folder in folders:
             split = splits.get(folder)
             inner = self._inner(folder)
@@ -216,12 +219,13 @@ class _FolderReader:
             before = len(self.found)
             if self.pattern is not None:
                 self._read_names(inner, split)
-            elif split != "train" and not self.listing(inner).folders:
-                unlabelled = len(self.listing(inner).images)
+            elif split != "train" and not self._has_classes(inner, known):
+                unlabelled = sum(1 for _ in self._images_below(inner))
                 self._leave_out("image without a label", unlabelled)
                 if unlabelled:
+                    of_train = " that train has" if self.listing(inner).folders else ""
                     self.notes.append(
-                        f"{inner.relative_to(self.root)} has no class folders: its "
+                        f"{inner.relative_to(self.root)} has no class folders{of_train}: its "
                         f"{count(unlabelled, 'image')} without labels are left out."
                     )
                     continue
@@ -232,6 +236,16 @@ class _FolderReader:
                     self.notes.append(f"{folder.name} holds no image: not read.")
             else:
                 self.split_places.setdefault(split, inner.relative_to(self.root).as_posix())
+
+    def _class_names(self, folder: Path) -> frozenset[str]:
+        """Names of the folders in a split folder, in one form of Unicode and one case."""
+        folders = self.without_masks(self.listing(folder).folders)
+        return frozenset(unicodedata.normalize("NFC", one.name).casefold() for one in folders)
+
+    def _has_classes(self, folder: Path, known: frozenset[str]) -> bool:
+        """Whether a split folder holds a class of train: in test/images nothing is labelled."""
+        names = self._class_names(folder)
+        return bool(names & known if len(known) > 1 else names)  # one is no set of classes
 
     # -- classes ---------------------------------------------------------------------------
 
@@ -451,7 +465,10 @@ def _stem(path: Path) -> str:
 
 def _kind_of(entry: os.DirEntry[str]) -> str:
     """`folder`, `image`, or the kind under which the entry is ignored."""
-    is_dir = entry.is_dir()
+    try:
+        is_dir, is_file = entry.is_dir(), entry.is_file()
+    except OSError:  # a link to itself, or into a folder that may not be read
+        is_dir = is_file = False
     if entry.name.startswith(".") or entry.name.casefold() in _HIDDEN_NAMES:
         return "hidden folder" if is_dir else "hidden file"
     try:
@@ -460,6 +477,6 @@ def _kind_of(entry: os.DirEntry[str]) -> str:
         return "name that is no UTF-8"
     if is_dir:
         return "folder"
-    if not entry.is_file():
+    if not is_file:
         return "broken link or special file"
     return "image" if is_image_file(entry.path) else kind_of_name(entry.name)

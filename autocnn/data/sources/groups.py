@@ -1,7 +1,7 @@
 """Which images are of one patient, scan or video: as names say, or the headers of DICOM."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -45,14 +45,15 @@ def group_by_name(found: FoundImages, regex: str) -> FoundImages:
 
 
 def group_by_headers(found: FoundImages, hashes: Sequence[str], threads: int) -> FoundImages:
-    """Give images the groups that DICOM headers tell, where the source gives none.
+    """Give images the groups that DICOM headers tell, where none are given; note who is named.
 
     Args:
         found: The images.
-        hashes: (n,) SHA-256 of each file.
+        hashes: (n,) SHA-256 of each file; empty where it cannot be read.
         threads: To read with.
 
     Raises:
+        DataError: When a file can be read no longer.
         MissingExtraError: When there is DICOM, and pydicom is not installed.
     """
     if not isinstance(found.images, FileImages):
@@ -60,15 +61,14 @@ def group_by_headers(found: FoundImages, hashes: Sequence[str], threads: int) ->
     files = {
         place: file
         for place, path in enumerate(found.paths)
-        if is_dicom_file(file := found.images.open(path, place))
+        if hashes[place] and is_dicom_file(file := found.images.open(path, place))
     }
     if not files:
         return found
     identities = _read(files, threads)
     notes = list(found.notes)
     if not any(found.groups):
-        key = hashlib.blake2b("\n".join(sorted(hashes)).encode(), digest_size=32).digest()
-        groups = group_by_patient(identities, key=key)
+        groups = group_by_patient(identities, key=_key(files, hashes))
         if groups:
             found = replace(
                 found, groups=tuple(groups.get(place) for place in range(len(found.paths)))
@@ -93,7 +93,21 @@ def group_by_headers(found: FoundImages, hashes: Sequence[str], threads: int) ->
     return replace(found, notes=tuple(notes))
 
 
-def _read(files: dict[int, Path], threads: int) -> dict[int, Identity]:
+def _key(files: Mapping[int, Path], hashes: Sequence[str]) -> bytes:
+    """What keeps patients from being found by trying all ids: the whole content of one file.
+
+    A study keeps hashes of files, by which nobody can compute it.
+    """
+    digest = hashlib.blake2b("\n".join(sorted(hashes)).encode(), digest_size=32)
+    file = files[min(files, key=lambda place: hashes[place])]
+    try:
+        digest.update(file.read_bytes())
+    except OSError as error:
+        raise DataError(f"{file}: must stay readable, got: {error.strerror}.") from error
+    return digest.digest()
+
+
+def _read(files: Mapping[int, Path], threads: int) -> dict[int, Identity]:
     with pillow_quiet(), ThreadPoolExecutor(threads) as pool:
         found = zip(files, pool.map(read_identity, files.values()), strict=True)
         return {place: one for place, one in found if one is not None}

@@ -3,10 +3,10 @@
 import difflib
 import os
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,9 @@ from autocnn.data.image_files import IMAGE_SUFFIXES
 
 MOST_COMPARED = 20_000
 """Names among which the nearest to a missing one is looked for: 20,000 take 0.1 s."""
+
+MOST_KEPT = 10_000
+"""Names of which it is known in which folders their files are."""
 
 CLOSE = 0.75
 """Likeness from which another name may be what was meant, 0..1."""
@@ -55,25 +58,28 @@ class FileLookup:
     def __init__(self, folder: Path) -> None:
         self.folder = str(absolute(folder))
         self._last_suffix = ""
+        # A thousand folders may hold a 1.png each, and as many rows ask for it.
+        self._ends = lru_cache(MOST_KEPT)(self._list_ends)
+        self._in_case = lru_cache(MOST_KEPT)(self._choose_case)
 
     def find_all(self, cells: Sequence[str]) -> list[Match]:
         """What each cell means.
 
-        A path with folders in it is found by its name only when all that stand in its folder
-        are found in one other folder, and none is there as it is written: else a file that is
-        missing would be taken for one of the same name elsewhere.
+        A file that is missing must not be taken for one of the same name elsewhere. So a path with
+        folders in it is found by its name only when all that stand in its folder are found in one
+        other folder, and none is there as it is written; a bare name, when most are.
         """
-        homes: dict[str, set[str | None]] = defaultdict(set)
+        homes: dict[str, Counter[str | None]] = defaultdict(Counter)
         matches, folders = [], []
         for cell in cells:
             match = self.find(cell)
             matches.append(match)
             folders.append("/".join(_parts(cell)[:-1]))
-            if folders[-1] and match.file is not None:
+            if match.file is not None or (match.files and not folders[-1]):
                 is_moved = match.how == "name"
-                homes[folders[-1]].add(match.file.rpartition(os.sep)[0] if is_moved else None)
+                homes[folders[-1]][match.files[0].rpartition(os.sep)[0] if is_moved else None] += 1
         return [
-            Match() if match.how == "name" and folder and len(homes[folder]) > 1 else match
+            Match() if match.how == "name" and _is_elsewhere(folder, homes[folder]) else match
             for match, folder in zip(matches, folders, strict=True)
         ]
 
@@ -115,24 +121,40 @@ class FileLookup:
     def _find_by_name(self, parts: tuple[str, ...]) -> Match:
         if not parts:
             return Match()
-        name = _key(parts[-1])
-        for names, has_suffix in ((self._by_name, True), (self._by_stem, False)):
-            files = names.get(name, ())
-            if not files:
+        folders = tuple(map(_key, parts[:-1]))
+        for has_suffix in (True, False):
+            ends = self._ends(_key(parts[-1]), has_suffix)
+            if not ends:
                 continue
-            theirs = {file: self.shown(file).split(os.sep) for file in files}
-            depth = {file: _num_equal(theirs[file], parts) for file in files}
-            most = max(depth.values())
-            chosen = tuple(file for file in files if depth[file] == most)
-            same_case = tuple(file for file in chosen if parts[-1] in theirs[file][-1])
-            chosen = same_case if len(same_case) == 1 else chosen
+            depth = 0
+            while depth < len(folders) and folders[-depth - 1 :] in ends:
+                depth += 1
+            chosen = self._in_case(parts[-1], folders[len(folders) - depth :], has_suffix)
             suffix = "" if has_suffix else os.path.splitext(chosen[0])[1]
-            if len(chosen) == 1 and most == len(parts) == len(theirs[chosen[0]]):
+            num_folders = self.shown(chosen[0]).count(os.sep)
+            if len(chosen) == 1 and depth == len(folders) == num_folders:
                 # The path as it is, in the other form of Unicode, or without its suffix.
                 self._last_suffix = suffix
                 return Match(chosen, "suffix" if suffix else "as it is", suffix)
             return Match(chosen, "name", suffix)
         return Match()
+
+    def _list_ends(self, name: str, has_suffix: bool) -> Mapping[tuple[str, ...], list[str]]:
+        """The last folders, none to all of them -> the files of that name in them."""
+        ends: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for file in (self._by_name if has_suffix else self._by_stem).get(name, ()):
+            folders = tuple(map(_key, self.shown(file).split(os.sep)[:-1]))
+            for start in range(len(folders) + 1):
+                ends[folders[start:]].append(file)
+        return ends
+
+    def _choose_case(
+        self, name: str, folders: tuple[str, ...], has_suffix: bool
+    ) -> tuple[str, ...]:
+        """The files of that name at the end of those folders; the one written alike, if one is."""
+        files = self._ends(_key(name), has_suffix)[folders]
+        same_case = [file for file in files if name in os.path.basename(file)]
+        return tuple(same_case if len(same_case) == 1 else files)
 
     @cached_property
     def _by_name(self) -> Mapping[str, list[str]]:
@@ -173,8 +195,21 @@ def absolute(path: Path) -> Path:
     return Path(os.path.normpath(path.absolute()))
 
 
+def _is_elsewhere(folder: str, homes: Counter[str | None]) -> bool:
+    """Whether what was found by name is another file than the one that is meant.
+
+    Args:
+        folder: In which it is said to be; empty of a bare name.
+        homes: Folders in which all that are said to be there were found; None: as they are.
+    """
+    return len(homes) > 1 if folder else 2 * homes[None] >= homes.total()
+
+
 def _is_shown(name: str) -> bool:
-    return not name.startswith(".") and name != "__MACOSX"
+    """Whether a file or folder counts: none that is hidden, or whose name is no UTF-8."""
+    if name.startswith(".") or name == "__MACOSX":
+        return False
+    return name.isascii() or not any("\udc80" <= sign <= "\udcff" for sign in name)
 
 
 def _parts(cell: str) -> tuple[str, ...]:
@@ -187,16 +222,6 @@ def _parts(cell: str) -> tuple[str, ...]:
     if len(parts[0]) == 2 and parts[0][1] == ":":  # a drive
         parts = parts[1:]
     return tuple(part for part in parts if part not in ("", ".", ".."))
-
-
-def _num_equal(one: Sequence[str], other: Sequence[str]) -> int:
-    """How many parts of two paths are the same, from the end; the last ones are."""
-    number = 1
-    for a, b in zip(reversed(one[:-1]), reversed(other[:-1]), strict=False):
-        if _key(a) != _key(b):
-            break
-        number += 1
-    return number
 
 
 def _key(name: str) -> str:

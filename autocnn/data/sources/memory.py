@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,13 @@ from PIL import Image
 from autocnn.core.atomic import replace_file, writing_error
 from autocnn.core.csv_tables import to_csv
 from autocnn.core.errors import ConfigError, DataError
+from autocnn.core.records import SplitName
+from autocnn.core.wording import shortened
+from autocnn.data.sources.columns import PATH_NAMES, named_like
 
 KINDS = (
-    "(images, labels), a list of (path, label), a DataFrame, or a data set with features of the "
-    "Hugging Face hub"
+    "(images, labels), two such pairs (of train and of test), a list of (path, label), a "
+    "DataFrame, or a data set with features of the Hugging Face hub"
 )
 
 TABLE_FILE = "list.csv"
@@ -86,23 +90,11 @@ def _write(data: Any, folder: Path) -> Written:
         columns = {str(name): data[name].tolist() for name in data.columns}
         return _write_columns(columns, folder, what=what)
     if isinstance(data, tuple) and len(data) == 2:
-        images, labels = data[0], _labels_of(data[1])
-        if len(images) != len(labels):
-            raise DataError(
-                f"labels must be as many as the images ({len(images):,}), got {len(labels):,}."
-            )
-        pixels = _as_array(images)
-        if pixels is not None:
-            return Written(write_images(folder, pixels, labels), what="(images, labels)")
-        columns = {"path": list(images), "label": labels.tolist()}
-        if not _holds_images(images):
-            wrong = next((one for one in images if not isinstance(one, str | os.PathLike)), None)
-            if wrong is not None:
-                raise DataError(
-                    "images must be arrays, images of Pillow's, contents of files or paths, got "
-                    f"{type(wrong).__name__}."
-                )
-        return _write_columns(columns, folder, what="(images, labels)")
+        if all(map(_is_loaded, data)):
+            train, test = (_paired(np.asarray(images), labels) for images, labels in data)
+            path = _write_npz(folder, {"train": train, "test": test})
+            return Written(path, what="(images, labels) of train and of test")
+        return _write_pair(*_paired(*data), folder)
     if isinstance(data, Sequence) and not isinstance(data, str | bytes) and len(data):
         pairs = [pair for pair in data if isinstance(pair, Sequence) and len(pair) == 2]
         if len(pairs) == len(data):
@@ -125,18 +117,61 @@ def write_images(
         images: (n, height, width) or (n, height, width, channels).
         labels: (n,) class numbers or names.
     """
-    digest = hashlib.sha256(f"{images.shape}{images.dtype}".encode())
-    for array in (images, labels):
-        digest.update(np.ascontiguousarray(array).data.cast("B"))
+    return _write_npz(folder, {None: (images, labels)})
+
+
+def _write_npz(
+    folder: Path, parts: Mapping[SplitName | None, tuple[NDArray[Any], NDArray[Any]]]
+) -> Path:
+    """An .npz of images and labels of each split, or of all."""
+    shapes = "".join(f"{images.shape}{images.dtype}" for images, _ in parts.values())
+    digest = hashlib.sha256(shapes.encode())
+    arrays = {}
+    for split, pair in parts.items():
+        names = ("x", "y") if split is None else (f"{split}_images", f"{split}_labels")
+        for name, array in zip(names, pair, strict=True):
+            digest.update(np.ascontiguousarray(array).data.cast("B"))
+            arrays[name] = array
     path = folder / f"images-{digest.hexdigest()[:16]}.npz"
     if not path.exists():
         buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, x=images, y=labels)
+        np.savez(buffer, allow_pickle=False, **arrays)
         replace_file(path, buffer.getvalue())
     return path
 
 
 # -- arrays ----------------------------------------------------------------------------------
+
+
+def _is_loaded(part: Any) -> bool:
+    """Whether it is a pair of arrays, of which the first has images."""
+    is_pair = isinstance(part, tuple | list) and len(part) == 2
+    return is_pair and hasattr(part[0], "__array__") and np.ndim(part[0]) >= 3
+
+
+def _paired(images: Any, labels: Any) -> tuple[Any, NDArray[np.int64] | NDArray[np.str_]]:
+    """Images as they are, and a label for each."""
+    checked = _labels_of(labels)
+    if len(images) != len(checked):
+        raise DataError(
+            f"labels must be as many as the images ({len(images):,}), got {len(checked):,}."
+        )
+    return images, checked
+
+
+def _write_pair(images: Any, labels: NDArray[np.int64] | NDArray[np.str_], folder: Path) -> Written:
+    pixels = _as_array(images)
+    if pixels is not None:
+        return Written(write_images(folder, pixels, labels), what="(images, labels)")
+    wrong = next((one for one in images if not isinstance(one, str | os.PathLike)), None)
+    if wrong is not None and not _holds_images(images):
+        is_array = isinstance(wrong, np.ndarray)
+        got = f"one of the shape {wrong.shape}" if is_array else type(wrong).__name__
+        raise DataError(
+            f"images must be arrays, images of Pillow's, contents of files or paths, got {got}."
+        )
+    columns = {"path": list(images), "label": labels.tolist()}
+    return _write_columns(columns, folder, what="(images, labels)")
 
 
 def _as_array(images: Any) -> NDArray[Any] | None:
@@ -157,7 +192,12 @@ def _labels_of(labels: Any) -> NDArray[np.int64] | NDArray[np.str_]:
     Raises:
         DataError: When they are none, or several per image.
     """
-    array = np.asarray(labels)
+    try:
+        array = np.asarray(labels)
+    except ValueError as error:  # lists of several lengths
+        raise _several(labels) from error
+    if array.dtype.kind == "O" and array.ndim == 1 and any(map(_is_list, array)):
+        return _labels_of(array.tolist())  # of which NumPy makes rows, or none
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim == 2 and array.dtype.kind in "biuf" and np.isin(array, (0, 1)).all():
@@ -168,10 +208,12 @@ def _labels_of(labels: Any) -> NDArray[np.int64] | NDArray[np.str_]:
     if array.ndim != 1:
         raise DataError(f"labels must be one per image, (n,), got the shape {array.shape}.")
     if array.dtype.kind == "f":
-        if not np.isfinite(array).all() or (array != np.rint(array)).any():
-            example = array[~(array == np.rint(array))][0]
+        if np.isnan(array).any():
+            raise _unlabelled(int(np.isnan(array).argmax()))
+        is_whole = np.isfinite(array) & (array == np.rint(array))
+        if not is_whole.all():
             raise DataError(
-                f"labels must be classes, got numbers like {example}.",
+                f"labels must be classes, got numbers like {array[~is_whole][0]}.",
                 remedy="Measurements are not learned: cut them into classes.",
             )
         array = array.astype(np.int64)
@@ -179,8 +221,26 @@ def _labels_of(labels: Any) -> NDArray[np.int64] | NDArray[np.str_]:
         return array.astype(np.int64)
     texts = [_cell(value) for value in array.tolist()]
     if "" in texts:
-        raise DataError(f"every image must have a label, got none at place {texts.index('')}.")
+        raise _unlabelled(texts.index(""))
     return np.array(texts, dtype=np.str_)
+
+
+def _unlabelled(place: int) -> DataError:
+    return DataError(f"every image must have a label, got none at place {place}.")
+
+
+def _several(labels: Sequence[Any]) -> DataError:
+    """Where lists of labels are not all of one."""
+    wrong = ((i, one) for i, one in enumerate(labels) if _is_list(one) and len(one) != 1)
+    place, got = next(wrong, (0, labels))
+    return DataError(
+        f"every image must have one label, got at place {place}: {shortened(str(got))}.",
+        remedy="Several labels for an image are not learned: keep one for each.",
+    )
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple | np.ndarray)
 
 
 # -- tables ----------------------------------------------------------------------------------
@@ -188,7 +248,9 @@ def _labels_of(labels: Any) -> NDArray[np.int64] | NDArray[np.str_]:
 
 def _write_columns(columns: Mapping[str, Sequence[Any]], folder: Path, *, what: str) -> Written:
     """A CSV of paths from the current folder; or one with the images beside it."""
-    name = next((name for name, cells in columns.items() if _holds_images(cells)), None)
+    held = [name for name, cells in columns.items() if _holds_images(cells)]
+    name = next(iter((*named_like(held, PATH_NAMES), *held)), None)
+    columns = {key: cells for key, cells in columns.items() if key == name or _is_text(cells)}
     if name is not None:
         return Written(_write_files(columns, name, folder), what=what)
     rows = zip(*([_cell(cell) for cell in cells] for cells in columns.values()), strict=True)
@@ -199,9 +261,17 @@ def _write_columns(columns: Mapping[str, Sequence[Any]], folder: Path, *, what: 
 
 
 def _holds_images(cells: Sequence[Any]) -> bool:
-    first = next((cell for cell in cells if cell is not None), None)
+    first = next((cell for cell in cells if not _is_missing(cell)), None)
+    if isinstance(first, np.ndarray):
+        return first.ndim > 1  # else it is what a network says of an image
     is_hub_image = isinstance(first, Mapping) and first.get("bytes") is not None
-    return is_hub_image or isinstance(first, bytes | np.ndarray | Image.Image)
+    return is_hub_image or isinstance(first, bytes | Image.Image)
+
+
+def _is_text(cells: Sequence[Any]) -> bool:
+    """Whether the cells of a column can be written into a table."""
+    first = next((cell for cell in cells if not _is_missing(cell)), None)
+    return not isinstance(first, bytes | np.ndarray | Image.Image | Mapping)
 
 
 def _write_files(columns: Mapping[str, Sequence[Any]], name: str, folder: Path) -> Path:
@@ -311,6 +381,13 @@ def _building(folder: Path) -> Iterator[tuple[Path, Any]]:
 
 def _cell(value: Any) -> str:
     """A value as the cell of a table; empty where it is missing."""
-    if value is None or value != value or str(value) in ("<NA>", "NaT"):  # NaN
+    if _is_missing(value):
         return ""
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is None, NaN, or what pandas has in the place of them."""
+    if isinstance(value, Number):
+        return bool(value != value)
+    return value is None or type(value).__name__ in ("NAType", "NaTType")

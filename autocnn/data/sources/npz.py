@@ -12,10 +12,13 @@ from autocnn.core.archives import BROKEN_ARCHIVE
 from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import SPLITS, SplitName
+from autocnn.data.decode import levels_of
 from autocnn.data.table import ArrayImages, FoundImages
 
 KEYS = "train_images and train_labels (with val_ and test_ too, if you have them), or x and y"
-BIT_DEPTHS = (8, 10, 12, 14, 16)
+
+HIGHEST_INTEGER, HIGHEST_FLOAT = 65_535, 255
+"""Larger values are refused."""
 
 
 def read_npz(file: Path) -> FoundImages:
@@ -23,8 +26,8 @@ def read_npz(file: Path) -> FoundImages:
 
     Args:
         file: Images (n, h, w) or (n, h, w, 1 | 3 | 4); labels (n,) or (n, 1), integers of
-            at least 0, or text. Images that are not uint8 are brought to 0..255: values in 0..1 are
-            times 255, whole numbers above 255 lose their lowest bits.
+            at least 0, or text. Images that are not uint8 are brought to 0..255 as files of more
+            than 8 bits are, see `decode.levels_of`.
 
     Raises:
         DataError: When the file is no such archive, or an array breaks a rule.
@@ -145,22 +148,21 @@ def _to_uint8(file: Path, blocks: Sequence[NDArray[Any]]) -> tuple[tuple[Pixels,
         raise DataError(f"{file}: images must be numbers, got {blocks[0].dtype}.")
     low = min(block.min().item() for block in blocks)
     high = max(block.max().item() for block in blocks)
-    if kinds == {"b"}:
-        factor = 255.0
-    elif "f" in kinds and low >= 0 and high <= 255:
-        factor = 255.0 if high <= 1 else 1.0
-    elif "f" not in kinds and low >= 0 and high < 2 ** BIT_DEPTHS[-1]:
-        bits = next(bits for bits in BIT_DEPTHS if high < 2**bits)
-        factor = 255 / (2**bits - 1)
-    else:
+    has_floats = "f" in kinds
+    if not (low >= 0 and high <= (HIGHEST_FLOAT if has_floats else HIGHEST_INTEGER)):  # or NaN
         rule = "must be in 0..1 or 0..255, or whole numbers below 65,536"
         raise DataError(
             f"{file}: image values {rule}, got {low:g} to {high:g}.",
             remedy="Scale them to 0..255 and save them as uint8.",
         )
-    if factor == 1.0 and "f" not in kinds:
+    black, white = (0, 1) if kinds == {"b"} else levels_of(low, high, has_floats=has_floats)
+    if (black, white) == (0, 255) and not has_floats:
         return tuple(block.astype(np.uint8, copy=False) for block in blocks), ""
+    factor = 255 / ((white - black) or 1)
     scaled = tuple(
-        np.rint(block.astype(np.float32) * np.float32(factor)).astype(np.uint8) for block in blocks
+        np.rint((block.astype(np.float32) - np.float32(black)) * np.float32(factor)).astype(
+            np.uint8
+        )
+        for block in blocks
     )
     return scaled, f"Image values {low:g} to {high:g} were scaled by {factor:g} to 0..255."

@@ -13,6 +13,7 @@ from autocnn.core.arrays import Pixels
 from autocnn.core.config import BUILT_IN, Reading
 from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
+from autocnn.core.wording import shortened
 from autocnn.data.sources.folder import LAYOUT, read_folder
 from autocnn.data.sources.groups import group_by_headers, group_by_name
 from autocnn.data.sources.npz import read_digits, read_npz
@@ -54,20 +55,19 @@ def read_source(
         DataError: When there is nothing there, it breaks a rule, or it has too few classes.
     """
     observer = observer or Observer()
-    found = _find(data, reading)
+    found = find_images(data, reading=reading)
     # Names of classes in one form of Unicode: folders of one class may differ in it.
     class_of = [unicodedata.normalize("NFC", name) for name in found.class_of]
     class_names = tuple(sorted(set(class_of), key=natural_key))
     if len(class_names) < fewest_classes:
         raise DataError(
-            f"{data}: must have at least two classes, got only {class_names[0]!r}.",
+            f"{data}: must have at least two classes, got only {shortened(class_names[0])!r}.",
             remedy=LAYOUT if Path(data).expanduser().is_dir() else "Add images of another class.",
         )
     hashes = tuple(_hash_all(found, observer))
     if reading.group_from_name is not None:
         found = group_by_name(found, reading.group_from_name)
-    else:
-        found = group_by_headers(found, hashes, num_threads())
+    found = group_by_headers(found, hashes, num_threads())
     index_of = {name: index for index, name in enumerate(class_names)}
     return ImageTable(
         source=data,
@@ -91,7 +91,16 @@ def num_threads() -> int:
     return os.cpu_count() or 1
 
 
-def _find(data: str, reading: Reading) -> FoundImages:
+def find_images(data: str, *, reading: Reading = Reading()) -> FoundImages:  # noqa: B008 - frozen
+    """The images behind DATA, of which none is opened.
+
+    Args:
+        data: As in `read_source`.
+        reading: As in `read_source`.
+
+    Raises:
+        DataError: When there is nothing there, or it breaks a rule.
+    """
     path = Path(data).expanduser()
     suffix = path.suffix.lower()
     is_folder = data not in BUILT_IN and path.is_dir()

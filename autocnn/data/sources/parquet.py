@@ -84,7 +84,8 @@ class ParquetColumn:
 def read_parquet(file: Path) -> Cells:
     """The columns of a Parquet file as text; images stay where they are.
 
-    Whole numbers that the schema of the Hugging Face hub calls ClassLabel become their names.
+    Whole numbers that the schema of the Hugging Face hub calls ClassLabel become their names; -1
+    is no label.
     Of a column of structs with `bytes` and `path`, the paths are the text; without bytes it is
     a column of paths as any other. Columns of other nested values are not read.
 
@@ -186,8 +187,8 @@ def _text(value: object, class_names: Sequence[str] | None) -> str:
         return ""
     if isinstance(value, list):
         return "|".join(_text(one, class_names) for one in value)
-    if class_names is not None and isinstance(value, int) and 0 <= value < len(class_names):
-        return class_names[value]
+    if class_names is not None and isinstance(value, int) and -1 <= value < len(class_names):
+        return class_names[value] if value >= 0 else ""  # a test set whose labels are kept back
     return str(value)
 
 

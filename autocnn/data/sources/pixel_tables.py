@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from autocnn.core.errors import DataError
+from autocnn.core.wording import shortened
 from autocnn.data.table import ArrayImages
 
 FEWEST_PIXELS = 64
@@ -34,16 +35,21 @@ class PixelRows:
     def __init__(self, file: Path, first: Sequence[str], second: Sequence[str]) -> None:
         self.file = file
         self.width = len(first)
-        self.has_names = not all(_is_number(cell) for cell in (first[0], *first[-2:]))
-        longest = max(range(len(second)), key=lambda place: len(second[place]))
-        self.is_one_column = len(second[longest].split()) >= FEWEST_PIXELS
-        if self.is_one_column:
-            self.places = [longest]
+        whole = [place for place, cell in enumerate(second) if _is_image(cell)]
+        self.is_one_column = bool(whole)
+        if whole and whole[0] >= self.width:
+            raise DataError(
+                f"{file}: every row must have {self.width:,} cells, as the first has, got "
+                f"{len(second):,}."
+            )
+        self.has_names = _are_names(first) and not (whole and _is_image(first[whole[0]]))
+        if whole:
+            self.places = whole[:1]
         elif self.has_names:
-            self.places = [i for i, name in enumerate(first) if _PIXEL_NAME.fullmatch(name.strip())]
+            self.places = _pixel_places(first)
         else:
             self.places = list(range(1, self.width))  # the label is the first, as in MNIST's
-        number = len(second[longest].split()) if self.is_one_column else len(self.places)
+        number = len(second[whole[0]].split()) if whole else len(self.places)
         self.side = math.isqrt(number)
         if self.side < 2 or self.side**2 != number:
             raise DataError(
@@ -76,7 +82,8 @@ class PixelRows:
             pixels = bytes(map(int, cells))
         except ValueError as error:
             raise DataError(
-                f"{self.file}:{line}: pixels must be whole numbers in 0..255, got: {error}."
+                f"{self.file}:{line}: pixels must be whole numbers in 0..255, got: "
+                f"{shortened(str(error), limit=100)}."
             ) from error
         if len(row) != self.width or len(pixels) != self.side**2:
             raise DataError(
@@ -95,18 +102,39 @@ class PixelRows:
         return [cell.strip() for place, cell in enumerate(row) if place not in self._taken]
 
 
-def holds_pixels(row: Sequence[str]) -> bool:
-    """Whether a row holds the pixels of an image.
+def holds_pixels(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether a table holds the pixels of images, by its first two rows.
 
-    >>> holds_pixels(["3", *["17"] * 784]), holds_pixels(["0", "70 80 " * 1152, "Training"])
-    (True, True)
-    >>> holds_pixels(["1.png", *["17"] * 784])
+    A column each is called by its number, as `pixel7`; else it may say yes or no to a class.
+
+    >>> names = ["label", *(f"pixel{i}" for i in range(784))]
+    >>> holds_pixels(names, ["3", *["17"] * 784])
+    True
+    >>> holds_pixels(["emotion", "pixels"], ["0", "70 80 " * 1152])
+    True
+    >>> holds_pixels(["id", *(f"breed {i}" for i in "ab" * 51)], ["7", *["0"] * 101, "1"])
     False
     """
-    longest = max(row, key=len, default="").split()
-    if len(longest) >= FEWEST_PIXELS and all(map(_is_byte, longest)):
+    if any(map(_is_image, second)):
         return True
-    return sum(map(_is_byte, row)) >= FEWEST_PIXELS and all(map(_is_number, row))
+    if sum(map(_is_byte, second)) < FEWEST_PIXELS or not all(map(_is_number, second)):
+        return False
+    return not _are_names(first) or len(_pixel_places(first)) >= FEWEST_PIXELS
+
+
+def _is_image(cell: str) -> bool:
+    """Whether a cell holds all pixels of an image."""
+    numbers = cell.split()
+    return len(numbers) >= FEWEST_PIXELS and all(map(_is_byte, numbers))
+
+
+def _are_names(row: Sequence[str]) -> bool:
+    """Whether the first row names the columns; of the pixels, they may be plain numbers."""
+    return not all(_is_number(cell) for cell in (row[0], *row[-2:]))
+
+
+def _pixel_places(names: Sequence[str]) -> list[int]:
+    return [place for place, name in enumerate(names) if _PIXEL_NAME.fullmatch(name.strip())]
 
 
 def _is_byte(text: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autocnn.core.archives import BROKEN_ARCHIVE
-from autocnn.core.csv_tables import read_cell
+from autocnn.core.csv_tables import allow_long_cells, read_cell
 from autocnn.core.errors import DataError, MissingExtraError
 from autocnn.core.extras import install_line
 from autocnn.core.wording import count, first_few
@@ -89,6 +89,7 @@ def read_cells(file: Path) -> Cells:
 
 def _read_text(file: Path) -> Cells:
     content, encoding, notes = _find_encoding(file)
+    allow_long_cells()
     # Lines end in \n or \r alone: what else `splitlines` takes for an end may stand in a cell.
     sample = io.TextIOWrapper(io.BytesIO(content), encoding)
     lines = [line.rstrip("\n") for line in islice(sample, SAMPLE_LINES)]
@@ -110,7 +111,7 @@ def _read_text(file: Path) -> Cells:
             stripped = [cell.strip() for cell in row]
             if not any(stripped):
                 continue
-            if len(rows) == 1 and holds_pixels(row):
+            if len(rows) == 1 and holds_pixels(rows[0], row):
                 pixels = PixelRows(file, rows[0], row)
                 first, numbers = rows[0], numbers * (2 - pixels.has_names)
                 rows = [pixels.names(first)]

@@ -9,19 +9,16 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from autocnn.core.config import Reading
-from autocnn.core.csv_tables import FOLD_COLUMN, SPLIT_COLUMNS
+from autocnn.core.csv_tables import FOLD_COLUMN, SHARE_PREFIX, SPLIT_COLUMNS
 from autocnn.core.errors import DataError, Text
 from autocnn.core.records import SPLITS, SplitName
-from autocnn.core.wording import count, first_few, listing
+from autocnn.core.wording import count, first_few, listing, shortened, visible
 from autocnn.data.image_files import IMAGE_SUFFIXES
 from autocnn.data.sources import columns as roles
-from autocnn.data.sources.columns import Columns, Labels
+from autocnn.data.sources.columns import Columns, Labels, Splits
 from autocnn.data.sources.lookup import FileLookup, Match, absolute
 from autocnn.data.sources.table_files import Cells, read_cells
 from autocnn.data.table import FileImages, FoundImages, Images
-
-SHARE_PREFIX = "p."
-"""Begins the columns of probabilities, which every table of predictions has."""
 
 SAMPLE_ROWS = 200
 """From which the column of paths is judged."""
@@ -79,14 +76,15 @@ class _TableReader:
         packed = {name: cells.images[i] for i, name in enumerate(columns) if i in cells.images}
         path_column = self.choose_path_column(columns, packed)
         rest = {name: columns[name] for name in columns if name not in (path_column, *packed)}
-        split_column = self.choose_split_column(rest)
-        group_column = self.choose_group_column(rest, split_column)
+        found = self.choose_splits(rest)
+        split_columns = found.columns if found else ()
+        group_column = self.choose_group_column(rest, split_columns)
         labels = roles.find_labels(
-            {name: rest[name] for name in rest if name not in (split_column, group_column)},
+            {name: rest[name] for name in rest if name not in (*split_columns, group_column)},
             self.reading.label_column,
             str(self.file),
         )
-        splits = self.read_splits(rest, split_column, lines)
+        splits = self.read_splits(found, lines)
         groups = (
             [cell or None for cell in rest[group_column]] if group_column else [None] * len(lines)
         )
@@ -97,12 +95,8 @@ class _TableReader:
             paths, images = self.packed_images(packed[path_column], columns[path_column])
             source = f"images from `{path_column}`"
         else:
-            matches = [
-                _in_folder_of_label(match, label)
-                for match, label in zip(
-                    self.lookup.find_all(columns[path_column]), labels.cells, strict=True
-                )
-            ]
+            matches = self.lookup.find_all(columns[path_column])
+            matches = _in_folders_of_labels(matches, labels.cells)
             self.check_files(columns[path_column], matches, lines)
             rows = self.once_each(matches, labels.cells, splits, groups)
             self.raise_problems()
@@ -114,7 +108,7 @@ class _TableReader:
             source = self.describe_images(path_column, [matches[row] for row in rows])
         self.raise_problems()
         self.check_spaces(cells.spaced, labels)
-        used = {path_column, split_column, group_column, *labels.columns, *packed}
+        used = {path_column, *split_columns, group_column, *labels.columns, *packed}
         others = {
             _own_name(name): tuple(columns[name][row] for row in rows)
             for name in columns
@@ -122,7 +116,7 @@ class _TableReader:
         }
         chosen_splits = tuple(splits[row] for row in rows)
         sentence = self.describe(
-            source, labels, Counter(chosen_splits), split_column, group_column, groups, len(others)
+            source, labels, Counter(chosen_splits), split_columns, group_column, groups, len(others)
         )
         unlisted = self.count_unlisted(paths, images)
         return FoundImages(
@@ -156,12 +150,14 @@ class _TableReader:
     def is_header(self, first: Sequence[str], second: Sequence[str]) -> bool:
         """Whether the first row names the columns: it holds no files, as the second does."""
         reading = self.reading
-        words = (*roles.PATH_NAMES, *roles.LABEL_NAMES, *roles.MORE_LABEL_NAMES)
-        asked = (reading.path_column, reading.label_column)
-        if roles.named_like(first, words) or set(first) & {name for name in asked if name}:
+        asked = {reading.path_column, reading.label_column}
+        asked |= {reading.split_column, reading.group_column} - {roles.NONE}
+        if asked & set(first):
             return True
-        if any(_is_image(cell) for cell in first):
+        if any(_is_image(cell) for cell in first):  # a label may be called `class` or `disease`
             return False
+        if roles.named_like(first, roles.PATH_NAMES):
+            return True
         pairs = zip(first, second, strict=False)
         return not any(self.lookup.find(a).file and self.lookup.find(b).file for a, b in pairs)
 
@@ -203,7 +199,10 @@ class _TableReader:
         likely = [name for name in columns if any(_is_image(cell) for cell in columns[name])]
         chosen: str | None = next(iter((*likely, *([best] if best else ()), *named)), None)
         if chosen is None:
-            shown = [f"{name} ({next(iter(cells), '')})" for name, cells in columns.items()]
+            shown = [
+                f"{roles.short_name(name)} ({shortened(next(iter(cells), ''))})"
+                for name, cells in columns.items()
+            ]
             raise DataError(
                 Text(
                     "{0}: one column must hold the images' paths or names, got none whose values "
@@ -230,13 +229,13 @@ class _TableReader:
         number = max(len(sample), len(places) / 2)
         return len(files) / number, len(exact) / number
 
-    def choose_split_column(self, columns: Columns) -> str | None:
+    def choose_splits(self, columns: Columns) -> Splits | None:
         label = self.reading.label_column
         known = {name: columns[name] for name in columns if name != label}
-        return roles.find_split(known, self.reading.split_column, str(self.file))
+        return roles.find_splits(known, self.reading.split_column, str(self.file))
 
-    def choose_group_column(self, columns: Columns, split: str | None) -> str | None:
-        taken = (self.reading.label_column, split)
+    def choose_group_column(self, columns: Columns, splits: Sequence[str]) -> str | None:
+        taken = (self.reading.label_column, *splits)
         known = {name: columns[name] for name in columns if name not in taken}
         asked, label = self.reading.group_column, self.reading.label_column
         if asked is None and label is None and len(known) == 1:
@@ -245,22 +244,19 @@ class _TableReader:
 
     # -- rows --------------------------------------------------------------------------------
 
-    def read_splits(
-        self, columns: Columns, name: str | None, lines: Sequence[int]
-    ) -> list[SplitName | None]:
-        if name is None:
+    def read_splits(self, found: Splits | None, lines: Sequence[int]) -> list[SplitName | None]:
+        if found is None:
             return [None] * len(lines)
-        found = roles.read_splits(columns[name], name)
         known: dict[str, SplitName] = {split: split for split in SPLITS}
         wrong = [
-            f"{split!r} in line {line}"
-            for split, line in zip(found, lines, strict=True)
+            f"{shortened(split)!r} in line {line}"
+            for split, line in zip(found.cells, lines, strict=True)
             if split is not None and split not in known
         ]
         if wrong:
             self.add(f"{count(len(wrong), 'split')} that is none: {_few(wrong)}")
             self.remedies.append("A split is train, val or test, or empty.")
-        return [known.get(split or "") for split in found]
+        return [known.get(split or "") for split in found.cells]
 
     def check_labels(self, labels: Sequence[str], lines: Sequence[int]) -> None:
         empty = [str(line) for label, line in zip(labels, lines, strict=True) if not label]
@@ -279,12 +275,12 @@ class _TableReader:
         missing = [cell for cell, match, _ in triples if cell and not match.files]
         if missing:
             near = self.lookup.nearest(missing[0])
-            hint = f" (the nearest to {missing[0]} is {near})" if near else ""
-            names = first_few(list(dict.fromkeys(missing)))
+            hint = f" (the nearest to {shortened(missing[0])} is {near})" if near else ""
+            names = first_few([shortened(cell) for cell in dict.fromkeys(missing)])
             self.add(f"{_files(len(missing))} not below {self.where}: {names}{hint}")
             self.remedies.append("Say where the images are with {images}.")
         unclear = [
-            f"{cell} ({' or '.join(self.lookup.shown(one) for one in match.files[:2])})"
+            f"{shortened(cell)} ({' or '.join(self.lookup.shown(one) for one in match.files[:2])})"
             for cell, match, _ in triples
             if len(match.files) > 1
         ]
@@ -350,7 +346,8 @@ class _TableReader:
         changed = sorted(cell for cell in spaced if cell.strip() in values)
         if changed:
             self.notes.append(
-                f"Spaces around labels were removed: {first_few([*map(repr, changed)])}."
+                "Spaces around labels were removed: "
+                f"{first_few([repr(shortened(cell)) for cell in changed])}."
             )
 
     def describe_images(self, column: str, matches: Sequence[Match]) -> str:
@@ -367,7 +364,7 @@ class _TableReader:
         source: str,
         labels: Labels,
         splits: Mapping[SplitName | None, int],
-        split_column: str | None,
+        split_columns: Sequence[str],
         group_column: str | None,
         groups: Sequence[str | None],
         num_others: int,
@@ -378,15 +375,16 @@ class _TableReader:
         names = [f"`{name}`" for name in labels.columns]
         shown = first_few(names) if len(names) > 1 else names[0]
         parts = [source, f"labels from {shown} ({classes})"]
-        if split_column is not None:
+        if split_columns:
             sizes = [f"{split} {splits[split]:,}" for split in SPLITS if splits.get(split)]
-            parts.append(f"splits from `{split_column}` ({', '.join(sizes) or 'none given'})")
+            named = listing([f"`{name}`" for name in split_columns])
+            parts.append(f"splits from {named} ({', '.join(sizes) or 'none given'})")
         if group_column is not None:
             num_groups = len(set(groups) - {None})
             parts.append(f"groups from `{group_column}` ({num_groups:,})")
         kept = f"; {count(num_others, 'other column')} kept" if num_others else ""
         options = ["--path-column", "--label-column"]
-        options += [] if split_column is None else ["--split-column"]
+        options += ["--split-column"] if split_columns else []
         options += [] if group_column is None else ["--group-column"]
         otherwise = ", ".join([*options, "--images"])
         what = f"Read {count(num_rows, 'row')} of {self.file.name}"
@@ -401,7 +399,7 @@ class _TableReader:
         if len(folders) > MOST_FOLDERS:
             return 0
         names = sorted(
-            f"{folder}/{entry.name}".removeprefix("/")
+            visible(f"{folder}/{entry.name}".removeprefix("/"))
             for folder in folders
             for entry in os.scandir(images.root / folder)
             if _is_image(entry.name)
@@ -417,12 +415,21 @@ class _TableReader:
         return len(names)
 
 
-def _in_folder_of_label(match: Match, label: str) -> Match:
+def _in_folders_of_labels(matches: Sequence[Match], labels: Sequence[str]) -> list[Match]:
     """Of several files of one name, the one in the folder that is called as the label."""
-    if len(match.files) < 2:
-        return match
-    chosen = tuple(file for file in match.files if Path(file).parent.name == label)
-    return replace(match, files=chosen) if len(chosen) == 1 else match
+    folders: dict[tuple[str, ...], dict[str, list[str]]] = {}  # files -> name of a folder -> some
+    found = []
+    for match, label in zip(matches, labels, strict=True):
+        if len(match.files) > 1:
+            by_folder = folders.get(match.files)  # once: there may be a thousand
+            if by_folder is None:
+                by_folder = folders[match.files] = defaultdict(list)
+                for file in match.files:
+                    by_folder[Path(file).parent.name].append(file)
+            chosen = by_folder.get(label, ())
+            match = replace(match, files=tuple(chosen)) if len(chosen) == 1 else match
+        found.append(match)
+    return found
 
 
 def _image_folder(file: Path, reading: Reading) -> Path:
@@ -476,7 +483,7 @@ def _each_once(names: Sequence[str]) -> list[str]:
 
 
 def _different(facts: Sequence[str | None], rows: Sequence[int]) -> list[str]:
-    return list(dict.fromkeys(facts[row] or "none" for row in rows))
+    return list(dict.fromkeys(shortened(facts[row] or "none") for row in rows))
 
 
 def _few(names: Sequence[str]) -> str:

@@ -8,14 +8,7 @@ from PIL import Image
 
 from autocnn.core.arrays import Pixels
 from autocnn.data.audit import copies as copies_module
-from autocnn.data.audit.copies import (
-    NEAR,
-    REACH,
-    Copies,
-    bundle_images,
-    find_byte_copies,
-    find_copies,
-)
+from autocnn.data.audit.copies import NEAR, REACH, Copies, bundle_images, find_copies
 from autocnn.data.audit.fingerprints import TURNS, compute_spectra, squared_distances
 from autocnn.data.sources.open import read_source
 
@@ -176,7 +169,6 @@ def test_images_of_one_colour_are_copies_only_byte_by_byte(make_table: Any, reco
     images += [np.random.default_rng(i).integers(50, 52, (SIDE, SIDE), np.uint8) for i in range(3)]
     table = make_table([0, 1] * 3 + [0], sha256=list("aabcdef"))
     assert [group.members for group in groups_of(table, images, recorder)] == [(0, 1)]
-    assert [group.members for group in find_byte_copies(table)] == [(0, 1)]
 
 
 def test_a_chain_does_not_hold_different_images_together(make_table: Any, recorder: Any) -> None:

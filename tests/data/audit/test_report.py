@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from autocnn.core.records import AuditReport, LikelyGroups, OddImage, Shortcut
-from autocnn.data.audit.copies import Copies, find_byte_copies
+from autocnn.data.audit.copies import Copies
 from autocnn.data.audit.facts import ClassCounts
 from autocnn.data.audit.report import Findings, audit
 from autocnn.data.audit.words import split_file_for
 from autocnn.data.split import Split
 from autocnn.data.table import ArrayImages
+from tests.data.byte_copies import find_byte_copies
 
 
 def findings_of(
@@ -161,6 +162,16 @@ def test_label_conflicts_and_groups(make_table: Any) -> None:
         "2.png (a) = 3.png (b). Mend the labels."
     )
     assert report.warnings[1] == "1 named group has images in more than one split, as given."
+
+
+def test_of_many_copies_under_different_labels_few_are_named(make_table: Any) -> None:
+    table = make_table([0] * 3 + [1, 2] + [0] * 495, sha256=["x"] * 500)
+    report = report_of(table, ["train"] * 500)
+    assert len(report.label_conflicts[0].paths) == 500
+    assert report.warnings[0] == (
+        "1 group of copies carries different labels (1 byte-identical): 0.png (a) = 3.png (b) = "
+        "4.png (c) = 497 more. Mend the labels."
+    )
 
 
 def test_near_copies_with_different_labels(make_table: Any) -> None:

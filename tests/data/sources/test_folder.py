@@ -1,3 +1,4 @@
+import os
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -140,6 +141,48 @@ def test_folders_of_masks(class_folders: Any) -> None:
         read(class_folders({"images": 2, "masks": 2}, root.parent / "flat"))
     people = read(class_folders({"mask": 2, "no mask": 2}, root.parent / "people"))
     assert people.class_names == ("mask", "no mask")
+
+
+def test_a_split_with_none_of_the_classes_is_left_out(class_folders: Any) -> None:
+    root = class_folders(
+        {
+            **{f"train/{name}/images": 3 for name in CLASSES},
+            **{f"val/{name.upper()}": 2 for name in CLASSES},
+            "test/images": 4,
+        }
+    )
+    table = read(root)
+    assert {split for split, _ in counts(table)} == {"train", "val"}
+    assert counts(table)["train", "sea"] == 3
+    assert table.ignored == {"image without a label": 4}
+    assert (
+        "test has no class folders that train has: its 4 images without labels are left out."
+        in table.notes
+    )
+
+
+@pytest.mark.parametrize("name", ["loop", "loop.png", ".loop"])
+def test_a_link_to_itself_is_left_out(class_folders: Any, name: str) -> None:
+    root = class_folders({"a": 2, "b": 2})
+    (root / "a" / name).symlink_to(name)
+    table = read(root)
+    assert len(table) == 4
+    kind = "hidden file" if name == ".loop" else "broken link or special file"
+    assert table.ignored == {kind: 1}
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_link_into_a_folder_that_may_not_be_read_is_left_out(
+    class_folders: Any, tmp_path: Path
+) -> None:
+    root = class_folders({"a": 2, "b": 2})
+    closed = tmp_path / "closed"
+    (closed / "more").mkdir(parents=True)
+    (root / "a/more").symlink_to(closed / "more")
+    closed.chmod(0)
+    table = read(root)
+    closed.chmod(0o755)
+    assert table.ignored == {"broken link or special file": 1}
 
 
 def test_archives_of_a_mac(class_folders: Any) -> None:

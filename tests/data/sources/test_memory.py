@@ -52,6 +52,9 @@ def pixels_of(table: ImageTable, side: int = 8) -> list[np.ndarray]:
         (np.eye(3)[[0, 1, 2, 0, 1, 2]], ["0", "1", "2"] * 2),
         (pd.Series(KINDS, dtype="category"), KINDS),
         (["007", "NA"] * 3, ["007", "NA"] * 3),
+        ([["cat"], ["dog"]] * 3, KINDS),
+        (pd.Series([["cat"], ["dog"]] * 3), KINDS),
+        (pd.Series([1, 2] * 3, dtype="Int64"), ["1", "2"] * 3),
     ],
 )
 def test_an_array_and_its_labels(labels: Any, expected: list[str]) -> None:
@@ -144,6 +147,53 @@ def test_a_frame_of_images_keeps_its_columns() -> None:
     assert table.groups == ("a", "a", "b", "b", "c", "c")
 
 
+def test_train_and_test_as_keras_loads_them() -> None:
+    train, test = (draw(6, 8, 8, 3), np.arange(6)[:, None] % 3), (draw(3, 8, 8, 3) // 2, [0, 1, 2])
+    for data in ((train, test), (list(train), list(test))):
+        written = write_data(data, Path("results"))
+        table = read(written)
+        assert table.splits == ("train",) * 6 + ("test",) * 3
+        assert labels_of(table) == [*"012012", *"012"]
+        assert np.array_equal(np.asarray(table.open(7)), test[0][1])
+    assert len(list(Path("results").iterdir())) == 1
+    pair = (draw(8, 8, 3), draw(9, 8, 3)), ("cat", "dog")
+    assert labels_of(read(write_data(pair, Path("results")))) == ["cat", "dog"]
+    with pytest.raises(DataError, match=r"labels must be as many as the images \(3\), got 2"):
+        write_data((train, (test[0], [0, 1])), Path("results"))
+
+
+@pytest.mark.parametrize(
+    "ages",
+    [
+        pd.array([None, 1, 2, 3, 4, 5], dtype="Int64"),
+        *(
+            [missing, *"12345"]
+            for missing in (None, pd.NA, pd.NaT, float("nan"), np.float32("nan"))
+        ),
+    ],
+)
+def test_what_is_missing_is_an_empty_cell(ages: Any) -> None:
+    frame = pd.DataFrame({"file": make_files("pics"), "label": KINDS, "age": ages})
+    assert read(write_data(frame, Path("results"))).others == {"age": ("", *"12345")}
+
+
+@pytest.mark.parametrize("names", [("image", "mask"), ("mask", "image")])
+def test_of_two_columns_of_images_the_one_named_so_is_read(names: tuple[str, str]) -> None:
+    held = {"image": list(draw(6, 8, 8)), "mask": list(draw(6, 8, 8) // 2)}
+    frame = pd.DataFrame({**{name: held[name] for name in names}, "label": KINDS, "site": KINDS})
+    table = read(write_data(frame, Path("results")))
+    assert np.array_equal(pixels_of(table)[4][..., 0], held["image"][4])
+    assert list(table.others) == ["site"]
+
+
+def test_a_column_of_vectors_holds_no_images() -> None:
+    vectors = [np.linspace(0, 1, 5)] * 6
+    frame = pd.DataFrame({"path": make_files("pics"), "label": KINDS, "embedding": vectors})
+    table = read(write_data(frame, Path("results")))
+    assert table.paths[2] == "pics/2.png"
+    assert table.others == {}
+
+
 def test_a_frame_of_another_library() -> None:
     class Frame:
         def to_pandas(self) -> pd.DataFrame:
@@ -183,6 +233,11 @@ def test_a_data_set_of_the_hub_writes_itself() -> None:
         ((draw(6, 8, 8), KINDS[:5]), r"labels must be as many as the images \(6\), got 5"),
         ((draw(6, 8, 8), np.linspace(0, 1, 6)), "labels must be classes, got numbers like 0.2"),
         ((draw(6, 8, 8), [None, *KINDS[1:]]), "must have a label, got none at place 0"),
+        ((draw(3, 8, 8), [0.0, 1.0, np.nan]), "must have a label, got none at place 2"),
+        ((draw(3, 8, 8), [0.0, 1.0, np.inf]), "labels must be classes, got numbers like inf"),
+        ((draw(2, 8, 8), [["a"], ["a", "b"]]), r"got at place 1: \['a', 'b'\]\. Several labels"),
+        ((draw(2, 8, 8), pd.Series([["a"], ["a", "b"]])), "one label, got at place 1: "),
+        (([np.ones(3), np.ones(4)], [0, 1]), r"must be arrays, .* got one of the shape \(3,\)"),
         ((draw(6, 8, 8), np.ones((6, 3))), "must have one class, got rows of labels with several"),
         ((draw(6, 8, 8), np.full((6, 3), 7)), r"one per image, \(n,\), got the shape \(6, 3\)"),
         (([1, 2, 3], [0, 1, 1]), "images must be arrays, .* got int"),

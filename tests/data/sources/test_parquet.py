@@ -70,6 +70,14 @@ def test_images_are_called_by_their_own_names_where_these_are_different(tmp_path
     assert read_source(file).paths == ("a[0]", "a[1]", "a[2]", "a[3]")
 
 
+def test_a_class_of_minus_one_is_no_label(tmp_path: Path) -> None:
+    images = [{"bytes": png(i), "path": None} for i in range(4)]
+    features = {"image": {"_type": "Image"}, "label": CLASS_LABEL}
+    file = write(tmp_path / "a.parquet", {"image": images, "label": [0, 1, -1, 1]}, features)
+    with pytest.raises(DataError, match="got 1 row without a label: line 3"):
+        read_source(file)
+
+
 def test_a_column_of_plain_bytes_and_one_of_paths(tmp_path: Path) -> None:
     file = write(tmp_path / "a.parquet", {"img": [png(0), png(1), None], "y": ["a", "b", "b"]})
     table = read_source(file)

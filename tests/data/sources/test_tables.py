@@ -1,5 +1,6 @@
 """Tables of any kind: which file, label, split and group each row means, and how it is said."""
 
+import csv
 import os
 import random
 import unicodedata
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from autocnn.core.config import Reading
-from autocnn.core.csv_tables import to_csv
+from autocnn.core.csv_tables import read_csv, to_csv
 from autocnn.core.errors import DataError, MissingExtraError
 from autocnn.data.sources.open import read_source
 from autocnn.data.table import FileImages, ImageTable
@@ -170,6 +171,23 @@ def test_without_a_header_the_first_row_counts() -> None:
     assert len(read(lines(ids[0], ids[1:]))) == 6
 
 
+@pytest.mark.parametrize("label", ["disease", "class", "y", "image"])
+def test_a_first_row_with_an_image_is_no_header_whatever_its_label(label: str) -> None:
+    make_files(*NAMES)
+    rows = [f"{name},{label if i % 2 == 0 else 'healthy'}" for i, name in enumerate(NAMES)]
+    table = read(lines(rows[0], rows[1:]))
+    assert len(table) == 6
+    assert set(table.class_names) == {label, "healthy"}
+    named = read(lines(rows[0], rows[1:]), path_column="0.png", label_column=label)
+    assert table.paths[1:] == named.paths
+
+
+def test_a_first_row_of_ids_is_no_header_whatever_its_label() -> None:
+    make_files(*NAMES)
+    rows = [f"{i},{'healthy' if i % 2 else 'disease'}" for i in range(6)]
+    assert len(read(lines(rows[0], rows[1:]))) == 6
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -185,6 +203,29 @@ def test_without_a_header_the_first_row_counts() -> None:
 def test_texts_that_are_no_table(text: str, message: str) -> None:
     make_files(*NAMES)
     assert message in refusal(text)
+
+
+def test_cells_and_lines_may_be_long_and_messages_are_short() -> None:
+    make_files(*NAMES)
+    csv.field_size_limit(131_072)  # as Python begins
+    report = "long " * 50_000
+    table = read(lines("path,label,report", [f"{pair},{report}" for pair in PAIRS]))
+    assert table.others == {"report": (report.strip(),) * 6}
+    for text in (
+        lines("report,label", [f"{report}{i},{kind}" for i, kind in enumerate(KINDS)]),
+        lines("path,label", [f"{report}.png,{kind}" for kind in KINDS]),
+        lines("path,label", [f"{name},{report}" for name in NAMES]),
+        lines("path,label,split", [f"{pair},{report}" for pair in PAIRS]),
+        lines("path,label", [*PAIRS, f"0.png,{report}"]),
+        lines("", ["x" * 250_000] * 6),
+    ):
+        assert len(refusal(text)) < 600
+
+
+def test_long_cells_are_read_back_from_what_a_study_keeps() -> None:
+    csv.field_size_limit(131_072)
+    row = ["1.png", "x" * 200_000]
+    assert list(read_csv(to_csv(["path", "report"], [row]))) == [["path", "report"], row]
 
 
 def test_bytes_that_are_no_text(save: Any, grey_pixels: Any) -> None:
@@ -529,6 +570,15 @@ def test_images_without_a_row_are_counted_and_named() -> None:
     assert "1 image beside these has no row and is not read: pics/other.png." in table.notes
 
 
+def test_names_that_are_no_text_are_said_as_text() -> None:
+    make_files(*NAMES)
+    Path(os.fsdecode(b"caf\xe9.png")).touch()
+    table = read(lines("path,label", PAIRS))
+    assert table.ignored == {"image without a row": 1}
+    assert " ".join(table.notes).encode()
+    assert "1 image beside these has no row and is not read: caf\ufffd.png." in table.notes
+
+
 @pytest.mark.parametrize(
     "header", ["path,label,p.cat,p.dog", "path,label,split,predicted,P.cat", "path,predicted,p.cat"]
 )
@@ -580,6 +630,25 @@ def test_tables_with_all_pixels_in_one_column() -> None:
     assert labels_of(table) == ["0", "1"] * 3
     assert table.splits == ("train",) * 4 + ("test",) * 2
     check_pixels(table.select([4, 1]), pixels[[4, 1]])
+
+
+def test_tables_with_all_pixels_in_one_column_may_lack_a_header() -> None:
+    pixels, cells = pixel_rows(" ")
+    rows = [f"{i % 2},{c},{'Training' if i < 4 else 'PrivateTest'}" for i, c in enumerate(cells)]
+    table = read(lines(rows[0], rows[1:]))
+    check_pixels(table, pixels)
+    assert labels_of(table) == ["0", "1"] * 3
+    assert table.splits == ("train",) * 4 + ("test",) * 2
+    rows = [f"{i % 2},{cell}" for i, cell in enumerate(cells)]
+    check_pixels(read(lines(rows[0], rows[1:])), pixels)
+
+
+def test_a_column_per_class_is_no_column_per_pixel() -> None:
+    make_files(*NAMES)
+    breeds = [f"breed{i}" for i in range(102)]
+    rows = [",".join([str(i), *("01"[k == 17 * (i % 3)] for k in range(102))]) for i in range(6)]
+    table = read(lines(",".join(["id", *breeds]), rows))
+    assert labels_of(table) == ["breed0", "breed17", "breed34"] * 2
 
 
 @pytest.mark.parametrize(
