@@ -17,7 +17,7 @@ from autocnn.training.measurements import Measurements
 from autocnn.training.networks.augmentation import Augmenter
 from autocnn.training.networks.average import average_models, set_temperature
 from autocnn.training.networks.features import feature_model
-from autocnn.training.networks.grad_cam import grad_cam, randomize_weights
+from autocnn.training.networks.grad_cam import GradCam, randomize_weights
 from autocnn.training.networks.inference import (
     compile_prediction,
     count_flops,
@@ -112,8 +112,8 @@ def _maps(
     """Where the model looks, and where with random weights."""
     try:
         return (
-            grad_cam(model, images, classes),
-            grad_cam(randomize_weights(model, seed=task.seed), images, classes),
+            GradCam(model)(images, classes),
+            GradCam(randomize_weights(model, seed=task.seed))(images, classes),
         )
     except Exception:  # opening layers of a user's own may raise anything
         if task.own_model is None:

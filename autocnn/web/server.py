@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -233,13 +233,24 @@ class Limits:
 
     Args:
         app: What answers.
-        most_bytes: Of a body.
+        most_bytes: Of a body, and of all bodies that are under way together: a client that comes
+            then is told to come back.
+        most_of: Path -> most bytes of a body there, where that is less.
         rate: Requests a second of one client, on average; None: as many as it likes. Twice as
             many may come at once.
     """
 
-    def __init__(self, app: App, *, most_bytes: int, rate: float | None = None) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        most_bytes: int,
+        most_of: Mapping[str, int] | None = None,
+        rate: float | None = None,
+    ) -> None:
         self.app, self.most_bytes, self.rate = app, most_bytes, rate
+        self._most_of = dict(most_of or {})
+        self._under_way = 0
         self._seen: dict[str, tuple[float, float]] = {}
 
     async def __call__(self, scope: Message, receive: Any, send: Any) -> None:
@@ -253,35 +264,39 @@ class Limits:
             after = [(b"retry-after", str(int(wait_s) + 1).encode())]
             await refuse(send, 429, f"at most {self.rate:g} requests a second", after)
             return
+        most = min(self.most_bytes, self._most_of.get(scope["path"], self.most_bytes))
+        too_large = f"a request must have at most {most / 1e6:g} MB"
         length = dict(scope["headers"]).get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self.most_bytes:
-            await refuse(send, 413, self._too_large)
+        if length.isdigit() and int(length) > most:
+            await refuse(send, 413, too_large)
             return
-        taken, is_refused = 0, False
+        taken, is_gone = 0, False
 
         async def receive_counted() -> Message:
-            nonlocal taken, is_refused
+            nonlocal taken, is_gone
             message: Message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self.most_bytes:  # a client that did not say how much it sends
-                is_refused = True
-                await refuse(send, 413, self._too_large)
-                return {"type": "http.disconnect"}
-            return message
+            more = len(message.get("body", b""))
+            taken, self._under_way = taken + more, self._under_way + more
+            if taken > most:  # a client that did not say how much it sends
+                await refuse(send, 413, too_large)
+            elif more and self._under_way > self.most_bytes:
+                await refuse(send, 503, "too much is sent at once", [(b"retry-after", b"1")])
+            elif message["type"] != "http.disconnect":
+                return message
+            is_gone = True
+            return {"type": "http.disconnect"}
 
-        async def send_unless_refused(message: Message) -> None:
-            if not is_refused:
+        async def send_unless_gone(message: Message) -> None:
+            if not is_gone:
                 await send(message)
 
         try:
-            await self.app(scope, receive_counted, send_unless_refused)
+            await self.app(scope, receive_counted, send_unless_gone)
         except Exception:  # the application has seen its client go
-            if not is_refused:
+            if not is_gone:
                 raise
-
-    @property
-    def _too_large(self) -> str:
-        return f"a request must have at most {self.most_bytes / 1e6:g} MB"
+        finally:
+            self._under_way -= taken
 
     def _wait(self, client: str) -> float:
         """Seconds until this client may ask again; 0: now. A bucket that fills at `rate`."""

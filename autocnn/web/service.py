@@ -58,7 +58,12 @@ def make_service(
     most_bytes = int(limits.image_mb * 1e6)
     app = _make_app(model, abstention, limits, most_bytes)
     # Parts have heads of their own.
-    return Limits(app, most_bytes=most_bytes * limits.images + 100_000, rate=limits.rate)
+    return Limits(
+        app,
+        most_bytes=most_bytes * limits.images + 100_000,
+        most_of={"/predict": most_bytes},
+        rate=limits.rate,
+    )
 
 
 def token_from_environment() -> str | None:
@@ -106,7 +111,20 @@ def _make_app(
         unsure_below: float | None
 
     class InMemory(MultiPartParser):
-        spool_max_size = 2**60  # else large parts go through files
+        """Files that go through no file, each counted as it comes."""
+
+        spool_max_size = 2**60
+        size = 0
+
+        def on_part_begin(self) -> None:
+            super().on_part_begin()
+            self.size = 0
+
+        def on_part_data(self, data: bytes, start: int, end: int) -> None:
+            self.size += end - start
+            if self.size > most_bytes:
+                raise HTTPException(413, f"an image must have at most {most_bytes / 1e6:g} MB")
+            super().on_part_data(data, start, end)
 
     batches = Batches(model, abstention)
 
@@ -175,9 +193,7 @@ def _make_app(
     )
     async def predict(request: Request) -> Answer:
         """One image: the body is the content of its file, of any kind that a study reads."""
-        image = await request.body()
-        _check_size("the image", len(image), most_bytes)
-        (found,) = await answer([NamedImage("image", image)])
+        (found,) = await answer([NamedImage("image", await request.body())])
         if found["error"] is not None:
             raise HTTPException(422, f"the image {found['error']}")
         return Answer.model_validate(found)
@@ -198,10 +214,7 @@ def _make_app(
         try:
             for _, part in form.multi_items():
                 assert not isinstance(part, str), "no fields are let in"
-                content = await part.read()
-                name = PurePosixPath((part.filename or "image").replace("\\", "/")).name
-                _check_size(name, len(content), most_bytes)
-                images.append(NamedImage(name, content))
+                images.append(NamedImage(_base_name(part.filename), await part.read()))
         finally:
             await form.close()
         if not images:
@@ -211,11 +224,9 @@ def _make_app(
     return app
 
 
-def _check_size(name: str, size: int, most: int) -> None:
-    from starlette.exceptions import HTTPException
-
-    if size > most:
-        raise HTTPException(413, f"{name} must have at most {most / 1e6:g} MB")
+def _base_name(path: str | None) -> str:
+    """Of a file, as its sender calls it."""
+    return PurePosixPath((path or "image").replace("\\", "/")).name
 
 
 def _black() -> Any:

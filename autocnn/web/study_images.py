@@ -14,11 +14,12 @@ from autocnn.core.arrays import Pixels
 from autocnn.core.csv_tables import SHARE_PREFIX
 from autocnn.core.errors import DataError, StudyError
 from autocnn.core.records import Channels, LabelIssue
-from autocnn.data import ImageTable, decode_image, find_decoded, read_source
+from autocnn.data import FoundImages, decode_image, find_decoded, find_images
 from autocnn.data.decode import pillow_quiet
 from autocnn.data.thumbnails import draw_thumbnail
 from autocnn.reporting.names import title
 from autocnn.storage import StudyFolder
+from autocnn.storage.predictions import torn_predictions
 
 Kind = Literal["all", "wrong", "suspect", "copy", "unlike"]
 Order = Literal["path", "least sure", "most sure"]
@@ -33,21 +34,44 @@ GREY = 128
 """In the place of an image that cannot be read any more."""
 
 
+@dataclass(frozen=True)
+class ImageFilter:
+    """Which images are asked for, and in which order; what is empty asks for nothing.
+
+    Attributes:
+        label: Of this class.
+        predicted: Taken for this class by the candidate.
+        split: In train, val or test.
+        kind: Taken for another class; with a label that is doubted; with a copy; unlike the
+            training images, as the candidate sees them; or all.
+        order: By path; or by how sure the candidate is.
+        candidate: That is asked; None: nobody is.
+        text: That stands in the path.
+    """
+
+    label: str = ""
+    predicted: str = ""
+    split: str = ""
+    kind: Kind = "all"
+    order: Order = "path"
+    candidate: int | None = None
+    text: str = ""
+
+
+EVERY = ImageFilter()
+
+
 @dataclass(frozen=True, eq=False)
 class Judged:
     """What a candidate says of the n images of a study.
 
     Attributes:
-        number: Of the candidate.
-        title: What it is.
         predicted: (n,) Index of the class; -1 where it says nothing.
         sure: (n,) Probability of that class; NaN where it says nothing.
         is_unlike: (n,) Whether each is unlike the training images, as far as that is known.
         shares: (n, classes) float32; None of sets that are too large.
     """
 
-    number: int
-    title: str
     predicted: NDArray[np.int32]
     sure: NDArray[np.float32]
     is_unlike: NDArray[np.bool_]
@@ -64,7 +88,8 @@ class StudyImages:
 
     folder: StudyFolder
     _judged: dict[int, Judged] = field(default_factory=dict)
-    _lock: threading.RLock = field(default_factory=threading.RLock)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _source_lock: threading.Lock = field(default_factory=threading.Lock)
 
     @cached_property
     def rows(self) -> list[tuple[str, ...]]:
@@ -88,8 +113,11 @@ class StudyImages:
     @cached_property
     def labels(self) -> NDArray[np.int32]:
         """(n,) Index of the class that each is of."""
-        places = {name: place for place, name in enumerate(self.class_names)}
-        return np.array([places.get(row[1], -1) for row in self.rows], np.int32)
+        return np.array([self._class_of.get(row[1], -1) for row in self.rows], np.int32)
+
+    @cached_property
+    def _class_of(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.class_names)}
 
     @cached_property
     def splits(self) -> NDArray[np.str_]:
@@ -128,11 +156,12 @@ class StudyImages:
         found[[self.place_of[path] for path in paths if path in self.place_of]] = True
         return found
 
-    def candidates(self) -> list[int]:
-        """Numbers of the candidates; none while the study is not finished."""
+    @cached_property
+    def titles(self) -> list[tuple[int, str]]:
+        """Number and title of each candidate; none while the study is not finished."""
         if not self.folder.leaderboard_path.exists():
             return []
-        return [record.candidate for record in self.folder.read_candidates()]
+        return [(record.candidate, title(record)) for record in self.folder.read_candidates()]
 
     def judged(self, number: int) -> Judged:
         """What a candidate says of all images."""
@@ -142,73 +171,54 @@ class StudyImages:
             return self._judged[number]
 
     def _read_judged(self, number: int) -> Judged:
-        record = self.folder.read_candidate(number)
+        self.folder.read_candidate(number)  # or say that there is none
         n, k = len(self.rows), len(self.class_names)
         predicted, sure = np.full(n, -1, np.int32), np.full(n, np.nan, np.float32)
         is_unlike = np.zeros(n, bool)
         shares = np.full((n, k), np.nan, np.float32) if n * k <= MOST_SHARES else None
         columns = [f"{SHARE_PREFIX}{name}" for name in self.class_names]
-        for row in self.folder.read_candidate_table(number, "predictions"):
-            place = self.place_of.get(row["path"])
-            if place is None:
-                continue
-            values = [float(row[column]) for column in columns]
-            best = int(np.argmax(values))
-            predicted[place], sure[place] = best, values[best]
-            is_unlike[place] = row.get("unlike") == "true"
-            if shares is not None:
-                shares[place] = values
-        return Judged(number, title(record), predicted, sure, is_unlike, shares)
+        try:
+            for row in self.folder.read_candidate_table(number, "predictions"):
+                place = self.place_of.get(row["path"])
+                if place is None:
+                    continue
+                predicted[place] = self._class_of[row["predicted"]]
+                sure[place] = float(row[f"{SHARE_PREFIX}{row['predicted']}"])
+                is_unlike[place] = row.get("unlike") == "true"
+                if shares is not None:
+                    shares[place] = [float(row[column]) for column in columns]
+        except (KeyError, ValueError, TypeError) as error:
+            raise torn_predictions(self.folder, number, error) from error
+        return Judged(predicted, sure, is_unlike, shares)
 
-    def find(
-        self,
-        *,
-        label: str | None = None,
-        predicted: str | None = None,
-        split: str | None = None,
-        kind: Kind = "all",
-        order: Order = "path",
-        candidate: int | None = None,
-        text: str = "",
-    ) -> NDArray[np.int64]:
-        """Places of the images that are asked for, in the order that is asked for.
-
-        Args:
-            label: Of this class; None: of any.
-            predicted: Taken for this class by the candidate; None: for any.
-            split: In train, val or test; None: in any.
-            kind: Taken for another class; with a label that is doubted; with a copy; unlike the
-                training images, as the candidate sees them; or all.
-            order: By path; or by how sure the candidate is.
-            candidate: That is asked; None: nobody is.
-            text: That stands in the path.
-        """
+    def find(self, asked: ImageFilter = EVERY) -> NDArray[np.int64]:
+        """Places of the images that are asked for, in the order that is asked for."""
         wanted = np.ones(len(self.rows), bool)
-        if label is not None:
-            wanted &= self.labels == self._class(label)
-        if split is not None:
-            wanted &= self.splits == split
-        if kind == "suspect":
+        if asked.label:
+            wanted &= self.labels == self._class_of.get(asked.label, -2)
+        if asked.split:
+            wanted &= self.splits == asked.split
+        if asked.kind == "suspect":
             wanted &= self.is_suspect
-        elif kind == "copy":
+        elif asked.kind == "copy":
             wanted &= self.is_copy
-        if text:
-            small = text.casefold()
+        if asked.text:
+            small = asked.text.casefold()
             wanted &= np.array([small in path for path in self._folded])
-        judged = None if candidate is None else self.judged(candidate)
-        if judged is None:  # nobody says what would be wrong or unlike
-            is_asked = predicted is not None or kind in ("wrong", "unlike")
-            return np.flatnonzero(wanted & (not is_asked))
-        if predicted is not None:
-            wanted &= judged.predicted == self._class(predicted)
-        if kind == "wrong":
+        if asked.candidate is None:  # nobody says what would be wrong or unlike
+            is_said = asked.predicted or asked.kind in ("wrong", "unlike")
+            return np.flatnonzero(wanted & (not is_said))
+        judged = self.judged(asked.candidate)
+        if asked.predicted:
+            wanted &= judged.predicted == self._class_of.get(asked.predicted, -2)
+        if asked.kind == "wrong":
             wanted &= (judged.predicted >= 0) & (judged.predicted != self.labels)
-        elif kind == "unlike":
+        elif asked.kind == "unlike":
             wanted &= judged.is_unlike
         found = np.flatnonzero(wanted)
-        if order != "path":
+        if asked.order != "path":
             sure = judged.sure[found]
-            found = found[np.argsort(-sure if order == "most sure" else sure, kind="stable")]
+            found = found[np.argsort(-sure if asked.order == "most sure" else sure, kind="stable")]
         return found
 
     def describe(self, places: Sequence[int], candidate: int | None) -> list[dict[str, Any]]:
@@ -230,7 +240,7 @@ class StudyImages:
         """All that is known of an image: what every candidate says, its copies, its group."""
         path, label, group, split, _ = self.rows[place]
         said = []
-        for number in self.candidates():
+        for number, name in self.titles:
             judged = self.judged(number)
             if judged.predicted[place] < 0:
                 continue
@@ -238,9 +248,14 @@ class StudyImages:
             if judged.shares is not None:
                 order = np.argsort(-judged.shares[place])[:10]
                 shares = [[self.class_names[i], float(judged.shares[place][i])] for i in order]
-            unlike = bool(judged.is_unlike[place])
             said.append(
-                {"candidate": number, "title": judged.title, "shares": shares, "unlike": unlike}
+                {
+                    "candidate": number,
+                    "title": name,
+                    "shares": shares,
+                    "unlike": bool(judged.is_unlike[place]),
+                    "is_own": split == "test",  # else by the model of the search, as it was then
+                }
             )
         copies = [
             self.place_of[other]
@@ -285,22 +300,23 @@ class StudyImages:
         """
         arrays = self._arrays
         if arrays is not None:
-            found: Pixels = arrays[place]
+            found: Pixels = arrays[self._rows[place]]
             return found
         status = self.folder.read_status()
         if status.data is None:
             raise DataError("the study has not read its images yet")
-        with self._lock:
-            table = self._table
-        if isinstance(table, DataError):
-            raise table
-        index = self._index.get(self.rows[place][0])
+        with self._source_lock:
+            source = self._source
+        if isinstance(source, DataError):
+            raise source
+        path = self.rows[place][0]
+        index = self._index.get(path)
         if index is None:
-            raise DataError(f"{self.rows[place][0]}: is not there any more")
+            raise DataError(f"{path}: is not there any more")
         channels: Channels = "grey" if status.data.image_shape[2] == 1 else "rgb"
         with pillow_quiet():
             return decode_image(
-                table.open(index),
+                source.images.open(path, index),
                 side=status.data.image_shape[0],
                 channels=channels,
                 levels=status.data.levels,
@@ -312,9 +328,11 @@ class StudyImages:
         status = self.folder.read_status()
         if status.data is None:
             return None
-        config = status.config
+        config, contents = status.config, [row[4] for row in self.rows]
+        for row, content in status.data.absent:  # in their order: each goes where it was
+            contents.insert(row, content)
         return find_decoded(
-            [row[4] for row in self.rows],
+            contents,
             image_size=status.data.image_shape[0],
             channels=config.channels or "auto",
             cache_dir=config.cache_dir,
@@ -323,20 +341,24 @@ class StudyImages:
         )
 
     @cached_property
-    def _table(self) -> ImageTable | DataError:
+    def _rows(self) -> NDArray[np.int64]:
+        """(n,) Row of each image in the decoded array."""
+        data = self.folder.read_status().data
+        absent = [row for row, _ in data.absent] if data else []
+        return np.setdiff1d(np.arange(len(self.rows) + len(absent)), absent)
+
+    @cached_property
+    def _source(self) -> FoundImages | DataError:
         config = self.folder.read_status().config
         try:
-            return read_source(config.data, reading=config.reading)
+            return find_images(config.data, reading=config.reading)
         except DataError as error:  # told for each image, but looked for once
             return error
 
     @cached_property
     def _index(self) -> dict[str, int]:
-        paths = () if isinstance(self._table, DataError) else self._table.paths
+        paths = () if isinstance(self._source, DataError) else self._source.paths
         return {path: index for index, path in enumerate(paths)}
-
-    def _class(self, name: str) -> int:
-        return self.class_names.index(name) if name in self.class_names else -2
 
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

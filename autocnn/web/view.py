@@ -6,7 +6,7 @@ import contextlib
 import threading
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from autocnn.core.errors import AutocnnError, DataError, ExportError
 from autocnn.core.wording import capital
@@ -18,10 +18,12 @@ from autocnn.storage import StudyFolder
 from autocnn.web.live import LiveStudy
 from autocnn.web.pages import render
 from autocnn.web.server import App, Limits
-from autocnn.web.study_images import KINDS, ORDERS, Kind, Order, StudyImages, encode_png
+from autocnn.web.study_images import KINDS, ORDERS, ImageFilter, StudyImages, encode_png
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from autocnn.training.networks.grad_cam import GradCam
 
 MOST_BYTES = 50_000_000
 """Of an image that somebody tries."""
@@ -42,9 +44,6 @@ STATIC = {
 }
 """Name -> package, folder in it, media type. The look is the report's."""
 
-KEPT_FOR_S = 3600
-"""Thumbnails are the same as long as the study is."""
-
 
 def make_view(folder: StudyFolder, *, trust_code: bool = False) -> App:
     """The application that shows a study; it reads, and writes nothing.
@@ -56,31 +55,45 @@ def make_view(folder: StudyFolder, *, trust_code: bool = False) -> App:
     return Limits(_make_app(folder, trust_code=trust_code), most_bytes=MOST_BYTES)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _Models:
-    """The candidates' models, loaded when an image is first tried; one at a time works."""
+    """The candidates' models, loaded when an image is first tried; one at a time works.
+
+    A study that is extended makes its candidates anew: then their models are loaded again.
+    """
 
     folder: StudyFolder
     trust_code: bool
-    _loaded: dict[int, Model] = field(default_factory=dict)
+    _loaded: "dict[int, tuple[Model, GradCam | None]]" = field(default_factory=dict)
+    _stamp: tuple[int, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, image: Any, candidate: int) -> dict[str, object]:
         """What a candidate says of an image, and a picture of where it looked."""
         with self._lock:
-            model = self._loaded.get(candidate)
-            if model is None:
-                model = load(self.folder.path, candidate=candidate, trust_code=self.trust_code)
-                self._loaded[candidate] = model
+            model, cam = self._load(candidate)
             (batch,) = model.read([NamedImage("image", image)])
             predictions = model.answer(batch)
             (found,) = json_objects(predictions)
             found["map"] = None
-            if found["error"] is None:
-                with contextlib.suppress(ExportError):  # no layers to be explained
-                    ((_, overlay),) = draw_maps(explainable(model), batch, predictions)
-                    found["map"] = _data_address("image/jpeg", overlay)
+            if found["error"] is None and cam is not None:
+                ((_, overlay),) = draw_maps(cam, batch, predictions)
+                found["map"] = _data_address("image/jpeg", overlay)
             return found
+
+    def _load(self, candidate: int) -> tuple[Model, "GradCam | None"]:
+        """A model, and what explains it; None where it has no layers to be explained."""
+        stamp = self.folder.image_stamps()
+        if stamp != self._stamp:
+            self._loaded.clear()
+            self._stamp = stamp
+        if candidate not in self._loaded:
+            model = load(self.folder.path, candidate=candidate, trust_code=self.trust_code)
+            cam = None
+            with contextlib.suppress(ExportError):
+                cam = explainable(model)
+            self._loaded[candidate] = model, cam
+        return self._loaded[candidate]
 
 
 @dataclass(eq=False)
@@ -88,18 +101,18 @@ class _Newest:
     """The images of a study that may still run: what is known of them is read anew with it."""
 
     folder: StudyFolder
+    stamp: tuple[int, ...] = ()
     _images: StudyImages | None = None
-    _stamp: tuple[int, ...] = ()
 
     def __call__(self) -> StudyImages:
         stamp = self.folder.image_stamps()
-        if self._images is None or stamp != self._stamp:
-            self._images, self._stamp = StudyImages(self.folder), stamp
+        if self._images is None or stamp != self.stamp or not self._images.class_names:
+            self._images, self.stamp = StudyImages(self.folder), stamp
         return self._images
 
 
 def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
-    from fastapi import FastAPI, Request, Response
+    from fastapi import Depends, FastAPI, Request, Response
     from fastapi.responses import HTMLResponse, JSONResponse
     from starlette.exceptions import HTTPException
 
@@ -120,9 +133,18 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
             reason = f"{folder.path} is gone."
         return JSONResponse({"error": reason}, status_code=404)
 
+    @app.get("/api/study")
+    def study() -> dict[str, Any]:
+        images = newest()
+        return live.state() | {
+            "class_names": images.class_names,
+            "models": images.titles,
+            "images": " ".join(map(str, newest.stamp)),
+        }
+
     @app.get("/", response_class=HTMLResponse)
     def page() -> str:
-        state, images = live.state(), newest()
+        state = study()
         trials = sorted(state["trials"], key=lambda row: row["trial"], reverse=True)
         return render(
             "view.html.j2",
@@ -130,8 +152,6 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
             trials=trials[:MOST_ROWS],
             num_left_out=max(0, len(trials) - MOST_ROWS),
             data=folder.read_status().config.data,
-            class_names=images.class_names,
-            candidates=[[number, images.judged(number).title] for number in images.candidates()],
             kinds=KINDS,
             orders=ORDERS,
         )
@@ -151,42 +171,22 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
         policy = {"Content-Security-Policy": "frame-ancestors 'none'"}
         return Response(folder.report_path.read_bytes(), media_type="text/html", headers=policy)
 
-    @app.get("/api/study")
-    def study() -> dict[str, Any]:
-        return live.state()
-
     @app.get("/api/trials/{number}")
     def trial(number: int) -> dict[str, Any]:
         return live.trial(number)
 
     @app.get("/api/images")
     def find(
-        label: str | None = None,
-        predicted: str | None = None,
-        split: str | None = None,
-        kind: Kind = "all",
-        order: Order = "path",
-        candidate: int | None = None,
-        text: str = "",
-        start: int = 0,
-        number: int = 100,
+        asked: Annotated[ImageFilter, Depends()], start: int = 0, number: int = 100
     ) -> dict[str, Any]:
         images = newest()
-        found = images.find(
-            label=label or None,
-            predicted=predicted or None,
-            split=split or None,
-            kind=kind,
-            order=order,
-            candidate=candidate,
-            text=text,
-        )
+        found = images.find(asked)
         start, number = max(0, start), min(max(0, number), MOST_TILES)
         some = found[start : start + number].tolist()
         return {
             "total": len(found),
             "start": start,
-            "images": images.describe(some, candidate),
+            "images": images.describe(some, asked.candidate),
             "problem": images.problem(),
         }
 
@@ -205,8 +205,7 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
 
     @app.get("/thumbnails/{place}.jpg")
     def thumbnail(place: int) -> Response:
-        kept = {"Cache-Control": f"private, max-age={KEPT_FOR_S}"}
-        return Response(newest().thumbnail(checked(place)), media_type="image/jpeg", headers=kept)
+        return Response(newest().thumbnail(checked(place)), media_type="image/jpeg")
 
     @app.get("/images/{place}.png")
     def image(place: int) -> Response:

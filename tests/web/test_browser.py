@@ -98,6 +98,24 @@ class View:
         return self.process.returncode, output
 
 
+def moved_by_loading(view: View, name: str) -> int:
+    """px by which an image's height is another once it is loaded."""
+    script = """
+      const loaded = document.getElementById(arguments[0]), empty = loaded.cloneNode();
+      empty.removeAttribute("src");
+      loaded.before(empty);
+      const found = loaded.offsetHeight - empty.offsetHeight;
+      empty.remove();
+      return found;
+    """
+    wait(
+        lambda: view.browser.execute_script(
+            "return document.getElementById(arguments[0]).naturalWidth", name
+        )
+    )
+    return int(view.browser.execute_script(script, name))
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return reference_study(tmp_path_factory)
@@ -131,6 +149,9 @@ def test_a_study_is_followed_while_it_runs_and_is_not_disturbed(
         wait(lambda: len(view.all("#best circle")) >= 1)
         wait(lambda: view.all("#candidates tbody tr"))
         wait(lambda: view.text("state").startswith("Done: 3 of 3 trials ended"))
+        wait(lambda: view.all("#filters [name=candidate] option"))
+        assert len(view.all("#filters [name=label] option")) == 11, "any, and ten digits"
+        assert not browser.execute_script("return document.getElementById('drop').hidden")
         assert browser.execute_script("return window.isSamePage"), "nothing was loaded anew"
         assert log(browser, "browser") == []
         browser.get("about:blank")
@@ -173,6 +194,7 @@ def test_images_are_filtered_and_looked_at(view: View) -> None:
     wait(lambda: view.names() and all("≠" in name for name in view.names()))
     view.browser.execute_script("document.querySelector('.tile').click()")
     wait(lambda: view.all("dialog[open] .shares"))
+    assert moved_by_loading(view, "image-large") == 0, "nothing jumps from under the pointer"
     view.browser.find_element(By.XPATH, "//dialog//button[text()='Where it looked']").click()
     wait(lambda: view.all("#image-said img"))
     view.browser.find_element(By.CSS_SELECTOR, "dialog button[aria-label=Close]").click()

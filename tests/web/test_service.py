@@ -1,11 +1,17 @@
 """A model over HTTP: every answer, every refusal, many clients at once."""
 
 import io
+import socket
 import tempfile
 import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -13,7 +19,10 @@ from autocnn.core.errors import UsageError
 from autocnn.inference.predict.abstention import Abstention
 from autocnn.web.server import WebServer, is_loopback
 from autocnn.web.service import ServiceLimits, make_service
+from autocnn.web.view import make_view
+from tests.fuzz.running import draw
 from tests.inference.predict.models import CLASSES, grey, model
+from tests.reporting.test_comparison import make_study
 from tests.web.conftest import Client, Reply, Start
 
 
@@ -70,12 +79,12 @@ def test_what_cannot_be_answered_has_a_reason(start: Start) -> None:
     cases = {
         (422, "the image is no image that autocnn reads"): client.post("/predict", b"junk"),
         (422, "the image is empty"): client.post("/predict", b""),
-        (413, "the image must have at most 0.01 MB"): client.post("/predict", b"x" * 20_000),
-        (413, "a request must have at most 0.12 MB"): client.post("/predict", b"x" * 200_000),
+        (413, "a request must have at most 0.01 MB"): client.post("/predict", b"x" * 20_000),
+        (413, "a request must have at most 0.12 MB"): client.post("/predict/batch", b"x" * 200_000),
         (400, "a form of files is needed"): client.post("/predict/batch", b"junk"),
         (400, "Too many files"): batch(client, *[("a", png(0))] * 3),
         (400, "got no file"): batch(client),
-        (413, "big.png must have at most"): batch(client, ("big.png", b"x" * 20_000)),
+        (413, "an image must have at most 0.01 MB"): batch(client, ("big.png", b"x" * 20_000)),
         (404, "Not Found"): client.get("/nothing"),
         (405, "Method Not Allowed"): client.get("/predict"),
     }
@@ -88,6 +97,54 @@ def test_a_body_that_does_not_say_its_size_is_cut_off(start: Start) -> None:
     client = start(make_service(model(), limits=ServiceLimits(image_mb=0.01, images=2)))
     chunks = (b"x" * 10_000 for _ in range(100))
     assert client.post("/predict", chunks).status == 413
+
+
+def test_bodies_that_are_under_way_are_bounded_together(start: Start) -> None:
+    client = start(make_service(model(), limits=ServiceLimits(image_mb=0.1, images=1)))
+    body, head = form(("a.png", b"x" * 90_000))
+    sent, going_on = threading.Barrier(3), threading.Event()
+
+    def slowly() -> Iterator[bytes]:
+        yield body[:-20]
+        sent.wait(20)
+        going_on.wait(30)
+        yield body[-20:]
+
+    def ask(content: Any) -> Reply:
+        return client.ask("POST", "/predict/batch", content, head)
+
+    with ThreadPoolExecutor(2) as pool:
+        waiting = [pool.submit(ask, slowly()) for _ in range(2)]
+        sent.wait(20)
+        time.sleep(0.5)  # else one of them may be the one that is too many
+        end = time.monotonic() + 20
+        while (reply := ask(body)).status == 200 and time.monotonic() < end:
+            time.sleep(0.05)
+        going_on.set()
+        assert (reply.status, reply.headers.get("retry-after")) == (503, "1"), reply
+        assert [one.result(30).status for one in waiting] == [200, 200]
+    assert ask(body).status == 200, "what has ended counts no more"
+
+
+def test_a_client_that_goes_away_is_no_error(
+    start: Start, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for app, face in (
+        (make_service(model()), "/predict"),
+        (make_service(model()), "/predict/batch"),
+        (make_view(make_study(tmp_path, "mine", images=range(6))), "/api/try/1"),
+    ):
+        client = start(app)
+        connection = socket.create_connection((client.server.host, client.server.port))
+        head = f"POST {face} HTTP/1.1\r\nHost: 127.0.0.1:{client.server.port}\r\n"
+        kind = "Content-Type: multipart/form-data; boundary=XX\r\nContent-Length: 100000\r\n\r\n"
+        connection.sendall((head + kind).encode() + b"--XX\r\n" + b"x" * 5000)
+        time.sleep(0.3)
+        connection.close()
+        time.sleep(0.3)
+        assert client.get("/").status == 200
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
 
 
 def test_answers_may_be_unsure(start: Start) -> None:
@@ -165,6 +222,32 @@ def test_large_files_go_through_no_file(start: Start, monkeypatch: pytest.Monkey
     assert len(content) > 2**20, "more than what the library keeps in memory by itself"
     assert batch(client, ("large.png", content)).status == 200
     assert not written
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("face", ["/predict", "/api/try/1"])
+def test_a_thousand_broken_uploads_leave_it_as_it_was(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, face: str
+) -> None:
+    if face == "/predict":
+        client = start(make_service(model()))
+    else:
+        monkeypatch.setattr("autocnn.web.view.load", lambda path, **options: model())
+        client = start(make_view(make_study(tmp_path, "mine", images=range(6))))
+    good = client.post(face, png(250)).data["probabilities"]
+    files = [draw("image", number) for number in range(1000)]
+    began = psutil.Process().memory_info().rss
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda content: client.post(face, content), files))
+    assert {reply.status for reply in found} <= {200, 422}
+    for reply in found:
+        refused, answered = reply.data.get("error"), reply.data.get("probabilities")
+        assert refused or sum(answered.values()) == pytest.approx(1, abs=1e-5)
+        assert "Traceback" not in str(refused)
+    refusals = sum(bool(reply.data.get("error")) for reply in found)
+    assert 100 < refusals < 900, "some are whole enough to be seen"
+    assert client.post(face, png(250)).data["probabilities"] == good
+    assert psutil.Process().memory_info().rss - began < 300e6
 
 
 def test_requests_under_way_are_answered_when_the_server_is_stopped(start: Start) -> None:

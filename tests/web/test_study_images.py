@@ -1,5 +1,6 @@
 """The images of a study, found and described."""
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,11 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from autocnn.core.config import resolve_config
 from autocnn.core.errors import StudyError
+from autocnn.core.events import Observer
 from autocnn.core.records import LabelIssue
+from autocnn.data import prepare_data
 from autocnn.storage import StudyFolder
-from autocnn.web.study_images import StudyImages
-from tests.reporting.studies import make_audit
+from autocnn.web.study_images import ImageFilter, StudyImages
+from tests.reporting.studies import make_audit, make_status
 from tests.reporting.test_comparison import make_study
 
 
@@ -23,13 +27,13 @@ def images(tmp_path: Path) -> StudyImages:
 
 def test_images_are_found_by_class_split_and_prediction(images: StudyImages) -> None:
     assert images.find().tolist() == list(range(10))
-    assert images.find(label="a").tolist() == [0, 2, 4, 6, 8]
-    assert images.find(split="train").tolist() == []
-    assert images.find(predicted="b", candidate=1).tolist() == [1, 2, 3, 7, 9]
-    assert images.find(kind="wrong", candidate=1).tolist() == [2, 5]
-    assert images.find(kind="wrong", label="b", candidate=1).tolist() == [5]
-    assert images.find(text="MINE/7").tolist() == [7]
-    assert images.find(label="none").tolist() == []
+    assert images.find(ImageFilter(label="a")).tolist() == [0, 2, 4, 6, 8]
+    assert images.find(ImageFilter(split="train")).tolist() == []
+    assert images.find(ImageFilter(predicted="b", candidate=1)).tolist() == [1, 2, 3, 7, 9]
+    assert images.find(ImageFilter(kind="wrong", candidate=1)).tolist() == [2, 5]
+    assert images.find(ImageFilter(kind="wrong", label="b", candidate=1)).tolist() == [5]
+    assert images.find(ImageFilter(text="MINE/7")).tolist() == [7]
+    assert images.find(ImageFilter(label="none")).tolist() == []
 
 
 def test_the_least_sure_come_first(tmp_path: Path) -> None:
@@ -41,8 +45,8 @@ def test_the_least_sure_come_first(tmp_path: Path) -> None:
     ]
     folder.write_candidate_table(1, "predictions", header, rows)
     images = StudyImages(folder)
-    assert images.find(order="least sure", candidate=1).tolist() == [1, 2, 0, 3]
-    assert images.find(order="most sure", candidate=1).tolist() == [3, 0, 2, 1]
+    assert images.find(ImageFilter(order="least sure", candidate=1)).tolist() == [1, 2, 0, 3]
+    assert images.find(ImageFilter(order="most sure", candidate=1)).tolist() == [3, 0, 2, 1]
 
 
 def test_images_unlike_the_training_images_are_found(tmp_path: Path) -> None:
@@ -54,8 +58,8 @@ def test_images_unlike_the_training_images_are_found(tmp_path: Path) -> None:
     ]
     folder.write_candidate_table(1, "predictions", header, rows)
     images = StudyImages(folder)
-    assert images.find(kind="unlike", candidate=1).tolist() == [1]
-    assert images.find(kind="unlike").tolist() == [], "nobody says so"
+    assert images.find(ImageFilter(kind="unlike", candidate=1)).tolist() == [1]
+    assert images.find(ImageFilter(kind="unlike")).tolist() == [], "nobody says so"
     assert [tile["unlike"] for tile in images.describe(range(3), 1)] == [False, True, False]
     assert images.detail(1)["said"][0]["unlike"] is True
 
@@ -72,8 +76,8 @@ def test_doubted_labels_and_copies_are_found(images: StudyImages) -> None:
     )
     images.folder.write_label_issues([issue], {})
     change_copies(images.folder, ["mine/1.png", "mine/8.png"])
-    assert images.find(kind="suspect").tolist() == [4]
-    assert images.find(kind="copy").tolist() == [1, 8]
+    assert images.find(ImageFilter(kind="suspect")).tolist() == [4]
+    assert images.find(ImageFilter(kind="copy")).tolist() == [1, 8]
     assert images.detail(8)["copies"] == [1]
     assert images.detail(4)["doubt"] == {"predicted": "b", "label": 0.01}
     assert images.describe([4], None)[0]["suspect"] is True
@@ -118,6 +122,45 @@ def test_images_are_read_from_their_files_where_no_array_is_kept(tmp_path: Path)
     images = StudyImages(folder)
     assert images.problem() == ""
     assert [int(images.pixels(place).mean()) for place in (0, 3, 9)] == [0, 60, 180]
+
+
+def test_the_decoded_array_is_found_where_an_image_is_left_out(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for number in range(10):
+        path = data / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((12, 12), 20 * number, np.uint8)).save(path)
+    (data / "a" / "2.png").write_bytes(b"junk")
+    cache = tmp_path / "c"
+    config = resolve_config(
+        {"data": str(data), "image_size": 12, "max_unreadable": 0.2, "cache_dir": str(cache)}
+    )
+    dataset = prepare_data(config, image_sizes=(), observer=Observer())
+    status = make_status("mine", "ab", data=str(data), cache_dir=str(cache))
+    assert status.data is not None
+    facts = status.data.model_copy(update={"absent": dataset.absent, "image_shape": (12, 12, 1)})
+    folder = StudyFolder.create(
+        tmp_path, "mine", status.model_copy(update={"data": facts}).to_json()
+    )
+    table = dataset.table
+    folder.write_split(
+        [
+            (path, "ab"[label], "", "test", content)
+            for path, label, content in zip(table.paths, table.labels, table.sha256, strict=True)
+        ]
+    )
+    shutil.rmtree(data)  # so that only the array can tell
+    images = StudyImages(folder)
+    assert dataset.absent[0][0] == 1, "the second of its class"
+    expected = [20 * int(Path(path).stem) for path in table.paths]
+    assert [int(images.pixels(place).mean()) for place in range(9)] == expected
+
+
+def test_a_table_of_predictions_that_is_not_whole_is_named(images: StudyImages) -> None:
+    path = images.folder.path / "candidates" / "01" / "predictions.csv"
+    path.write_text(path.read_text("utf-8").replace(",", ";"))
+    with pytest.raises(StudyError, match="the predictions of candidate 1 must be whole"):
+        images.find(ImageFilter(candidate=1))
 
 
 def test_a_study_that_reads_its_images_says_so(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
 """The page of a study over HTTP: whole at every stage, without scripts, and after its end."""
 
+import io
+import os
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from autocnn.inference.predict.model import Model
 from autocnn.storage import StudyFolder
 from autocnn.web.view import make_view
+from tests.inference.predict.models import model
 from tests.reporting.studies import AWKWARD_CLASSES, make_status, make_trials
 from tests.reporting.test_comparison import make_study
 from tests.reporting.test_page import Reader
@@ -79,6 +84,37 @@ def test_what_is_not_there_is_said(start: Start, tmp_path: Path, path: str) -> N
     found = client.get(path)
     assert found.status == 404
     assert found.data["error"]
+
+
+def test_candidates_that_are_made_anew_are_loaded_anew(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_study(tmp_path, "mine", images=range(6))
+    loaded: list[Path] = []
+
+    def load(path: Path, **options: object) -> Model:
+        loaded.append(path)
+        return model()
+
+    monkeypatch.setattr("autocnn.web.view.load", load)
+    client = start(make_view(folder))
+    image = io.BytesIO()
+    Image.new("L", (9, 9)).save(image, "PNG")
+    for _ in range(2):
+        assert client.post("/api/try/1", image.getvalue()).status == 200
+    assert len(loaded) == 1
+    os.utime(folder.leaderboard_path, ns=(1, 1))
+    client.post("/api/try/1", image.getvalue())
+    assert len(loaded) == 2
+
+
+def test_a_torn_table_of_one_candidate_leaves_the_page(start: Start, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "mine", images=range(6))
+    (folder.path / "candidates" / "01" / "predictions.csv").write_text("path\nmine/0.png\n")
+    client = start(make_view(folder))
+    assert client.get("/").status == 200
+    found = client.get("/api/images?candidate=1")
+    assert (found.status, "must be whole" in found.data["error"]) == (404, True)
 
 
 def test_nothing_is_written_by_looking(start: Start, tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from autocnn.core.errors import ExportError, Text
 from autocnn.inference.predict.model import Model
 from autocnn.inference.predict.predictions import Predictions
 from autocnn.inference.predict.reading import Batch
+
+if TYPE_CHECKING:
+    from autocnn.training.networks.grad_cam import GradCam
 
 LONGEST_PART = 60
 """Bytes of a name or a label in a file name; 255 are allowed for all of it."""
@@ -30,7 +33,7 @@ class Explainer:
     """
 
     def __init__(self, model: Model, folder: Path) -> None:
-        self._network = explainable(model)
+        self._cam = explainable(model)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -47,10 +50,9 @@ class Explainer:
             predictions: Its answers: each map is about the predicted class.
 
         Raises:
-            ExportError: When the network has no feature map to be explained.
             DiskFullError: When the disk is full.
         """
-        for place, overlay in draw_maps(self._network, batch, predictions):
+        for place, overlay in draw_maps(self._cam, batch, predictions):
             name = overlay_name(
                 self.num_seen + place + 1, predictions.names[place], predictions.predicted[place]
             )
@@ -59,43 +61,42 @@ class Explainer:
         self.num_seen += len(batch.names)
 
 
-def explainable(model: Model) -> Any:
-    """The network of a model that can be explained.
+def explainable(model: Model) -> "GradCam":
+    """What explains a model's answers, built once.
 
     Raises:
-        ExportError: When it is in another format than Keras's.
+        ExportError: When it is in another format than Keras's, or cannot be explained.
     """
+    from autocnn.training.networks.grad_cam import GradCam
+
     network = getattr(model.runtime, "network", None)
     if network is None:
         raise ExportError(
             Text("{explain} needs the layers of a Keras model, got {0}.", model.metadata.format),
             remedy="Predict with the study itself, or with its export to keras.",
         )
-    return network
+    try:
+        return GradCam(network)
+    except ValueError as error:
+        raise ExportError(Text("{explain}: this model cannot be explained: {0}", error)) from error
 
 
-def draw_maps(network: Any, batch: Batch, predictions: Predictions) -> Iterator[tuple[int, bytes]]:
+def draw_maps(
+    cam: "GradCam", batch: Batch, predictions: Predictions
+) -> Iterator[tuple[int, bytes]]:
     """Place in the batch, and a JPEG with the map laid over, of each image that could be read.
 
     Args:
-        network: From `explainable`.
+        cam: From `explainable`.
         batch: As it was predicted.
         predictions: Its answers: each map is about the most probable class.
-
-    Raises:
-        ExportError: When the network has no feature map to be explained.
     """
     from autocnn.reporting.plots.overlay import draw_overlay, encode_overlay
-    from autocnn.training.networks.grad_cam import grad_cam
 
     places = np.flatnonzero(batch.is_readable)
-    pixels = batch.pixels[..., : network.input_shape[-1]]
+    pixels = batch.pixels[..., : cam.num_channels]
     guesses = predictions.choices[places]
-    try:
-        maps = grad_cam(network, pixels, guesses)
-    except ValueError as error:
-        raise ExportError(Text("{explain}: this model cannot be explained: {0}", error)) from error
-    for place, image, one_map in zip(places.tolist(), pixels, maps, strict=True):
+    for place, image, one_map in zip(places.tolist(), pixels, cam(pixels, guesses), strict=True):
         yield place, encode_overlay(draw_overlay(image, one_map))
 
 

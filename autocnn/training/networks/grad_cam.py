@@ -35,10 +35,8 @@ Explain = Callable[[Any, Any], Any]
 """(batch, height, width, channels) uint8 images and (batch,) classes to (batch, height, width)."""
 
 
-def grad_cam(
-    model: keras.Model, images: NDArray[np.uint8], classes: NDArray[np.integer[Any]]
-) -> NDArray[np.float32]:
-    """What speaks for a class, place by place.
+class GradCam:
+    """What speaks for a class, place by place; the graphs of a model are built once.
 
     The evidence for a class is its logit less the mean of all logits, as a softmax only sees
     such differences; probabilities near 1 would have no gradient left. Of each feature map,
@@ -49,12 +47,6 @@ def grad_cam(
 
     Args:
         model: Of `build_model`, or of `average_models` over such.
-        images: (n, height, width, channels) uint8, as the model takes them.
-        classes: (n,) The class that each image's map is about, 0 to k - 1.
-
-    Returns:
-        (n, height, width) float32, 0 or more, each map adding up to 1. A map is the same
-        everywhere when no place speaks for the class.
 
     Raises:
         ValueError: When the model does not end in a Dense softmax layer, or shows no feature
@@ -62,19 +54,36 @@ def grad_cam(
 
     Source: Selvaraju et al. 2017, arXiv:1610.02391; Draelos & Carin 2020, arXiv:2011.08891.
     """
-    explain = _explain_average(model)
 
-    def work(part: slice) -> NDArray[np.float32]:
-        chosen = tf.constant(classes[part].astype(np.int32))
-        maps = np.asarray(explain(tf.constant(images[part]), chosen), np.float32)
-        # Reflected at the edges: what is on the border stays there.
-        blur = [0.0, *(SMOOTHING * side for side in maps.shape[1:])]
-        smooth: NDArray[np.float32] = gaussian_filter(maps, blur, mode="reflect")
-        return smooth
+    def __init__(self, model: keras.Model) -> None:
+        self.num_channels = int(model.input_shape[-1])
+        self._explain = _explain_average(model)
 
-    batch_size = batch_size_for(images, most=MOST_AT_ONCE)
-    none = np.zeros((0, *images.shape[1:3]), np.float32)
-    return np.concatenate([none, *in_batches(work, len(images), batch_size=batch_size)])
+    def __call__(
+        self, images: NDArray[np.uint8], classes: NDArray[np.integer[Any]]
+    ) -> NDArray[np.float32]:
+        """The maps of images.
+
+        Args:
+            images: (n, height, width, channels) uint8, as the model takes them.
+            classes: (n,) The class that each image's map is about, 0 to k - 1.
+
+        Returns:
+            (n, height, width) float32, 0 or more, each map adding up to 1. A map is the same
+            everywhere when no place speaks for the class.
+        """
+
+        def work(part: slice) -> NDArray[np.float32]:
+            chosen = tf.constant(classes[part].astype(np.int32))
+            maps = np.asarray(self._explain(tf.constant(images[part]), chosen), np.float32)
+            # Reflected at the edges: what is on the border stays there.
+            blur = [0.0, *(SMOOTHING * side for side in maps.shape[1:])]
+            smooth: NDArray[np.float32] = gaussian_filter(maps, blur, mode="reflect")
+            return smooth
+
+        batch_size = batch_size_for(images, most=MOST_AT_ONCE)
+        none = np.zeros((0, *images.shape[1:3]), np.float32)
+        return np.concatenate([none, *in_batches(work, len(images), batch_size=batch_size)])
 
 
 def randomize_weights(model: keras.Model, *, seed: int) -> keras.Model:

@@ -20,7 +20,7 @@ from autocnn.core.errors import ConfigError, Text
 from autocnn.core.own_model import CONTRACT, OwnModel, describe, place_of
 from autocnn.core.records import Params, ParamValue
 from autocnn.training.networks.average import OUTPUT
-from autocnn.training.networks.grad_cam import grad_cam
+from autocnn.training.networks.grad_cam import GradCam
 from autocnn.training.networks.inference import compile_prediction, count_flops
 from autocnn.training.networks.keras_private import layer_behind
 
@@ -144,7 +144,7 @@ def check_own_model(
         )
     _check_saving(own_model, model, noise, probabilities)
     try:
-        grad_cam(model, noise, probabilities.argmax(axis=1))
+        GradCam(model)(noise, probabilities.argmax(axis=1))
     except Exception as error:  # noqa: BLE001 - it opens layers that it has never seen
         return read.names, describe(error)
     return read.names, ""

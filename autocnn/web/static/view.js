@@ -147,6 +147,29 @@ function listCandidates() {
   $("candidates").tBodies[0].replaceChildren(...found.rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))));
 }
 
+let offered = "";
+
+// What there is to choose from, which grows while the study runs.
+function offer() {
+  const now = JSON.stringify([study.class_names, study.models, study.images]);
+  if (now === offered) return;
+  const isFirst = !offered;
+  offered = now;
+  const classes = [["", "any"], ...study.class_names.map((name) => [name, name])];
+  fill("label", classes);
+  fill("predicted", classes);
+  fill("candidate", study.models);
+  $("no-model").hidden = study.models.length > 0;
+  $("drop").hidden = !study.models.length;
+  if (grid.isShown && !isFirst) grid.search();
+}
+
+function fill(name, choices) {
+  const select = document.querySelector(`#filters [name=${name}]`), before = select.value;
+  select.replaceChildren(...choices.map(([value, text]) => make("option", { value }, text)));
+  if (choices.some(([value]) => String(value) === before)) select.value = before;
+}
+
 let drawn = "";
 
 async function follow() {
@@ -158,6 +181,7 @@ async function follow() {
     const now = JSON.stringify(study);
     if (now !== drawn) {
       drawn = now;
+      offer();
       document.querySelector(".charts").hidden = !study.trials.length;
       drawSearch();
       listTrials();
@@ -325,7 +349,7 @@ async function showImage(place) {
   $("image-said").replaceChildren(...found.said.map((one) => {
     const maps = make("div", {});
     const look = make("button", { type: "button", onclick: () => showMap(place, one.candidate, look, maps) }, "Where it looked");
-    return make("section", {}, make("h4", {}, one.title), one.unlike ? make("p", {}, "Unlike the training images, as this candidate sees them.") : "", one.shares ? shares(one.shares) : "", look, maps);
+    return make("section", {}, make("h4", {}, one.title), one.is_own ? "" : make("p", {}, "Said by the model of the search, which had not been retrained yet."), one.unlike ? make("p", {}, "Unlike the training images, as this candidate sees them.") : "", one.shares ? shares(one.shares) : "", look, maps);
   }));
   if (!$("image").open) $("image").showModal();
 }
@@ -368,8 +392,6 @@ async function tryImage(blob, name) {
 
 function readyToTry() {
   const drop = $("drop");
-  if (!drop) return;
-  drop.hidden = false;
   $("file").addEventListener("change", (event) => {
     const [file] = event.target.files;
     if (file) tryImage(file, file.name);

@@ -10,7 +10,7 @@ from autocnn.core.records import ParamValue
 from autocnn.data.sources.phantoms import Mark, make_phantoms
 from autocnn.training.networks import build_model
 from autocnn.training.networks.average import average_models, set_temperature
-from autocnn.training.networks.grad_cam import grad_cam, randomize_weights
+from autocnn.training.networks.grad_cam import GradCam, randomize_weights
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ class Marked:
 
     def find(self, model: keras.Model) -> tuple[float, float]:
         """Share of the marked images whose maximum is on the mark; attention there / area."""
-        found = grad_cam(model, self.images[self.rows], np.ones(len(self.rows), np.int64))
+        found = GradCam(model)(self.images[self.rows], np.ones(len(self.rows), np.int64))
         peaks = found.reshape(len(found), -1).argmax(axis=1)
         hits = self.inside.reshape(len(found), -1)[np.arange(len(found)), peaks]
         shares = np.where(self.inside, found, 0).sum(axis=(1, 2)) / self.inside.mean(axis=(1, 2))
@@ -110,7 +110,7 @@ def test_random_weights_do_not_find_it(trained: list[keras.Model], held_out: Mar
 def test_every_family_has_maps_that_add_up_to_1(params: dict[str, ParamValue]) -> None:
     model = build_model({"width": 8, "num_stages": 2, **params}, (24, 24, 1), 3)
     before = np.asarray(model(IMAGES))
-    maps = grad_cam(model, IMAGES, CLASSES)
+    maps = GradCam(model)(IMAGES, CLASSES)
     assert maps.shape == (5, 24, 24)
     assert maps.dtype == np.float32
     assert maps.min() >= 0
@@ -123,22 +123,22 @@ def test_a_frozen_backbone_inside_the_model_has_maps_too() -> None:
     params: dict[str, ParamValue] = {"family": "pretrained", "trainable_fraction": 0.0}
     model = build_model(params, (48, 48, 1), 3, weights=None)
     images = RNG.integers(0, 256, (2, 48, 48, 1), dtype=np.uint8)
-    maps = grad_cam(model, images, np.array([0, 2]))
+    maps = GradCam(model)(images, np.array([0, 2]))
     assert maps.shape == (2, 48, 48)
     assert (maps.std(axis=(1, 2)) > 0).all()
     again = randomize_weights(model, seed=1)
-    assert not np.allclose(grad_cam(again, images, np.array([0, 2])), maps, atol=1e-7)
+    assert not np.allclose(GradCam(again)(images, np.array([0, 2])), maps, atol=1e-7)
 
 
 def test_images_need_not_be_square() -> None:
     model = build_model({"family": "resnet", "width": 8, "num_stages": 2}, (32, 20, 3), 3)
-    maps = grad_cam(model, RNG.integers(0, 256, (2, 32, 20, 3), dtype=np.uint8), CLASSES[:2])
+    maps = GradCam(model)(RNG.integers(0, 256, (2, 32, 20, 3), dtype=np.uint8), CLASSES[:2])
     assert maps.shape == (2, 32, 20)
 
 
 def test_small_images_use_their_finest_map() -> None:
     model = build_model({"family": "plain", "width": 8, "num_stages": 3}, (8, 8, 1), 3)
-    maps = grad_cam(model, IMAGES[:, :8, :8], CLASSES)
+    maps = GradCam(model)(IMAGES[:, :8, :8], CLASSES)
     assert (maps.std(axis=(1, 2)) > 0).all()
 
 
@@ -152,7 +152,7 @@ def test_the_map_is_hirescam_of_the_centred_logit() -> None:
     # A channel for each class, all of them active somewhere.
     kernel = np.random.default_rng(1).normal(size=(3, 3, 1, 4))
     model.set_weights([kernel, np.zeros(4), np.eye(4, 3), np.zeros(3)])
-    maps = grad_cam(model, IMAGES, CLASSES)
+    maps = GradCam(model)(IMAGES, CLASSES)
     kernel = head.kernel.numpy()
     weights = (kernel - kernel.mean(axis=1, keepdims=True)).T[CLASSES]  # CAM: (n, channels)
     activations = np.asarray(keras.Model(inputs, features)(IMAGES))
@@ -165,7 +165,7 @@ def test_the_map_is_hirescam_of_the_centred_logit() -> None:
 def test_a_map_without_evidence_is_even() -> None:
     model = build_model({"family": "plain", "width": 8, "num_stages": 2}, (24, 24, 1), 3)
     model.layers[-1].set_weights([np.zeros((16, 3)), np.array([1.0, 0.0, 0.0])])
-    maps = grad_cam(model, IMAGES, CLASSES)
+    maps = GradCam(model)(IMAGES, CLASSES)
     np.testing.assert_allclose(maps, 1 / 24**2, rtol=1e-5)
 
 
@@ -176,21 +176,21 @@ def test_a_member_weighs_in_the_map_what_it_weighs_in_the_model(tmp_path: Path) 
     classes = RNG.integers(0, 3, 40)
 
     def maps_with(weight: float) -> FloatMaps:
-        return grad_cam(average_models([small, large], [weight, 1 - weight]), images, classes)
+        return GradCam(average_models([small, large], [weight, 1 - weight]))(images, classes)
 
-    np.testing.assert_allclose(maps_with(1e-6), grad_cam(large, images, classes), atol=1e-6)
+    np.testing.assert_allclose(maps_with(1e-6), GradCam(large)(images, classes), atol=1e-6)
     expected = 0.25 * maps_with(1 - 1e-6) + 0.75 * maps_with(1e-6)
     np.testing.assert_allclose(maps_with(0.25), expected, atol=1e-6)
     average_models([small, large], [0.25, 0.75]).save(tmp_path / "average.keras")
     loaded = keras.models.load_model(tmp_path / "average.keras", compile=False)
-    np.testing.assert_allclose(grad_cam(loaded, images, classes), expected, atol=1e-6)
+    np.testing.assert_allclose(GradCam(loaded)(images, classes), expected, atol=1e-6)
 
 
 def test_a_temperature_changes_no_map() -> None:
     model = build_model({"family": "plain", "width": 8, "num_stages": 2}, (24, 24, 1), 3)
-    before = grad_cam(model, IMAGES, CLASSES)
+    before = GradCam(model)(IMAGES, CLASSES)
     set_temperature(model, 2.5)
-    np.testing.assert_allclose(grad_cam(model, IMAGES, CLASSES), before, atol=1e-7)
+    np.testing.assert_allclose(GradCam(model)(IMAGES, CLASSES), before, atol=1e-7)
 
 
 def test_random_weights_come_from_the_seed_alone() -> None:
@@ -205,19 +205,15 @@ def test_random_weights_come_from_the_seed_alone() -> None:
 
 def test_no_images_give_no_maps() -> None:
     model = build_model({"family": "plain", "width": 8, "num_stages": 1}, (24, 24, 1), 2)
-    assert grad_cam(model, IMAGES[:0], CLASSES[:0]).shape == (0, 24, 24)
+    assert GradCam(model)(IMAGES[:0], CLASSES[:0]).shape == (0, 24, 24)
 
 
 def test_a_model_without_softmax_or_maps_is_refused() -> None:
     inputs = keras.Input((8, 8, 1), dtype="uint8")
     flat = keras.layers.Flatten()(keras.layers.Rescaling(1.0)(inputs))
     with pytest.raises(ValueError, match="feature map of at least 4 channels, got none"):
-        grad_cam(
-            keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(flat)),
-            IMAGES[:, :8, :8],
-            CLASSES,
-        )
+        GradCam(keras.Model(inputs, keras.layers.Dense(2, activation="softmax")(flat)))
     features = keras.layers.Conv2D(4, 3)(keras.layers.Rescaling(1.0)(inputs))
     outputs = keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(features))
     with pytest.raises(ValueError, match="must end in a Dense softmax layer, got Dense"):
-        grad_cam(keras.Model(inputs, outputs), IMAGES[:, :8, :8], CLASSES)
+        GradCam(keras.Model(inputs, outputs))
