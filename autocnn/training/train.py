@@ -7,6 +7,7 @@ worker then starts at once. Nothing here runs a TensorFlow operation at import.
 import math
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import keras
@@ -28,6 +29,7 @@ from autocnn.training.networks.inference import compile_prediction, predict_rows
 from autocnn.training.networks.keras_private import AveragedWeights, layers_of
 from autocnn.training.networks.own_model import build_own_model
 from autocnn.training.networks.saving import save_model
+from autocnn.training.networks.stored_images import images_on_gpu
 
 Report = Callable[[EpochScore], bool]
 """Takes an epoch's scores, answers whether to stop."""
@@ -82,25 +84,30 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
         if task.own_model is None and is_frozen(task.params):
             _fit_output(model, scorer, first=done)
         else:
-            model.fit(
-                training_batches(
-                    images,
-                    task.images.labels,
-                    task.train_rows,
-                    settings,
-                    num_classes=task.images.num_classes,
-                    batch_size=batch_size,
+            # A trial that ran out of memory leaves that of the GPU to its network.
+            place = nullcontext() if task.half_batch else images_on_gpu(images, task.train_rows)
+            with place as stored:
+                model.fit(
+                    training_batches(
+                        images,
+                        task.images.labels,
+                        task.train_rows,
+                        settings,
+                        num_classes=task.images.num_classes,
+                        batch_size=batch_size,
+                        epochs=task.epochs,
+                        done=done,
+                        seed=task.seed,
+                        model=model,
+                        stored=stored,
+                    ),
+                    initial_epoch=done,
                     epochs=task.epochs,
-                    done=done,
-                    seed=task.seed,
-                ),
-                initial_epoch=done,
-                epochs=task.epochs,
-                steps_per_epoch=steps,
-                callbacks=[scorer] if averaging is None else [averaging, scorer],
-                shuffle=False,
-                verbose=0,
-            )
+                    steps_per_epoch=steps,
+                    callbacks=[scorer] if averaging is None else [averaging, scorer],
+                    shuffle=False,
+                    verbose=0,
+                )
     _save_model(task, shape, scorer.best_weights)
     return TrainingResult(tuple(scorer.history), scorer.best_epoch, model.count_params())
 
@@ -128,10 +135,19 @@ def configure_tensorflow(*, threads: int, deterministic: bool = False) -> None:
 
 
 def _restore(model: keras.Model, checkpoint: Checkpoint) -> None:
-    """Put the weights and the optimiser back as they were at the end of an epoch."""
+    """Put the weights and the optimiser back as they were at the end of an epoch.
+
+    Raises:
+        ValueError: When they are of another network or another optimiser.
+    """
     model.set_weights(checkpoint.weights)
-    variables = model.optimizer.variables
-    for variable, value in zip(variables, checkpoint.optimizer, strict=True):
+    variables, values = model.optimizer.variables, checkpoint.optimizer
+    # In float16 Keras puts the optimiser into one that scales the loss: numbers of its own come
+    # first, and begin anew where another machine has trained in another precision.
+    shared = min(len(variables), len(values))
+    if any(len(one.shape) > 0 for one in (*variables[:-shared], *values[:-shared])):
+        raise ValueError("the checkpoint must hold the state of this optimiser, got another one")
+    for variable, value in zip(variables[-shared:], values[-shared:], strict=True):
         variable.assign(value)
 
 

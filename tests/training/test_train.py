@@ -1,5 +1,8 @@
+import contextlib
 import errno
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +10,15 @@ import keras
 import numpy as np
 import pytest
 
+from autocnn.core.arrays import IntArray, Pixels
 from autocnn.core.errors import DiskFullError, TrialDivergedError
 from autocnn.core.objective import Goal
 from autocnn.core.records import EpochScore, ParamValue
 from autocnn.execution.tasks import Images, TrainingResult, TrainingTask
-from autocnn.storage.checkpoint import read_checkpoint
+from autocnn.storage.checkpoint import read_checkpoint, write_checkpoint
+from autocnn.training import train as training
 from autocnn.training.networks import batches
+from autocnn.training.networks.stored_images import images_on_gpu
 from autocnn.training.train import Report, train
 
 SMALL: dict[str, ParamValue] = {
@@ -163,6 +169,45 @@ def test_training_in_pieces_ends_with_the_same_numbers(
 
 
 @pytest.mark.slow
+def test_a_training_goes_on_in_the_precision_of_another_machine(
+    images: Images, tmp_path: Path
+) -> None:
+    states: list[list[Any]] = []
+    history: tuple[EpochScore, ...] = ()
+    for epoch, precision in enumerate(("mixed_float16", "float32", "mixed_float16"), 1):
+        task = make_task(images, tmp_path, precision=precision)
+        with pytest.raises(Stopped):
+            train(task, stop_after(epoch))
+        checkpoint = read_checkpoint(task.checkpoint_path)
+        assert checkpoint is not None
+        states.append(checkpoint.optimizer)
+        history = checkpoint.history
+    number = len(states[1])
+    assert len(states[0]) == len(states[2]) > number, "the loss is scaled in float16"
+    steps = [int(state[-number]) for state in states]
+    assert steps[1] == steps[0] + 8, "the optimiser goes on"
+    assert steps[2] > steps[1]
+    assert [score.epoch for score in history] == [1, 2, 3]
+    assert (history[-1].val.accuracy or 0) > 0.95
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kept", [slice(-1), slice(2, None)])
+def test_a_checkpoint_of_another_optimiser_is_refused(
+    images: Images, tmp_path: Path, kept: slice
+) -> None:
+    task = make_task(images, tmp_path)
+    with pytest.raises(Stopped):
+        train(task, stop_after(1))
+    checkpoint = read_checkpoint(task.checkpoint_path)
+    assert checkpoint is not None
+    broken = replace(checkpoint, optimizer=checkpoint.optimizer[kept])
+    write_checkpoint(task.checkpoint_path, broken)
+    with pytest.raises(ValueError, match=r"shape|must hold the state"):
+        train(task, keep_going)
+
+
+@pytest.mark.slow
 def test_a_restored_training_reports_its_epochs_again(images: Images, tmp_path: Path) -> None:
     task = make_task(images, tmp_path, epochs=2)
     first = train(task, keep_going)
@@ -304,3 +349,71 @@ def test_bfloat16_trains_and_saves_float32(images: Images, tmp_path: Path) -> No
     assert result.history[-1].val.accuracy is not None
     model = keras.models.load_model(task.model_path)
     assert {layer.dtype_policy.name for layer in model.layers} == {"float32"}
+
+
+@pytest.fixture
+def stored(as_on_a_gpu: None, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What trainings put into a GPU's memory, in the place of which the processor's is used."""
+    found: list[Any] = []
+
+    @contextlib.contextmanager
+    def store(images: Pixels, rows: IntArray) -> Iterator[Any]:
+        with images_on_gpu(images, rows) as variable:
+            assert variable is not None and len(variable.numpy()) == len(rows)
+            found.append(variable)
+            yield variable
+
+    monkeypatch.setattr(training, "images_on_gpu", store)
+    return found
+
+
+@pytest.mark.slow
+def test_images_in_a_gpu_s_memory_give_the_same_network(
+    images: Images, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    params = {**SMALL, "rotation": 10.0, "noise": 0.05, "mixup": 0.2, "imbalance": "class_weights"}
+    rows = np.random.default_rng(0).permutation(300)[:256]
+    tasks = [
+        make_task(
+            images,
+            tmp_path,
+            params=params,
+            train_rows=rows,
+            val_rows=np.arange(300, 320),
+            epochs=2,
+            checkpoint_path=tmp_path / f"{name}.npz",
+            model_path=tmp_path / f"{name}.keras",
+        )
+        for name in ("loaded", "stored", "pieces")
+    ]
+    expected = train(tasks[0], keep_going)
+    stored = request.getfixturevalue("stored")
+    result = train(tasks[1], keep_going)
+    assert len(stored) == 1
+    for one, other in zip(result.history, expected.history, strict=True):
+        assert one.train_loss == pytest.approx(other.train_loss, rel=1e-3)
+    in_pieces = train_in_pieces(tasks[2], [1])
+    assert len(stored) == 3, "once for each part of the training"
+    assert without_times(in_pieces.history) == without_times(result.history)
+    weights = [keras.models.load_model(task.model_path).get_weights() for task in tasks]
+    for loaded, whole, pieces in zip(*weights, strict=True):
+        np.testing.assert_allclose(whole, loaded, atol=1e-3)
+        np.testing.assert_array_equal(pieces, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("report", [keep_going, stop_after(1)])
+def test_a_training_leaves_no_images_in_a_gpu_s_memory(
+    images: Images, tmp_path: Path, stored: list[Any], report: Report
+) -> None:
+    with contextlib.suppress(Stopped):
+        train(make_task(images, tmp_path, epochs=1), report)
+    assert [len(variable.numpy()) for variable in stored] == [0]
+
+
+@pytest.mark.slow
+def test_what_found_no_memory_does_not_store_its_images_again(
+    images: Images, tmp_path: Path, stored: list[Any]
+) -> None:
+    train(make_task(images, tmp_path, epochs=1, half_batch=True), keep_going)
+    assert not stored

@@ -53,7 +53,7 @@ class Augmenter:
         Returns:
             Images (uint8) and labels (float32) of the same shapes.
         """
-        seeds = tf.unstack(tf.random.split(seed, NUM_SEEDS), num=NUM_SEEDS)
+        seeds = _split(seed, NUM_SEEDS)
         x = tf.cast(images, tf.float32)
         if self._moves:
             x = self._move(x, seeds[:8])
@@ -108,7 +108,7 @@ class Augmenter:
         if self.brightness:
             x = x * _per_image(1.0 + _uniform(seeds[1], n, self.brightness))
         if self.noise:
-            strength, pattern = tf.unstack(tf.random.split(seeds[2], 2), num=2)
+            strength, pattern = _split(seeds[2], 2)
             level = tf.random.stateless_uniform([n], strength, 0.0, self.noise * 255.0)
             x = x + tf.random.stateless_normal(tf.shape(x), pattern) * _per_image(level)
         return x
@@ -116,7 +116,7 @@ class Augmenter:
     def _erase(self, x: Tensor, seed: Tensor) -> Tensor:
         """Blank one rectangle with the image's mean."""
         n = tf.shape(x)[0]
-        chance, area_seed, box_seed = tf.unstack(tf.random.split(seed, 3), num=3)
+        chance, area_seed, box_seed = _split(seed, 3)
         area = tf.random.stateless_uniform([n], area_seed, *ERASED_AREA)
         inside = self._boxes(tf.sqrt(area), box_seed)
         drawn = tf.random.stateless_uniform([n], chance) < self.erasing
@@ -126,7 +126,7 @@ class Augmenter:
     def _mix(self, x: Tensor, labels: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
         """MixUp (Zhang et al. 2018, arXiv:1710.09412) with the batch in reverse order."""
         n = tf.shape(x)[0]
-        first, second = tf.unstack(tf.random.split(seed, 2), num=2)
+        first, second = _split(seed, 2)
         one = tf.random.stateless_gamma([n], first, self.mixup)
         other = tf.random.stateless_gamma([n], second, self.mixup)
         share = tf.math.divide_no_nan(one, one + other)
@@ -138,7 +138,7 @@ class Augmenter:
     def _cut_and_mix(self, x: Tensor, labels: Tensor, seed: Tensor) -> tuple[Tensor, Tensor]:
         """CutMix (Yun et al. 2019, arXiv:1905.04899) with the batch in reverse order."""
         n = tf.shape(x)[0]
-        chance, size_seed, box_seed = tf.unstack(tf.random.split(seed, 3), num=3)
+        chance, size_seed, box_seed = _split(seed, 3)
         side = tf.sqrt(tf.random.stateless_uniform([n], size_seed, 0.0, 0.5))
         drawn = tf.random.stateless_uniform([], chance) < self.cutmix
         inside = self._boxes(side, box_seed) & drawn
@@ -149,13 +149,19 @@ class Augmenter:
     def _boxes(self, sides: Tensor, seed: Tensor) -> Tensor:
         """True inside one square per image; `sides` are fractions, places are random."""
         n = tf.shape(sides)[0]
-        seed_x, seed_y = tf.unstack(tf.random.split(seed, 2), num=2)
+        seed_x, seed_y = _split(seed, 2)
         grid = (tf.range(self.side, dtype=tf.float32) + 0.5) / self.side
         left = tf.random.stateless_uniform([n], seed_x) * (1.0 - sides)
         top = tf.random.stateless_uniform([n], seed_y) * (1.0 - sides)
         columns = (grid >= left[:, None]) & (grid < (left + sides)[:, None])
         rows = (grid >= top[:, None]) & (grid < (top + sides)[:, None])
         return (rows[:, :, None] & columns[:, None, :])[..., None]
+
+
+def _split(seed: Tensor, number: int) -> list[Tensor]:
+    """Seeds from a seed; on the processor also for a GPU, which would be asked for each of them."""
+    with tf.device("CPU:0"):
+        return list(tf.unstack(tf.random.split(seed, number), num=number))
 
 
 def _uniform(seed: Tensor, n: Tensor, size: float) -> Tensor:

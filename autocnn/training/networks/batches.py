@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ def training_batches(
     epochs: int,
     done: int,
     seed: tuple[int, ...],
+    model: keras.Model | None = None,
+    stored: tf.Variable | None = None,
 ) -> tf.data.Dataset:
     """All batches of all epochs after those done, in one dataset: images, labels, weights.
 
@@ -39,6 +42,10 @@ def training_batches(
         epochs: Epochs in all.
         done: Epochs that were trained before.
         seed: All randomness derives from it.
+        model: The network that is trained, and was not before; needed with `stored`.
+        stored: The images of the rows in the memory of a GPU (`images_on_gpu`). The training step
+            of the network then makes the same batches there from what the dataset gives, their
+            places, labels and seeds; nothing else can train it any more.
     """
     steps = steps_of(rows, batch_size)
     one_hot = np.eye(num_classes, dtype=np.float32)
@@ -47,21 +54,36 @@ def training_batches(
     number = number_from(*seed)
     order: dict[int, IntArray] = {}
 
-    def gather(step: Any) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    def gather(step: Any) -> tuple[IntArray, NDArray[np.float32]]:
+        """Images, or their places among those that are stored, and labels."""
         epoch, position = divmod(int(step), steps)
         if epoch not in order:
             order.clear()
-            order[epoch] = np.random.default_rng((*seed, epoch)).permutation(rows)
-        chosen = order[epoch][position * batch_size : (position + 1) * batch_size]
-        return images[chosen], one_hot[labels[chosen]]
+            order[epoch] = np.random.default_rng((*seed, epoch)).permutation(len(rows))
+        places = order[epoch][position * batch_size : (position + 1) * batch_size]
+        chosen = rows[places]
+        return images[chosen] if stored is None else places, one_hot[labels[chosen]]
+
+    def load(step: Any) -> tuple[Any, Any, Any]:
+        kind, shape = (tf.uint8, images.shape[1:]) if stored is None else (tf.int64, ())
+        x, y = tf.numpy_function(gather, [step], [kind, tf.float32], stateful=False)
+        x.set_shape((batch_size, *shape))
+        y.set_shape((batch_size, num_classes))
+        return x, y, tf.stack([tf.constant(number, tf.int32), tf.cast(step, tf.int32)])
+
+    def finish(x: Any, y: Any, seed: Any) -> tuple[Any, Any, Any]:
+        x, y = augment(x, y, seed)
+        return x, y, tf.linalg.matvec(y, weights)
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def make_batch(step: Any) -> tuple[Any, Any, Any]:
-        x, y = tf.numpy_function(gather, [step], [tf.uint8, tf.float32], stateful=False)
-        x.set_shape((batch_size, *images.shape[1:]))
-        y.set_shape((batch_size, num_classes))
-        x, y = augment(x, y, tf.stack([tf.constant(number, tf.int32), tf.cast(step, tf.int32)]))
-        return x, y, tf.linalg.matvec(y, weights)
+        return finish(*load(step)) if stored is None else load(step)
+
+    if model is not None and stored is not None:
+        train_step = model.train_step
+        model.train_step = lambda loaded: train_step(
+            finish(tf.gather(stored, loaded[0]), *loaded[1:])
+        )
 
     options = tf.data.Options()
     options.autotune.enabled = False

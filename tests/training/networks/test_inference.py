@@ -9,13 +9,19 @@ from numpy.typing import NDArray
 
 from autocnn.training.networks.inference import batch_size_for, in_batches, predict_rows
 
+ERRORS = (
+    MemoryError(),
+    tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor"),
+    tf.errors.InternalError(None, None, "Dst tensor is not initialized."),
+)
+
 IMAGES = np.arange(40, dtype=np.uint8).reshape(10, 2, 2, 1)
 
 
 class Machine:
     """Predicts the first pixel of each image, of so many at once as there is memory for."""
 
-    def __init__(self, most: int, error: type[Exception] = MemoryError) -> None:
+    def __init__(self, most: int, error: Exception = ERRORS[0]) -> None:
         self.most = most
         self.error = error
         self.asked: list[int] = []
@@ -23,15 +29,13 @@ class Machine:
     def __call__(self, images: Any) -> NDArray[np.float32]:
         self.asked.append(len(images))
         if len(images) > self.most:
-            if self.error is MemoryError:
-                raise MemoryError
-            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+            raise self.error
         return np.asarray(images, np.float32)[:, 0, 0]
 
 
-@pytest.mark.parametrize("error", [MemoryError, tf.errors.ResourceExhaustedError])
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize(("most", "last"), [(256, 9), (4, 1), (1, 1)])
-def test_batches_are_halved_until_they_fit(most: int, last: int, error: type[Exception]) -> None:
+def test_batches_are_halved_until_they_fit(most: int, last: int, error: Exception) -> None:
     machine = Machine(most, error)
     rows = np.array([9, 0, 3, 3, 5, 6, 7, 8, 1])
     found = predict_rows(machine, IMAGES, rows)
@@ -55,6 +59,13 @@ def test_what_has_been_predicted_is_not_predicted_again() -> None:
 def test_one_image_that_does_not_fit_is_the_end() -> None:
     with pytest.raises(MemoryError):
         predict_rows(Machine(0), IMAGES, np.arange(10))
+
+
+def test_another_error_of_tensorflow_is_the_end_at_once() -> None:
+    machine = Machine(0, tf.errors.InternalError(None, None, "an illegal memory access"))
+    with pytest.raises(tf.errors.InternalError):
+        predict_rows(machine, IMAGES, np.arange(10))
+    assert machine.asked == [10]
 
 
 def test_half_the_batch_is_half_of_what_fits_by_size() -> None:
