@@ -1,12 +1,12 @@
 """All figures, one benchmark after another: `python -m benchmarks`."""
 
-from benchmarks import loop, memory, overhead, predict, serve, start, throughput
+from benchmarks import cluster, loop, memory, overhead, predict, serve, start, throughput
 from benchmarks.report import run_benchmarks
 
 if __name__ == "__main__":
     run_benchmarks(
         "Measure autocnn beside its alternatives: start, the loop, overhead, throughput, memory, "
-        "predict, serve.",
+        "predict, serve, a cluster.",
         [
             start.measure,
             loop.measure,
@@ -15,5 +15,6 @@ if __name__ == "__main__":
             memory.measure,
             predict.measure,
             serve.measure,
+            cluster.measure,
         ],
     )
