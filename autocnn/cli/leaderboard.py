@@ -33,8 +33,8 @@ def command(
 ) -> int:
     """Show the leaderboard of STUDY: a name under --results, a path, or the newest.
 
-    Candidates are ranked by folds (by val without folds), never by test; the first is the
-    simplest within one standard error of the best. Scores are fractions; test has its 95 %
+    Candidates are ranked by folds (by val without folds), never by test; with --prefer simple
+    the first is the simplest within one standard error. Scores are fractions; test has its 95 %
     interval beside it, and is clean test (images without a copy in train or val) where some
     have one. 2 =1: test cannot distinguish candidate 2 from candidate 1. The table fits 80
     columns; where the terminal is narrower, each candidate is a block of lines.

@@ -28,7 +28,7 @@ their number. Networks trained with label smoothing and mixup need 0.5 to 0.8.
 """
 
 SMALLEST_SHARE = float(np.finfo(np.float32).tiny)
-"""Floor of a probability (1.2e-38): below, float32 has lost what the logit was."""
+"""Least probability (1.2e-38): below, float32 has lost what the logit was."""
 
 
 MOST_FITTED = 5_000_000

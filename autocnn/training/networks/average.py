@@ -18,7 +18,7 @@ MEMBER = "member_"
 """Begins the names of the layers that are the members of an average."""
 
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
-"""Floor inside the logarithm, 1.2e-38: 0 would have no gradient."""
+"""Least value inside the logarithm, 1.2e-38: 0 would have no gradient."""
 
 
 def set_temperature(model: keras.Model, temperature: float) -> None:
