@@ -12,7 +12,12 @@ from autocnn.cli.words import StudyName
 @click.command("view")
 @click.argument("study", required=False, type=StudyName())
 @port_option(8000)
-@click.option("--open/--no-open", "opens", default=True, help="Open a browser; --no-open: only print the address.  [on]")
+@click.option(
+    "--open/--no-open",
+    "opens",
+    default=True,
+    help="Open a browser; --no-open: only print the address.  [on]",
+)
 @trust_option
 @results_option
 def command(study: str | None, port: int, opens: bool, trust_code: bool, results: Path) -> int:

@@ -36,9 +36,15 @@ def inspect_machine(
         because = f" ({outcome.reason})" if outcome.reason else ""
         observer.warn(
             f"There is a driver of NVIDIA, but TensorFlow sees no GPU{because}: trials run on the "
-            'processors. The CUDA libraries come with `pip install "tensorflow[and-cuda]"`.'
+            f"processors. {_remedy(machine)}"
         )
     return replace(machine, gpus=gpus)
+
+
+def _remedy(machine: Machine) -> str:
+    if machine.platform.startswith("Windows"):
+        return "On Windows TensorFlow uses GPUs in WSL2 alone."
+    return 'The CUDA libraries come with `pip install "tensorflow[and-cuda]"`.'
 
 
 def _ask(executor: Executor) -> Outcome:

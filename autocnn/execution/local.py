@@ -42,6 +42,19 @@ class _Running:
     num_memory_kills: int
     ending: tuple[Any, ...] | None = None
 
+    @property
+    def is_worker_sound(self) -> bool:
+        """Whether its worker can be given another task: it has told how this one ended.
+
+        On a GPU an error that nobody foresaw may leave a context in which nothing works any more.
+        """
+        match self.ending:
+            case None:
+                return False
+            case ("failed", _, _, None, _, _):
+                return self.worker.device is None
+        return True
+
 
 class LocalExecutor:
     """Runs each task in its own process; see `base.Executor`.
@@ -129,13 +142,15 @@ class LocalExecutor:
 
     def cancel(self, key: int) -> None:
         """Stop one task at once; see `base.Executor.cancel`."""
+        self._unstarted = [event for event in self._unstarted if event.key != key]
         running = self._running.pop(key, None)
         if running is not None:
             running.worker.kill()
-            self._workers.release(running.worker, has_answered=False)
+            self._workers.release(running.worker, is_sound=False)
 
     def close(self) -> None:
         """Stop all tasks at once."""
+        self._unstarted.clear()
         for key in list(self._running):
             self.cancel(key)
         self._workers.close()
@@ -186,7 +201,7 @@ class LocalExecutor:
 
     def _end(self, key: int, outcome: Outcome) -> EndEvent:
         running = self._running.pop(key)
-        self._workers.release(running.worker, has_answered=running.ending is not None)
+        self._workers.release(running.worker, is_sound=running.is_worker_sound)
         return EndEvent(key, outcome)
 
 

@@ -27,6 +27,10 @@ DRIVER = Path("/proc/driver/nvidia/gpus")
 MAX_WORKERS = 8
 """More trials at once teach the sampler too little about each other."""
 
+WANT_OF_MEMORY = ("dst tensor is not initialized", "out of memory", "alloc_failed")
+"""Words of TensorFlow's errors of any kind. The first are about a batch that found no place on a
+GPU, the last about a library of CUDA that found none."""
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -35,10 +39,12 @@ class Gpu:
     Attributes:
         name: As its driver calls it.
         capability: NVIDIA's compute capability, (9, 0); None where it has none.
+        number: By which CUDA knows it among those that the process may see.
     """
 
     name: str
     capability: tuple[int, int] | None = None
+    number: int = 0
 
     def __str__(self) -> str:
         known = f" ({self.capability[0]}.{self.capability[1]})" if self.capability else ""
@@ -145,7 +151,7 @@ def share_machine(
     policy = "float32" if precision == "float32" else f"mixed_{precision}"
     if memory_limit_gb is None:
         memory_limit_gb = round(MEMORY_FOR_TRIALS * machine.memory_gb / workers, 2)
-    devices = _devices(len(machine.gpus))
+    devices = _devices(machine.gpus)
     return Resources(workers, threads, memory_limit_gb, policy, devices)  # type: ignore[arg-type]
 
 
@@ -161,10 +167,12 @@ def _gpu_precision(gpus: Sequence[Gpu]) -> str:
     return "float16" if least >= HAS_FLOAT16 else "float32"
 
 
-def _devices(number: int) -> tuple[str, ...]:
-    """The numbers of so many GPUs; those that the user made visible have their own."""
+def _devices(gpus: Sequence[Gpu]) -> tuple[str, ...]:
+    """What CUDA_VISIBLE_DEVICES calls each GPU: as the user does who has set it."""
     visible = _visible_devices()
-    return tuple(map(str, range(number))) if visible is None else tuple(visible[:number])
+    if visible is None:
+        return tuple(str(gpu.number) for gpu in gpus)
+    return tuple(visible[gpu.number] for gpu in gpus if gpu.number < len(visible))
 
 
 def count_memory_kills() -> int:
@@ -173,6 +181,19 @@ def count_memory_kills() -> int:
         if line.startswith("oom_kill "):
             return int(line.split()[1])
     return 0
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was too little memory, of the machine or of its GPU.
+
+    >>> is_out_of_memory(MemoryError()), is_out_of_memory(ValueError("out of memory"))
+    (True, False)
+    """
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return True
+    is_of_tensorflow = any(kind.__module__.startswith("tensorflow") for kind in type(error).__mro__)
+    text = str(error).lower()
+    return is_of_tensorflow and any(words in text for words in WANT_OF_MEMORY)
 
 
 def _usable_memory() -> float:

@@ -88,9 +88,10 @@ class Worker:
         self.process.join(KILL_GRACE_S)
 
     def close(self) -> None:
-        """Let go of it; it has ended."""
+        """Let go of it; it has ended, or does so as soon as its system lets it."""
         self.connection.close()
-        self.process.close()
+        with contextlib.suppress(ValueError):  # it was killed, and is there still
+            self.process.close()
 
 
 class Workers(Protocol):
@@ -104,8 +105,8 @@ class Workers(Protocol):
         """
         ...
 
-    def release(self, worker: Worker, *, has_answered: bool) -> None:
-        """Take a worker back whose task has ended; one that has not answered is of no more use."""
+    def release(self, worker: Worker, *, is_sound: bool) -> None:
+        """Take a worker back whose task has ended; one that is not sound is of no more use."""
         ...
 
     def close(self) -> None:
@@ -163,9 +164,9 @@ class ForkedWorkers:
         worker.device, worker.num_tasks = device, 1
         return worker
 
-    def release(self, worker: Worker, *, has_answered: bool) -> None:
+    def release(self, worker: Worker, *, is_sound: bool) -> None:
         """Wait for its end; see `Workers.release`."""
-        if has_answered:
+        if is_sound:
             worker.process.join(KILL_GRACE_S)
         if worker.process.is_alive():
             worker.kill()
@@ -210,12 +211,12 @@ class WarmWorkers:
             raise EOFError("it ended before its task began") from error
         return worker
 
-    def release(self, worker: Worker, *, has_answered: bool) -> None:
+    def release(self, worker: Worker, *, is_sound: bool) -> None:
         """Keep it for the next task, unless it is worn; see `Workers.release`."""
         memory = worker.memory()
         worker.resting_memory = worker.resting_memory or memory
         is_worn = worker.num_tasks >= MOST_TASKS or memory > GROWTH_ALLOWED * worker.resting_memory
-        if has_answered and worker.process.is_alive() and not is_worn:
+        if is_sound and worker.process.is_alive() and not is_worn:
             self._idle.append(worker)
         else:
             self._end(worker)

@@ -245,7 +245,13 @@ class WeightsResult:
 
 @dataclass(frozen=True)
 class GpusTask:
-    """Find out which GPUs TensorFlow sees."""
+    """Find out which GPUs TensorFlow sees.
+
+    Attributes:
+        threads: Of the process that takes it: tasks with as many can follow in that process.
+    """
+
+    threads: int = 1
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from filelock import FileLock
 
 from autocnn.core.errors import AutocnnError
 from autocnn.core.records import EpochScore, TrialState
+from autocnn.execution.machine import is_out_of_memory
 from autocnn.execution.tasks import Task, TrainingTask
 
 
@@ -43,19 +45,40 @@ def serve(connection: Connection, preload: Sequence[str]) -> None:
     """
     _belong_to_parent()
     _send_output_to(Path(os.devnull))
+    receive: Callable[[], Any] = _received_now(connection).result
     for name in preload:
         importlib.import_module(name)
     while True:
         try:
-            function, task, log_path, device = connection.recv()
+            function, task, log_path, device = receive()
         except (EOFError, ConnectionResetError):
             return
+        receive = connection.recv
         _forget_peak_memory()
         _see_only(device)
         message = _run(connection, function, task, log_path)
         del task
         _forget_networks()
+        # Before the parent hears of the end: Windows deletes no file that a process holds open.
+        _send_output_to(Path(os.devnull))
         connection.send(message)
+
+
+def _received_now(connection: Connection) -> Future[Any]:
+    """The next message, received while this process does something else.
+
+    A large one fits in no buffer: who sends it waits until somebody receives it.
+    """
+    message: Future[Any] = Future()
+
+    def receive() -> None:
+        try:
+            message.set_result(connection.recv())
+        except BaseException as error:  # noqa: BLE001 - raised again where it is asked for
+            message.set_exception(error)
+
+    threading.Thread(target=receive, daemon=True).start()
+    return message
 
 
 def _run(connection: Connection, function: str, task: Task, log_path: Path) -> tuple[object, ...]:
@@ -114,8 +137,7 @@ def _see_only(device: str | None) -> None:
 
 def _describe(error: Exception) -> tuple[TrialState, str, None, str]:
     """State, reason in a line, no user error, and traceback."""
-    is_memory = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    state = TrialState.OUT_OF_MEMORY if is_memory else TrialState.FAILED
+    state = TrialState.OUT_OF_MEMORY if is_out_of_memory(error) else TrialState.FAILED
     first_line = next(iter(str(error).strip().splitlines()), "")
     reason = f"{type(error).__name__}: {first_line}"[:300]
     return state, reason, None, "".join(traceback.format_exception(error))

@@ -45,7 +45,9 @@ def find_gpus(task: GpusTask, report: Report) -> GpusResult:
     for device in tf.config.list_physical_devices("GPU"):
         details = tf.config.experimental.get_device_details(device)
         capability = details.get("compute_capability")
-        found.append(Gpu(details.get("device_name", device.name), capability))
+        # Not its place in this list, from which cards that are too old are left out.
+        number = int(device.name.rpartition(":")[2])
+        found.append(Gpu(details.get("device_name", device.name), capability, number))
     return GpusResult(tuple(found))
 
 

@@ -45,6 +45,16 @@ def run_out_of_memory(task: WeightsTask, report: Report) -> WeightsResult:
     raise MemoryError
 
 
+class InternalError(Exception):
+    """As TensorFlow raises it."""
+
+    __module__ = "tensorflow.python.framework.errors_impl"
+
+
+def run_out_of_gpu_memory(task: WeightsTask, report: Report) -> WeightsResult:
+    raise InternalError("Failed copying input tensor: Dst tensor is not initialized.")
+
+
 def crash(task: WeightsTask, report: Report) -> WeightsResult:
     os.kill(os.getpid(), signal.SIGSEGV)
     raise AssertionError

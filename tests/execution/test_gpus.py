@@ -89,6 +89,19 @@ def test_a_driver_without_cuda_libraries_is_told_with_its_remedy(
     assert 'pip install "tensorflow[and-cuda]"' in warning
 
 
+def test_on_windows_the_remedy_is_another_than_cuda_libraries(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gpus, "has_gpu_driver", lambda: True)
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    hears = Hears()
+    outcome = Outcome(TrialState.COMPLETE, 1.0, result=GpusResult())
+    inspect_machine(hears, make_executor=lambda: Answers(outcome))
+    (warning,) = hears.warnings
+    assert warning.endswith("On Windows TensorFlow uses GPUs in WSL2 alone.")
+    assert "pip install" not in warning
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("start", ["forkserver", "spawn"])
 def test_each_task_sees_one_gpu(

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
+from multiprocessing import Pipe
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from autocnn.core.errors import ConfigError
 from autocnn.core.records import TrialState
 from autocnn.execution import local, processes
+from autocnn.execution.executor import EndEvent
 from autocnn.execution.local import LocalExecutor
-from autocnn.execution.tasks import PredictionTask, WeightsResult
+from autocnn.execution.tasks import PredictionTask, WeightsResult, WeightsTask
 from tests.execution.functions import HERE, make_executor, run
 
 
@@ -23,6 +25,14 @@ def executor(
 ) -> Iterator[LocalExecutor]:
     monkeypatch.setenv(processes.START_VARIABLE, request.param)
     executor = make_executor(request.param)
+    yield executor
+    executor.close()
+
+
+@pytest.fixture
+def on_gpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExecutor]:
+    monkeypatch.setenv(processes.START_VARIABLE, "spawn")
+    executor = LocalExecutor(preload=[HERE], devices=["0"])
     yield executor
     executor.close()
 
@@ -83,6 +93,45 @@ def test_a_process_that_cannot_start_is_a_failed_task(
     assert outcome.state == TrialState.FAILED
     assert outcome.reason.startswith("its process could not start: [Errno 11]")
     assert run(executor, "count_to_three", tmp_path)[1].state == TrialState.COMPLETE
+
+
+@pytest.mark.slow
+def test_a_task_that_never_started_can_be_cancelled(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> processes.Worker:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(executor._workers, "start", refuse)
+    task = WeightsTask((), 32, "")
+    for key in (1, 2):
+        log_path = tmp_path / "log.txt"
+        executor.submit(key, f"{HERE}:count_to_three", task, log_path=log_path, timeout_s=None)
+    executor.cancel(1)
+    assert executor.num_running == 1
+    assert [event.key for event in executor.poll(0.0)] == [2]
+    executor.submit(3, f"{HERE}:count_to_three", task, log_path=log_path, timeout_s=None)
+    executor.close()
+    assert executor.num_running == 0
+    assert executor.poll(0.0) == []
+
+
+def test_a_process_that_a_kill_has_not_ended_yet_is_let_go() -> None:
+    class Stuck:
+        def close(self) -> None:
+            raise ValueError("Cannot close a process while it is still running.")
+
+    ours, theirs = Pipe()
+    processes.Worker(Stuck(), ours).close()  # type: ignore[arg-type]
+    assert ours.closed
+    theirs.close()
+
+
+@pytest.mark.slow
+def test_want_of_a_gpu_s_memory_is_want_of_memory(executor: LocalExecutor, tmp_path: Path) -> None:
+    _, outcome = run(executor, "run_out_of_gpu_memory", tmp_path)
+    assert outcome.state == TrialState.OUT_OF_MEMORY
+    assert outcome.reason.startswith("InternalError: Failed copying input tensor")
 
 
 @pytest.mark.slow
@@ -187,6 +236,56 @@ def test_other_threads_take_another_process(warm: LocalExecutor, tmp_path: Path)
     assert process_of(warm, tmp_path, threads=2) != first
     assert warm._workers._idle[0].setting == (2, False, None)  # type: ignore[attr-defined]
     assert len(warm._workers._idle) == 1, "no more processes than there is work for"  # type: ignore[attr-defined]
+
+
+@pytest.mark.slow
+def test_a_large_task_is_handed_over_while_its_worker_still_imports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(processes.START_VARIABLE, "spawn")
+    monkeypatch.syspath_prepend(tmp_path)
+    imported = tmp_path / "imported"
+    (tmp_path / "slow_to_import.py").write_text(
+        f"import time\nfrom pathlib import Path\ntime.sleep(5)\nPath({str(imported)!r}).touch()\n"
+    )
+    executor = LocalExecutor(preload=["slow_to_import"])
+    log_path = tmp_path / "log.txt"
+    large = WeightsTask(("x" * 5_000_000,), 32, "")
+    try:
+        executor.submit(0, f"{HERE}:tell_process", large, log_path=log_path, timeout_s=None)
+        assert not imported.exists()
+        while not (events := executor.poll(1.0)):
+            pass
+    finally:
+        executor.close()
+    assert imported.exists()
+    (end,) = events
+    assert isinstance(end, EndEvent) and end.outcome.state == TrialState.COMPLETE
+
+
+@pytest.mark.slow
+def test_an_idle_worker_holds_no_file_of_its_last_task(warm: LocalExecutor, tmp_path: Path) -> None:
+    process = psutil.Process(int(process_of(warm, tmp_path)))
+    held = [Path(file.path) for file in process.open_files()]
+    assert not [path for path in held if path.is_relative_to(tmp_path.resolve())]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("function", "is_kept"),
+    [
+        ("count_to_three", True),
+        ("raise_user_error", True),
+        ("print_and_raise", False),
+        ("run_out_of_gpu_memory", False),
+    ],
+)
+def test_on_a_gpu_an_error_that_nobody_foresaw_ends_the_worker(
+    on_gpu: LocalExecutor, tmp_path: Path, function: str, is_kept: bool
+) -> None:
+    first = process_of(on_gpu, tmp_path)
+    run(on_gpu, function, tmp_path)
+    assert (process_of(on_gpu, tmp_path) == first) is is_kept
 
 
 @pytest.mark.slow

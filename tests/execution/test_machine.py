@@ -16,6 +16,7 @@ from autocnn.execution.machine import (
     Resources,
     count_memory_kills,
     has_gpu_driver,
+    is_out_of_memory,
     share_machine,
 )
 
@@ -47,7 +48,11 @@ def have_files(monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
 def of(
     num_cpus: int = 4, *, gb: float = 64.0, gpus: int = 0, has_bfloat16: bool = False
 ) -> Machine:
-    return Machine(num_cpus, gb, has_bfloat16, "CPU", "Linux x86_64", (AMPERE,) * gpus)
+    return Machine(num_cpus, gb, has_bfloat16, "CPU", "Linux x86_64", _numbered(gpus))
+
+
+def _numbered(number: int) -> tuple[Gpu, ...]:
+    return tuple(replace(AMPERE, number=index) for index in range(number))
 
 
 def share(
@@ -192,6 +197,47 @@ def test_each_worker_has_a_gpu_by_the_number_that_the_user_knows(
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert share(of(16, gpus=2)).devices == devices
+
+
+@pytest.mark.parametrize(
+    ("visible", "devices"), [(None, ("1", "2")), ("4,3,5", ("3", "5")), ("a,b,c,d", ("b", "c"))]
+)
+def test_a_gpu_that_tensorflow_leaves_out_renames_no_other(
+    monkeypatch: pytest.MonkeyPatch, visible: str | None, devices: tuple[str, ...]
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    _, *newer = _numbered(3)
+    assert share(replace(of(16), gpus=tuple(newer))).devices == devices
+
+
+class InternalError(Exception):
+    """One of TensorFlow's, by its module."""
+
+    __module__ = "tensorflow.python.framework.errors_impl"
+
+
+class ResourceExhaustedError(InternalError):
+    """The one that says it by its name."""
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (ResourceExhaustedError("OOM when allocating tensor"), True),
+        (InternalError("Failed copying input tensor: Dst tensor is not initialized."), True),
+        (InternalError("CUDA_ERROR_OUT_OF_MEMORY: out of memory"), True),
+        (InternalError("Out of memory while trying to allocate 8 bytes"), True),
+        (InternalError("CUBLAS_STATUS_ALLOC_FAILED"), True),
+        (InternalError("CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access"), False),
+        (RuntimeError("out of memory"), False),
+    ],
+    ids=str,
+)
+def test_want_of_memory_is_told_from_other_errors(error: Exception, expected: bool) -> None:
+    assert is_out_of_memory(error) is expected
 
 
 def test_a_file_that_is_not_there_reads_as_empty(tmp_path: Path) -> None:

@@ -65,6 +65,9 @@ MOST_LOG = 256 * 1024
 IMAGES_KEPT_S = 3 * 24 * 3600.0
 """Images that no agent of a machine has used for so long are deleted there."""
 
+YOUNG_S = 60.0
+"""The folder of an agent that starts is not locked yet: others leave it alone for so long."""
+
 
 @dataclass(frozen=True)
 class AgentOptions:
@@ -73,7 +76,8 @@ class AgentOptions:
     Attributes:
         num_cpus: Processors that it may use; None: all of the machine.
         share: Part of the machine's memory that it may use.
-        workers, threads, precision, memory_limit_gb: As asked for; see `share_machine`.
+        most_workers: Tasks that there are at once on all machines together; None: many.
+        threads, precision, memory_limit_gb: As asked for; see `share_machine`.
         lease_s: Seconds without a call after which it ends itself while tasks run.
         idle_s: The same while none runs.
         keep_every_s: Seconds between two checkpoints of a task that travel in messages.
@@ -82,7 +86,7 @@ class AgentOptions:
 
     num_cpus: int | None = None
     share: float = 1.0
-    workers: int | None = None
+    most_workers: int | None = None
     threads: int | None = None
     precision: str = "auto"
     memory_limit_gb: float | None = None
@@ -306,7 +310,8 @@ class Agent:
             is_kill_a_loss=True,
         )
         here = f"{__name__}:{do_nothing.__name__}"
-        outcome = run_one(executor, here, GpusTask(), log_path=self._scratch / LOG_NAME)
+        task = GpusTask(resources.threads)
+        outcome = run_one(executor, here, task, log_path=self._scratch / LOG_NAME)
         if outcome.result is None:
             self._unsent.append(Unusable(f"its processes cannot start: {outcome.reason}"))
         return executor
@@ -324,8 +329,8 @@ class Agent:
         )
         resources = share_machine(
             machine,
-            trials=None,
-            workers=options.workers,
+            trials=options.most_workers,
+            workers=None,
             threads=options.threads,
             precision=options.precision,
             memory_limit_gb=options.memory_limit_gb,
@@ -421,8 +426,10 @@ def _try_storage(check: CheckStorage) -> str:
 def _remove_leftovers(place: Path) -> None:
     """Delete what agents left that were killed, and images that nobody has used for long."""
     for folder in place.glob(f"{FOLDER}*"):
-        with contextlib.suppress(OSError, Timeout), FileLock(folder / LOCK, timeout=0):
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError, Timeout):
+            if time.time() - folder.stat().st_mtime > YOUNG_S:
+                with FileLock(folder / LOCK, timeout=0):
+                    shutil.rmtree(folder, ignore_errors=True)
     for path in place.glob("images/*.npy"):
         with contextlib.suppress(OSError):
             if time.time() - path.stat().st_mtime > IMAGES_KEPT_S:

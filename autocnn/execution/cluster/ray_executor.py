@@ -183,8 +183,7 @@ class RayTransport:
             max_task_retries=0,
             scheduling_strategy=NodeAffinitySchedulingStrategy(place.node, soft=False),
         )
-        workers = 1 if needs_gpu else options.workers
-        return actor.remote(replace(options, num_cpus=num_cpus, share=1 / agents, workers=workers))
+        return actor.remote(replace(options, num_cpus=num_cpus, share=1 / agents))
 
     def call(self, agent: Any, commands: Sequence[Command], wait_s: float) -> Any:
         """See `Transport.call`."""

@@ -120,7 +120,7 @@ class BySharedFolder:
         return str(self._root), self._token
 
     def begin(self, study: Path) -> None:
-        """Take over the last whole epochs of submissions that an earlier session left open.
+        """Take over the last whole epochs that earlier sessions left, and delete their folders.
 
         Only where nothing in the study is newer: it may have gone on elsewhere since.
         """
@@ -133,7 +133,8 @@ class BySharedFolder:
                 if source.stat().st_mtime > newest:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     _copy(source, target)
-            self._close(marker.parent)
+        for folder in [path for path in self._root.iterdir() if path.is_dir()]:
+            self._close(folder)  # those without a checkpoint too
 
     def send(self, task: NamedTask, number: str) -> tuple[Contents, str | None]:
         """See `Transfer.send`."""

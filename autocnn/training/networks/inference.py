@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from autocnn.execution.machine import is_out_of_memory
 from autocnn.training.networks.keras_private import frozen_graph
 
 MOST_AT_ONCE = 256
@@ -58,15 +59,15 @@ def in_batches(
         batch_size: Of a part, to begin with.
 
     Raises:
-        MemoryError, tf.errors.ResourceExhaustedError: When not even one image fits.
+        MemoryError, tf.errors.OpError: When not even one image fits.
     """
     parts: list[NDArray[np.float32]] = []
     start = 0
     while start < number:
         try:
             parts.append(work(slice(start, start + batch_size)))
-        except (MemoryError, tf.errors.ResourceExhaustedError):
-            if batch_size == 1:
+        except (MemoryError, tf.errors.OpError) as error:
+            if batch_size == 1 or not is_out_of_memory(error):
                 raise
             batch_size //= 2
         else:

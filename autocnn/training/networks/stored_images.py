@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import IntArray
+from autocnn.execution.machine import is_out_of_memory
 
 MOST_BYTES = 2_000_000_000
 """Of the images that are put into a GPU's memory: a quarter of a card of 8 GB. While they are
@@ -55,8 +56,10 @@ def _store(images: NDArray[np.uint8], rows: IntArray) -> tf.Variable | None:
         with tf.device(device):
             whole = tf.concat([tf.constant(part) for part in parts], axis=0)
             return tf.Variable(whole, trainable=False, shape=(None, *images.shape[1:]))
-    except tf.errors.ResourceExhaustedError:  # other processes may have the memory
-        return None
+    except (MemoryError, tf.errors.OpError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None  # other processes may have the memory
 
 
 def first_gpu() -> str | None:

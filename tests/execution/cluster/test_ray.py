@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
+from autocnn.core.config import resolve_config
 from autocnn.core.errors import ConfigError, MissingExtraError
 from autocnn.core.events import Observer
 from autocnn.core.extras import install_line
@@ -18,7 +19,11 @@ from autocnn.execution.cluster.agent import AgentOptions
 from autocnn.execution.cluster.ray_executor import RayExecutor, RayTransport
 from autocnn.execution.cluster.remote_agent import Place
 from autocnn.execution.executor import EndEvent
+from autocnn.execution.machine import Resources
 from autocnn.execution.tasks import WeightsTask
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import StudyStatus
+from autocnn.study.run import _make_ready
 from tests.cluster import LoopbackCluster, loopback_cluster
 from tests.execution.functions import HERE
 
@@ -113,15 +118,44 @@ def test_there_is_an_agent_per_node_and_per_gpu(monkeypatch: pytest.MonkeyPatch)
     free = {cpu: {"CPU": 4.0}, gpus: {"CPU": 9.0, "GPU": 2.0}}
     monkeypatch.setattr(ray_executor, "_free_resources", lambda node: free[node])
     for place in transport.places():
-        assert transport.start(place, AgentOptions(workers=None)) == "actor"
+        assert transport.start(place, AgentOptions(most_workers=3)) == "actor"
     asked = [(options["num_cpus"], options["num_gpus"]) for options in fake.options]
     assert asked == [(4, 0), (4, 1), (4, 1)], "what is free of a node, a share of it per GPU"
-    told = [(options.num_cpus, options.share, options.workers) for options in fake.told]
-    assert told == [(4, 1.0, None), (4, 0.5, 1), (4, 0.5, 1)]
+    told = [(options.num_cpus, options.share, options.most_workers) for options in fake.told]
+    assert told == [(4, 1.0, 3), (4, 0.5, 3), (4, 0.5, 3)], "what TensorFlow sees is theirs to say"
     assert {options["max_restarts"] for options in fake.options} == {0}
     free[gpus]["GPU"] = 0.0
     assert transport.start(transport.places()[1], AgentOptions()) is None
     assert transport.start(Place("x", "x", "x"), AgentOptions()) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "most_workers"),
+    [
+        ({"trials": 50}, 50),
+        ({"trials": 50, "workers": 4}, 4),
+        ({"trials": 2, "workers": 4}, 2),
+        ({"budget_s": 3600.0}, None),
+    ],
+)
+def test_agents_know_how_many_tasks_there_are_at_once(
+    asked: dict[str, Any], most_workers: int | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    told: list[AgentOptions] = []
+
+    class Noting:
+        def __init__(self, *arguments: Any, options: AgentOptions, **others: Any) -> None:
+            told.append(options)
+
+        def begin(self) -> Resources:
+            return Resources(1, 1, 1.0, "float32")
+
+    monkeypatch.setattr(ray_executor, "RayExecutor", Noting)
+    config = resolve_config({"data": "digits", "cluster": "auto", **asked})
+    status = StudyStatus.new("study", config, epochs=1)
+    folder = StudyFolder.create(tmp_path, "study", {})
+    _make_ready(config, folder, Observer(), status, None)
+    assert [options.most_workers for options in told] == [most_workers]
 
 
 def test_our_signal_handlers_outlast_ray() -> None:

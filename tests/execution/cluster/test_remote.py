@@ -17,12 +17,18 @@ from autocnn.execution.cluster import agent as agent_module
 from autocnn.execution.cluster import image_sender, remote
 from autocnn.execution.cluster.agent import Agent, AgentOptions
 from autocnn.execution.cluster.messages import Begin, CheckStorage, Command, Leave, Offer, Piece
+from autocnn.execution.cluster.names import NamedTask
 from autocnn.execution.cluster.remote import RemoteExecutor
+from autocnn.execution.cluster.transfer import BySharedFolder
 from autocnn.execution.executor import Elastic, EndEvent, EpochEvent, Event
-from autocnn.execution.tasks import Images, TrainingTask
+from autocnn.execution.machine import Gpu, Machine, Resources
+from autocnn.execution.processes import START_VARIABLE
+from autocnn.execution.tasks import Images, PredictionTask, TrainingTask, WeightsResult
 from autocnn.storage import StudyFolder
 from autocnn.tuning.loop import run_search
 from tests.execution.cluster.agents import Call, Clock, InProcess, StepExecutor
+from tests.execution.functions import HERE as FUNCTIONS
+from tests.execution.functions import run
 from tests.simulation.executor import ListEngine, Recorder, make_search, training_task
 
 OPTIONS = AgentOptions(num_cpus=2, lease_s=10.0, idle_s=100.0, keep_every_s=0.0)
@@ -324,10 +330,17 @@ def test_an_agent_that_nobody_calls_ends_itself_soon_with_tasks_late_without(
     agent.close()
 
 
+def age(folder: Path) -> None:
+    """Let a folder be as old as none that an agent is just about to lock."""
+    then = time.time() - agent_module.YOUNG_S - 1
+    os.utime(folder, (then, then))
+
+
 def test_what_a_killed_agent_left_is_deleted_by_the_next(tmp_path: Path) -> None:
     place = agent_module.scratch_dir()
     stale = place / f"{agent_module.FOLDER}x"
     stale.mkdir(parents=True)
+    age(stale)
     other = Agent(OPTIONS, make_executor=lambda resources: StepExecutor())
     agent = Agent(OPTIONS, make_executor=lambda resources: StepExecutor())
     assert not stale.exists()
@@ -335,6 +348,67 @@ def test_what_a_killed_agent_left_is_deleted_by_the_next(tmp_path: Path) -> None
     other.close()
     agent.exchange([Leave()], 0.0)
     assert not agent._scratch.exists()
+
+
+def test_the_folder_of_an_agent_that_is_just_starting_is_left_alone() -> None:
+    place = agent_module.scratch_dir()
+    place.mkdir(parents=True, exist_ok=True)
+    starting = place / f"{agent_module.FOLDER}starting"
+    starting.mkdir()
+    Agent(OPTIONS, make_executor=lambda resources: StepExecutor()).close()
+    assert starting.exists()
+    age(starting)
+    Agent(OPTIONS, make_executor=lambda resources: StepExecutor()).close()
+    assert not starting.exists()
+
+
+@pytest.mark.slow
+def test_the_process_that_an_agent_has_warmed_gets_the_first_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(START_VARIABLE, "spawn")
+    agent = Agent(AgentOptions(num_cpus=2, most_workers=1, preload=[FUNCTIONS]))
+    executor: Any = agent._executor
+    try:
+        (warmed,) = executor._workers._idle
+        number = str(warmed.process.pid)
+        task = PredictionTask(None, (), threads=2)  # type: ignore[arg-type]
+        _, outcome = run(executor, "tell_process", tmp_path, task=task)
+    finally:
+        agent.close()
+    assert outcome.result == WeightsResult((number,))
+
+
+# -- how a node is shared ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("num_gpus", "most_workers", "expected"),
+    [
+        (0, None, (32, 1, 1.7)),
+        (0, 100, (32, 1, 1.7)),
+        (0, 4, (4, 8, 13.6)),
+        (0, 1, (1, 32, 54.4)),
+        (1, None, (1, 32, 54.4)),
+    ],
+)
+def test_the_tasks_of_a_node_share_all_of_it(
+    num_gpus: int,
+    most_workers: int | None,
+    expected: tuple[int, int, float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine = Machine(32, 64.0, False, "CPU", "Linux x86_64", (Gpu("A100", (8, 0)),) * num_gpus)
+    monkeypatch.setattr(agent_module, "inspect_machine", lambda observer: machine)
+    found: list[Resources] = []
+
+    def make_executor(resources: Resources) -> StepExecutor:
+        found.append(resources)
+        return StepExecutor()
+
+    Agent(AgentOptions(most_workers=most_workers), make_executor=make_executor).close()
+    shares = [(one.workers, one.threads, one.memory_limit_gb) for one in found]
+    assert shares == [expected]
 
 
 def test_a_long_log_loses_its_middle(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -543,6 +617,24 @@ def test_after_the_study_was_killed_its_last_epochs_are_found_in_the_shared_fold
     assert json.loads(kept.read_text())[:2] == [1, 2]
     assert not shared.study.trial_checkpoint_path(1).exists()
     assert not [*(shared.path / "shared").glob("*/*/open.json")]
+
+
+def test_a_killed_study_s_other_files_in_the_shared_folder_are_deleted_too(tmp_path: Path) -> None:
+    (tmp_path / "model.keras").write_text("model")
+    images = Images(tmp_path / "images.npy", np.zeros(4, np.int64), 2)
+    prediction = PredictionTask(images, (), threads=1)
+    named = NamedTask(prediction, {"model.keras": tmp_path / "model.keras"}, {})
+    storage = tmp_path / "shared"
+    left = []
+    for name in ("study", "another"):
+        _, folder = BySharedFolder(storage, tmp_path / name, "1").send(named, "1-000001")
+        left.append(Path(str(folder)))
+    assert (left[0] / "model.keras").exists()
+    second = BySharedFolder(storage, tmp_path / "study", "2")
+    second.begin(tmp_path / "study")
+    assert [folder.exists() for folder in left] == [False, True]
+    second.close()
+    assert [path.name for path in storage.iterdir()] == [left[1].parent.name]
 
 
 def test_a_storage_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
