@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
 from autocnn.core.records import Comparison, Interval
-from autocnn.metrics.intervals import effective_number, wilson_interval
+from autocnn.metrics.intervals import SIGNIFICANCE, effective_number, wilson_interval
 from autocnn.metrics.own_objective import NUM_RESAMPLES, Measure, under_weights
 from autocnn.metrics.weighted import (
     CHUNK_ELEMENTS,
@@ -17,9 +17,6 @@ from autocnn.metrics.weighted import (
     check_predictions,
     draw_weights,
 )
-
-SIGNIFICANCE = 0.05
-"""Level that goes with 95 % intervals."""
 
 NUM_SWAPS = 1000
 """Fewest draws of the permutation test, whose p-values are no finer than 1 / (draws + 1)."""
@@ -172,11 +169,15 @@ class _Pair:
         return float(differences.std(ddof=1)) if len(differences) > 1 else abs(self.value)
 
     def swap(self, groups: IntArray, num_swaps: int, *, seed: int) -> float:
-        """How often random roles make a difference as large as it is."""
+        """How often random roles make a difference as large as it is.
+
+        A draw in which there is none, as in that of a class without images, speaks for chance.
+        """
         larger = 0
         for is_swapped in _draw_swaps(groups, num_swaps, seed=seed):
             found = self.difference(np.ones(is_swapped.shape), is_swapped)
-            larger += int((np.abs(found) >= abs(self.value) - 1e-12).sum())
+            is_smaller = np.abs(found) < abs(self.value) - 1e-12  # not where it is not defined
+            larger += int((~is_smaller).sum())
         return (1 + larger) / (1 + num_swaps)
 
     def _value(self, first: DoubleArray, second: DoubleArray) -> DoubleArray:

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 from autocnn.core.arrays import DoubleArray, FloatArray
 from autocnn.core.records import Familiarity, Interval
 from autocnn.core.wording import count, fraction_interval
-from autocnn.metrics.intervals import Z_95, difference_interval, wilson_interval
-
-SIGNIFICANCE = 0.05
+from autocnn.metrics.intervals import SIGNIFICANCE, Z_95, difference_interval, wilson_interval
 
 LEAST_EXPECTED = 5.0
 """Images that a class must be expected to have in the test of the classes; rarer ones are taken

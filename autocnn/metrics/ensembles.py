@@ -70,6 +70,6 @@ def _first_of_best(losses: DoubleArray) -> int:
 
 def _log_losses(truth: DoubleArray) -> DoubleArray:
     """(m,) Log loss of (m, n) probabilities of the true classes, clipped as in `score`."""
-    floored = np.clip(truth, SMALLEST_PROBABILITY, 1.0)
-    losses: DoubleArray = -np.log(floored).mean(axis=1)
+    bounded = np.clip(truth, SMALLEST_PROBABILITY, 1.0)
+    losses: DoubleArray = -np.log(bounded).mean(axis=1)
     return losses

@@ -34,30 +34,16 @@ class Training:
 
     Attributes:
         fold_share: Images that a fold model learned from, as a share of the trial's.
-        epochs: Epochs that fold models and refit trained.
-        best_epoch: The trial's, which they should have trained.
         has_groups: Whether the data say which images belong together.
     """
 
     fold_share: float = 1.0
-    epochs: int = 1
-    best_epoch: int = 1
     has_groups: bool = True
 
     @property
-    def cut(self) -> str:
-        """That there was no time for all epochs, in words; or nothing."""
-        if self.epochs >= self.best_epoch:
-            return ""
-        return f"{self.epochs} epochs were trained where the trial's best was {self.best_epoch}"
-
-    @property
-    def less(self) -> list[str]:
-        """In what the fold models had less than the trial's own, in words."""
-        share = ""
-        if self.fold_share < MUCH_LESS:
-            share = f"the fold models learn from {100 * self.fold_share:.0f} % as many images"
-        return [reason for reason in (share, self.cut) if reason]
+    def has_less(self) -> bool:
+        """Whether fold models learned from markedly fewer images than the trial's own."""
+        return self.fold_share < MUCH_LESS
 
 
 def take_apart(splits: Sequence[SplitScores], training: Training | None = None) -> Gap:
@@ -135,7 +121,7 @@ def _cause(start: ScoredSet, end: ScoredSet, training: Training) -> GapCause:
         return "shift"
     if end != "folds":
         return "luck or shift"
-    return "luck or less training" if training.less else "luck"
+    return "luck or less training" if training.has_less else "luck"
 
 
 def _sentence(steps: Sequence[GapStep], losses: Sequence[GapLoss], training: Training) -> str:
@@ -200,10 +186,10 @@ def _meaning(loss: GapLoss, training: Training) -> str:
         f"{NAMES[loss.start]} mixed like it would lose {loss.mix:.3f}: compare the classes one by "
         "one.",
         "luck": "Val flatters the trial that was chosen by it; the folds are the figure to trust.",
-        "luck or less training": "Val flatters the trial that was chosen by it, and "
-        f"{' and '.join(training.less)}.",
+        "luck or less training": "Val flatters the trial that was chosen by it, and the fold "
+        f"models learn from {100 * training.fold_share:.0f} % as many images.",
         "luck or shift": "Val flatters the trial that was chosen by it, or the test images are of "
-        f"another kind; folds would tell which.{_also(training.cut)}",
+        "another kind; folds would tell which.",
         "shift": _shift(loss, training),
     }
     little, cure = loss.loss.value < SMALL_LOSS, cures[loss.cause]
@@ -224,10 +210,6 @@ def _shift(loss: GapLoss, training: Training) -> str:
         f"{part if loss.mix > SMALL_LOSS else ''}The test images are of another kind (another "
         f"machine, place or time).{groups}"
     )
-
-
-def _also(cut: str) -> str:
-    return f" Also, {cut}." if cut else ""
 
 
 def _gain(loss: GapLoss) -> str:

@@ -9,6 +9,9 @@ from autocnn.metrics.weighted import divide, draw_weights
 Z_95 = 1.959963984540054
 """The normal distribution's 97.5 % point: 95 % lie within this many standard deviations."""
 
+SIGNIFICANCE = 0.05
+"""Level that goes with 95 % intervals."""
+
 
 def wilson_interval(share: float, number: float) -> Interval:
     """The Wilson score interval of a share.
@@ -77,7 +80,7 @@ def mean_interval(shares: list[Interval]) -> Interval:
 
 def loss_interval(
     losses: DoubleArray, groups: IntArray, *, num_resamples: int, seed: int
-) -> Interval:
+) -> Interval | None:
     """The interval of a mean loss, which a few images make: the bootstrap-t, by group.
 
     Where one image in a hundred has a large loss, a sample that missed it has too small a mean
@@ -90,21 +93,29 @@ def loss_interval(
         num_resamples: At least 1.
         seed: Of the resamples.
 
+    Returns:
+        None of a single group, which says nothing of others.
+
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 12.
     """
     mean = float(losses.mean())
     _, first, members = np.unique(groups, return_index=True, return_inverse=True)
+    if len(first) < 2:
+        return None
     sizes, sums = np.bincount(members)[:, np.newaxis], np.bincount(members, weights=losses)
     sums = sums[:, np.newaxis]
     error = float(np.sqrt(((sums - mean * sizes) ** 2).sum()) / len(losses))
-    if len(first) < 2 or error == 0.0:
+    if error == 0.0:
         return Interval(value=mean, low=mean, high=mean)
     found = []
     for weights in draw_weights(groups, num_resamples, seed=seed):
         counts, total = weights[first], weights.sum(axis=0)
         resampled = losses @ weights / total
         spread = np.sqrt((counts * (sums - resampled * sizes) ** 2).sum(axis=0)) / total
-        found.append(divide(resampled - mean, spread))
+        # Of a resample without those few images nothing is known but that it has no spread; what
+        # rounding leaves of one would make the upper end 10^16.
+        is_known = spread > 1e-9 * error
+        found.append(divide(resampled - mean, np.where(is_known, spread, 0.0)))
     distances = np.nan_to_num(np.concatenate(found))
     low, high = mean - error * np.percentile(distances, [97.5, 2.5])
     return Interval(value=mean, low=max(0.0, min(float(low), mean)), high=max(float(high), mean))

@@ -169,9 +169,9 @@ def score_split(
             half = (1 + getattr(resampled, name)) / 2
             found = share_interval((1 + value) / 2, half, numbers.all)
             intervals[name] = Interval(value=value, low=2 * found.low - 1, high=2 * found.high - 1)
-    intervals["log_loss"] = loss_interval(
-        metrics.cross_entropy, groups, num_resamples=num_resamples, seed=seed
-    )
+    loss = loss_interval(metrics.cross_entropy, groups, num_resamples=num_resamples, seed=seed)
+    if loss is not None:
+        intervals["log_loss"] = loss
     intervals["ece"] = calibration_interval(
         metrics.calibration @ np.ones(len(labels)) / len(labels),
         _bin_errors(metrics, labels, probabilities, groups, num_resamples, seed=seed),

@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.records import Interval, Subgroup
 from autocnn.core.records.subgroups import SHOWN
-from autocnn.metrics.comparison import SIGNIFICANCE
 from autocnn.metrics.evidence import MIN_CLASS_IMAGES
-from autocnn.metrics.intervals import Z_95, difference_interval, effective_number, wilson_interval
+from autocnn.metrics.intervals import (
+    SIGNIFICANCE,
+    Z_95,
+    difference_interval,
+    effective_number,
+    wilson_interval,
+)
 from autocnn.metrics.scores import score_split
 
 

@@ -23,7 +23,7 @@ NUM_BINS = 15
 """Bins of the calibration error. Source: Guo et al. 2017, arXiv:1706.04599."""
 
 SMALLEST_PROBABILITY = 1e-7
-"""Floor of a probability inside a logarithm: what float32, and so Keras, can tell from 0."""
+"""Least probability inside a logarithm: what float32, and so Keras, can tell from 0."""
 
 CHUNK_ELEMENTS = 2**20
 """Weights held at a time while resampling: 8 MB."""
@@ -257,21 +257,6 @@ def draw_weights(groups: IntArray, num_resamples: int, *, seed: int) -> Iterator
         drawn = drawn * size + np.arange(size)[:, np.newaxis]
         counts = np.bincount(drawn.ravel(), minlength=num_groups * size)
         yield counts.reshape(num_groups, size)[members].astype(np.float64)
-
-
-def resample_mean(
-    values: FloatArray, groups: IntArray, *, num_resamples: int, seed: int
-) -> DoubleArray:
-    """(num_resamples,) Means of bootstrap resamples of the images, by group.
-
-    Args:
-        values: (n,) A number per image.
-        groups: (n,) As for `draw_weights`, and with it the same resamples.
-        num_resamples: At least 1.
-        seed: Seed of the resamples.
-    """
-    chunks = draw_weights(groups, num_resamples, seed=seed)
-    return np.concatenate([values @ weights / weights.sum(axis=0) for weights in chunks])
 
 
 def check_predictions(

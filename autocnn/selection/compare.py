@@ -5,6 +5,7 @@ Pure: out-of-fold probabilities in, ranked candidates out. The test split is not
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -33,7 +34,8 @@ class Contender:
         shares: Of each finalist; they add up to 1.
         temperatures: Of each finalist's models.
         temperature: Of the average; 1 but for an ensemble.
-        fold_scores: The objective on each fold; empty without folds.
+        fold_scores: The objective on each fold; empty without folds, and where it is not defined
+            on one of them.
         num_weights: Of all its models together.
         out_of_fold: (m, classes) probabilities before any temperature; of an ensemble,
             before its own, with shares that were chosen on the other folds.
@@ -81,12 +83,12 @@ class Contender:
 
     @property
     def cv_mean(self) -> float | None:
-        """Mean of the fold scores; None without folds."""
+        """Mean of the fold scores; None without any."""
         return float(np.mean(self.fold_scores)) if self.fold_scores else None
 
     @property
     def cv_sd(self) -> float | None:
-        """Standard deviation of the fold scores; None without folds."""
+        """Standard deviation of the fold scores; None without any."""
         return float(np.std(self.fold_scores, ddof=1)) if self.fold_scores else None
 
     @property
@@ -103,7 +105,8 @@ def rank_contenders(
     Each finalist gives its refit, the mean of several where it has them, and the mean of its fold
     models, which share its fold scores; an ensemble of refits is chosen greedily on the
     out-of-fold predictions. The best on the folds is chosen, or the simplest that is within one
-    standard error of it. Without folds val decides.
+    standard error of it. Without folds val decides, as it does among those whose objective is not
+    defined on every fold: they come last.
 
     Args:
         finalists: With their records and predictions, best on val first.
@@ -117,19 +120,13 @@ def rank_contenders(
     (ensembles).
     """
     contenders = [one for finalist in finalists for one in _of_one(finalist, held, goal)]
-    if not held.fold_sizes:
-        if prefer == "simple":
-            contenders.sort(key=lambda c: c.kind == "refits")
-        return contenders, (
-            f"Candidate 1 ({describe(contenders[0])}) is the best on val. It was not compared on "
-            "folds, so this may be luck.",
-        )
+    if not any(contender.fold_scores for contender in contenders):
+        return _by_val(contenders, held, goal, seed=seed, prefer=prefer)
     singles = [c for c in contenders if c.kind in ("refit", "trial")]
     ensemble = _ensemble(singles, held, goal)
     if ensemble is not None:
         contenders.append(ensemble)
-    sign = -1.0 if goal.maximize else 1.0
-    contenders.sort(key=lambda c: (sign * (c.cv_mean or 0.0), c.kind != "refits", c.num_weights))
+    contenders.sort(key=partial(_place, goal=goal))
     best = contenders[0]
     if prefer == "simple":
         chosen = _simplest(contenders, held, goal, seed=seed)
@@ -142,11 +139,38 @@ def rank_contenders(
     return contenders, sentences
 
 
+def _by_val(
+    contenders: list[Contender], held: Held, goal: Goal, *, seed: int, prefer: Prefer
+) -> tuple[list[Contender], tuple[str, ...]]:
+    """Contenders without scores on folds in the order of val, and why that decides."""
+    if prefer == "simple":
+        contenders.sort(key=lambda c: c.kind == "refits")
+    chosen, why = contenders[0], "It was not compared on folds"
+    sentences: list[str] = []
+    if held.fold_sizes:
+        why = f"No candidate has a value of {metric_name(goal.objective)} on every fold"
+        sentences += _against_chance(chosen, held, seed=seed)
+    sentences.append(
+        f"Candidate 1 ({describe(chosen)}) is the best on val. {why}, so this may be luck."
+    )
+    return contenders, tuple(sentences)
+
+
+def _place(contender: Contender, goal: Goal) -> tuple[bool, float, bool, int]:
+    """What puts the best on the folds first, and behind all what has no score there."""
+    mean = contender.cv_mean
+    if mean is None:
+        return True, 0.0, False, 0  # they stay in the order of val
+    merit = -mean if goal.maximize else mean
+    return False, merit, contender.kind != "refits", contender.num_weights
+
+
 def _simplest(ranked: Sequence[Contender], held: Held, goal: Goal, *, seed: int) -> Contender:
     """The one with the fewest weights that is within one standard error of the best."""
     best, sign = ranked[0], 1.0 if goal.maximize else -1.0
     own = measure_of(goal)
-    for contender in sorted(ranked, key=lambda c: c.num_weights):
+    scored = (contender for contender in ranked if contender.fold_scores)
+    for contender in sorted(scored, key=lambda c: c.num_weights):
         lost, error = standard_error(
             held.labels,
             best.calibrated,
@@ -217,13 +241,14 @@ def _ensemble(singles: Sequence[Contender], held: Held, goal: Goal) -> Contender
         return None
     averaged = np.tensordot(shares, calibrated, axes=1)
     crossed = _cross_fit(calibrated, held)
+    temperature = fit_temperature(held.labels, averaged)
     return Contender(
         "ensemble",
         tuple(single.leader for single, _ in members),
         tuple(share for _, share in members),
         tuple(single.own_temperature for single, _ in members),
-        fit_temperature(held.labels, averaged),
-        _fold_scores(held, crossed, goal),
+        temperature,
+        _fold_scores(held, apply_temperature(crossed, temperature), goal),
         sum(len(single.leader.refits) * single.num_weights for single, _ in members),
         crossed,
     )
@@ -245,10 +270,13 @@ def _cross_fit(calibrated: FloatArray, held: Held) -> FloatArray:
 
 
 def _fold_scores(held: Held, probabilities: FloatArray, goal: Goal) -> tuple[float, ...]:
+    """The objective on each fold; nothing where one of them has none, as no mean is of the rest."""
     scores, own = [], measure_of(goal)
     for part in held.parts():
         value = goal.value_of(score(held.labels[part], probabilities[part], own))
-        scores.append(float("nan") if value is None else value)
+        if value is None:
+            return ()
+        scores.append(value)
     return tuple(scores)
 
 
@@ -305,6 +333,12 @@ def _why(
             "the folds one model was asked for each image, so both have the score of one."
         )
         return
+    if not other.fold_scores:
+        yield (
+            f"{role} is candidate {contenders.index(other) + 1} ({_describe_with_size(other)}), "
+            f"whose {measure} is not defined on every fold."
+        )
+        return
     found = _compare(other, chosen, held, goal, seed=seed).difference
     yield (
         f"{role} is candidate {contenders.index(other) + 1} ({_describe_with_size(other)}): "
@@ -355,7 +389,7 @@ def _against_default(
     if chosen.finalists == default.finalists:
         yield "It is the space's default configuration: the search found nothing better."
         return
-    # One ensemble or single was chosen out of these, by the same images.
+    # One ensemble or single was chosen out of these, by the same images: they chose no trial.
     num_rivals = len(singles) - 1 + any(c.kind == "ensemble" for c in contenders)
     found = _compare(chosen, default, held, goal, seed=seed, num_comparisons=max(1, num_rivals))
     gain = found.difference.value if goal.maximize else -found.difference.value
@@ -365,10 +399,13 @@ def _against_default(
     yield (
         f"It {verdict} the space's default configuration (trial {default.leader.number}): "
         f"{metric_name(goal.objective)} {fraction_interval(found.difference, sign=True)}, on train "
-        "images that neither had seen and that chose neither"
-        f"{_corrected(num_rivals)}."
+        "images that neither had seen and that chose none of the trials"
+        f"{_best_of(num_rivals)}."
     )
 
 
-def _corrected(number: int) -> str:
-    return f", corrected for {number} comparisons" if number > 1 else ""
+def _best_of(number: int) -> str:
+    """That so many were held against the default, and one of them was taken."""
+    if number < 2:
+        return ""
+    return f"; the choice among {number} was made on them, which the interval allows for"

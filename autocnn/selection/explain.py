@@ -47,7 +47,7 @@ def explain_candidates(
         if measured.maps is None or measured.random_maps is None:
             explained.append((candidate, {}))
             continue
-        images = _test_images(plan, measured.maps)
+        images = _explained_images(plan, candidate, measured.maps)
         others = [
             maps[other.record.candidate]
             for other in candidates
@@ -56,7 +56,7 @@ def explain_candidates(
         pictured, pictures = _picture(plan, candidate, measured.maps, images)
         predicted = measured.test[shared].argmax(axis=1)
         explanation = explain(
-            images[shared],
+            images[_places(candidate, shared)],
             maps[record.candidate],
             predicted=[plan.dataset.class_names[label] for label in predicted],
             randomized_maps=_pick(candidate, measured.random_maps, shared),
@@ -70,15 +70,23 @@ def explain_candidates(
 
 def _pick(candidate: Candidate, maps: FloatArray, positions: NDArray[np.integer]) -> FloatArray:
     """Maps of images by their positions in the test split."""
-    found: FloatArray = maps[np.searchsorted(candidate.measured.explained, positions)]
+    found: FloatArray = maps[_places(candidate, positions)]
     return found
 
 
-def _test_images(plan: FinalistsPlan, maps: FloatArray) -> NDArray[np.uint8]:
-    """(test images, height, width, channels) at the size of a candidate's maps."""
+def _places(candidate: Candidate, positions: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Where images stand among those with maps, by their positions in the test split."""
+    return np.searchsorted(candidate.measured.explained, positions)
+
+
+def _explained_images(
+    plan: FinalistsPlan, candidate: Candidate, maps: FloatArray
+) -> NDArray[np.uint8]:
+    """(images with maps, height, width, channels) at the size of the maps; no others are read."""
     side = maps.shape[1]
     sizes = (images for images in plan.dataset.arrays.values() if images.image_shape[0] == side)
-    images: NDArray[np.uint8] = next(sizes).open()[plan.dataset.indices("test")]
+    rows = plan.dataset.indices("test")[candidate.measured.explained]
+    images: NDArray[np.uint8] = next(sizes).open()[rows]
     return images
 
 
@@ -96,9 +104,10 @@ def _picture(
     positions = plan.judged[chosen]
     found = _pick(candidate, maps, positions)
     records, pictures = [], {}
-    for number, (position, one_map) in enumerate(zip(positions, found, strict=True), start=1):
+    shown = zip(positions, images[_places(candidate, positions)], found, strict=True)
+    for number, (position, image, one_map) in enumerate(shown, start=1):
         name = f"explained-{number:02d}.jpg"
-        pictures[name] = encode_overlay(draw_overlay(images[position], one_map))
+        pictures[name] = encode_overlay(draw_overlay(image, one_map))
         predicted = int(test.probabilities[position].argmax())
         label = int(test.labels[position])
         records.append(

@@ -158,8 +158,7 @@ def _out_of_fold(
     candidate: Candidate, dataset: Dataset, folds: Sequence[Fold]
 ) -> Iterator[list[Cell]]:
     """One row per image and repeat, predicted by the fold model that has not seen it."""
-    position_of = np.full(len(dataset.labels), -1, np.int64)
-    position_of[dataset.rows] = np.arange(len(dataset.rows))
+    position_of = dataset.position_of
     rows = [(fold.number, row) for fold in folds for row in fold.held_out.tolist()]
     found = candidate.predictions["folds"].probabilities
     for (fold, row), values in zip(rows, found, strict=True):

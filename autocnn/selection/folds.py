@@ -23,8 +23,7 @@ def fold_columns(dataset: Dataset, folds: Sequence[Fold]) -> list[dict[str, int]
     Returns:
         Path -> number of the fold within the repeat, 1 for the first.
     """
-    position_of = np.full(len(dataset.labels), -1, np.int64)
-    position_of[dataset.rows] = np.arange(len(dataset.rows))
+    position_of = dataset.position_of
     num_train = len(dataset.positions("train"))
     columns: list[dict[str, int]] = []
     number = 0

@@ -83,9 +83,7 @@ def _predict_unseen(
     repeats; val by the trials' own models, which were chosen by val, but have not learned from it.
     """
     dataset, held = plan.dataset, plan.held()
-    position_of = np.full(len(dataset.labels), -1, np.int64)
-    position_of[dataset.rows] = np.arange(len(dataset.rows))
-    held_out = position_of[np.concatenate([fold.held_out for fold in plan.folds])]
+    held_out = dataset.position_of[np.concatenate([fold.held_out for fold in plan.folds])]
     positions, place, repeats = np.unique(held_out, return_inverse=True, return_counts=True)
     train = np.zeros((len(positions), dataset.num_classes))
     val = np.zeros((len(held.val_labels), dataset.num_classes))

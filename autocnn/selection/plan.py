@@ -185,12 +185,10 @@ class FinalistsPlan:
         dataset = self.dataset
         rows = [fold.held_out for fold in self.folds]
         stacked = np.concatenate(rows) if rows else dataset.indices("val")[:0]
-        bundle_of_row = np.full(len(dataset.labels), -1, np.int64)
-        bundle_of_row[dataset.rows] = dataset.bundles
         return Held(
             val_labels=dataset.labels[dataset.indices("val")],
             labels=dataset.labels[stacked],
-            groups=bundle_of_row[stacked],
+            groups=dataset.bundles[dataset.position_of[stacked]],
             fold_sizes=tuple(len(part) for part in rows),
         )
 

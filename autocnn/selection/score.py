@@ -214,7 +214,7 @@ def _record(
         test_clean=scores.get("test_clean"),
         checked_on="test_clean" if "test_clean" in scores else "test",
         num_test_clean=int(plan.dataset.is_clean_test.sum()),
-        gap=take_apart([scores[name] for name in _way(scores)], _training(plan, contender)),
+        gap=take_apart([scores[name] for name in _way(scores)], _training(plan)),
         calibration=check_calibration(
             fitted.labels,
             fitted_before,
@@ -240,17 +240,12 @@ def _record(
     )
 
 
-def _training(plan: FinalistsPlan, contender: Contender) -> Training:
-    """How its models were trained, beside its trial's own."""
-    leader, dataset = contender.leader, plan.dataset
+def _training(plan: FinalistsPlan) -> Training:
+    """How the models of a candidate were trained, beside its trial's own."""
+    dataset = plan.dataset
     num_train = len(dataset.indices("train"))
     seen = [len(fold.train) for fold in plan.folds] or [num_train]
-    return Training(
-        fold_share=min(seen) / num_train,
-        epochs=min(len(record.history) for record in leader.records.values()),
-        best_epoch=leader.trial.best_epoch or 1,
-        has_groups=any(dataset.table.groups),
-    )
+    return Training(fold_share=min(seen) / num_train, has_groups=any(dataset.table.groups))
 
 
 def _way(scores: Mapping[ScoredSet, SplitScores]) -> list[ScoredSet]:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.atomic import make_folder, remove, replace_file, replacing
+from autocnn.core.atomic import make_folder, remove, replace_file, replacing, sync_folder
 from autocnn.core.csv_tables import Cell, epoch_table, read_csv
 from autocnn.core.errors import StudyError
 from autocnn.core.records import CandidateRecord, EpochScore
@@ -35,7 +35,10 @@ class CandidateFiles(Files):
 
     def clear_candidates(self) -> None:
         """Delete all candidates and the leaderboard: they are about to be made anew."""
+        # First the leaderboard, and for good: where there is one, its candidates are whole, also
+        # after a power cut.
         remove(self.leaderboard_path)
+        sync_folder(self.path)
         remove(self.path / "subgroups.csv")
         self.remove_predictions()
         for path in self._find("candidates/[0-9]*"):

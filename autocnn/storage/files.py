@@ -2,6 +2,7 @@
 
 import glob
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +29,7 @@ class Files:
         self.path = path
 
     def _find(self, pattern: str) -> list[Path]:
-        """The paths that match, sorted; a folder that cannot be read is an error, not an empty one.
+        """The paths that match, by name and number; a folder that cannot be read is no empty one.
 
         `Path.glob` leaves out what it may not read: a study whose trials cannot be listed at the
         moment would begin again.
@@ -46,7 +47,7 @@ class Files:
             else:
                 found = [path / part for path in found]
         try:
-            return sorted(path for path in found if path.exists())
+            return sorted((path for path in found if path.exists()), key=_natural)
         except OSError as error:
             raise reading_error(error, self.path / pattern) from error
 
@@ -94,6 +95,12 @@ class Files:
 
     def _write_text(self, name: str, text: str) -> None:
         replace_file(self.path / name, text.encode("utf-8", "surrogateescape"))
+
+
+def _natural(path: Path) -> list[list[int | str]]:
+    """What puts 9999 before 10000; as text it stands behind."""
+    texts = (re.split(r"(\d+)", part) for part in path.parts)
+    return [[int(text) if text.isdecimal() else text for text in part] for part in texts]
 
 
 def _list(folder: Path) -> list[Path]:

@@ -172,6 +172,20 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
         """When study.json was last written, seconds since 1970."""
         return (self.path / "study.json").stat().st_mtime
 
+    @property
+    def is_report_due(self) -> bool:
+        """Whether there is a leaderboard, and the report that belongs to it is not written yet.
+
+        It is written last: one that is older is that of an earlier end.
+
+        Raises:
+            OSError: When a file cannot be looked at.
+        """
+        if not self.leaderboard_path.exists():
+            return False
+        newest = max(self.changed, self.leaderboard_path.stat().st_mtime)
+        return not self.report_path.exists() or self.report_path.stat().st_mtime < newest
+
     def image_stamps(self) -> tuple[int, ...]:
         """Change when what is known of the study's images does: split, verdicts, doubted labels."""
         paths = (self.split_path, self.leaderboard_path, self.label_issues_path)

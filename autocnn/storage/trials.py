@@ -163,12 +163,13 @@ class TrialFiles(Files):
         for trial in trials:
             remove(self.path / "trials" / f"{trial:04d}" / "model.keras")
 
+    def kept_models(self) -> set[int]:
+        """Numbers of the trials whose models are there; it looks at all trials."""
+        return {int(path.parent.name) for path in self._find("trials/*/model.keras")}
+
     def keep_models(self, trials: Iterable[int]) -> None:
         """Delete the model of every trial but these; it looks at all trials."""
-        keep = set(trials)
-        for path in self._find("trials/*/model.keras"):
-            if int(path.parent.name) not in keep:
-                remove(path)
+        self.remove_models(sorted(self.kept_models() - set(trials)))
 
     def adopt_trial(self, source: "TrialFiles", old: int, record: TrialRecord) -> None:
         """Take over an ended trial of another study, its log and its model too.

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from autocnn.core.config import StudyConfig
+from autocnn.core.config import IMAGENET, StudyConfig
 from autocnn.core.events import Observer
-from autocnn.core.records import TrialRecord
+from autocnn.core.records import Params, TrialRecord
 from autocnn.core.wording import metric_name
-from autocnn.spaces.knobs import image_size_of
+from autocnn.spaces.knobs import image_size_of, is_frozen
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
 from autocnn.study.changes import data_changes
@@ -31,7 +31,8 @@ def adopt_trials(
     """Copy the trials of `config.fork` whose scores and params still hold.
 
     A score holds while images, their size and channels, split, objective, epochs and a model of
-    the user's own are the same; params hold when they are a point of the space.
+    the user's own are the same, and of a pretrained network its first weights; params hold when
+    they are a point of the space.
 
     Args:
         config: Of the new study.
@@ -76,11 +77,14 @@ def adopt_trials(
         return 0
     taken: list[TrialRecord] = []
     problems: list[str] = []
+    before, now = (_weights(one) for one in (status.config, config))
     for record in ended:
         problem = space.problems_of(record.params)
         old_side = status.data.image_shape[0] if status.data is not None else None
         if image_size_of(record.params) is None and old_side != image_shape[0]:
             problem = [f"its images have {old_side} px, not {image_shape[0]} px"]
+        if before != now and config.model is None and _is_pretrained(record.params):
+            problem = [f"its network began with the weights {before}, not with {now}"]
         if record.parent is not None:
             problem = [f"it began with the weights of trial {record.parent}"]
         if problem:
@@ -100,6 +104,15 @@ def adopt_trials(
             + (" ..." if len(problems) > 3 else ".")
         )
     return len(taken)
+
+
+def _weights(config: StudyConfig) -> str:
+    """Pretrained weights as a reader knows them."""
+    return str(config.weights) if config.weights else IMAGENET
+
+
+def _is_pretrained(params: Params) -> bool:
+    return params.get("family") == "pretrained" or is_frozen(params)
 
 
 def _function(config: StudyConfig) -> str:

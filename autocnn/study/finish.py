@@ -1,6 +1,11 @@
 """The end: finalists retrained, chosen, judged on test; candidates, leaderboard."""
 
+from collections.abc import Sequence
+
+from autocnn.core.errors import SearchError
+from autocnn.core.events import Observer
 from autocnn.core.objective import distinct_trials
+from autocnn.core.wording import count, rough_duration
 from autocnn.reporting.leaderboard import build_leaderboard
 from autocnn.reporting.page import write_report
 from autocnn.selection.augmented import picture_augmented
@@ -12,10 +17,12 @@ from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.selection.retrain import retrain
 from autocnn.selection.score import score_candidates
 from autocnn.selection.subgroups import add_subgroups
-from autocnn.storage.status import Choice, FinalistFacts, TestLook, timestamp
+from autocnn.storage import StudyFolder
+from autocnn.storage.status import Choice, FinalistFacts, StudyStatus, TestLook, timestamp
 from autocnn.study.context import Context, Progress
 from autocnn.study.prepare import Prepared
 from autocnn.study.trials import Searched
+from autocnn.tuning.budget import Budget, Shortlist
 
 
 def finish(context: Context, progress: Progress, prepared: Prepared, searched: Searched) -> None:
@@ -33,8 +40,11 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
         KeyboardInterrupt: When stopping was asked for.
     """
     folder, observer = context.folder, context.observer
-    if progress.status.finalists is None:
-        _choose_finalists(context, progress, prepared, searched)
+    if progress.status.finalists is None and not _choose_finalists(
+        context, progress, prepared, searched
+    ):
+        report(folder, observer)  # there may be more trials
+        return
     progress.save("finalists")
     plan = _plan(context, progress, prepared, searched)
     with context.interruption.graceful():
@@ -74,6 +84,16 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
     )
     folder.write_leaderboard(leaderboard.to_csv())
     _close(progress)
+    report(folder, observer)
+
+
+def report(folder: StudyFolder, observer: Observer) -> None:
+    """The last of a study that is done; what a stop leaves of it, the next resume does.
+
+    Args:
+        folder: The study.
+        observer: Hears of it.
+    """
     folder.remove_predictions()
     observer.stage("write the report")
     write_report(folder)
@@ -112,13 +132,34 @@ def _plan(
 
 def _choose_finalists(
     context: Context, progress: Progress, prepared: Prepared, searched: Searched
-) -> None:
-    """The best trials that there is time for: different params, and models that were kept."""
+) -> bool:
+    """The best trials that there is time for: different params, and models that were kept.
+
+    Returns:
+        False where a finished study went on, and has time for less than what it was finished with:
+        it is done again, with all that it had.
+
+    Raises:
+        SearchError: When not one of the trials has its model.
+    """
     folder, budget, number = context.folder, searched.budget, context.config.finalists
     kept = distinct_trials(
         [r for r in searched.ranked if folder.trial_model_path(r.trial).exists()]
     )
+    if not kept:
+        raise _no_model(folder, len(searched.ranked))
     shortlist = budget.shortlist_now(kept)
+    chosen = tuple(
+        FinalistFacts(
+            trial=record.trial, epochs=(record.best_epoch or 1) if shortlist.is_retrained else None
+        )
+        for record in shortlist.trials
+    )
+    before = _finished(folder, progress.status)
+    if before and _is_less(chosen, shortlist, before, progress.status.num_folds):
+        context.observer.warn(_why_it_stays(budget))
+        progress.update(status="done", finalists=before)
+        return False
     num_wanted = len(kept[:number]) + any(
         prepared.space.is_default(record.params) for record in kept[number:]
     )
@@ -132,16 +173,63 @@ def _choose_finalists(
         )
     if shortlist.num_folds < len(prepared.folds):
         context.observer.warn("There is no time for folds: the finalists are compared on val.")
-    chosen = tuple(
-        FinalistFacts(
-            trial=record.trial, epochs=(record.best_epoch or 1) if shortlist.is_retrained else None
-        )
-        for record in shortlist.trials
-    )
     folder.remove_retrained_checkpoints()
     folder.clear_candidates()
     folder.keep_finalists(facts.trial for facts in chosen)
     progress.update(finalists=chosen, num_folds=shortlist.num_folds, choice=None)
+    return True
+
+
+def _no_model(folder: StudyFolder, number: int) -> SearchError:
+    """The error where trials could be chosen, but none has its model."""
+    return SearchError(
+        f"{folder.path}: a trial that is chosen must have its model, got none of "
+        f"{count(number, 'trial')} with one.",
+        remedy="A fork has the models that the other study kept, and deleted ones are gone: let "
+        f"more trials run with `autocnn resume {folder.path} --trials N`, N in all.",
+    )
+
+
+def _finished(folder: StudyFolder, status: StudyStatus) -> tuple[FinalistFacts, ...]:
+    """The finalists of a study that was done before it went on; none where it was not.
+
+    Of candidates that are made anew, the leaderboard goes first: where it is, all of them are.
+    """
+    looks = status.test_looks
+    is_whole = bool(looks) and looks[-1].is_over and folder.leaderboard_path.exists()
+    return looks[-1].finalists if is_whole else ()
+
+
+def _is_less(
+    chosen: Sequence[FinalistFacts],
+    shortlist: Shortlist,
+    before: Sequence[FinalistFacts],
+    num_folds: int,
+) -> bool:
+    """Whether there are only finalists of before, fewer or with less made of them.
+
+    Args:
+        chosen: The finalists now.
+        shortlist: What there is time to make of them.
+        before: Those of the finished study.
+        num_folds: On which they were compared.
+    """
+    trials = {facts.trial for facts in before}
+    is_other = any(facts.trial not in trials for facts in chosen)
+    is_more = shortlist.is_retrained and any(facts not in before for facts in chosen)
+    if is_other or is_more or shortlist.num_folds > num_folds:
+        return False
+    is_fewer = len(chosen) < len(before) or shortlist.num_folds < num_folds
+    return is_fewer or not shortlist.is_retrained
+
+
+def _why_it_stays(budget: Budget) -> str:
+    """That a finished study is not judged anew; with a budget, what would give it the time."""
+    said = "Less could be made of the finalists now: the study stays as it was finished."
+    if budget.total_s is None:
+        return said
+    used, limit = rough_duration(budget.elapsed_s), rough_duration(budget.total_s)
+    return f"{said} It took {used} of {limit}; a larger --budget counts all sessions together."
 
 
 def _open_test(context: Context, progress: Progress, choice: Choice) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import math
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from autocnn.core.events import Interruption, Observer
 from autocnn.core.objective_text import function_of, is_lower_better
 from autocnn.core.own_model import locate_own_model
 from autocnn.core.trust import check_trusted
-from autocnn.core.wording import count
+from autocnn.core.wording import count, rough_duration
 from autocnn.execution.executor import Executor
 from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.local import LocalExecutor
@@ -24,7 +25,7 @@ from autocnn.integrations.trackers import check_extras, tracked
 from autocnn.spaces.files import is_path, load_space
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder, open_study
-from autocnn.storage.status import StudyStatus
+from autocnn.storage.status import Stage, StudyStatus
 from autocnn.study.context import Context, Progress
 
 if TYPE_CHECKING:
@@ -130,6 +131,9 @@ def resume(
 ) -> StudyFolder:
     """Go on with a study where it was stopped, or add trials to a finished one.
 
+    A finished one that has no time for more stays as it is, and it is said what it needs. A report
+    that a stop left unwritten is written.
+
     Args:
         folder: The study.
         observer: Hears of progress.
@@ -163,6 +167,8 @@ def resume(
         try:
             with _told(folder.path):
                 status, config = _reopen(folder, observer, changes or {})
+                if status.is_done and folder.is_report_due:
+                    _report(folder, observer)
             if not status.is_done:
                 if config.own_code:
                     check_trusted(folder.path, config.own_code, trust_code=trust_code)
@@ -198,22 +204,49 @@ def _reopen(
         check_extras(config)
     asked, before = config.num_trials, status.config.num_trials
     begun = len(folder.read_trials()) if before is None else before
-    is_more = config.budget_s != status.config.budget_s or (asked is not None and asked > begun)
-    if status.is_done and not is_more:
+    is_longer = _limit_s(config) > _limit_s(status.config)
+    is_more = is_longer or (asked is not None and asked > begun)
+    if is_more and _limit_s(config) > status.seconds:  # the best may be others by then
+        status = status.model_copy(update={"finalists": None, "status": "searching"})
+    elif status.is_done:
         if is_tracked_now:
             with tracked(config, folder, observer) as told:
                 told.trials_found(folder.read_trials())
-        ended = len(folder.read_trials())
-        more = f"--trials {2 * ended}"
-        if config.budget_s is not None and config.trials is None:
-            more = f"--budget {2 * config.budget_s / 60:.0f}m"
-        observer.note(
-            f"{folder.path}: is finished, with {ended} trials. For more, say how many in all: "
-            f"autocnn resume {folder.path} {more}"
-        )
-    elif is_more:  # the best may be others by then
-        status = status.model_copy(update={"finalists": None, "status": "searching"})
+        observer.note(_what_gives_more(folder, status, config, is_over=is_more))
     return status, config
+
+
+def _limit_s(config: StudyConfig) -> float:
+    """Seconds that the study may take, all sessions together; infinite without a budget."""
+    return math.inf if config.budget_s is None else config.budget_s
+
+
+def _what_gives_more(
+    folder: StudyFolder, status: StudyStatus, config: StudyConfig, *, is_over: bool
+) -> str:
+    """That a study is finished, and the command with which it goes on.
+
+    Args:
+        folder: The study.
+        status: It is done.
+        config: With what was asked now.
+        is_over: Whether more was asked for, and the time for it is over.
+    """
+    ended = len(folder.read_trials())
+    found, much, options = f"with {count(ended, 'trial')}", "many in all", []
+    if config.trials is not None or config.budget_s is None:
+        options.append(f"--trials {max(2 * ended, config.num_trials or 0)}")
+    if config.budget_s is not None:
+        longest_s = max(config.budget_s, status.seconds)
+        options.append(f"--budget {math.ceil(2 * longest_s / 60)}m")
+        much = "much in all sessions together"
+        if is_over:
+            used, limit = rough_duration(status.seconds), rough_duration(config.budget_s)
+            found = f"and has no time for more: it took {used} of {limit}"
+    return (
+        f"{folder.path}: is finished, {found}. For more, say how {much}: "
+        f"autocnn resume {folder.path} {' '.join(options)}"
+    )
 
 
 def _run(
@@ -253,8 +286,7 @@ def _run(
             with _told(folder.path):
                 _run_stages(context, progress, space, finish)
     except KeyboardInterrupt as error:
-        with contextlib.suppress(StudyError):  # on a full disk the stage stays as it was
-            progress.save("interrupted")
+        _save_end(progress, "interrupted")
         ended = sum(not record.is_open for record in folder.read_trials())
         raise SearchInterrupted(
             f"{folder.path}: stopped with {_of_all(ended, config)} ended.",
@@ -267,11 +299,20 @@ def _run(
             with contextlib.suppress(StudyError):  # the error that is raised says more
                 folder.remove()  # nothing was found out yet
         else:
-            with contextlib.suppress(StudyError):
-                progress.save("failed")
+            _save_end(progress, "failed")
         raise
     finally:
         executor.close()
+
+
+def _save_end(progress: Progress, stage: Stage) -> None:
+    """Note how a session ended that was stopped, or failed.
+
+    A study that is done by then lacks its report alone. It stays done: else test is opened again.
+    """
+    if not progress.status.is_done:
+        with contextlib.suppress(StudyError):  # on a full disk the stage stays as it was
+            progress.save(stage)
 
 
 @contextlib.contextmanager
@@ -314,6 +355,12 @@ def _load_finish() -> Finish:
     return finish
 
 
+def _report(folder: StudyFolder, observer: Observer) -> None:
+    from autocnn.study.finish import report  # as slow to import
+
+    report(folder, observer)
+
+
 def _make_ready(
     config: StudyConfig,
     folder: StudyFolder,
@@ -334,11 +381,13 @@ def _make_ready(
     from autocnn.execution.cluster.agent import AgentOptions
     from autocnn.execution.cluster.ray_executor import RayExecutor
 
+    limits = [number for number in (config.workers, config.num_trials) if number is not None]
     executor = RayExecutor(
         config.cluster,
         folder.path,
         observer,
         options=AgentOptions(
+            most_workers=min(limits, default=None),
             threads=config.threads,
             precision=_precision(config, status),
             memory_limit_gb=config.memory_limit_gb,

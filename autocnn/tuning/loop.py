@@ -110,7 +110,7 @@ def run_search(
     search.table.open += search.opened  # for want of time they did not go on
     search.table.rewrite()
     records = [search.records[trial] for trial in sorted(search.records)]
-    if not search.ranking.best:
+    if not rank_trials(plan.goal, records):
         raise nothing_finished(folder, records)
     return records
 
@@ -190,9 +190,12 @@ class _Search:
         self.pace = Pace()
         self.causes: set[tuple[TrialState, str]] = set()
         self.next_end = 0
+        # A fork takes over trials whose models the other study did not keep. Nothing can be made
+        # of them, so they must not take the place of one with a model among the best.
+        with_model = folder.kept_models()
         for record in earlier:
             if not record.is_open:
-                self._add(record)
+                self._add(record, has_model=record.trial in with_model)
         self.started: dict[int, TrialRecord] = {}
         # First those that have something to lose: also without time, their best epoch is kept.
         opened = sorted((r for r in earlier if r.is_open), key=lambda r: not r.history)
@@ -211,10 +214,11 @@ class _Search:
         self.models = self._models_to_keep()
         folder.keep_models(self.models)  # a kill may have left others
 
-    def _add(self, record: TrialRecord) -> None:
+    def _add(self, record: TrialRecord, *, has_model: bool = True) -> None:
         """Count an ended trial in."""
         self.records[record.trial] = record
-        self.ranking.add(record)
+        if has_model:
+            self.ranking.add(record)
         self.pace.add(record)
         if len(self.causes) <= 1:
             self.causes.add((record.state, re.sub(r"\d+", "#", record.reason)))

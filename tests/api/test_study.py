@@ -154,6 +154,7 @@ def test_resume_hands_on_changes_by_the_configs_names(
 
 def test_resume_of_a_finished_study_leaves_it_as_it_is(folder: StudyFolder) -> None:
     study = autocnn.open_study("mine")
+    folder.write_report("<html>")
     before = folder.read_study()
     study.resume()
     assert folder.read_study() == before

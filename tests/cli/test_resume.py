@@ -12,10 +12,18 @@ from autocnn.cli.main import run
 from autocnn.core.events import Interruption
 from autocnn.storage import StudyFolder
 from autocnn.study import run as study
-from tests.cli.studies import Closing, make_study
+from tests.cli import studies
+from tests.cli.studies import Closing
 from tests.samples import trial
 
 Output = pytest.CaptureFixture[str]
+
+
+def make_study(name: str = "mine", **asked: Any) -> StudyFolder:
+    """A finished one that lacks nothing."""
+    folder = studies.make_study(name, **asked)
+    folder.write_report("<html>")
+    return folder
 
 
 def test_flags_reach_the_resumed_study_as_changes(
@@ -89,6 +97,47 @@ def test_a_finished_study_says_how_to_get_more_trials(capsys: Output) -> None:
     )
     assert "Leaderboard of mine" in out
     assert not [path for path in folder.path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("", "with 31 trials"),
+        ("--budget 30m", "with 31 trials"),
+        ("--trials 62", "and has no time for more: it took 2 h 01 min of 2 h 00 min"),
+        ("--trials 62 --budget 1h", "and has no time for more: it took 2 h 01 min of 60 min"),
+    ],
+)
+def test_a_finished_study_without_time_says_what_it_needs(
+    capsys: Output, asked: str, said: str
+) -> None:
+    folder = make_study(trials=50, budget_s=7200.0)
+    for number in range(31):
+        folder.write_trial(trial(number))
+    folder.write_study(folder.read_study() | {"seconds": 7260.0})
+    folder.write_report("<html>")
+    before = folder.read_study()
+    assert run(["resume", "mine", *asked.split()]) == 0
+    assert capsys.readouterr().err == (
+        f"results/mine: is finished, {said}. For more, say how much in all sessions together: "
+        "autocnn resume results/mine --trials 62 --budget 242m\n"
+    )
+    assert folder.read_study() == before
+
+
+def test_a_budget_below_what_was_taken_is_no_more_time(capsys: Output) -> None:
+    folder = make_study(trials=2)
+    for number in range(2):
+        folder.write_trial(trial(number))
+    folder.write_study(folder.read_study() | {"seconds": 4 * 3600.0})
+    folder.write_report("<html>")
+    before = folder.read_study()
+    assert run(["resume", "mine", "--budget", "3h"]) == 0
+    assert capsys.readouterr().err == (
+        "results/mine: is finished, with 2 trials. For more, say how much in all sessions "
+        "together: autocnn resume results/mine --trials 4 --budget 480m\n"
+    )
+    assert folder.read_study() == before
 
 
 def test_a_study_that_is_not_there_cannot_be_resumed(capsys: Output) -> None:

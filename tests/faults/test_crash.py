@@ -43,6 +43,7 @@ STAGES: dict[str, Callable[[Path], object]] = {
     "judging": lambda s: (s / "candidates/.predictions/candidate-1.npz").exists(),
     "drawing": lambda s: (s / "candidates/01/predictions.csv").exists(),
     "leaderboard": lambda s: (s / "leaderboard.csv").exists(),
+    "reporting": lambda s: '"status": "done"' in (s / "study.json").read_text(),
 }
 
 NUM_SAMPLED = {"tpe": 4, "hyperband": 3}
@@ -105,5 +106,7 @@ def test_a_study_killed_in_every_stage_ends_like_one_that_was_not(
         assert sorted(set(trained)) == list(range(min(trained), max(trained) + 1))
         assert len(trained) <= len(set(trained)) + len(killed)
     assert not [*study.rglob("checkpoint/*.npz")]
+    written = [(study / name).stat().st_mtime for name in ("leaderboard.csv", "report.html")]
+    assert written == sorted(written), "the report is that of this leaderboard"
     looks = [json.loads((s / "study.json").read_text())["test_looks"] for s in (study, reference)]
     assert [len(found) for found in looks] == [1, 1], "a look that was cut off is the same look"

@@ -186,3 +186,9 @@ def test_the_verdict_is_that_of_the_p_value(seed: int) -> None:
     )
     assert found.is_told_apart == (found.p_value <= 0.05)
     assert not found.is_told_apart
+
+
+def test_where_a_metric_is_not_defined_chance_explains_everything() -> None:
+    first, second = np.random.default_rng(0).dirichlet(np.ones(2), (2, 50))
+    found = compare(np.zeros(50, int), first, second, other=1, metric="macro_auc")
+    assert (found.difference.value, found.p_value, found.is_told_apart) == (0.0, 1.0, False)

@@ -2,15 +2,22 @@
 
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 from scipy.stats import binomtest
+from scipy.stats import t as student
 
+from autocnn.core.records import Interval
 from autocnn.metrics.intervals import (
+    calibration_interval,
     difference_interval,
     effective_number,
+    freedom_of_mean,
+    loss_interval,
+    mean_interval,
     share_interval,
     wilson_interval,
 )
-from autocnn.metrics.weighted import resample_mean
+from autocnn.metrics.weighted import draw_weights
 
 SKILL = 2.5  # of simulated predictions: accuracy 0.93
 
@@ -26,7 +33,8 @@ def test_wilson_interval_is_scipys(hits: int, number: int) -> None:
 
 def test_share_interval_is_about_wilsons_for_independent_images() -> None:
     is_right = np.arange(400) >= 20
-    resampled = resample_mean(is_right.astype(float), np.arange(400), num_resamples=4000, seed=0)
+    drawn = draw_weights(np.arange(400), 4000, seed=0)
+    resampled = np.concatenate([is_right @ weights / 400 for weights in drawn])
     interval = share_interval(0.95, resampled, 400)
     wilson = wilson_interval(0.95, 400)
     assert interval.low == pytest.approx(wilson.low, abs=0.003)
@@ -68,3 +76,73 @@ def test_difference_intervals_hold_the_truth(first: float, second: float) -> Non
         )
         held.append(interval.low <= first - second <= interval.high)
     assert 0.935 <= np.mean(held) <= 0.985
+
+
+@pytest.mark.parametrize(
+    ("freedom", "reach"),
+    [(np.inf, 1.959964), (4.0, student.ppf(0.975, 4)), (0.3, student.ppf(0.975, 1))],
+)
+def test_share_interval_by_hand(freedom: float, reach: float) -> None:
+    half = reach * (0.1 / 2**0.5) / (0.85 * 0.15)
+    found = share_interval(0.85, np.array([0.8, 0.9]), 9, freedom=freedom)
+    assert found.low == pytest.approx(expit(logit(0.85) - half), rel=1e-6)
+    assert found.high == pytest.approx(expit(logit(0.85) + half), rel=1e-6)
+
+
+def test_freedom_of_a_class_of_one_image() -> None:
+    expected = 1.05**2 / (1 / 0.5 + 1 / (400 * 19))
+    assert freedom_of_mean(np.array([1.0, 20.0])) == pytest.approx(expected)
+
+
+def test_mean_interval_by_hand() -> None:
+    parts = [Interval(value=0.9, low=0.8, high=0.95), Interval(value=0.7, low=0.6, high=0.85)]
+    found = mean_interval(parts)
+    assert found.value == pytest.approx(0.8)
+    assert found.low == pytest.approx(0.8 - (0.01 + 0.01) ** 0.5 / 2)
+    assert found.high == pytest.approx(0.8 + (0.0025 + 0.0225) ** 0.5 / 2)
+
+
+def test_loss_interval_of_even_losses_is_that_of_the_normal_distribution() -> None:
+    losses = np.random.default_rng(0).normal(1.0, 0.2, 400)
+    half = 1.96 * losses.std() / 20
+    found = loss_interval(losses, np.arange(400), num_resamples=20_000, seed=0)
+    assert found is not None
+    assert found.value == pytest.approx(losses.mean())
+    assert found.high - found.value == pytest.approx(half, rel=0.06)
+    assert found.value - found.low == pytest.approx(half, rel=0.06)
+
+
+def test_loss_interval_counts_copies_once_and_is_long_where_few_images_cost_most() -> None:
+    losses = np.concatenate([np.full(97, 0.01), np.full(3, 3.0)])
+    alone = loss_interval(losses, np.arange(100), num_resamples=400, seed=0)
+    copies = loss_interval(
+        np.repeat(losses, 4), np.repeat(np.arange(100), 4), num_resamples=400, seed=0
+    )
+    same = loss_interval(np.ones(9), np.arange(9), num_resamples=9, seed=0)
+    assert alone is not None and copies is not None and same is not None
+    assert alone.high - alone.value > alone.value - alone.low > 0
+    assert copies.low == pytest.approx(alone.low, abs=1e-9)
+    assert copies.high == pytest.approx(alone.high, abs=1e-9)
+    assert (same.low, same.value, same.high) == (1, 1, 1)
+
+
+def test_the_losses_of_one_group_say_nothing_of_others() -> None:
+    """As of all images of one patient: their interval would have no length."""
+    losses = np.array([0.1, 2.0, 0.3])
+    assert loss_interval(losses, np.zeros(3, int), num_resamples=9, seed=0) is None
+
+
+def test_calibration_interval_without_noise_is_short() -> None:
+    parts, errors = np.array([0.05, -0.05]), np.full(2, 1e-9)
+    found = calibration_interval(parts, errors, np.zeros(3), seed=0)
+    assert found.value == pytest.approx(0.1)
+    assert found.low == pytest.approx(0.09525, abs=2e-4)
+    assert found.high == pytest.approx(0.10475, abs=2e-4)
+    spread = calibration_interval(parts, errors, np.array([0.1, 0.2]), seed=0)
+    assert spread.high == pytest.approx(0.1 + 1.959964 * 0.05)
+    assert calibration_interval(parts, errors, np.array([0.0, 10.0]), seed=0).high == 1.0
+
+
+def test_calibration_interval_of_mere_noise_begins_at_0() -> None:
+    found = calibration_interval(np.array([0.02]), np.array([0.05]), np.zeros(3), seed=0)
+    assert found.low == 0 < found.value < found.high

@@ -283,6 +283,14 @@ def test_undefined_class_scores_have_no_interval() -> None:
         assert scores.specificity is not None
 
 
+def test_of_one_group_the_log_loss_has_no_interval() -> None:
+    labels, probabilities = make_predictions(12, 3)
+    split = score_split("val", labels, probabilities, NAMES[:3], groups=np.zeros(12, int))
+    assert split.scores.log_loss is not None
+    assert set(METRICS) - set(split.intervals) == {"log_loss"}
+    assert split.interval_of("log_loss") is None
+
+
 def test_intervals_come_from_the_resamples() -> None:
     labels, probabilities = make_predictions(200, 3)
     groups = np.arange(200) // 2
@@ -292,6 +300,7 @@ def test_intervals_come_from_the_resamples() -> None:
     prepared = weighted.WeightedMetrics.prepare(labels, probabilities)
     resampled, classes = prepared.resample(groups, 400, seed=7)
     loss = loss_interval(prepared.cross_entropy, groups, num_resamples=400, seed=7)
+    assert loss is not None
     assert split.intervals["log_loss"] == loss.model_copy(update={"value": split.scores.log_loss})
     assert loss.value == pytest.approx(split.scores.log_loss)
     recalls = [one.intervals["recall"] for one in split.classes]

@@ -6,7 +6,7 @@ from sklearn import metrics as reference
 
 from autocnn.metrics import weighted
 from autocnn.metrics.scores import METRICS, score
-from autocnn.metrics.weighted import WeightedMetrics, check_predictions, draw_weights, resample_mean
+from autocnn.metrics.weighted import WeightedMetrics, check_predictions, draw_weights
 from tests.metrics.predictions import make_predictions
 
 
@@ -59,7 +59,8 @@ def test_resampling_holds_few_weights_at_a_time() -> None:
 
 def test_resampled_means_are_those_of_the_drawn_images() -> None:
     values, groups = np.array([0.0, 1.0, 5.0]), np.array([0, 0, 1])
-    means = resample_mean(values, groups, num_resamples=200, seed=1)
+    (weights,) = draw_weights(groups, 200, seed=1)
+    means = values @ weights / weights.sum(axis=0)
     assert set(means.round(9)) == {0.5, 2.0, 5.0}  # first twice, one each, second twice
 
 

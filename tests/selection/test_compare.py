@@ -193,7 +193,9 @@ def test_it_says_when_the_default_is_beaten() -> None:
     assert sentences[-1].startswith(
         "It is better than the space's default configuration (trial 0): accuracy +0.25"
     )
-    assert "on train images that neither had seen and that chose neither" in sentences[-1]
+    assert (
+        "on train images that neither had seen and that chose none of the trials" in sentences[-1]
+    )
 
 
 def test_what_is_not_shown_is_not_called_equal() -> None:
@@ -338,3 +340,76 @@ def test_in_an_ensemble_a_trial_shares_its_weight_among_its_refits() -> None:
     assert ensemble.num_weights == 4 * 1000
     assert len(ensemble.models) == 4
     assert sum(share for _, _, share, _ in ensemble.models) == pytest.approx(1.0)
+
+
+def test_where_lower_is_better_the_lowest_leads() -> None:
+    goal = Goal("log_loss")
+    worse, better = finalist(0, wrong=spread(60), is_default=True), finalist(4, wrong=spread(10))
+    contenders, sentences = rank(worse, better, goal=goal)
+    assert contenders[0].leader is better
+    assert sentences[-1].startswith(
+        "It is better than the space's default configuration (trial 0): log loss -"
+    )
+    large = finalist(4, wrong=spread(20), num_weights=1_000_000)
+    small = finalist(7, wrong=spread(40), num_weights=20_000)
+    contenders, _ = rank(large, small, goal=goal, prefer="simple")
+    assert contenders[0].leader is large, "the small one is worse by more than its error"
+
+
+def test_where_one_is_the_best_in_all_there_is_no_ensemble() -> None:
+    contenders, _ = rank(finalist(4, wrong=spread(5)), finalist(5, wrong=spread(100)))
+    assert [c.kind for c in contenders].count("ensemble") == 0
+    folds = next(c for c in contenders if c.kind == "folds" and c.leader.number == 4)
+    assert describe(folds) == "the mean of the fold models of trial 4"
+
+
+def test_the_verdict_is_corrected_for_all_that_could_have_been_chosen() -> None:
+    one = finalist(4, wrong=spread(30))
+    two = finalist(5, wrong=spread(30, start=40), sure=0.85)
+    default = finalist(6, wrong=spread(30, start=80), sure=0.8, is_default=True)
+    _, sentences = rank(one, two, default)
+    assert sentences[-1].endswith(
+        " of the trials; the choice among 3 was made on them, which the interval allows for."
+    )
+    _, sentences = rank(
+        finalist(4, wrong=spread(10)), finalist(0, wrong=spread(60), is_default=True)
+    )
+    assert sentences[-1].endswith("chose none of the trials.")
+
+
+def test_a_score_that_is_not_defined_on_a_fold_never_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+    def precision(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
+        taken = probabilities.argmax(axis=1) == 1
+        return float(labels[taken].mean()) if taken.any() else float("nan")
+
+    monkeypatch.setattr("autocnn.selection.compare.measure_of", lambda goal: precision)
+    none_taken = finalist(4, wrong=np.flatnonzero(HELD.labels[:200] == 1))
+    good = finalist(7, wrong=spread(20))
+    contenders, sentences = rank(none_taken, good, goal=Goal("mine.py:precision"))
+    assert contenders[0].leader is good
+    assert not any(np.isnan(c.fold_scores).any() for c in contenders)
+    assert not any("nan" in said for said in sentences)
+    contenders, _ = rank(none_taken, good, goal=Goal("mine.py:precision"), prefer="simple")
+    assert contenders[0].leader is good
+
+
+def test_where_no_score_is_defined_on_every_fold_val_decides(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        "autocnn.selection.compare.measure_of", lambda goal: lambda *_: float("nan")
+    )
+    first, second = finalist(7, wrong=spread(20)), finalist(4, wrong=spread(10), num_weights=9)
+    contenders, sentences = rank(first, second, goal=Goal("mine.py:gain"))
+    assert [c.leader for c in contenders] == [first, first, second, second]
+    assert (contenders[0].cv_mean, contenders[0].fold_scores) == (None, ())
+    assert sentences[-1].startswith("Candidate 1 (the refit of trial 7) is the best on val. No")
+
+
+def test_an_ensemble_is_scored_as_it_is_shipped() -> None:
+    one, two = finalist(4, wrong=spread(30)), finalist(5, wrong=spread(30, start=40), sure=0.85)
+    contenders, _ = rank(one, two, goal=Goal("log_loss"))
+    ensemble = next(c for c in contenders if c.kind == "ensemble")
+    assert ensemble.temperature != pytest.approx(1.0, abs=0.05)
+    expected = [score(HELD.labels[p], ensemble.calibrated[p]).log_loss for p in HELD.parts()]
+    assert ensemble.fold_scores == pytest.approx(expected)

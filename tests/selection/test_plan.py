@@ -39,6 +39,13 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return read(tmp_path_factory.mktemp("data"), labels, np.arange(NUM_IMAGES) // 4 * 2 + labels)
 
 
+def test_rows_of_the_arrays_lead_back_to_the_table(dataset: Dataset) -> None:
+    assert dataset.position_of[dataset.rows].tolist() == list(range(NUM_IMAGES))
+    without = replace(dataset, rows=dataset.rows[1:])
+    assert without.position_of[dataset.rows[0]] == -1
+    assert without.position_of[dataset.rows[1:]].tolist() == list(range(NUM_IMAGES - 1))
+
+
 @pytest.mark.parametrize(("num_folds", "repeats"), [(2, 1), (3, 2), (5, 1)])
 def test_each_repeat_holds_every_image_of_train_out_once(
     dataset: Dataset, num_folds: int, repeats: int

@@ -43,6 +43,7 @@ class Session:
         workers: Trials at once.
         trials: Trials in the study, in all, from now on; 0: as many as before.
         more_time: The budget from now on, over what was asked for first; 1 changes nothing.
+        budget_s: The budget from now on of a study that was asked for without; 0: as before.
         code: Of the error; 0: one of `CODES`.
         counts_reads: Whether `at` counts calls that only read, too.
     """
@@ -53,6 +54,7 @@ class Session:
     workers: int = 1
     trials: int = 0
     more_time: float = 1.0
+    budget_s: float = 0.0
     code: int = 0
     counts_reads: bool = False
 
@@ -113,7 +115,7 @@ class Scenario:
     @property
     def is_timed(self) -> bool:
         """Whether the clock decides anything."""
-        return self.budget_s > 0
+        return self.budget_s > 0 or any(session.budget_s for session in self.sessions)
 
     @property
     def is_alone(self) -> bool:
@@ -135,9 +137,11 @@ def draw(seed: int) -> Scenario:
     num_first = rng.choice((1, 2, 3) if is_large else (1, 1, 1, 1, 1, 2))
     sessions = [_draw_session(rng, is_alone) for _ in range(num_first)]
     for _ in range(rng.choice((0, 1, 2) if is_large else (0, 0, 0, 0, 0, 1))):
-        more = {"trials": rng.randint(0, 2) + trials, "more_time": rng.choice((1.0, 1.5))}
-        if not budget_s:
-            more["more_time"] = 1.0
+        more: dict[str, float] = {"trials": rng.randint(0, 2) + trials}
+        if budget_s:
+            more["more_time"] = rng.choice((0.5, 1.0, 1.1, 1.5))
+        else:
+            more["budget_s"] = rng.choice((0.0, 0.0, 5.0, 100.0))
         if not trials:
             more["trials"] = 0
         sessions.append(replace(_draw_session(rng, is_alone), **more))  # type: ignore[arg-type]

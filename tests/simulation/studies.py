@@ -29,7 +29,7 @@ from autocnn.storage import StudyFolder
 from autocnn.storage import folder as folder_of_study
 from autocnn.storage import status as status_of_study
 from autocnn.storage.files import Files
-from autocnn.storage.status import Choice
+from autocnn.storage.status import Choice, StudyStatus
 from autocnn.study import finish as end_of_study
 from autocnn.study import prepare as start_of_study
 from autocnn.study import run as study
@@ -212,7 +212,10 @@ class Simulation:
         said: What the observers heard.
         name: Of the study.
         is_untidy: Whether what was deleted may be there: the disk refused it, or forgot it.
+        is_refused: Whether the disk refused something, perhaps to sync a name.
         taken_s: Seconds that the study had taken when the session began.
+        is_kept: Whether the last end left a finished study as it was.
+        num_adopted: Trials that it took over from another one.
     """
 
     scenario: Scenario
@@ -226,7 +229,10 @@ class Simulation:
     said: list[str] = field(default_factory=list)
     name: str = "study"
     is_untidy: bool = False
+    is_refused: bool = False
     taken_s: float = 0.0
+    is_kept: bool = False
+    num_adopted: int = 0
 
     def __post_init__(self) -> None:
         rng = random.Random(self.scenario.seed)
@@ -278,10 +284,12 @@ class Simulation:
         is_new = not (self.folder.path / "study.json").exists()
         if is_new and self.ended:
             raise Broken("the study is gone")
-        self.taken_s = 0.0 if is_new else self.folder.read_status().seconds
+        before = None if is_new else self.folder.read_status()
+        self.taken_s = 0.0 if before is None else before.seconds
         self.disk.num_writes = self.disk.num_calls = 0
         self.disk.fault = session.fault
         self.is_untidy |= session.stop in ("error", "power")
+        self.is_refused |= session.stop == "error"
         is_done = False
         try:
             if is_new:
@@ -309,6 +317,8 @@ class Simulation:
         self.ended |= watch.ended
         self.said += watch.said
         self.check(session, is_done=is_done)
+        if before is not None and before.is_done:
+            self._check_finished(before, session)
         return is_done
 
     def _config(self, session: Session) -> StudyConfig:
@@ -319,7 +329,7 @@ class Simulation:
             results=RESULTS,
             space=f"{ROOT}/space.yaml",
             trials=session.trials or scenario.trials or None,
-            budget_s=scenario.budget_s * session.more_time or None,
+            budget_s=scenario.budget_s * session.more_time or session.budget_s or None,
             epochs=scenario.epochs,
             trial_timeout_s=TIMEOUT_S,
             objective=scenario.objective,
@@ -340,14 +350,20 @@ class Simulation:
             changes["trials"] = session.trials
         if session.more_time != 1.0:
             changes["budget_s"] = self.scenario.budget_s * session.more_time
+        if session.budget_s:
+            changes["budget_s"] = session.budget_s
         return changes
 
     def _finish(self, context: Any, progress: Any, prepared: Any, searched: Any) -> None:
         """As `study.finish`, with judging that only takes time."""
         self.check_engine(context, prepared)
         self.check_models(searched.ranked)
-        if progress.status.finalists is None:
-            end_of_study._choose_finalists(context, progress, prepared, searched)
+        if progress.status.finalists is None and not end_of_study._choose_finalists(
+            context, progress, prepared, searched
+        ):
+            self.is_kept = True
+            end_of_study.report(context.folder, context.observer)
+            return
         progress.save("finalists")
         plan = end_of_study._plan(context, progress, prepared, searched)
         with context.interruption.graceful():
@@ -365,7 +381,11 @@ class Simulation:
         num_epochs = 2 if self.scenario.trouble == 0 else 2 * MOST_ATTEMPTS
         if overrun_s > self.world.longest_s * num_epochs + believed_s + self.lost_s:
             raise Broken(f"the budget is overrun by {overrun_s:.0f} s")
+        context.folder.write_candidate_image(1, "model.keras", b"model")
+        context.folder.write_leaderboard("")
         end_of_study._close(progress)
+        self.is_kept = False
+        end_of_study.report(context.folder, context.observer)
 
     def _is_hopeless(self) -> bool:
         """Whether no trial can be chosen, so that nothing but an error can end the study."""
@@ -377,8 +397,9 @@ class Simulation:
         source = self.folder
         taken = [record for record in source.read_trials() if record.state.is_scored]
         last = self.scenario.sessions[-1] if self.scenario.sessions else Session()
-        session = replace(last, stop="", trials=0, more_time=1.0)
+        session = replace(last, stop="", trials=0, more_time=1.0, budget_s=0.0)
         self.name, self.ended = "fork", {}
+        self.num_adopted = len(taken)
         executor = VirtualExecutor(self.world, session.workers)
         config = self._config(session).model_copy(
             update={"fork": str(source.path), "budget_s": None, "trials": len(taken) + 1}
@@ -438,10 +459,31 @@ class Simulation:
         if is_done:
             self._check_end(status, records, session.trials)
 
+    def _check_finished(self, before: StudyStatus, session: Session) -> None:
+        """Whether a study that was done has lost nothing for want of time."""
+        now = self.folder.read_status()
+        limit_s = self._changes(session).get("budget_s", before.config.budget_s)
+        if isinstance(limit_s, float) and limit_s <= before.seconds:
+            kept = ("status", "finalists", "num_folds", "choice", "test_looks")
+            changed = [name for name in kept if getattr(now, name) != getattr(before, name)]
+            if changed or not self.folder.leaderboard_path.exists():
+                raise Broken(f"a finished study without time lost its end: {changed}")
+        found, known = now.finalists or (), before.finalists or ()
+        is_new = not {f.trial for f in found} <= {f.trial for f in known}
+        is_new |= any(facts.epochs and facts not in known for facts in found)
+        is_retrained = any(facts.epochs for facts in found) or not any(f.epochs for f in known)
+        is_less = len(found) < len(known) or not is_retrained
+        if len(now.test_looks) > len(before.test_looks) and is_less and not is_new:
+            raise Broken(f"test was opened again for {found}, and there had been {known}")
+
     def _check_end(self, status: Any, records: dict[int, TrialRecord], asked: int) -> None:
         path = self.folder.path
         if status.status != "done" or not status.test_looks[-1].is_over:
             raise Broken(f"it ended well, and is noted as {status.status}")
+        if not self.is_refused and not (path / "candidates/01/model.keras").exists():
+            raise Broken("it ended well, and lacks its candidate")
+        if self.folder.is_report_due:
+            raise Broken("it ended well, and lacks its report, or has an old one")
         if list(records) != list(range(len(records))):
             raise Broken(f"there are trials {list(records)}")
         open_trials = [trial for trial, record in records.items() if record.is_open]
@@ -452,7 +494,10 @@ class Simulation:
         if len(records) != wanted and not may_be_fewer:
             raise Broken(f"there are {len(records)} trials, not {wanted}")
         orders = [record.end_order for record in records.values() if not record.is_open]
-        if sorted(o for o in orders if o is not None) != list(range(len(orders))):
+        # One that the budget had cut, and that went on, ends a second time: its first place is free.
+        places = sorted(order for order in orders if order is not None)
+        expected = sorted(set(places)) if self.scenario.is_timed else list(range(len(orders)))
+        if len(places) != len(orders) or places != expected:
             raise Broken(f"the trials ended in the order {orders}")
         lines = (path / "trials.csv").read_text().splitlines()
         if [int(line.split(",")[0]) for line in lines[1:]] != list(records):
@@ -462,7 +507,7 @@ class Simulation:
             is_kept = record.state == TrialState.CUT or record.is_open or self.is_untidy
             if not is_kept and (folder / "checkpoint").exists():
                 raise Broken(f"the checkpoint of trial {record.trial} was left")
-        for finalist in status.finalists:
+        for finalist in () if self.is_kept else status.finalists:
             part = path / "finalists" / f"{finalist.trial:04d}" / "refit" / "model.keras"
             own = path / "trials" / f"{finalist.trial:04d}" / "model.keras"
             if not own.exists() or (finalist.epochs and not (part.exists() or own.exists())):
@@ -477,11 +522,13 @@ class Simulation:
         from autocnn.core.objective import distinct_trials
         from tests.simulation.training import model_of
 
-        best = distinct_trials(ranked)[: self.scenario.finalists]
+        old = self.num_adopted  # of these, what has a model is as good as the other study was
+        paths = {r.trial: self.folder.path / f"trials/{r.trial:04d}/model.keras" for r in ranked}
+        possible = [r for r in ranked if r.trial >= old or paths[r.trial].exists()]
+        best = distinct_trials(possible)[: self.scenario.finalists]
         for record in best:
-            path = self.folder.path / "trials" / f"{record.trial:04d}" / "model.keras"
             wanted = model_of((self.scenario.seed, record.trial), record.best_epoch or 0)
-            if self.name == "study" and (not path.exists() or path.read_bytes() != wanted):
+            if record.trial >= old and not _holds(paths[record.trial], wanted):
                 raise Broken(f"trial {record.trial}, one of the best, lacks its model")
 
     def check_engine(self, context: Any, prepared: Any) -> None:
@@ -512,6 +559,7 @@ class Simulation:
             (start_of_study, "installed_versions", dict),
             (start_of_study, "cut_folds", lambda dataset, number, **_: _folds(number, hidden)),
             (start_of_study, "load_space", self._load_space),
+            (end_of_study, "write_report", lambda folder: folder.write_report("")),
             (study, "load_space", self._load_space),
             (study, "inspect_machine", lambda observer: MACHINE),
             (search_of_study, "build_engine", self._build_engine),
@@ -555,6 +603,11 @@ class Simulation:
 def _write_json(folder: StudyFolder, name: str, data: dict[str, Any]) -> None:
     """In one line: Python indents a hundred times as slowly."""
     folder._write_text(name, json.dumps(data))
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a file is there, and is this."""
+    return path.exists() and path.read_bytes() == content
 
 
 @functools.cache

@@ -159,3 +159,25 @@ def test_promises_that_are_broken_are_noticed(
     )
     with pytest.raises(Broken, match="lacks its model"):
         run(Scenario(0, (Session(),), trials=3), dataset)
+
+
+def test_a_finished_study_that_goes_on_without_time_is_noticed(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its refits would give way to the trials' own models."""
+    scenario = Scenario(4, (Session(),), trials=1, epochs=1)
+    finished = run(scenario, dataset)
+    with finished.disk.mounted():
+        seconds = finished.folder.read_status().seconds
+    late, hardly = (
+        replace(scenario, sessions=(Session(), Session(trials=9, budget_s=limit_s)))
+        for limit_s in (seconds, seconds + 1.0)
+    )
+    for extended in (late, hardly):
+        assert run(extended, dataset).outcome() == finished.outcome()
+    monkeypatch.setattr("autocnn.study.finish._is_less", lambda *_: False)
+    with pytest.raises(Broken, match="opened again"):
+        run(hardly, dataset)
+    monkeypatch.setattr("autocnn.study.run._limit_s", lambda config: float("inf"))
+    with pytest.raises(Broken, match="lost its end"):
+        run(late, dataset)

@@ -26,6 +26,30 @@ def test_candidates_and_their_leaderboard_are_cleared(folder: StudyFolder) -> No
     folder.clear_candidates()
 
 
+def test_the_leaderboard_goes_first_and_for_good(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one is, its candidates are: also after a power cut in the middle."""
+    folder.candidate_model_path(1).write_text("model")
+    folder.write_leaderboard("rank\n")
+    done: list[str] = []
+
+    def sync(path: Path) -> None:
+        done.append("sync")
+        assert path == folder.path
+        assert not folder.leaderboard_path.exists()
+
+    def remove(path: Path) -> None:
+        done.append(path.name)
+        if path.is_file():
+            path.unlink()
+
+    monkeypatch.setattr("autocnn.storage.candidates.sync_folder", sync)
+    monkeypatch.setattr("autocnn.storage.candidates.remove", remove)
+    folder.clear_candidates()
+    assert done == ["leaderboard.csv", "sync", "subgroups.csv", "01"]
+
+
 # -- records, tables, pictures -------------------------------------------------------------
 
 

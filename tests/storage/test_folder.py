@@ -236,6 +236,27 @@ def test_a_file_that_goes_while_sizes_are_added_counts_as_nothing(
     assert folder.size_gb() - before <= 1000 / 1e9
 
 
+# -- its report ----------------------------------------------------------------------------
+
+
+def test_a_report_is_due_where_it_is_older_than_what_it_tells_of(folder: StudyFolder) -> None:
+    assert not folder.is_report_due, "there is nothing to tell of"
+    folder.write_leaderboard("rank\n")
+    assert folder.is_report_due, "it was stopped before its first report"
+    folder.write_report("<html>")
+    times = {folder.leaderboard_path: 100, folder.path / "study.json": 101, folder.report_path: 101}
+    for path, seconds in times.items():
+        os.utime(path, (seconds, seconds))
+    assert not folder.is_report_due
+    for path in (folder.leaderboard_path, folder.path / "study.json"):
+        os.utime(path, (102, 102))
+        assert folder.is_report_due
+        os.utime(folder.report_path, (103, 103))
+        assert not folder.is_report_due
+        os.utime(folder.report_path, (101, 101))
+        os.utime(path, (100, 100))
+
+
 # -- the study as a whole ------------------------------------------------------------------
 
 

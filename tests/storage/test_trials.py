@@ -36,6 +36,12 @@ def test_trials_come_back_by_number(folder: StudyFolder) -> None:
     assert folder.read_trials() == [records[1], records[0], records[2]]
 
 
+def test_the_ten_thousandth_trial_comes_last(folder: StudyFolder) -> None:
+    for number in (10000, 9999, 100000, 2):
+        folder.write_trial(trial(number))
+    assert [record.trial for record in folder.read_trials()] == [2, 9999, 10000, 100000]
+
+
 def test_a_trial_written_again_replaces_the_first(folder: StudyFolder) -> None:
     folder.write_trial(trial(0))
     folder.write_trial(trial(0, objective=0.75))
@@ -357,6 +363,14 @@ def test_a_torn_last_line_is_gone_in_the_next_session(folder: StudyFolder) -> No
     path.write_bytes(whole[:-9])
     TrialsTable(folder, [trial(0), trial(1)])
     assert path.read_bytes() == whole
+
+
+def test_models_are_known_by_their_numbers(folder: StudyFolder) -> None:
+    assert folder.kept_models() == set()
+    for number in (0, 2, 10000):
+        folder.trial_model_path(number).write_bytes(b"model")
+    folder.write_trial(trial(1))
+    assert folder.kept_models() == {0, 2, 10000}
 
 
 def test_models_are_deleted_by_their_numbers(folder: StudyFolder) -> None:

@@ -27,6 +27,7 @@ from autocnn.selection.plan import Finalist
 from autocnn.selection.retrain import retrain
 from autocnn.storage import StudyFolder
 from autocnn.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from autocnn.storage.status import Choice
 from autocnn.study import finish as end_of_study
 from autocnn.study import prepare as start_of_study
 from autocnn.study import trials as search_of_study
@@ -280,6 +281,7 @@ class Drawn:
         folder: Of the study, once it has begun.
         finalists: Of the last end.
         judged_s: What judging took, each time.
+        num_ends: Times that the study was done.
         notes, warnings: What was said.
     """
 
@@ -288,6 +290,7 @@ class Drawn:
     folder: StudyFolder | None = None
     finalists: list[Finalist] = field(default_factory=list)
     judged_s: list[float] = field(default_factory=list)
+    num_ends: int = 0
 
     @property
     def records(self) -> list[TrialRecord]:
@@ -334,8 +337,11 @@ class Drawn:
 
     def _finish(self, context: Any, progress: Any, prepared: Any, searched: Any) -> None:
         """As `study.finish`, with judging that only takes time."""
-        if progress.status.finalists is None:
-            end_of_study._choose_finalists(context, progress, prepared, searched)
+        if progress.status.finalists is None and not end_of_study._choose_finalists(
+            context, progress, prepared, searched
+        ):
+            self.num_ends += 1
+            return
         plan = end_of_study._plan(context, progress, prepared, searched)
         with context.interruption.graceful():
             found = retrain(plan, context.executor, context.folder, context.observer)
@@ -345,7 +351,11 @@ class Drawn:
         self.judged_s.append(self.situation.judging_error * believed)
         self.executor.clock.now += self.judged_s[-1]
         self.finalists = found
-        progress.update(status="done")
+        end_of_study._open_test(context, progress, Choice(candidate=1, sentences=()))
+        context.folder.write_leaderboard("")
+        end_of_study._close(progress)
+        context.folder.write_report("")
+        self.num_ends += 1
 
 
 @contextmanager

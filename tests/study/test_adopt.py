@@ -335,6 +335,34 @@ def test_a_size_that_is_a_param_holds_whatever_the_default_is(
     assert "trial 1: its images have 8 px, not 16 px" in observer.notes[1]
 
 
+@pytest.mark.parametrize("old", [None, "old.h5"])
+def test_networks_that_began_with_other_weights_stay_behind(
+    source: StudyFolder,
+    folder: StudyFolder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    old: str | None,
+) -> None:
+    families = ("plain", "pretrained", "frozen")
+    space = SearchSpace(
+        "mine", "", 4, "auto", (Categorical("family", choices=families),), ({"family": "plain"},)
+    )
+    monkeypatch.setattr("tests.study.test_adopt.SPACE", space)
+    write_status(source, weights=old)
+    for number, family in enumerate(families):
+        source.write_trial(ended(number, params={"family": family}))
+    taken, observer = adopt(source, folder, weights="new.h5")
+    assert taken == 1
+    assert [record.params for record in folder.read_trials()] == [{"family": "plain"}]
+    began = f"its network began with the weights {old or 'imagenet'}, not with new.h5"
+    assert observer.notes == [
+        "Took over 1 of 3 ended trials of old.",
+        f"The others do not fit: trial 1: {began}; trial 2: {began}.",
+    ]
+    again = StudyFolder.create(tmp_path, "again", {})
+    assert adopt(source, again, weights=old)[0] == 3
+
+
 @pytest.mark.parametrize(
     ("new", "reason"),
     [

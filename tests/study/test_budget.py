@@ -52,7 +52,7 @@ def look(drawn: Drawn, budget_s: float) -> Found:
     begun = [record for record in records if record.history]
     typical = statistics.median(epoch_seconds(record.history) for record in begun)
     is_left = situation.trials is None or len(records) < situation.trials
-    is_left = is_left and len(drawn.judged_s) == 1
+    is_left = is_left and drawn.num_ends == 1
     next_s = typical + situation.start_s + situation.compile_s
     return Found(
         used=elapsed / budget_s,
@@ -171,3 +171,19 @@ def test_a_trial_that_was_cut_goes_on_with_a_larger_budget(
         assert ended.state != TrialState.CUT
         assert ended.history[: len(record.history)] == record.history
         assert len(ended.history) > len(record.history)
+
+
+@pytest.mark.parametrize("changes", [{"budget_s": 1.0}, {"trials": 900}])
+def test_a_finished_study_without_time_stays_as_it_is(
+    dataset: Dataset, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    situation = one(budget_s=600.0, epoch_s=1.0, epochs=5, trials=500)
+    with without_waiting(dataset, situation):
+        drawn, config = make(situation, dataset, tmp_path)
+        drawn.run(config)
+        assert drawn.folder is not None
+        before = drawn.folder.read_status()
+        assert before.is_done and not drawn.finalists[0].has_own_model
+        drawn._go_on(None, **changes)
+    after = drawn.folder.read_status()
+    assert (after.is_done, after.finalists) == (True, before.finalists)

@@ -19,11 +19,13 @@ import pytest
 from PIL import Image
 
 from autocnn.cli.main import run
+from autocnn.core.errors import DiskFullError
 from autocnn.reporting.leaderboard import COLUMNS
 from autocnn.storage import StudyFolder
 from autocnn.training.networks.pretrained import load_backbone
 from tests.samples import read_optuna_trials
 from tests.shared import share
+from tests.simulation.executor import SimulatedExecutor
 
 TINY_SPACE = """
 description: "One small network"
@@ -416,3 +418,82 @@ def test_a_budget_is_kept(tmp_path: Path, space: Path, cache_dir: Path) -> None:
     workers = json.loads((folder / "study.json").read_text())["resources"]["workers"]
     assert sum(float(row["seconds"]) for row in rows) <= 30 * workers
     assert read_csv(folder / "leaderboard.csv")
+
+
+# -- the end of a study, in which nothing is trained -----------------------------------------
+
+
+def small_search(tmp_path: Path, space: Path, cache_dir: Path, *flags: str) -> list[str]:
+    """A study of two trials, as arguments."""
+    data = write_folder(tmp_path / "images", per_split=90)
+    arguments = ["search", str(data), "--space", str(space), "--results", str(tmp_path / "results")]
+    arguments += ["--cache-dir", str(cache_dir), "--name", "s", "--trials", "2", "--members", "1"]
+    return [*arguments, "--workers", "1", *flags]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("simulated")
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (DiskFullError("x"), 4)])
+def test_a_stop_while_the_report_is_written_opens_test_once(
+    tmp_path: Path,
+    space: Path,
+    cache_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+) -> None:
+    def stop(folder: StudyFolder) -> None:
+        raise error
+
+    folder = StudyFolder(tmp_path / "results" / "s")
+    with monkeypatch.context() as patch:
+        patch.setattr("autocnn.study.finish.write_report", stop)
+        assert run(small_search(tmp_path, space, cache_dir)) == code
+    status = folder.read_status()
+    assert (status.status, [look.is_over for look in status.test_looks]) == ("done", [True])
+    assert folder.is_report_due
+    folder.predictions_dir()  # as of a kill before they were removed
+    assert run(["resume", "s", "--results", str(tmp_path / "results")]) == 0
+    assert folder.read_status() == status
+    assert not folder.is_report_due
+    assert "<html" in folder.report_path.read_text("utf-8")
+    assert not (folder.path / "candidates" / ".predictions").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("simulated")
+def test_what_is_finished_stays_where_there_is_hardly_time_for_more(
+    tmp_path: Path, space: Path, cache_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A budget is seldom used to its last second: some are left, in which nothing can be made."""
+    assert run(small_search(tmp_path, space, cache_dir, "--budget", "10m")) == 0
+    folder = StudyFolder(tmp_path / "results" / "s")
+    folder.write_study(folder.read_study() | {"seconds": 599.5})
+    before, board = folder.read_status(), folder.read_leaderboard()
+    models = sorted(folder.path.glob("finalists/*/*/model.keras"))
+    capsys.readouterr()
+    assert run(["resume", "s", "--results", str(tmp_path / "results"), "--trials", "9"]) == 0
+    assert "made of the finalists now: the study stays as it was" in capsys.readouterr().err
+    after = folder.read_status()
+    for name in ("status", "finalists", "num_folds", "choice", "test_looks"):
+        assert getattr(after, name) == getattr(before, name), name
+    assert folder.read_leaderboard() == board
+    assert sorted(folder.path.glob("finalists/*/*/model.keras")) == models
+    assert not folder.is_report_due
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("simulated")
+def test_without_the_model_of_any_trial_nothing_can_be_chosen(
+    tmp_path: Path,
+    space: Path,
+    cache_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As of a fork, whose trials the other study had kept no models of, and whose new ones fail."""
+    monkeypatch.setattr(
+        "autocnn.study.run._local_executor", lambda resources: SimulatedExecutor(has_models=False)
+    )
+    assert run(small_search(tmp_path, space, cache_dir)) == 5
+    assert "must have its model, got none of 2 trials with one" in capsys.readouterr().err

@@ -466,3 +466,65 @@ def test_the_processes_of_a_trial_that_was_resumed_are_not_those_of_its_refit() 
     record = trial().model_copy(update={"history": resumed, "seconds": 63.0 + 3 * 2.0})
     assert epoch_seconds(resumed) == 1.0
     assert pace(record).start_s == pytest.approx(19.0 + 3 * 2.0)
+
+
+# -- by hand -------------------------------------------------------------------------------
+
+
+def test_every_model_predicts_and_workers_share_that() -> None:
+    def predicting(workers: int = 1, num_folds: int = 0, num_members: int = 1) -> float:
+        free, busy = (budget(None, workers=workers, num_judged=n) for n in (0, 1000))
+        arguments = [trial()] * 2, num_folds, num_members
+        return busy.judging_s(*arguments) - free.judging_s(*arguments)
+
+    one = 0.5 * 1000 * 1.0 / 100  # a model of one finalist
+    assert predicting() == pytest.approx(2 * 2 * one)  # also in the ensemble
+    assert predicting(num_folds=3) == pytest.approx(2 * 5 * one)
+    assert predicting(num_members=3) == pytest.approx((2 * 2 + 2) * one)
+    assert predicting(workers=2) == pytest.approx(2 * one)
+
+
+def test_without_the_default_configuration_none_takes_its_place() -> None:
+    found = budget(None, finalists=1).shortlist_now(numbered(3, start=1))
+    assert found.trials == (trial(1),)
+
+
+def test_where_not_one_epoch_fits_no_trial_starts() -> None:
+    slow = trial(epoch_s=100.0, best=1)
+    plan = budget(1000.0, now=940.0 - budget(1000.0).planned_s([slow]))
+    assert plan.epochs_for_next(30, pace(slow), [slow]) == 0
+
+
+def test_epochs_that_take_no_time_all_fit() -> None:
+    assert budget(1000.0).epochs_for_next(30, pace(trial(epoch_s=0.0)), []) == 30
+
+
+def test_a_schedule_may_be_shorter_by_a_single_epoch() -> None:
+    best = [trial(epochs=3, epoch_s=1.0)]
+    slow = trial(epochs=2, epoch_s=10.0, start_s=0.0).model_copy(update={"epochs": 10})
+    plan = budget(1000.0, now=925.0 - budget(1000.0).planned_s(best))
+    assert plan.epochs_if_slow(slow, best) == 9
+
+
+def test_workers_share_the_trials_that_are_left() -> None:
+    left = budget(None, workers=2).time_left_s(4, pace(trial()), [trial()])
+    assert left == pytest.approx(4 * 12.0 / 2 + REFIT_S + JUDGING_S)
+
+
+def test_a_sixth_of_the_budget_is_for_further_refits() -> None:
+    long = trial(epochs=40, best=40, start_s=0.0)  # three refits and their judging: 160 s
+    assert budget(321.0, members=3).planned_s([long]) == pytest.approx(3 * 48.0 + 2 * JUDGING_S)
+    assert budget(319.0, members=3).planned_s([long]) == pytest.approx(2 * 48.0 + 2 * JUDGING_S)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "typical"), [((60, 4, 1, 2, 3, 5), 3), ((60, 1, 2), 1), ((60,), 60)]
+)
+def test_a_typical_epoch_is_the_median_without_the_first(
+    seconds: tuple[int, ...], typical: int
+) -> None:
+    history = [
+        EpochScore(epoch=n, train_loss=1.0, learning_rate=0.1, seconds=s)
+        for n, s in enumerate(seconds, start=1)
+    ]
+    assert epoch_seconds(history) == typical

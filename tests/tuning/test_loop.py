@@ -17,11 +17,12 @@ from autocnn.execution.runner import Stop
 from autocnn.execution.tasks import TrainingTask
 from autocnn.storage import StudyFolder
 from autocnn.storage.disk import DiskGuard
-from autocnn.tuning.engines.base import restore
+from autocnn.tuning.engines.base import NoProposal, Proposal, restore
 from autocnn.tuning.loop import HALF_BATCH, OUT_OF_TIME, TOO_SLOW, find_stop, rank_trials
 from tests.simulation.executor import (
     GOAL,
     NUM_WEIGHTS,
+    PROCESS_S,
     ListEngine,
     SimulatedExecutor,
     SimulatedSearch,
@@ -697,3 +698,113 @@ def test_trials_csv_stands_in_the_order_of_the_numbers_when_the_search_ends(
     assert ends != sorted(ends)
     rows = (study.folder.path / "trials.csv").read_text("utf-8").splitlines()
     assert [row.split(",")[0] for row in rows[1:]] == ["0", "1", "2", "3", "4"]
+
+
+# -- lines that whole studies alone held -----------------------------------------------------
+
+
+def test_without_time_only_open_trials_with_epochs_go_on(make_study: StudyMaker) -> None:
+    (ended,) = make_study(trials=1).run()
+    waiting = TrialRecord(trial=1, state=TrialState.RUNNING, params={"width": 8}, epochs=3)
+    history = (formula({"width": 8}, 1),)
+    begun = waiting.model_copy(update={"trial": 2, "history": history})
+    study = make_study(trials=3, budget_s=20.0)
+    study.executor.clock.now = 100.0
+    place = study.folder.trial_checkpoint_path(2), False
+    study.executor.checkpoints[place] = list(history)
+    records = study.run([ended, waiting, begun])
+    assert [(r.trial, r.state) for r in records] == [(0, "complete"), (2, "cut")]
+    assert len(study.executor.tasks) == 1
+
+
+def test_without_time_one_trial_runs_alone(make_study: StudyMaker) -> None:
+    executor = SimulatedExecutor()
+    executor.clock.now = 100.0
+    study = make_study(executor=executor, trials=5, workers=2, budget_s=20.0)
+    assert len(study.run()) == 1
+    assert executor.most_at_once == 1
+
+
+def test_trials_that_have_ended_count_as_progress(make_study: StudyMaker) -> None:
+    records = make_study(trials=3).run()
+    again = make_study(trials=3)
+    again.run(records)
+    assert again.observer.steps == 3
+
+
+def test_failures_that_differ_in_a_number_alone_are_alike(make_study: StudyMaker) -> None:
+    ends = {n: failure(f"diverged: the loss became nan in epoch {n + 1}") for n in range(9)}
+    study = make_study(executor=SimulatedExecutor(ends=ends), trials=9)
+    with pytest.raises(SearchError):
+        study.run()
+    assert len(study.folder.read_trials()) == 3
+
+
+def test_a_first_trial_that_is_behind_is_pruned_and_not_fitted(make_study: StudyMaker) -> None:
+    study = make_study(engine=ListEngine(hopeless=[0]), trials=2, epochs=1000, budget_s=60.0)
+    records = study.run()
+    assert records[0].state == TrialState.PRUNED
+    assert [t.epochs for t in study.executor.trainings if t.seed == (0, 0)] == [1000]
+
+
+def test_a_first_epoch_longer_than_the_budget_is_the_last(make_study: StudyMaker) -> None:
+    executor = SimulatedExecutor(epoch_s={0: 60.0})
+    (record,) = make_study(executor=executor, trials=1, epochs=10, budget_s=50.0).run()
+    assert (record.state, record.reason) == (TrialState.CUT, OUT_OF_TIME)
+    assert len(record.history) == 1
+
+
+def test_an_error_after_the_record_leaves_the_trial_ended(make_study: StudyMaker) -> None:
+    class Full(ListEngine):
+        def tell(self, record: TrialRecord) -> None:
+            raise DiskFullError("full")
+
+    study = make_study(engine=Full(), trials=3)
+    with pytest.raises(DiskFullError):
+        study.run()
+    assert [r.state for r in study.folder.read_trials()] == ["complete"]
+
+
+def test_a_trial_has_the_epochs_of_its_proposal(make_study: StudyMaker) -> None:
+    class Brackets(ListEngine):
+        def ask(self, trial: int) -> Proposal | NoProposal:
+            self.asked.append(trial)
+            return (
+                Proposal({"width": 8, "family": "frozen"}, from_start=True),
+                Proposal({"width": 8}, from_start=False, epochs=2),
+                Proposal({"width": 8}, from_start=False, epochs=2, parent=1, first_epoch=3),
+            )[trial]
+
+    records = make_study(engine=Brackets(), trials=3, epochs=5).run()
+    assert [r.epochs for r in records] == [1, 2, 3]
+    assert [s.epoch for s in records[2].history] == [3]
+
+
+def test_the_epochs_of_earlier_sessions_count_in_the_seconds(make_study: StudyMaker) -> None:
+    history = (formula({"width": 8}, 1), formula({"width": 8}, 2))
+    begun = TrialRecord(
+        trial=0, state=TrialState.INTERRUPTED, params={"width": 8}, epochs=3, history=history
+    )
+    (record,) = make_study(trials=1, epochs=3).run([begun])
+    assert record.seconds == PROCESS_S + 2.0
+
+
+def test_the_trials_of_an_exhausted_space_are_counted_with_those_that_run(
+    make_study: StudyMaker,
+) -> None:
+    study = make_study(engine=ListEngine(num_points=3), trials=9, workers=2)
+    study.run()
+    said = "note The space is exhausted: all it holds was tried in 3 trials."
+    assert said in study.observer.said
+
+
+def test_trials_without_a_model_take_the_place_of_none_with_one(make_study: StudyMaker) -> None:
+    """As those that a fork took over, whose models the old study had not kept."""
+    widths = (8, 200, 190, 180, 100, 90)
+    old = make_study(engine=ListEngine(widths), trials=4, keep=2)
+    records = old.run()
+    for path in (old.folder.path / "trials").glob("*/model.keras"):
+        path.unlink()
+    again = make_study(engine=ListEngine(widths), trials=6, keep=2)
+    again.run(records)
+    assert again.kept_models() == [4, 5]
