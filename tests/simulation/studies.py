@@ -494,7 +494,7 @@ class Simulation:
         if len(records) != wanted and not may_be_fewer:
             raise Broken(f"there are {len(records)} trials, not {wanted}")
         orders = [record.end_order for record in records.values() if not record.is_open]
-        # One that the budget had cut, and that went on, ends a second time: its first place is free.
+        # One that the budget had cut, and that went on, ends again: its first place is free.
         places = sorted(order for order in orders if order is not None)
         expected = sorted(set(places)) if self.scenario.is_timed else list(range(len(orders)))
         if len(places) != len(orders) or places != expected:
