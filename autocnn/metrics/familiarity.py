@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.archives import BROKEN_ARCHIVE
+from autocnn.core.archives import BROKEN_ARCHIVE, read_arrays
 from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.records.exports import Familiarity
 
@@ -212,9 +212,8 @@ def read_reference(path: Path) -> Reference:
         ValueError: When it is no whole one; the message says why.
     """
     try:
-        # Opened here: of a broken file, np.load leaves its own handle to the collector.
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return Reference.from_arrays(arrays)
+        with path.open("rb") as file:
+            return Reference.from_arrays(read_arrays(file))
     except (OSError, KeyError, ValueError, TypeError, *BROKEN_ARCHIVE) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(f"{path}: must be a whole familiarity.npz, got: {reason}.") from error

@@ -54,6 +54,17 @@ def test_arrays(tmp_path: Path, name: str) -> None:
         read_source(str(tmp_path / "images.npz"))
 
 
+def test_parts_that_are_no_arrays(tmp_path: Path) -> None:
+    for name in ("images.npz", "familiarity.npz"):
+        with zipfile.ZipFile(tmp_path / name, "w") as file:
+            for part in ("x.npy", "y.npy", "features.npy", "whitening.npy"):
+                file.writestr(part, b"text")
+    with pytest.raises(DataError, match=r"images\.npz: must be a whole .*no array"):
+        read_source(str(tmp_path / "images.npz"))
+    with pytest.raises(ValueError, match="no array"):
+        read_reference(tmp_path / "familiarity.npz")
+
+
 @pytest.mark.parametrize("name", [name for name in CHANGES if name != "no deflate"])
 def test_excel(tmp_path: Path, name: str) -> None:
     pd = pytest.importorskip("pandas")

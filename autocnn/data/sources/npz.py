@@ -1,6 +1,5 @@
 """Reads images that lie in arrays: .npz files and the built-in digits."""
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.archives import BROKEN_ARCHIVE
+from autocnn.core.archives import BROKEN_ARCHIVE, read_arrays
 from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import SPLITS, SplitName
@@ -75,12 +74,8 @@ def read_digits() -> FoundImages:
 
 def _load(file: Path) -> Mapping[str, NDArray[Any]]:
     try:
-        # Opened here: NumPy leaves a file open that it cannot read.
         with file.open("rb") as opened:
-            archive = np.load(opened, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise zipfile.BadZipFile("it holds a single array")
-            return {name: archive[name] for name in archive.files}
+            return read_arrays(opened)
     except BROKEN_ARCHIVE as error:
         raise DataError(
             f"{file}: must be a whole .npz archive, got: {error}.", remedy="Fetch it again."
