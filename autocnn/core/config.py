@@ -577,7 +577,7 @@ def _read_file(file: Path, flags: Mapping[str, Any]) -> dict[str, Any]:
         )
     except OSError as error:
         raise ConfigError(f"{file}: must be readable, got: {error.strerror}.") from error
-    except (ValueError, YAMLError) as error:
+    except (ValueError, TypeError, YAMLError) as error:  # TypeError: a mapping as a key
         raise ConfigError(f"{file}: must be YAML or JSON, got: {error}.") from error
     if isinstance(data, dict) and "config" in data:
         data = data["config"]

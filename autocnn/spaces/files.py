@@ -151,6 +151,8 @@ class _Reader:
             self.fail("the file", f"is no YAML: {str(error).splitlines()[0]}")
         except ValueError as error:  # of a scalar that looks like a date and is none
             self.fail("the file", f"has a value that is no YAML: {error}")
+        except TypeError as error:  # of a mapping or a list as a key
+            self.fail("the file", f"has a key that is no text: {error}")
 
     def mapping(self, data: object, where: str, keys: Sequence[str]) -> dict[str, Any]:
         if not isinstance(data, dict):
