@@ -9,6 +9,9 @@ from autocnn.metrics.weighted import divide, draw_weights
 Z_95 = 1.959963984540054
 """The normal distribution's 97.5 % point: 95 % lie within this many standard deviations."""
 
+FEWEST_GROUPS = 3
+"""That a mean loss needs for an interval."""
+
 SIGNIFICANCE = 0.05
 """Level that goes with 95 % intervals."""
 
@@ -94,13 +97,14 @@ def loss_interval(
         seed: Of the resamples.
 
     Returns:
-        None of a single group, which says nothing of others.
+        None of one group, which says nothing of others, and of two: each resample of them has no
+        spread or the same mean.
 
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 12.
     """
     mean = float(losses.mean())
     _, first, members = np.unique(groups, return_index=True, return_inverse=True)
-    if len(first) < 2:
+    if len(first) < FEWEST_GROUPS:
         return None
     sizes, sums = np.bincount(members)[:, np.newaxis], np.bincount(members, weights=losses)
     sums = sums[:, np.newaxis]

@@ -146,3 +146,12 @@ def test_calibration_interval_without_noise_is_short() -> None:
 def test_calibration_interval_of_mere_noise_begins_at_0() -> None:
     found = calibration_interval(np.array([0.02]), np.array([0.05]), np.zeros(3), seed=0)
     assert found.low == 0 < found.value < found.high
+
+
+def test_a_loss_interval_takes_three_groups() -> None:
+    losses = np.array([0.5, 1.0, 1.5])
+    found = loss_interval(losses, np.arange(3), num_resamples=200, seed=0)
+    assert found is not None
+    assert found.low < 1.0 < found.high
+    for groups in ([0, 0, 0], [0, 1, 1]):  # of two, each resample has no spread or the same mean
+        assert loss_interval(losses, np.array(groups), num_resamples=200, seed=0) is None
