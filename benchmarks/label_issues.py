@@ -83,9 +83,7 @@ def predict_unseen(
         ],
         weights=weights,
     )
-    position_of = np.full(len(dataset.labels), -1, np.int64)
-    position_of[dataset.rows] = np.arange(len(dataset.rows))
-    held = position_of[np.concatenate([fold.held_out for fold in folds])]
+    held = dataset.position_of[np.concatenate([fold.held_out for fold in folds])]
     step = len(folds)
     return Predicted(
         labels=noisy.table.labels[held],

@@ -17,7 +17,7 @@ BROKEN_ARCHIVE = (
     zlib.error,
     LZMAError,
     EOFError,
-    RuntimeError,  # encrypted; packed in a way that zipfile does not know (NotImplementedError)
+    RuntimeError,  # encrypted, or packed in a way that zipfile does not know
 )
 """What zipfile raises of a file that is cut, changed, encrypted or packed in an unknown way, beside
 OSError, ValueError and KeyError."""

@@ -567,17 +567,16 @@ def _explain(error: ValidationError, flags: Mapping[str, Any], file: Path | None
 
 
 def _read_file(file: Path, flags: Mapping[str, Any]) -> dict[str, Any]:
-    from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
+
+    from autocnn.core.yaml_text import load_yaml  # slow to import
 
     try:
         text = file.read_text("utf-8")
-        data = (
-            json.loads(text) if file.suffix == ".json" else YAML(typ="safe", pure=True).load(text)
-        )
+        data = json.loads(text) if file.suffix == ".json" else load_yaml(text)
     except OSError as error:
         raise ConfigError(f"{file}: must be readable, got: {error.strerror}.") from error
-    except (ValueError, TypeError, YAMLError) as error:  # TypeError: a mapping as a key
+    except (ValueError, YAMLError) as error:
         raise ConfigError(f"{file}: must be YAML or JSON, got: {error}.") from error
     if isinstance(data, dict) and "config" in data:
         data = data["config"]

@@ -13,11 +13,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from autocnn.core.errors import SpaceError, Text
 from autocnn.core.records import Channels, ParamValue
+from autocnn.core.yaml_text import load_yaml
 from autocnn.spaces.knobs import KNOBS
 from autocnn.spaces.space import AnyParameter, Categorical, Condition, Float, Int, SearchSpace
 
@@ -142,7 +142,7 @@ class _Reader:
 
     def parse(self, text: str) -> object:
         try:
-            return YAML(typ="safe", pure=True).load(text)
+            return load_yaml(text)
         except MarkedYAMLError as error:
             mark = error.problem_mark
             where = f"line {mark.line + 1}" if mark else "the file"
@@ -151,8 +151,6 @@ class _Reader:
             self.fail("the file", f"is no YAML: {str(error).splitlines()[0]}")
         except ValueError as error:  # of a scalar that looks like a date and is none
             self.fail("the file", f"has a value that is no YAML: {error}")
-        except TypeError as error:  # of a mapping or a list as a key
-            self.fail("the file", f"has a key that is no text: {error}")
 
     def mapping(self, data: object, where: str, keys: Sequence[str]) -> dict[str, Any]:
         if not isinstance(data, dict):

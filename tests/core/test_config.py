@@ -359,7 +359,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
     ("name", "content", "message"),
     [
         ("a.yaml", b"trials: [", "must be YAML or JSON, got: "),
-        ("a.yaml", b"? - {a: 1}\n: 2", "must be YAML or JSON, got: unhashable type"),
+        ("a.yaml", b"? - {a: 1}\n: 2", "must be YAML or JSON, got: a key must be"),
         ("a.json", b"{trials: 3}", "must be YAML or JSON, got: "),
         ("a.yaml", b"\xff\xfe\x00", "must be YAML or JSON, got: "),
         ("a.yaml", b"", "must map settings to values, got None."),

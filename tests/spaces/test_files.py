@@ -162,7 +162,12 @@ def test_a_space_comes_back_from_its_own_yaml(name: str) -> None:
             'line 2 is no YAML: found duplicate key "epochs" with value "3" (original value: "2").',
             "",
         ),
-        ("? - {a: 1}\n: 2", "the file has a key that is no text: unhashable type: 'dict'.", ""),
+        (
+            "? - {a: 1}\n: 2",
+            "the file is no YAML: a key must be text or a number, got another: "
+            "unhashable type: 'dict'.",
+            "",
+        ),
         ("a: [", "line 1 is no YAML: expected the node content, but found '<stream end>'.", ""),
         (
             "epochs: !!python/object:os.system x",

@@ -110,12 +110,17 @@ def test_images_that_are_gone_have_a_reason_and_a_grey_picture(images: StudyImag
     assert images.thumbnail(0)[:3] == b"\xff\xd8\xff"
 
 
-def test_images_are_read_from_their_files_where_no_array_is_kept(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+def write_images(data: Path) -> Path:
+    """Ten images of 12 px in two classes; of each, the number is a twentieth of its grey."""
     for number in range(10):
         path = data / "ab"[number % 2] / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(np.full((12, 12), 20 * number, np.uint8)).save(path)
+    return data
+
+
+def test_images_are_read_from_their_files_where_no_array_is_kept(tmp_path: Path) -> None:
+    data = write_images(tmp_path / "data")
     folder = make_study(tmp_path, "mine", images=(), data=str(data), cache_dir=str(tmp_path / "c"))
     rows = [(f"{'ab'[n % 2]}/{n}.png", "ab"[n % 2], "", "test", f"{n}") for n in range(10)]
     folder.write_split(rows)
@@ -125,11 +130,7 @@ def test_images_are_read_from_their_files_where_no_array_is_kept(tmp_path: Path)
 
 
 def test_the_decoded_array_is_found_where_an_image_is_left_out(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    for number in range(10):
-        path = data / "ab"[number % 2] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(np.full((12, 12), 20 * number, np.uint8)).save(path)
+    data = write_images(tmp_path / "data")
     (data / "a" / "2.png").write_bytes(b"junk")
     cache = tmp_path / "c"
     config = resolve_config(
@@ -142,17 +143,11 @@ def test_the_decoded_array_is_found_where_an_image_is_left_out(tmp_path: Path) -
     folder = StudyFolder.create(
         tmp_path, "mine", status.model_copy(update={"data": facts}).to_json()
     )
-    table = dataset.table
-    folder.write_split(
-        [
-            (path, "ab"[label], "", "test", content)
-            for path, label, content in zip(table.paths, table.labels, table.sha256, strict=True)
-        ]
-    )
+    folder.write_split(dataset.table_rows())
     shutil.rmtree(data)  # so that only the array can tell
     images = StudyImages(folder)
     assert dataset.absent[0][0] == 1, "the second of its class"
-    expected = [20 * int(Path(path).stem) for path in table.paths]
+    expected = [20 * int(Path(path).stem) for path in dataset.table.paths]
     assert [int(images.pixels(place).mean()) for place in range(9)] == expected
 
 
