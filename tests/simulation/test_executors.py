@@ -4,7 +4,6 @@ import random
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 from autocnn.core.config import StudyConfig
 from autocnn.core.events import Observer
@@ -18,12 +17,10 @@ from autocnn.tuning.budget import Budget
 from autocnn.tuning.engines.build import build_engine
 from autocnn.tuning.loop import SearchPlan, run_search
 from tests.simulation.studies import space_of
-from tests.simulation.training import course_of
+from tests.simulation.training import TROUBLE, course_of
 from tests.simulation.workers import VirtualExecutor, World
 
 SEED = 171
-
-TROUBLE = 0.6
 
 TRIALS = 10
 
@@ -113,11 +110,8 @@ def search(path: Path, executor: Executor) -> list[TrialRecord]:
     return folder.read_trials()
 
 
-def test_one_thread_and_real_processes_leave_the_same_study(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_thread_and_real_processes_leave_the_same_study(tmp_path: Path) -> None:
     """Two workers; the events come in the order in which they came of the processes."""
-    monkeypatch.setenv("TROUBLE", str(TROUBLE))
     faults = [course_of((SEED, trial), TROUBLE).fault for trial in range(TRIALS)]
     assert {"memory", "always-memory", "crash", "nan"} <= set(faults)
     assert not {"hang", "lost"} & set(faults), "no process does that here"

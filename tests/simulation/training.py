@@ -23,6 +23,9 @@ from autocnn.storage.checkpoint import Checkpoint, read_checkpoint, write_checkp
 
 NUM_WEIGHTS = 100
 
+TROUBLE = 0.6
+"""Share of trainings that end in a fault, where the processes are real."""
+
 FAULTS = ("memory", "always-memory", "crash", "nan", "hang", "lost", "lost")
 
 
@@ -186,7 +189,7 @@ def model_of(seed: tuple[int, ...], epoch: int) -> bytes:
 
 def train(task: TrainingTask, report: Callable[[EpochScore], bool]) -> TrainingResult:
     """Run a training in this process, with all of its faults; no worker is lost here."""
-    training = Training(task, float(os.environ["TROUBLE"]))
+    training = Training(task, TROUBLE)
     is_stopped = False
     for number, score in enumerate(training.history, start=1):
         is_stopped = report(score) and number == len(training.history)

@@ -24,7 +24,7 @@ from autocnn.data import Dataset
 from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
 from autocnn.execution.tasks import Task, TrainingResult, TrainingTask
 from autocnn.selection.plan import Finalist
-from autocnn.selection.retrain import retrain
+from autocnn.selection.retrain import add_members, retrain
 from autocnn.storage import StudyFolder
 from autocnn.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from autocnn.storage.status import Choice
@@ -345,9 +345,13 @@ class Drawn:
         plan = end_of_study._plan(context, progress, prepared, searched)
         with context.interruption.graceful():
             found = retrain(plan, context.executor, context.folder, context.observer)
-        plan = plan.compared_on(found)
+            plan = plan.compared_on(found)
+            # The first is the chosen one: `judge` trains it with further seeds.
+            work = context.executor, context.folder, context.observer
+            found = add_members(plan, found, found[:1], *work)
         trials = [finalist.trial for finalist in found]
-        believed = searched.budget.judging_s(trials, len(plan.folds))
+        num_members = sum(part.fold is None for part in found[0].records)
+        believed = searched.budget.judging_s(trials, len(plan.folds), num_members)
         self.judged_s.append(self.situation.judging_error * believed)
         self.executor.clock.now += self.judged_s[-1]
         self.finalists = found
