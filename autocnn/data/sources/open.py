@@ -60,9 +60,12 @@ def read_source(
     class_of = [unicodedata.normalize("NFC", name) for name in found.class_of]
     class_names = tuple(sorted(set(class_of), key=natural_key))
     if len(class_names) < fewest_classes:
+        path = Path(data).expanduser()
         raise DataError(
             f"{data}: must have at least two classes, got only {shortened(class_names[0])!r}.",
-            remedy=LAYOUT if Path(data).expanduser().is_dir() else "Add images of another class.",
+            remedy=(_tables_there(path) or LAYOUT)
+            if path.is_dir()
+            else "Add images of another class.",
         )
     hashes = tuple(_hash_all(found, observer))
     if reading.group_from_name is not None:
@@ -142,15 +145,18 @@ def _read_folder(path: Path, reading: Reading) -> FoundImages:
     except DataError as error:
         if find_shards(path):
             return read_table(path, reading)
-        places = sorted([*path.iterdir(), *path.glob("*/*")])
-        tables = [place for place in places if place.suffix.lower() in TABLE_SUFFIXES]
-        if not tables:
+        remedy = _tables_there(path)
+        if not remedy:
             raise
-        some = ", ".join(str(table) for table in tables[:MOST_TABLES])
-        raise DataError(
-            error.message_text,
-            remedy=f"Tables are there: give the one of the labels, not the folder ({some}).",
-        ) from error
+        raise DataError(error.message_text, remedy=remedy) from error
+
+
+def _tables_there(folder: Path) -> str:
+    """What to do with a folder in which tables lie beside the images; empty where none does."""
+    places = sorted([*folder.iterdir(), *folder.glob("*/*")])
+    tables = [place for place in places if place.suffix.lower() in TABLE_SUFFIXES]
+    some = ", ".join(str(table) for table in tables[:MOST_TABLES])
+    return f"Tables are there: give the one of the labels, not the folder ({some})." if some else ""
 
 
 def _hash_all(found: FoundImages, observer: Observer) -> Iterator[str]:

@@ -133,6 +133,13 @@ def test_layouts_that_are_refused(class_folders: Any, counts: dict[str, int], me
     assert error.value.exit_code == 3
 
 
+def test_of_one_folder_with_a_table_beside_it_the_error_names_the_table(class_folders: Any) -> None:
+    root = class_folders({"images": 3})
+    (root / "train.csv").write_text("id,label\n0,a\n")
+    with pytest.raises(DataError, match=r"only 'images'\. Tables are there: .*train\.csv"):
+        read_source(str(root))
+
+
 def test_class_folders_in_two_forms_of_unicode_are_one_class(class_folders: Any) -> None:
     composed, decomposed = "th\u00e9", "the\u0301"
     root = class_folders(
