@@ -7,6 +7,7 @@ description, epochs, channels, parameters and start; `search_spaces/README.md` s
 import difflib
 import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
@@ -19,10 +20,21 @@ from autocnn.core.errors import SpaceError, Text
 from autocnn.core.records import Channels, ParamValue
 from autocnn.core.yaml_text import load_yaml
 from autocnn.spaces.knobs import KNOBS
-from autocnn.spaces.space import AnyParameter, Categorical, Condition, Float, Int, SearchSpace
+from autocnn.spaces.space import (
+    AnyParameter,
+    Categorical,
+    Condition,
+    Float,
+    Int,
+    SearchSpace,
+    default_of,
+)
 
 OWN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 """What a parameter that a user's own model reads may be called."""
+
+LARGEST_INT = 2**53
+"""Of a parameter of one's own: engines and tables take numbers for floats."""
 
 OWN_NAME_REMEDY = Text(
     "A name of your own needs a model of your own that reads it: {model:FILE:FUNCTION}."
@@ -134,7 +146,7 @@ class _Reader:
         space = SearchSpace(name, description, epochs, channels, tuple(parameters), ())
         start = data.get("start")
         if start is None:
-            return replace(space, start=(space.walk(_default_of),))
+            return replace(space, start=(space.walk(default_of),))
         if not isinstance(start, list) or not start:
             self.fail("start", f"must be a list of points, got {start!r}")
         points = [self.point(space, point, f"start[{i}]") for i, point in enumerate(start)]
@@ -222,8 +234,9 @@ class _Reader:
             if not is_right or isinstance(value, bool):
                 remedy = f"Write {'8' if is_int else '1e-4'}."
                 self.fail(f"{where}.{key}", f"must be {rule}, got {value!r}", remedy)
-            if not knob and not math.isfinite(value):
-                self.fail(f"{where}.{key}", f"({name}) must be finite, got {value!r}")
+            if not knob and not abs(value) <= (LARGEST_INT if is_int else sys.float_info.max):
+                limit = f"in [-{LARGEST_INT}, {LARGEST_INT}]" if is_int else "finite"
+                self.fail(f"{where}.{key}", f"({name}) must be {limit}, got {value!r}")
             if knob and not knob.low <= value <= knob.high:
                 bounds = f"[{knob.low:g}, {knob.high:g}]"
                 self.fail(f"{where}.{key}", f"({name}) must be in {bounds}, got {value!r}")
@@ -282,14 +295,6 @@ class _Reader:
             unknown = next((key for key in params if key not in names), None)
             self.fail(where, f"is no full point: {problems[0]}", _nearest(unknown, names))
         return params
-
-
-def _default_of(parameter: AnyParameter) -> ParamValue:
-    """The knob's default where the parameter allows it, else its first or lowest value."""
-    knob = KNOBS.get(parameter.name)
-    if knob is not None and parameter.contains(knob.default):
-        return knob.default
-    return parameter.choices[0] if isinstance(parameter, Categorical) else parameter.low
 
 
 def _problem_with_own(value: object, first: object) -> str | None:

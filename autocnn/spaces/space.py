@@ -2,13 +2,14 @@
 
 A space is an ordered list of parameters, a parent before its children. `walk` visits
 the active ones and asks a policy for each value, so the same space serves random
-sampling, Optuna, KerasTuner and a saved point. `space_files` reads spaces from YAML.
+sampling, Optuna, KerasTuner and a saved point. `files` reads spaces from YAML.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from autocnn.core.errors import SpaceError
@@ -61,9 +62,9 @@ class Int(Parameter):
         return self.low <= value <= self.high and (value - self.low) % self.step == 0
 
     @property
-    def values(self) -> tuple[ParamValue, ...]:
-        """All values."""
-        return tuple(range(self.low, self.high + 1, self.step))
+    def values(self) -> Sequence[ParamValue]:
+        """All values, none of them made before it is asked for."""
+        return range(self.low, self.high + 1, self.step)
 
     def __str__(self) -> str:
         step = f", step {self.step}" if self.step != 1 else ""
@@ -169,7 +170,7 @@ class SearchSpace:
         """
         parameter = next((p for p in self.parameters if p.name == name), None)
         if isinstance(parameter, (Categorical, Int)):
-            return parameter.values
+            return tuple(parameter.values)
         return (KNOBS[name].default,)
 
     def points(self, most: int) -> list[dict[str, ParamValue]] | None:
@@ -181,18 +182,17 @@ class SearchSpace:
                 if not parameter.is_active(point):
                     grown.append(point)
                     continue
-                if parameter.values is None:
+                if parameter.values is None or len(grown) + len(parameter.values) > most:
                     return None
                 grown += [{**point, parameter.name: value} for value in parameter.values]
-                if len(grown) > most:
-                    return None
             points = grown
         return points
 
     def narrow(self, name: str, values: Sequence[ParamValue]) -> "SearchSpace":
         """The same space with one parameter held to `values`; unchanged when it has none.
 
-        Start points with another value take the first of `values`.
+        What is never active any more is left out. Start points with another value take the first
+        of `values`, and the defaults of what becomes active by that.
 
         Raises:
             SpaceError: When the knob does not allow a value.
@@ -201,15 +201,25 @@ class SearchSpace:
             problem = KNOBS[name].problem_with(value)
             if problem is not None:
                 raise SpaceError(f"{name} {problem}.")
-        parameters = tuple(
-            Categorical(p.name, p.when, choices=tuple(values)) if p.name == name else p
-            for p in self.parameters
-        )
-        start = tuple(
-            {**point, name: values[0]} if name in point and point[name] not in values else point
-            for point in self.start
-        )
-        return replace(self, parameters=parameters, start=start)
+        kept: dict[str, AnyParameter] = {}
+        for parameter in self.parameters:
+            when = tuple(
+                Condition(c.parent, tuple(v for v in c.values if c.parent != name or v in values))
+                for c in parameter.when
+            )
+            if all(c.parent in kept and c.values for c in when):
+                is_held = parameter.name == name
+                held = Categorical(name, when, choices=tuple(values))
+                kept[parameter.name] = held if is_held else replace(parameter, when=when)
+        space = replace(self, parameters=tuple(kept.values()))
+
+        def take(point: Mapping[str, ParamValue], parameter: AnyParameter) -> ParamValue:
+            fallback = values[0] if parameter.name == name else default_of(parameter)
+            value = point.get(parameter.name, fallback)
+            return value if parameter.contains(value) else fallback
+
+        start = tuple(space.walk(partial(take, point)) for point in self.start)
+        return replace(space, start=start)
 
     @property
     def default(self) -> Params:
@@ -248,7 +258,7 @@ class SearchSpace:
         return sorted(lines)
 
     def to_yaml_data(self) -> dict[str, Any]:
-        """The space as plain data that `space_files.parse_space` reads back."""
+        """The space as plain data that `files.parse_space` reads back."""
         parameters = []
         for parameter in self.parameters:
             entry: dict[str, Any] = {"name": parameter.name, "type": type(parameter).__name__}
@@ -271,6 +281,14 @@ class SearchSpace:
             "parameters": parameters,
             "start": [dict(point) for point in self.start],
         }
+
+
+def default_of(parameter: AnyParameter) -> ParamValue:
+    """The knob's default where the parameter allows it, else its first or lowest value."""
+    knob = KNOBS.get(parameter.name)
+    if knob is not None and parameter.contains(knob.default):
+        return knob.default
+    return parameter.choices[0] if isinstance(parameter, Categorical) else parameter.low
 
 
 def format_value(value: ParamValue) -> str:

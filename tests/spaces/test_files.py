@@ -569,6 +569,8 @@ def test_without_a_model_names_of_ones_own_are_refused() -> None:
         ("name: a-b, type: int, low: 1, high: 2", "name must be letters, digits and underscores"),
         ("name: 2nd, type: int, low: 1, high: 2", "name must be letters, digits and underscores"),
         ("name: a, type: float, low: 0, high: .inf", "high (a) must be finite, got inf"),
+        (f"name: a, type: float, low: 0, high: {10**400}", "high (a) must be finite, got 1000"),
+        (f"name: a, type: int, low: 1, high: {10**400}", "high (a) must be in [-90071992547409"),
         ("name: a, type: categorical, choices: [1, x]", "choices[1] (a) must be of one kind"),
         ("name: a, type: categorical, choices: ['true', true]", "choices[1] (a) must be of one"),
         ("name: a, type: categorical, choices: [[1]]", "choices[0] (a) must be a word, a number"),

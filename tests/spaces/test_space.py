@@ -140,7 +140,12 @@ def test_narrow_holds_a_parameter_to_values() -> None:
     narrow = SPACE.narrow("family", ["resnet"])
     assert narrow.values_of("family") == ("resnet",)
     assert narrow.start == SPACE.start
-    assert [p.name for p in narrow.parameters] == [p.name for p in SPACE.parameters]
+    assert narrow.parameters == (
+        Categorical("family", choices=("resnet",)),
+        DEPTH,
+        RATE,
+        EXCITATION,
+    ), "what is never active any more is left out"
     assert SPACE.values_of("family") == ("plain", "resnet"), "the original stands"
 
 
@@ -153,6 +158,30 @@ def test_narrow_moves_start_points_that_have_another_value() -> None:
     narrow = SPACE.narrow("learning_rate", [0.002, 0.005])
     assert narrow.start[0]["learning_rate"] == 0.002
     assert narrow.problems_of(narrow.start[0]) == []
+
+
+def test_narrow_makes_full_points_of_start_points() -> None:
+    image_size = Categorical("image_size", choices=(64, 96, 128))
+    stride = Categorical("stem_stride", (Condition("image_size", (96, 128)),), choices=(2, 4))
+    kernel = Int("kernel_size", (Condition("stem_stride", (4,)),), low=3, high=7, step=2)
+    space = replace(
+        SPACE,
+        parameters=(image_size, stride, kernel),
+        start=({"image_size": 96, "stem_stride": 4, "kernel_size": 5}, {"image_size": 64}),
+    )
+    small, large = space.narrow("image_size", [64]), space.narrow("image_size", [128])
+    assert small.parameters == (Categorical("image_size", choices=(64,)),)
+    assert small.start == ({"image_size": 64}, {"image_size": 64})
+    assert large.parameters[1].when == (Condition("image_size", (128,)),)
+    assert large.start[0] == {"image_size": 128, "stem_stride": 4, "kernel_size": 5}
+    assert large.start[1] == {"image_size": 128, "stem_stride": 2}
+    for narrow in (small, large):
+        assert not [problem for point in narrow.start for problem in narrow.problems_of(point)]
+
+
+def test_a_range_without_end_is_not_counted_one_by_one() -> None:
+    space = replace(SPACE, parameters=(Int("steps", low=0, high=2**53),), start=({"steps": 1},))
+    assert space.points(10_000) is None
 
 
 def test_narrow_leaves_a_space_without_the_parameter_alone() -> None:

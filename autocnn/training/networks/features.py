@@ -69,7 +69,7 @@ def model_with_features(
 
 
 def nearest_distances(features: Tensor, reference: NDArray[np.float32], neighbours: int) -> Tensor:
-    """`evaluation.familiarity.neighbour_distances` as a part of a graph.
+    """`metrics.familiarity.neighbour_distances` as a part of a graph.
 
     NumPy's own threads and TensorFlow's hinder each other: a product of NumPy's between two
     calls of a small network made both half as slow again.

@@ -214,7 +214,7 @@ class OptunaEngine:
         rng = np.random.default_rng((self.seed, trial, attempt))
         kept = dict(self.space.start[rng.integers(len(self.space.start))])
         parameters = [p for p in self.space.parameters if p.name in kept]
-        able = [p.name for p in parameters if p.values != (kept[p.name],)]
+        able = [p.name for p in parameters if p.values is None or len(p.values) > 1]
         drawn = {name for name in able if rng.random() < CHANGED_SHARE} or {*rng.choice(able, 1)}
         return {name: value for name, value in kept.items() if name not in drawn}
 
