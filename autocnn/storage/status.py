@@ -54,12 +54,14 @@ class FinalistFacts(BaseModel):
         trial: Its number.
         epochs: For how many epochs it is retrained; None: there was no time for that, and its
             own model is judged.
+        own_epochs: Epochs of its own model, where that is judged.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     trial: int
     epochs: int | None
+    own_epochs: int | None = None
 
 
 class TestLook(BaseModel):

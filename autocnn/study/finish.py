@@ -150,9 +150,9 @@ def _choose_finalists(
         raise _no_model(folder, len(searched.ranked))
     shortlist = budget.shortlist_now(kept)
     chosen = tuple(
-        FinalistFacts(
-            trial=record.trial, epochs=(record.best_epoch or 1) if shortlist.is_retrained else None
-        )
+        FinalistFacts(trial=record.trial, epochs=record.best_epoch or 1)
+        if shortlist.is_retrained
+        else FinalistFacts(trial=record.trial, epochs=None, own_epochs=record.best_epoch)
         for record in shortlist.trials
     )
     before = _finished(folder, progress.status)
@@ -214,9 +214,14 @@ def _is_less(
         before: Those of the finished study.
         num_folds: On which they were compared.
     """
-    trials = {facts.trial for facts in before}
+    trials = {facts.trial: facts for facts in before}
     is_other = any(facts.trial not in trials for facts in chosen)
-    is_more = shortlist.is_retrained and any(facts not in before for facts in chosen)
+    # A trial that the budget had cut may have gone on: then its own model is another one.
+    is_more = any(
+        facts not in before and (shortlist.is_retrained or trials[facts.trial].own_epochs)
+        for facts in chosen
+        if facts.trial in trials
+    )
     if is_other or is_more or shortlist.num_folds > num_folds:
         return False
     is_fewer = len(chosen) < len(before) or shortlist.num_folds < num_folds

@@ -49,6 +49,9 @@ start:
 MOST_TRIALS = 25
 """Of a drawn study: more only take time."""
 
+MEMBERS = 3
+"""Refits of the best that are wanted."""
+
 
 @dataclass(frozen=True)
 class Situation:
@@ -350,8 +353,7 @@ class Drawn:
             work = context.executor, context.folder, context.observer
             found = add_members(plan, found, found[:1], *work)
         trials = [finalist.trial for finalist in found]
-        num_members = sum(part.fold is None for part in found[0].records)
-        believed = searched.budget.judging_s(trials, len(plan.folds), num_members)
+        believed = searched.budget.judging_s(trials, len(plan.folds), len(found[0].refits))
         self.judged_s.append(self.situation.judging_error * believed)
         self.executor.clock.now += self.judged_s[-1]
         self.finalists = found
@@ -410,6 +412,7 @@ def make(situation: Situation, dataset: Dataset, place: Path) -> tuple[Drawn, St
         threads=1,
         finalists=situation.finalists,
         folds=situation.folds,
+        members=MEMBERS,
         pruner=situation.pruner,
         seed=situation.seed,
     )

@@ -11,7 +11,7 @@ from autocnn.core.records import TrialRecord, TrialState
 from autocnn.data import Dataset
 from autocnn.tuning.budget import epoch_seconds
 from tests.selection.studies import make_dataset
-from tests.study.situations import Drawn, Situation, draw, make, without_waiting
+from tests.study.situations import MEMBERS, Drawn, Situation, draw, make, without_waiting
 
 NUM_SITUATIONS = 1000
 PART = 40
@@ -33,8 +33,9 @@ class Found:
         used: Share of the budget that was used.
         overrun_s: Seconds beyond it.
         allowed_s: The longest epoch, with the start of its process, and the judging.
-        is_spent: Whether 90 % were used, or another epoch of a trial would not have fitted, where
-            trials were left. A refit of an earlier end is not made again: more may be left then.
+        is_spent: Whether 90 % were used, or neither another epoch of a trial nor another refit of
+            the best one would have fitted, where trials were left. A refit of an earlier end is
+            not made again: more may be left then.
         worst: How much worse than the best trial the best model at the end is.
     """
 
@@ -54,6 +55,9 @@ def look(drawn: Drawn, budget_s: float) -> Found:
     is_left = situation.trials is None or len(records) < situation.trials
     is_left = is_left and drawn.num_ends == 1
     next_s = typical + situation.start_s + situation.compile_s
+    best = drawn.finalists[0]
+    if not best.has_own_model and len(best.refits) < MEMBERS:  # the search has left time for them
+        next_s = best.refit.seconds
     return Found(
         used=elapsed / budget_s,
         overrun_s=elapsed - budget_s,
@@ -171,6 +175,21 @@ def test_a_trial_that_was_cut_goes_on_with_a_larger_budget(
         assert ended.state != TrialState.CUT
         assert ended.history[: len(record.history)] == record.history
         assert len(ended.history) > len(record.history)
+
+
+def test_a_trial_whose_own_model_was_judged_and_that_goes_on_is_judged_again(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    """The budget had cut it; with a larger one it ends, and a refit still takes too long."""
+    situation = draw(840)
+    with without_waiting(dataset, situation):
+        drawn, config = make(situation, dataset, tmp_path)
+        drawn.run(config)
+        assert any(f.has_own_model and f.trial.state == TrialState.CUT for f in drawn.finalists)
+        drawn.go_on(1.5 * situation.budget_s)
+    assert drawn.finalists[0].has_own_model
+    assert drawn.finalists[0].trial.state == TrialState.COMPLETE
+    assert look(drawn, 1.5 * situation.budget_s).worst <= 0.0
 
 
 @pytest.mark.parametrize("changes", [{"budget_s": 1.0}, {"trials": 900}])
