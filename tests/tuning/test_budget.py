@@ -299,7 +299,8 @@ def test_the_typical_epoch_decides_not_the_slowest() -> None:
 
 def test_before_any_epoch_a_trial_starts_whole() -> None:
     assert budget(60.0, now=1.0).epochs_for_next(30, pace(failed()), []) == 30
-    assert budget(60.0, now=61.0).epochs_for_next(30, pace(), []) == 0
+    assert budget(60.0, now=59.5).epochs_for_next(30, pace(), []) == 30
+    assert budget(60.0, now=60.0).epochs_for_next(30, pace(), []) == 0
 
 
 @pytest.mark.parametrize(
@@ -455,7 +456,8 @@ def test_the_search_has_again_what_the_finalists_can_no_longer_be() -> None:
     assert numbers(settled.shortlist_now([dear])) == ([0], 0, False)
     assert settled.search_left_s([dear]) == pytest.approx(300.0 - JUDGING_S)
     assert settled.settled([dear]) is not None, "with as much to spend again"
-    assert budget(1000.0, now=960.0).settled([dear]) is None, "a twentieth may be idle"
+    assert budget(1000.0, now=945.0).settled([dear]) is None, "a twentieth may be idle"
+    assert budget(1000.0, now=940.0).settled([dear]) is not None
     assert budget(None).settled([dear]) is None
 
 
@@ -489,8 +491,9 @@ def test_without_the_default_configuration_none_takes_its_place() -> None:
     assert found.trials == (trial(1),)
 
 
-def test_where_not_one_epoch_fits_no_trial_starts() -> None:
-    slow = trial(epoch_s=100.0, best=1)
+@pytest.mark.parametrize("start_s", [2.0, 200.0])
+def test_where_not_one_epoch_fits_no_trial_starts(start_s: float) -> None:
+    slow = trial(epoch_s=100.0, best=1, start_s=start_s)
     plan = budget(1000.0, now=940.0 - budget(1000.0).planned_s([slow]))
     assert plan.epochs_for_next(30, pace(slow), [slow]) == 0
 
@@ -528,3 +531,58 @@ def test_a_typical_epoch_is_the_median_without_the_first(
         for n, s in enumerate(seconds, start=1)
     ]
     assert epoch_seconds(history) == typical
+
+
+def test_before_any_trial_nothing_is_left_to_finalists() -> None:
+    assert budget(60.0, members=3).planned_s([]) == 0.0
+
+
+def test_the_own_models_of_the_best_and_the_default_are_judged_before_the_best_alone() -> None:
+    ranked = [*(trial(n, epochs=40, best=40) for n in (1, 2)), trial(0)]  # to retrain takes 50 s
+    for left_s, expected in ((20.0, [1, 0]), (10.0, [1])):
+        found = budget(1000.0, now=1000.0 - left_s, members=3).shortlist_now(ranked)
+        assert numbers(found) == (expected, 0, False)
+        assert found.num_members == 1, "of a model that is not made again there is one"
+
+
+def test_retraining_ends_when_the_rest_is_for_the_judging() -> None:
+    for left_s, is_time in ((3 * JUDGING_S + 0.5, False), (3 * JUDGING_S, True)):
+        plan = budget(1000.0, now=1000.0 - left_s)
+        assert plan.is_time_to_judge([trial()], 3) is is_time  # the refit, the folds, an ensemble
+
+
+def test_a_trial_whose_objective_no_epoch_has_is_retrained_for_one() -> None:
+    record = trial().model_copy(update={"best_epoch": None})
+    assert budget(None).refit_s(record) == pytest.approx(2.0 + 1.2)
+
+
+@pytest.mark.parametrize(
+    ("left_s", "first_s", "expected"),
+    [
+        (80.5, 10.0, 10),  # the eight that it has not trained yet
+        (79.5, 10.0, 9),
+        (10.5, 110.0, 10),  # no time to compile again, but for an epoch: it goes on until it is cut
+        (9.5, 110.0, 2),
+    ],
+)
+def test_what_fits_goes_by_the_epochs_that_are_left(
+    left_s: float, first_s: float, expected: int
+) -> None:
+    best = [trial(epochs=3)]
+    history = trial(epochs=2, epoch_s=10.0).history
+    history = (history[0].model_copy(update={"seconds": first_s}), history[1])
+    record = trial().model_copy(update={"history": history, "epochs": 10})
+    plan = budget(1000.0, now=1000.0 - budget(1000.0).planned_s(best) - left_s)
+    assert plan.epochs_that_fit(record, best) == expected
+
+
+def test_a_schedule_is_shortened_for_its_refit_and_never_made_longer() -> None:
+    """27 epochs do not fit beside their refit of 324 s; 28, whose refit is too long, would."""
+    record = trial(epochs=2, epoch_s=10.0, start_s=0.0).model_copy(update={"epochs": 27})
+    assert budget(1000.0, now=500.0).epochs_that_fit(record, []) == 23
+
+
+def test_a_trial_too_slow_for_one_epoch_more_is_not_worth_the_time() -> None:
+    slow = trial(epochs=5, epoch_s=10.0, start_s=0.0).model_copy(update={"epochs": 10})
+    plan = budget(1000.0, now=995.0 - budget(1000.0).planned_s([trial()]))
+    assert plan.epochs_if_slow(slow, [trial()]) is None
