@@ -171,86 +171,53 @@ def prepare_data(
         unreadable |= decoded.unreadable
     _check_unreadable(found, unreadable, config.max_unreadable)
     rows = np.setdiff1d(np.arange(len(found)), list(unreadable)).astype(np.int64)
-    table, pixels = found.select(rows), arrays[default_size].open()
-    left_out: tuple[tuple[str, str, str], ...] = ()
-    known = None if dropped else _reuse(table, audits or {}, config)
-    if known is not None:
-        table = table.without_pixels()
-        fingerprint, report, copies, bundles, split = known
-    else:
-        facts = read_facts(table, pixels, rows, observer=observer)
-        _check_visible(table, facts)
-        table = table.without_pixels()
-        found = replace(
-            found,
-            notes=(*found.notes, *describe_frames(facts, table), *_levels_in_words(arrays, config)),
-        )
-        copies = find_copies(table, pixels, rows=rows, observer=observer)
-        bundles, split = _split(table, copies, config)
-        if dropped:
-            # After the split, which is that of the study in which these images were found.
-            chosen = choose_dropped(found, table, split, dropped, name=str(config.drop_labels))
-            kept, left_out = np.flatnonzero(chosen.is_kept), chosen.rows
-            table, rows, facts = table.select(kept), rows[kept], facts.select(kept)
-            copies = keep_copies(copies, chosen.is_kept)
-            bundles = bundle_images(table, copies)
-            split = keep_split(split, chosen.is_kept, chosen.sentences)
-        fingerprint = _fingerprint(table, split)
-        same = (audits or {}).get(fingerprint)
-        if same is not None:
-            report = same
-        else:
-            observer.stage("audit")
-            is_test = np.array(split.names) == "test"
-            findings = Findings(
-                copies=copies,
-                is_blank=blank_images(facts),
-                has_transparency=facts.has_transparency,
-                likely_groups=find_series(table, pixels, rows, bundles, seed=config.seed),
-                odd=odd_images(facts, table),
-                counts=count_by_class(facts, table.labels, table.class_names),
-                pixels=measure_classes(facts, table.labels, table.class_names),
-                shortcuts=(
-                    *find_marks(pixels, rows, table.labels, table.class_names, seed=config.seed),
-                    *find_shortcuts(
-                        facts, table.labels, table.class_names, is_test, bundles, seed=config.seed
-                    ),
-                ),
-            )
-            coloured = arrays[default_size].coloured
-            report = audit(
-                found,
-                unreadable,
-                table,
-                split,
-                findings=findings,
-                coloured=coloured,
-                asked=data_arguments(config),
-            )
+    audits = audits or {}
+    seen = None if dropped else _known(found.select(rows), rows, audits, config)
+    if seen is None:
+        default = arrays[default_size]
+        seen = _examine(found, unreadable, rows, default, audits, dropped, config, observer)
+    table, rows = seen.table.without_pixels(), seen.rows
     labels = np.full(len(found), -1, np.int32)
     labels[rows] = table.labels
     dataset = Dataset(
         table=table,
-        split=split,
+        split=seen.split,
         rows=rows,
         labels=labels,
         arrays=arrays,
         default_image_size=default_size,
-        copies=copies,
-        bundles=bundles,
-        audit=report,
-        fingerprint=fingerprint,
-        dropped=left_out,
+        copies=seen.copies,
+        bundles=seen.bundles,
+        audit=seen.report,
+        fingerprint=seen.fingerprint,
+        dropped=seen.dropped,
         absent=tuple((row, found.sha256[row]) for row in np.flatnonzero(labels < 0).tolist()),
     )
     _tell(dataset, observer, asked=data_arguments(config), num_told=len(told), fit=config.fit)
     return dataset
 
 
-def _reuse(
-    table: ImageTable, audits: Mapping[str, AuditReport], config: StudyConfig
-) -> tuple[str, AuditReport, tuple[Copies, ...], NDArray[np.int64], Split] | None:
-    """The fingerprint and audit of these very images; copies, bundles and split that follow.
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What was found out about the readable images, as the attributes of a `Dataset`."""
+
+    table: ImageTable
+    rows: NDArray[np.int64]
+    copies: tuple[Copies, ...]
+    bundles: NDArray[np.int64]
+    split: Split
+    fingerprint: str
+    report: AuditReport
+    dropped: tuple[tuple[str, str, str], ...] = ()
+
+
+def _known(
+    table: ImageTable,
+    rows: NDArray[np.int64],
+    audits: Mapping[str, AuditReport],
+    config: StudyConfig,
+) -> _Seen | None:
+    """What an earlier audit of these very images says; None where there is none.
 
     The fingerprint of a data set is that of all contents, labels and splits: where the copies that
     an audit names lead to it, they are those of these images.
@@ -268,8 +235,67 @@ def _reuse(
         except DataError:
             continue
         if _fingerprint(table, split) == fingerprint:
-            return fingerprint, report, copies, bundles, split
+            return _Seen(table, rows, copies, bundles, split, fingerprint, report)
     return None
+
+
+def _examine(
+    found: ImageTable,
+    unreadable: Mapping[int, str],
+    rows: NDArray[np.int64],
+    decoded: DecodedImages,
+    audits: Mapping[str, AuditReport],
+    drops: Sequence[str],
+    config: StudyConfig,
+    observer: Observer,
+) -> _Seen:
+    """Seek the copies among the readable images, split them, leave out drops, audit the rest."""
+    table, pixels = found.select(rows), decoded.open()
+    facts = read_facts(table, pixels, rows, observer=observer)
+    _check_visible(table, facts)
+    table = table.without_pixels()
+    copies = find_copies(table, pixels, rows=rows, observer=observer)
+    bundles, split = _split(table, copies, config)
+    notes = (*describe_frames(facts, table), *_levels_in_words(decoded, config))
+    dropped: tuple[tuple[str, str, str], ...] = ()
+    if drops:
+        # After the split, which is that of the study in which these images were found.
+        chosen = choose_dropped(found, table, split, drops, name=str(config.drop_labels))
+        kept, dropped = np.flatnonzero(chosen.is_kept), chosen.rows
+        table, rows, facts = table.select(kept), rows[kept], facts.select(kept)
+        copies = keep_copies(copies, chosen.is_kept)
+        bundles = bundle_images(table, copies)
+        split = keep_split(split, chosen.is_kept, chosen.sentences)
+    fingerprint = _fingerprint(table, split)
+    report = audits.get(fingerprint)
+    if report is None:
+        observer.stage("audit")
+        is_test = np.array(split.names) == "test"
+        shortcuts = (
+            *find_marks(pixels, rows, table.labels, table.class_names, seed=config.seed),
+            *find_shortcuts(
+                facts, table.labels, table.class_names, is_test, bundles, seed=config.seed
+            ),
+        )
+        report = audit(
+            replace(found, notes=(*found.notes, *notes)),
+            unreadable,
+            table,
+            split,
+            findings=Findings(
+                copies=copies,
+                is_blank=blank_images(facts),
+                has_transparency=facts.has_transparency,
+                likely_groups=find_series(table, pixels, rows, bundles, seed=config.seed),
+                odd=odd_images(facts, table),
+                counts=count_by_class(facts, table.labels, table.class_names),
+                pixels=measure_classes(facts, table.labels, table.class_names),
+                shortcuts=shortcuts,
+            ),
+            coloured=decoded.coloured,
+            asked=data_arguments(config),
+        )
+    return _Seen(table, rows, copies, bundles, split, fingerprint, report, dropped)
 
 
 def _split(
@@ -308,9 +334,8 @@ def _decode_sizes(
     return arrays
 
 
-def _levels_in_words(arrays: Mapping[int, DecodedImages], config: StudyConfig) -> tuple[str, ...]:
+def _levels_in_words(decoded: DecodedImages, config: StudyConfig) -> tuple[str, ...]:
     """How values of more than 8 bits were read; empty where there are none."""
-    decoded = next(iter(arrays.values()))
     if decoded.levels is None:
         return ()
     low, high = decoded.levels

@@ -81,31 +81,12 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
         )
     if own_model is None and {"pretrained", "frozen"} & set(space.values_of("family")):
         space = _find_weights(context, space, dataset)
-    rows = dataset.table_rows()
     if progress.status.is_prepared:
         _check_drift(context, progress.status, space, dataset, own_model)
     else:
         if own_model is not None:
             own_model = check_own_model(context, own_model, space, dataset)
-        folder.write_space(space)
-        folder.write_split(rows, fold_columns(dataset, folds), dataset.table.others)
-        if config.drop_labels is not None:
-            folder.write_dropped(dataset.dropped)
-        report, pictures = picture_data(dataset, samples=config.samples, seed=config.seed)
-        folder.write_audit(report.model_dump_json(indent=1), pictures)
-        if config.fork is not None:
-            adopt_trials(
-                config,
-                space,
-                dataset.fingerprint,
-                rows,
-                folder,
-                observer,
-                image_shape=dataset.images().image_shape,
-                epochs=progress.status.epochs,
-                model_files=own_model.files if own_model is not None else None,
-                objective_files=files,
-            )
+        _begin(context, progress.status.epochs, space, dataset, folds, own_model, files)
     trials, sentences = folder.recover_trials()
     for sentence in sentences:
         observer.warn(sentence)
@@ -139,6 +120,39 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     prepared = Prepared(dataset, space, own_model, goal, folds, tuple(trials), num_trials)
     _say_plan(context, progress.status, prepared)
     return prepared
+
+
+def _begin(
+    context: Context,
+    epochs: int,
+    space: SearchSpace,
+    dataset: Dataset,
+    folds: tuple[Fold, ...],
+    own_model: OwnModel | None,
+    objective_files: dict[str, str] | None,
+) -> None:
+    """Keep what a new study goes on with, and the trials that it takes over from another one."""
+    config, folder = context.config, context.folder
+    rows = dataset.table_rows()
+    folder.write_space(space)
+    folder.write_split(rows, fold_columns(dataset, folds), dataset.table.others)
+    if config.drop_labels is not None:
+        folder.write_dropped(dataset.dropped)
+    report, pictures = picture_data(dataset, samples=config.samples, seed=config.seed)
+    folder.write_audit(report.model_dump_json(indent=1), pictures)
+    if config.fork is not None:
+        adopt_trials(
+            config,
+            space,
+            dataset.fingerprint,
+            rows,
+            folder,
+            context.observer,
+            image_shape=dataset.images().image_shape,
+            epochs=epochs,
+            model_files=own_model.files if own_model is not None else None,
+            objective_files=objective_files,
+        )
 
 
 def _audits(context: Context, status: StudyStatus) -> dict[str, AuditReport]:

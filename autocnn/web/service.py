@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, Field
+
 from autocnn import __version__
 from autocnn.inference.predict.abstention import Abstention
 from autocnn.inference.predict.model import Model
@@ -17,16 +19,49 @@ from autocnn.web.batches import Batches, BusyError
 from autocnn.web.server import App, Limits
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from fastapi import FastAPI, Request
+    from starlette.formparsers import MultiPartParser
 
 TOKEN_VARIABLE = "AUTOCNN_TOKEN"
-
 
 _BINARY = {"type": "string", "format": "binary"}
 _FILE = {"application/octet-stream": {"schema": _BINARY}, "image/*": {"schema": _BINARY}}
 _IMAGES = {"images": {"type": "array", "items": _BINARY}}
 _FILES = {"multipart/form-data": {"schema": {"type": "object", "properties": _IMAGES}}}
 """Bodies of requests, for the OpenAPI description."""
+
+
+class Answer(BaseModel):
+    """What the model says of an image."""
+
+    path: str = Field(description="Name of the file, or `image`.")
+    predicted: str | None = Field(description="Most probable class; null with an error.")
+    probability: float | None = Field(description="Of that class, calibrated.")
+    unsure: bool | None = Field(description="The answer does not count: below the threshold.")
+    unlike: bool | None = Field(
+        description="Unlike the training images: the answer is a guess; null: not known."
+    )
+    error: str | None = Field(description="Why it could not be read.")
+    probabilities: dict[str, float] | None = Field(description="Of every class.")
+
+
+class Health(BaseModel):
+    """That it lives, and what it is."""
+
+    status: str
+    study: str
+    candidate: int
+    format: str
+    version: str
+
+
+class Labels(BaseModel):
+    """What the model tells apart, and how large it sees images."""
+
+    labels: list[str]
+    height: int
+    width: int
+    unsure_below: float | None
 
 
 @dataclass(frozen=True)
@@ -76,56 +111,9 @@ def _make_app(
 ) -> "FastAPI":
     from fastapi import FastAPI, Request
     from fastapi.responses import HTMLResponse, JSONResponse
-    from pydantic import BaseModel, Field
     from starlette.exceptions import HTTPException
-    from starlette.formparsers import MultiPartException, MultiPartParser
 
-    class Answer(BaseModel):
-        """What the model says of an image."""
-
-        path: str = Field(description="Name of the file, or `image`.")
-        predicted: str | None = Field(description="Most probable class; null with an error.")
-        probability: float | None = Field(description="Of that class, calibrated.")
-        unsure: bool | None = Field(description="The answer does not count: below the threshold.")
-        unlike: bool | None = Field(
-            description="Unlike the training images: the answer is a guess; null: not known."
-        )
-        error: str | None = Field(description="Why it could not be read.")
-        probabilities: dict[str, float] | None = Field(description="Of every class.")
-
-    class Health(BaseModel):
-        """That it lives, and what it is."""
-
-        status: str
-        study: str
-        candidate: int
-        format: str
-        version: str
-
-    class Labels(BaseModel):
-        """What the model tells apart, and how large it sees images."""
-
-        labels: list[str]
-        height: int
-        width: int
-        unsure_below: float | None
-
-    class InMemory(MultiPartParser):
-        """Files that go through no file, each counted as it comes."""
-
-        spool_max_size = 2**60
-        size = 0
-
-        def on_part_begin(self) -> None:
-            super().on_part_begin()
-            self.size = 0
-
-        def on_part_data(self, data: bytes, start: int, end: int) -> None:
-            self.size += end - start
-            if self.size > most_bytes:
-                raise HTTPException(413, f"an image must have at most {most_bytes / 1e6:g} MB")
-            super().on_part_data(data, start, end)
-
+    parser = _parser_in_memory(most_bytes)
     batches = Batches(model, abstention)
 
     @contextlib.asynccontextmanager
@@ -203,25 +191,58 @@ def _make_app(
     )
     async def predict_batch(request: Request) -> list[Answer]:
         """Some images, as a form of files: answers in their order, each with its own error."""
-        try:
-            form = await InMemory(
-                request.headers, request.stream(), max_files=limits.images, max_fields=0
-            ).parse()
-        except (MultiPartException, KeyError, AssertionError, ValueError) as error:
-            reason = getattr(error, "message", "") or "no form of files"
-            raise HTTPException(400, f"a form of files is needed, got: {reason}") from None
-        images = []
-        try:
-            for _, part in form.multi_items():
-                assert not isinstance(part, str), "no fields are let in"
-                images.append(NamedImage(_base_name(part.filename), await part.read()))
-        finally:
-            await form.close()
-        if not images:
-            raise HTTPException(400, "a form of files is needed, got no file")
+        images = await _images_of(request, parser, limits.images)
         return [Answer.model_validate(found) for found in await answer(images)]
 
     return app
+
+
+def _parser_in_memory(most_bytes: int) -> "type[MultiPartParser]":
+    """A parser of forms of files that go through no file, each counted as it comes."""
+    from starlette.exceptions import HTTPException
+    from starlette.formparsers import MultiPartParser
+
+    class InMemory(MultiPartParser):
+        spool_max_size = 2**60
+        size = 0
+
+        def on_part_begin(self) -> None:
+            super().on_part_begin()
+            self.size = 0
+
+        def on_part_data(self, data: bytes, start: int, end: int) -> None:
+            self.size += end - start
+            if self.size > most_bytes:
+                raise HTTPException(413, f"an image must have at most {most_bytes / 1e6:g} MB")
+            super().on_part_data(data, start, end)
+
+    return InMemory
+
+
+async def _images_of(
+    request: "Request", parser: "type[MultiPartParser]", most_images: int
+) -> list[NamedImage]:
+    """The files of a form, in their order; at least one."""
+    from starlette.exceptions import HTTPException
+    from starlette.formparsers import MultiPartException
+
+    try:
+        form = await parser(
+            request.headers, request.stream(), max_files=most_images, max_fields=0
+        ).parse()
+    except (MultiPartException, KeyError, AssertionError, ValueError) as error:
+        reason = getattr(error, "message", "") or "no form of files"
+        raise HTTPException(400, f"a form of files is needed, got: {reason}") from None
+    images = []
+    try:
+        for _, part in form.multi_items():
+            assert not isinstance(part, str), "no fields are let in"
+            images.append(NamedImage(_base_name(part.filename), await part.read()))
+    finally:
+        await form.close()
+    if not images:
+        raise HTTPException(400, "a form of files is needed, got no file")
+    return images
 
 
 def _base_name(path: str | None) -> str:
