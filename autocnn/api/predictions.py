@@ -88,7 +88,8 @@ to the right folder?
         raise UsageError(Text("{to} {0}: its folder must be there, got none.", file))
     if target is not None and (unsure is not None or max_error is not None):
         raise UsageError(Text("{target} must not be given together with {unsure} or {max_error}."))
-    num_images = count_images(places)
+    maps_dir = None if explain is None else Path(explain)
+    num_images = count_images(places, but=maps_dir)
     display = show(verbose)
     summary, drift = Summary(), None
     try:
@@ -102,19 +103,19 @@ to the right folder?
             prevalence=prevalence,
         )
         point = opened.metadata.operating_point
-        if point is not None:
-            display.note(describe_point(point))
         abstention = choose_abstention(opened.metadata, unsure=unsure, max_error=max_error)
-        if abstention is not None and (point is None or point.label is not None):
+        if point is not None and unsure is None and max_error is None:
+            display.note(describe_point(point))
+        elif abstention is not None:
             display.note(abstention.describe())
         if compare:
             facts = opened.metadata
             drift = DriftCounter(
                 facts.class_names, facts.familiarity, facts.predicted, facts.num_predicted
             )
-        explainer = None if explain is None else Explainer(opened, Path(explain))
+        explainer = None if maps_dir is None else Explainer(opened, maps_dir)
         display.stage("predict", total=num_images, unit="images")
-        named = (NamedImage(str(path), path) for path in list_images(places))
+        named = (NamedImage(str(path), path) for path in list_images(places, but=maps_dir))
         with _row_writer(opened.class_names, format, file, stream) as write:
             for batch in opened.read(named):
                 predictions = opened.answer(batch, abstention)

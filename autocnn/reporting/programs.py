@@ -153,6 +153,6 @@ def _scaling(levels: tuple[float, float] | None) -> tuple[str, ...]:
     low, high = levels
     return (
         'if image.mode[0] in "IF":  # more than 8 bits: scaled as the images of the study were',
-        f"    values = (numpy.asarray(image, float) - {low:g}) * {255 / (high - low)!r}",
+        f"    values = (numpy.asarray(image, float) - {low:.12g}) * {255 / ((high - low) or 1)!r}",
         '    image = Image.fromarray(values.clip(0, 255).round().astype("uint8"))',
     )

@@ -8,7 +8,9 @@ from PIL import Image
 
 import autocnn
 from autocnn.core.errors import UsageError
+from autocnn.inference.predict.study_facts import describe_candidate
 from tests.inference.predict.models import CLASSES, grey, model
+from tests.predicted import make_predicted_study
 
 
 @pytest.fixture(autouse=True)
@@ -45,3 +47,18 @@ def test_what_cannot_be_is_refused_in_pythons_words() -> None:
         autocnn.predict("mine", "images", to="no/rows.csv")
     with pytest.raises(UsageError, match="unsure and max_error must not be given together"):
         autocnn.predict("mine", "images", unsure=0.5, max_error=0.1)
+
+
+def test_a_threshold_that_is_asked_for_takes_the_place_of_an_exports_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make_predicted_study(tmp_path / "results", classes=CLASSES)
+    point = describe_candidate(folder, 1, target="answered >= 0.7").operating_point
+    opened = model(operating_point=point)
+    monkeypatch.setattr("autocnn.inference.predict.model.load", lambda path, **options: opened)
+    assert autocnn.predict("mine", "images", verbose=True).point == point
+    assert "Target: answered >= 0.7" in capsys.readouterr().err
+    assert autocnn.predict("mine", "images", unsure=0.5, verbose=True).point is None
+    err = " ".join(capsys.readouterr().err.split())
+    assert "Unsure below a probability of 0.5" in err
+    assert "Target" not in err

@@ -112,3 +112,10 @@ def test_more_than_8_bits_are_scaled_as_the_study_scaled_them(
     Path("image.png").write_bytes(turned_photograph())
     run("keras", Taken(1, (8, 8), levels=(0, 4095)), capsys)
     assert seen[3].max() > 200
+
+
+def test_levels_keep_all_their_digits(seen: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    values = np.linspace(1_234_567, 1_234_822, 64).round().astype(np.int32).reshape(8, 8)
+    Image.fromarray(values, "I").save("image.png", "TIFF")
+    run("keras", Taken(1, (8, 8), levels=(1_234_567, 1_234_822)), capsys)
+    np.testing.assert_array_equal(seen[1][0, :, :, 0], values - 1_234_567)

@@ -26,7 +26,7 @@ from autocnn.data import (
 from autocnn.inference.evaluate.labels import Asked, choose_images, match_labels
 from autocnn.inference.evaluate.reference import Reference
 from autocnn.inference.evaluate.seen import StudyData, find_near_seen
-from autocnn.inference.evaluate.words import describe
+from autocnn.inference.evaluate.words import describe, describe_point
 from autocnn.metrics.calibration import reliability_bins
 from autocnn.metrics.intervals import difference_interval
 from autocnn.metrics.scores import METRICS, confusion_matrix, score_split
@@ -173,7 +173,13 @@ def assess(
     )
     return Assessed(
         record=record.model_copy(
-            update={"sentences": (*describe(record), *describe_worst(record.subgroups))}
+            update={
+                "sentences": (
+                    *describe(record),
+                    *describe_worst(record.subgroups),
+                    *describe_point(reference.point),
+                )
+            }
         ),
         paths=tuple(table.paths[i] for i in kept.tolist()),
         labels=images.labels,
@@ -211,7 +217,7 @@ def _decode(
     return decode_images(
         table,
         image_size=choose_image_size(table) if source is None else source.side,
-        channels="auto",
+        channels="auto" if source is None else source.channels,
         cache_dir=cache_dir,
         cache_limit_gb=StudyConfig().cache_limit_gb,
         observer=observer,
@@ -245,9 +251,14 @@ def _find_near(
     """(readable images,) Whether each is a copy of what the study has seen; None: not known."""
     if source is None or not len(readable):
         return None
-    pixels = decoded.open()[decoded.rows[readable]]
-    chosen = table.select(readable)
-    return find_near_seen(chosen, pixels, source, cache_dir=cache_dir, observer=observer)
+    return find_near_seen(
+        table.select(readable),
+        decoded,
+        source,
+        rows=decoded.rows[readable],
+        cache_dir=cache_dir,
+        observer=observer,
+    )
 
 
 def _predict(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from autocnn.core.atomic import replacing, writing_error
 from autocnn.core.csv_tables import Cell, to_csv
-from autocnn.core.errors import DiskFullError, StudyError, Text, UsageError
+from autocnn.core.errors import Text, UsageError
 from autocnn.core.records import Assessment, PrCurve, RocCurve
 from autocnn.core.wording import fraction
 from autocnn.inference.evaluate.assess import Assessed
@@ -68,12 +68,21 @@ def check_target(target: Path) -> None:
 
     Raises:
         UsageError: When it is none of these.
+        StudyError: When it cannot be written.
     """
-    if not target.exists():
+    place = target.resolve()
+    parent = next(path for path in (*place.parents, place) if path.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=parent, prefix=f".{place.name}."):
+            pass
+    except OSError as error:
+        raise writing_error(error, target, setting="to") from error
+    if not place.exists():
         return
-    if not target.is_dir():
+    if not place.is_dir():
         raise UsageError(Text("{to} {0}: must be a folder, got a file.", target))
-    others = sorted({path.name for path in target.iterdir()} - FILES - SOMETIMES)
+    found = {path.name for path in place.iterdir()}
+    others = sorted(found - FILES - SOMETIMES if _holds_assessment(place) else found)
     if others:
         raise UsageError(
             Text(
@@ -84,6 +93,15 @@ def check_target(target: Path) -> None:
             ),
             remedy=Text("Choose another {to}."),
         )
+
+
+def _holds_assessment(folder: Path) -> bool:
+    """Whether an assessment was written there: others have a metrics.json too."""
+    try:
+        Assessment.model_validate_json((folder / "metrics.json").read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def write_assessment(assessed: Assessed, target: Path) -> Path:
@@ -102,21 +120,18 @@ def write_assessment(assessed: Assessed, target: Path) -> Path:
         StudyError: When it cannot be written.
     """
     check_target(target)
-    remedy = Text("Choose a folder that you may write to with {to}.")
+    place = target.resolve()
     partial_dir = None
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial_dir = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        partial_dir = Path(tempfile.mkdtemp(dir=place.parent, prefix=f".{place.name}."))
         _write_files(assessed, partial_dir)
         partial_dir.chmod(0o755)
-        if target.exists():
-            shutil.rmtree(target)
-        partial_dir.rename(target)
+        if place.exists():
+            shutil.rmtree(place)
+        partial_dir.rename(place)
     except OSError as error:
-        raise StudyError(writing_error(error, target).message, remedy=remedy) from error
-    except DiskFullError as error:
-        remedy = Text("Free some space, or choose another folder with {to}.")
-        raise DiskFullError(error.message, remedy=remedy) from error
+        raise writing_error(error, target, setting="to") from error
     finally:
         if partial_dir is not None:
             shutil.rmtree(partial_dir, ignore_errors=True)
@@ -129,12 +144,12 @@ def _write_files(assessed: Assessed, folder: Path) -> None:
     rocs = roc_curves(assessed.labels, assessed.probabilities, names)
     prs = pr_curves(assessed.labels, assessed.probabilities, names)
     for name, (columns, rows) in _tables(assessed, rocs, prs).items():
-        with replacing(folder / f"{name}.csv") as file:
+        with replacing(folder / f"{name}.csv", setting="to") as file:
             file.write(to_csv(columns, rows).encode("utf-8", "surrogateescape"))
     for name, figure in _pictures(record, rocs, prs):
-        with replacing(folder / f"{name}.png") as file:
+        with replacing(folder / f"{name}.png", setting="to") as file:
             save_png(figure, file)
-    with replacing(folder / "metrics.json") as file:
+    with replacing(folder / "metrics.json", setting="to") as file:
         file.write(record.model_dump_json(indent=1).encode("utf-8", "surrogateescape"))
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from autocnn.core.errors import StudyNotFoundError
-from autocnn.core.records import ExportMetadata, Interval
+from autocnn.core.records import ExportMetadata, Interval, OperatingPoint
 from autocnn.inference.evaluate.seen import StudyData
-from autocnn.inference.metadata import is_export, read_metadata
+from autocnn.inference.metadata import find_export, read_metadata
 from autocnn.inference.predict.model import load
 from autocnn.inference.predict.study_facts import BEST
 from autocnn.storage import StudyFolder, find_candidate, open_study
@@ -32,6 +32,7 @@ class Reference:
         source: Where its images are, to look for near copies of those that it has seen; None: not
             known.
         seed: Of the study: with it, its own test images get the intervals of its leaderboard.
+        point: At which an exported model decides in `predict`; None: by the largest probability.
     """
 
     study: str
@@ -43,6 +44,7 @@ class Reference:
     tested: frozenset[tuple[str, str]] | None = None
     source: StudyData | None = None
     seed: int = 0
+    point: OperatingPoint | None = None
 
 
 def open_reference(model: str, *, results: Path, candidate: int | None = None) -> Reference:
@@ -58,8 +60,8 @@ def open_reference(model: str, *, results: Path, candidate: int | None = None) -
         ExportError: When its metadata.json cannot be read.
     """
     place = Path(model).expanduser()
-    exported = place if place.is_dir() else place.parent
-    if is_export(exported):
+    exported = find_export(place)
+    if exported is not None:
         return export_reference(read_metadata(exported))
     found = find_candidate(place)
     if found is not None:
@@ -120,7 +122,9 @@ def export_reference(metadata: ExportMetadata) -> Reference:
     Args:
         metadata: Its metadata.json.
     """
-    known = Reference(metadata.study, metadata.candidate, metadata.class_names)
+    known = Reference(
+        metadata.study, metadata.candidate, metadata.class_names, point=metadata.operating_point
+    )
     sets: tuple[TestSet, ...] = ("test_clean", "test")
     for scored in sets:
         figures = {

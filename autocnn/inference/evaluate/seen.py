@@ -11,7 +11,7 @@ from autocnn.core.config import Reading, StudyConfig
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
 from autocnn.core.records import Channels, Fit
-from autocnn.data import ImageTable, decode_images, find_copies, read_source
+from autocnn.data import DecodedImages, ImageTable, decode_images, find_copies, read_source
 from autocnn.data.decode import Levels
 
 MOST_IMAGES = 20_000
@@ -43,9 +43,10 @@ class StudyData:
 
 def find_near_seen(
     table: ImageTable,
-    pixels: Pixels,
+    decoded: DecodedImages,
     study: StudyData,
     *,
+    rows: NDArray[np.int64],
     cache_dir: Path | None,
     observer: Observer,
 ) -> NDArray[np.bool_] | None:
@@ -53,8 +54,9 @@ def find_near_seen(
 
     Args:
         table: Of n readable images.
-        pixels: (n, side, side, channels) uint8 at the study's side.
+        decoded: Holds these, decoded as the study decoded its own.
         study: Where its images are.
+        rows: (n,) Row of each in there.
         cache_dir: Of decoded images.
         observer: Hears of the stages `read`, `decode` and `compare`.
 
@@ -67,7 +69,7 @@ def find_near_seen(
         found = read_source(study.data, reading=study.reading, observer=observer, fewest_classes=1)
         if len(found) > MOST_IMAGES:  # most of it test, or another set by now
             return None
-        decoded = decode_images(
+        theirs = decode_images(
             found,
             image_size=study.side,
             channels=study.channels,
@@ -80,17 +82,16 @@ def find_near_seen(
     except DataError:
         return None
     is_theirs = np.array([sha256 in study.sha256 for sha256 in found.sha256])
-    seen = np.flatnonzero(is_theirs & (decoded.rows >= 0))
+    seen = np.flatnonzero(is_theirs & (theirs.rows >= 0))
     if not len(seen):
         return None
-    theirs = decoded.open()[decoded.rows[seen]]
-    channels = max(pixels.shape[3], theirs.shape[3])
-    both = np.concatenate([_of_channels(one, channels) for one in (pixels, theirs)])
+    parts = (decoded.open()[rows], theirs.open()[theirs.rows[seen]])
+    channels = max(part.shape[3] for part in parts)
+    both = np.concatenate([_of_channels(part, channels) for part in parts])
     hashes = (*table.sha256, *(found.sha256[i] for i in seen.tolist()))
     joined = replace(table, paths=hashes, sha256=hashes)  # nothing else of it is looked at
-    rows = np.arange(len(both), dtype=np.int64)
     is_near = np.zeros(len(table), dtype=bool)
-    for copies in find_copies(joined, both, rows=rows, observer=observer):
+    for copies in find_copies(joined, both, rows=np.arange(len(both)), observer=observer):
         ours = [member for member in copies.members if member < len(table)]
         if len(ours) < len(copies.members):
             is_near[ours] = True

@@ -1,7 +1,7 @@
 """What an assessment means, in sentences for people."""
 
-from autocnn.core.records import Assessment, FigureComparison, Interval
-from autocnn.core.wording import SET_NAMES, count, first_few, fraction_interval
+from autocnn.core.records import Assessment, FigureComparison, Interval, OperatingPoint
+from autocnn.core.wording import SET_NAMES, count, first_few, fraction_interval, point_rule
 
 
 def describe(record: Assessment) -> tuple[str, ...]:
@@ -24,6 +24,16 @@ def describe(record: Assessment) -> tuple[str, ...]:
         named = first_few([f"{one.path} {one.reason}" for one in record.unreadable])
         sentences.append(f"{count(len(record.unreadable), 'unreadable image')} left out: {named}.")
     return tuple(sentences)
+
+
+def describe_point(point: OperatingPoint | None) -> tuple[str, ...]:
+    """That scores are not those of the operating point at which the model decides elsewhere."""
+    if point is None:
+        return ()
+    return (
+        f"The export decides at an operating point in `autocnn predict` ({point_rule(point)}); "
+        "these scores are of the largest probability.",
+    )
 
 
 def _compared(record: Assessment) -> list[str]:

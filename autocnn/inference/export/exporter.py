@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 
-from autocnn.core.atomic import writing_error
+from autocnn.core.atomic import sync_folder, writing_error
 from autocnn.core.errors import AutocnnError, ExportError, StudyError, Text, UsageError
 from autocnn.core.events import Observer
 from autocnn.core.own_model import OwnModel
@@ -24,7 +24,7 @@ from autocnn.inference.export.description import (
 )
 from autocnn.inference.export.formats import check_packages, find_format
 from autocnn.inference.export.model_file import disk_full, write_model
-from autocnn.inference.metadata import is_export, write_metadata
+from autocnn.inference.metadata import METADATA_FILE, read_metadata, write_metadata
 from autocnn.inference.predict.study_facts import find_needed_own_model
 from autocnn.reporting.model_card import build_model_card
 from autocnn.storage import StudyFolder
@@ -137,10 +137,10 @@ def _check_target(target: Path, *, force: bool) -> None:
     """Refuse to take the place of anything; with force, of anything but an export."""
     if not os.path.lexists(target) or _is_empty_folder(target):
         return
-    if target.is_symlink() or not is_export(target):
-        got = "a folder of other files" if target.is_dir() else "a file"
+    other = _other_than_export(target)
+    if other:
         raise UsageError(
-            f"{target}: an export must be a new folder, got {got}.",
+            f"{target}: an export must be a new folder, got {other}.",
             remedy=Text("Choose another folder with {to}."),
         )
     if not force:
@@ -148,6 +148,21 @@ def _check_target(target: Path, *, force: bool) -> None:
             f"{target}: an export must be a new folder, got an export.",
             remedy=Text("Replace it with {force:True}, or choose another folder with {to}."),
         )
+
+
+def _other_than_export(target: Path) -> str:
+    """What is there that no export put there; empty for an export alone."""
+    if target.is_symlink():
+        return "a link"
+    if not target.is_dir():
+        return "a file"
+    try:
+        known = {METADATA_FILE, *read_metadata(target).sha256}
+    except ExportError:
+        return "a folder of other files"
+    files = (path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())
+    others = sorted(set(files) - known)
+    return f"an export with {others[0]!r} beside it" if others else ""
 
 
 def _is_empty_folder(path: Path) -> bool:
@@ -174,11 +189,11 @@ def _partial_folder(target: Path) -> Iterator[Path]:
 def _put_in_place(partial: Path, target: Path) -> None:
     """Let the target be the new folder: what stood there is put aside, then deleted."""
     for path in [*partial.rglob("*"), partial]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with path.open("rb+") as file:  # Windows syncs no file that is open for reading
+                os.fsync(file.fileno())
     before = target.with_name(f"{partial.name}-old")
     if target.exists():
         target.rename(before)

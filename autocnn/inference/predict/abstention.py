@@ -55,20 +55,31 @@ def choose_abstention(
         max_error: Share of the answers that may be wrong, 0 to 1, with 95 % confidence.
 
     Raises:
-        UsageError: When both are given, one is out of range, or no threshold is known to keep to
-            so few errors.
+        UsageError: When both are given, one is out of range, no threshold is known to keep to
+            so few errors, or the model decides for one class at an operating point.
     """
     if unsure is not None and max_error is not None:
         raise UsageError("unsure and max_error must not be given together, got both.")
     for name, value in (("unsure", unsure), ("max_error", max_error)):
         if value is not None and not 0 <= value <= 1:
             raise UsageError(f"{name} must be a number from 0 to 1, got {value}.")
+    point = metadata.operating_point
+    is_asked = unsure is not None or max_error is not None
+    if is_asked and point is not None and point.label is not None:
+        raise UsageError(
+            Text(
+                "{unsure} and {max_error} are about the largest probability, got a model that "
+                "decides for {0}.",
+                point.target,
+            ),
+            remedy="Leave them out, or take the model without an operating point.",
+        )
     if max_error is not None:
         return _reach(metadata, max_error)
     if unsure is None:
-        return _of_point(metadata.operating_point)
+        return _of_point(point)
     # The curve is a step: of the images at or above `unsure`, the next point tells.
-    known = [point for point in metadata.rejection if point.threshold >= unsure]
+    known = [one for one in metadata.rejection if one.threshold >= unsure]
     if not known or metadata.rejection_source is None:
         return Abstention(unsure)
     return Abstention(unsure, known[0].coverage, known[0].error, metadata.rejection_source)

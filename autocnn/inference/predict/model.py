@@ -17,7 +17,7 @@ from autocnn.core.errors import (
 )
 from autocnn.core.records import ExportMetadata
 from autocnn.data.sources.open import num_threads
-from autocnn.inference.metadata import METADATA_FILE, is_export, read_metadata
+from autocnn.inference.metadata import METADATA_FILE, find_export, read_metadata
 from autocnn.inference.predict.abstention import Abstention, choose_abstention
 from autocnn.inference.predict.predictions import DIGITS, Predictions
 from autocnn.inference.predict.reading import Batch, NamedImage, name_images, read_batches
@@ -82,7 +82,11 @@ class Model:
             abstention: When an answer is withheld; None: as the model's operating point says,
                 or never.
         """
-        abstention = abstention or choose_abstention(self.metadata)
+        as_exported = choose_abstention(self.metadata)
+        abstention = abstention or as_exported
+        point = self.metadata.operating_point
+        if point is not None and point.label is None and abstention != as_exported:
+            point = None  # another threshold was asked for
         n, is_readable = len(batch.names), batch.is_readable
         probabilities = np.full((n, len(self.class_names)), np.nan, np.float32)
         facts = self.metadata.familiarity
@@ -106,7 +110,7 @@ class Model:
             distances=distances,
             is_unlike=None if distances is None or facts is None else distances > facts.threshold,
             errors=batch.errors,
-            point=self.metadata.operating_point,
+            point=point,
         )
 
     def no_images(self) -> Batch:
@@ -148,8 +152,8 @@ def load(
         DataError: When a file is a model of some other origin.
     """
     place = Path(path).expanduser()
-    exported = place if place.is_dir() else place.parent
-    if (place.is_dir() or place.is_file()) and is_export(exported):
+    exported = find_export(place)
+    if exported is not None:
         metadata = _read_asked(exported, place, candidate)
         _check_point(metadata, exported, target, prevalence)
         threads = threads or num_threads()

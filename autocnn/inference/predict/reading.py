@@ -123,14 +123,14 @@ def name_images(images: Any) -> Iterator[NamedImage]:
 
     Args:
         images: A path, the content of a file, an image of Pillow's, a uint8 array, or an
-            iterable of these. An array is one image, (h, w) or (h, w, 1 | 3 | 4); or many,
-            (n, h, w) or (n, h, w, 1 | 3 | 4). Three axes of which the last is 1, 3 or 4 are
-            one image.
+            iterable of these, an array of paths too. An array of pixels is one image, (h, w) or
+            (h, w, 1 | 3 | 4); or many, (n, h, w) or (n, h, w, 1 | 3 | 4). Three axes of which the
+            last is 1, 3 or 4 are one image.
 
     Raises:
         DataError: When something is none of these; an array of floats, above all.
     """
-    if isinstance(images, np.ndarray):
+    if isinstance(images, np.ndarray) and images.dtype.kind not in "OSTU":
         _check_pixels(images, "images")
         is_one = images.ndim == 2 or (images.ndim == 3 and images.shape[-1] in (1, 3, 4))
         every = images[None] if is_one else images

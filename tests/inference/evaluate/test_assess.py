@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import Interval
+from autocnn.data import DecodedImages
 from autocnn.inference.evaluate import Reference, assess, seen
 from autocnn.inference.evaluate.assess import IMAGES_AT_ONCE
 from autocnn.inference.evaluate.seen import StudyData
@@ -229,6 +231,28 @@ def test_near_copies_of_the_studys_images_are_left_out_of_the_comparison(tmp_pat
     assert any("3 of 15 images are copies" in sentence for sentence in found.record.sentences)
 
 
+def test_near_copies_are_looked_for_in_the_channels_of_the_study(tmp_path: Path) -> None:
+    study, data = near_study(tmp_path)
+    seen_hashes = set()
+    for path in (tmp_path / "study").rglob("*.png"):
+        with Image.open(path) as image:
+            Image.merge("RGB", (image, image.point(lambda v: v // 2), image)).save(path)
+        seen_hashes.add(digest(path))
+    for path in data.rglob("*.png"):
+        with Image.open(path) as image:
+            Image.merge("RGB", (image, image.point(lambda v: v // 2), image)).save(path)
+    assert study.source is not None
+    source = replace(study.source, channels="grey", sha256=frozenset(seen_hashes))
+    found = assess(
+        BrightThird,
+        replace(study, source=source, seen=source.sha256),
+        str(data),
+        name="m",
+        cache_dir=tmp_path / "cache",
+    )
+    assert (found.record.num_seen, found.record.num_near) == (3, 2)
+
+
 @pytest.mark.parametrize("reason", ["gone", "too many"])
 def test_where_near_copies_cannot_be_looked_for_it_is_said(
     reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -241,6 +265,23 @@ def test_where_near_copies_cannot_be_looked_for_it_is_said(
     found = assess(BrightThird, study, str(data), name="m", cache_dir=tmp_path / "cache").record
     assert (found.num_seen, found.num_near) == (1, None)
     assert any("were not looked for" in sentence for sentence in found.sentences)
+
+
+def test_of_too_many_images_no_array_is_taken_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, data = near_study(tmp_path)
+    monkeypatch.setattr(seen, "MOST_IMAGES", 40)
+    opened: list[DecodedImages] = []
+    open_array = DecodedImages.open
+
+    def open_one(decoded: DecodedImages) -> Pixels:
+        opened.append(decoded)
+        return open_array(decoded)
+
+    monkeypatch.setattr(DecodedImages, "open", open_one)
+    assess(BrightThird, study, str(data), name="m", cache_dir=tmp_path / "cache")
+    assert len(opened) == 1, "for the copies within DATA, which stay on the disk"
 
 
 def write_table(folder: Path, num: int, *, wrong: int) -> Path:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from autocnn.core.errors import DiskFullError, UsageError
+from autocnn.core.errors import DiskFullError, StudyError, UsageError
 from autocnn.core.records import Assessment, UnreadableImage
 from autocnn.inference.evaluate import Assessed, Reference, assess, check_target, write_assessment
 from autocnn.inference.evaluate.files import FILES, default_target
@@ -75,6 +75,36 @@ def test_an_earlier_assessment_is_replaced_and_nothing_else_is(
     assert (target / "notes.txt").read_text() == "mine"
     with pytest.raises(UsageError, match="must be a folder, got a file"):
         check_target(target / "notes.txt")
+
+
+def test_tables_of_other_programs_are_not_replaced(
+    assessed: Assessed, tmp_path: Path, no_pictures: None
+) -> None:
+    (tmp_path / "predictions.csv").write_text("of autocnn predict")
+    with pytest.raises(UsageError, match=r"got one that holds 'predictions\.csv'"):
+        check_target(tmp_path)
+    (tmp_path / "metrics.json").write_text('{"accuracy": 0.9}')
+    with pytest.raises(UsageError, match=r"got one that holds 'metrics\.json'"):
+        write_assessment(assessed, tmp_path)
+    assert (tmp_path / "predictions.csv").read_text() == "of autocnn predict"
+
+
+def test_a_link_leads_to_the_folder(assessed: Assessed, tmp_path: Path, no_pictures: None) -> None:
+    target = write_assessment(assessed, tmp_path / "mine")
+    (tmp_path / "link").symlink_to(target)
+    (target / "roc.csv").write_text("old")
+    write_assessment(assessed, tmp_path / "link")
+    assert (target / "roc.csv").read_text() != "old"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("x")
+    with pytest.raises(StudyError, match="must be writable, got: Not a directory") as raised:
+        check_target(tmp_path / "notes.txt" / "deep" / "down")
+    assert "with to" in raised.value.remedy
+    check_target(tmp_path / "new" / "deep")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_a_full_disk_leaves_the_earlier_assessment(

@@ -6,10 +6,17 @@ from typing import Any
 import pytest
 
 from autocnn.core.errors import ExportError, StudyError
-from autocnn.core.records import ExportMetadata, Interval, ModelInput
-from autocnn.inference.evaluate import Reference, export_reference, open_reference, study_reference
+from autocnn.core.records import ExportMetadata, Interval, ModelInput, OperatingPoint
+from autocnn.inference.evaluate import (
+    Reference,
+    assess,
+    export_reference,
+    open_reference,
+    study_reference,
+)
 from autocnn.inference.evaluate.seen import StudyData
 from autocnn.storage import StudyFolder
+from tests.inference.evaluate.models import CLASSES, BrightThird, write_folder
 from tests.reporting.studies import make_status
 from tests.samples import candidate, split
 
@@ -97,9 +104,40 @@ def test_a_model_is_found_as_a_study_a_candidate_or_an_export(
     (tmp_path / "export").mkdir()
     metadata = make_metadata(scores={"test_accuracy": FIGURE}).model_dump_json()
     (tmp_path / "export" / "metadata.json").write_text(metadata)
+    (tmp_path / "export" / "model.onnx").write_bytes(b"model")
     for place in ("export", "export/model.onnx"):
         found = open_reference(str(tmp_path / place), results=results)
         assert (found.scored, found.seen) == ("test", None)
+
+
+def test_the_name_of_a_study_counts_where_a_folder_has_a_metadata_json(
+    study: StudyFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "metadata.json").write_text('{"camera": "of somebody\'s images"}')
+    monkeypatch.chdir(tmp_path)
+    assert open_reference("mine", results=study.path.parent).seed == 7
+
+
+def test_scores_of_an_export_are_not_those_of_its_operating_point(tmp_path: Path) -> None:
+    point = OperatingPoint(
+        target="sensitivity of b >= 0.9",
+        metric="sensitivity",
+        label="b",
+        least=0.9,
+        threshold=0.125,
+        candidate=2,
+        chosen_on="folds",
+        chosen={},
+        judged_on="test",
+        num_judged=9,
+        judged={},
+        counts={},
+    )
+    known = export_reference(make_metadata(operating_point=point, class_names=CLASSES))
+    data = str(write_folder(tmp_path / "images"))
+    found = assess(BrightThird, known, data, name="m", cache_dir=tmp_path / "cache").record
+    assert "'b' from a probability of 0.125 on" in found.sentences[-1]
+    assert "these scores are of the largest probability" in found.sentences[-1]
 
 
 def test_what_is_no_model_is_an_error(study: StudyFolder, tmp_path: Path) -> None:

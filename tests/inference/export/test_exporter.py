@@ -97,9 +97,23 @@ def test_force_never_deletes_what_is_no_export(study: StudyFolder, tmp_path: Pat
     with pytest.raises(UsageError, match="got a file"):
         export_model(study, "keras", to=holiday / "sea.jpg", force=True)
     assert entries(holiday) == ["sea.jpg"]
+    (holiday / "metadata.json").write_text('{"camera": "old"}')
+    for force in (False, True):
+        with pytest.raises(UsageError, match="a folder of other files") as caught:
+            export_model(study, "keras", to=holiday, force=force)
+        assert "force" not in caught.value.remedy
+    assert entries(holiday) == ["metadata.json", "sea.jpg"]
     (tmp_path / "link").symlink_to(export_model(study, "keras"))
     with pytest.raises(UsageError, match="must be a new folder"):
         export_model(study, "keras", to=tmp_path / "link", force=True)
+
+
+def test_force_never_deletes_what_lies_beside_an_export(study: StudyFolder) -> None:
+    path = export_model(study, "keras")
+    (path / "image.png").write_bytes(b"mine")
+    with pytest.raises(UsageError, match=r"an export with 'image\.png' beside it"):
+        export_model(study, "keras", force=True)
+    assert (path / "image.png").read_bytes() == b"mine"
 
 
 def test_an_empty_folder_and_a_new_path_are_filled(study: StudyFolder, tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """Thresholds: given, or from a target error."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from autocnn.core.errors import UsageError
 from autocnn.inference.predict.abstention import Abstention, choose_abstention
-from tests.inference.predict.models import CURVE, metadata
+from autocnn.inference.predict.study_facts import describe_candidate
+from tests.inference.predict.models import CLASSES, CURVE, metadata
+from tests.predicted import make_predicted_study
 
 
 def test_without_a_wish_every_image_is_answered() -> None:
@@ -75,3 +78,14 @@ def test_beyond_the_curve_nothing_is_known() -> None:
 def test_wishes_out_of_range_are_refused(wish: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         choose_abstention(metadata(), **wish)
+
+
+def test_at_an_operating_point_for_a_class_no_other_threshold_is_promised(tmp_path: Path) -> None:
+    folder = make_predicted_study(tmp_path, classes=CLASSES)
+    target = f"sensitivity of {CLASSES[1]} >= 0.99"
+    point = describe_candidate(folder, 1, target=target).operating_point
+    facts = metadata(operating_point=point)
+    assert choose_abstention(facts) is None
+    for wish in ({"unsure": 0.9}, {"max_error": 0.02}):
+        with pytest.raises(UsageError, match="got a model that decides for sensitivity of"):
+            choose_abstention(facts, **wish)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autocnn.core.errors import DataError
+from autocnn.core.errors import DataError, UsageError
 from autocnn.inference.predict.listing import count_images, list_images
 
 NAMES = (
@@ -76,3 +76,18 @@ def test_a_pattern_or_a_folder_without_images_is_named(files: Path) -> None:
 def test_links_in_a_circle_end(files: Path) -> None:
     (files / "b" / "deep" / "back").symlink_to(files / "b")
     assert names("b") == ["b/9.PNG", "b/10.png", "b/deep/1.jpg"]
+
+
+def test_pictures_of_the_images_are_none_of_them(files: Path) -> None:
+    maps = files / "b" / "maps"
+    maps.mkdir()
+    (maps / "000001-9-cat.jpg").write_text("x")
+    (files / "link").symlink_to(maps)
+    for given in ("b", "b/**"):
+        found = [path.as_posix() for path in list_images([given], but=maps)]
+        assert found == ["b/9.PNG", "b/10.png", "b/deep/1.jpg"]
+        assert count_images([given], but=maps) == 3
+    assert count_images(["."], but=maps) == 6
+    assert count_images(["b/maps/000001-9-cat.jpg"], but=maps) == 1
+    with pytest.raises(UsageError, match="must be another folder than that of the images"):
+        count_images(["link"], but=maps)

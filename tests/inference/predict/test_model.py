@@ -400,7 +400,9 @@ def test_a_target_without_a_class_says_unsure(tmp_path: Path, opened: list[dict[
     sure = math.ceil(255 * point.threshold)
     answers = found.predict([grey(sure), grey(sure - 1)])
     assert answers.is_unsure.tolist() == [False, True]
-    assert found.predict(grey(sure), unsure=0.9999).is_unsure.tolist() == [True]
+    assert answers.point == point
+    other = found.predict(grey(sure), unsure=0.9999)
+    assert (other.is_unsure.tolist(), other.point) == ([True], None)
     assert len(opened) == 1
 
 

@@ -203,6 +203,8 @@ def test_a_list_may_mix_paths_images_and_arrays(tmp_path: Path) -> None:
         "images[3]",
     ]
     assert named[1].image == Path("b.png")
+    of_table = name_images(np.array(["a.png", "b.png"], dtype=object))
+    assert [one.name for one in of_table] == ["a.png", "b.png"]
     (alone,) = name_images("b.png")
     assert (alone.name, alone.image) == ("b.png", Path("b.png"))
     assert [one.image for one in name_images(image)] == [image]
