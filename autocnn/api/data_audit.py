@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Unpack
 from autocnn.api.frames import to_frame
 from autocnn.api.html import audit_html
 from autocnn.api.inputs import placed
-from autocnn.api.settings import DataSettings, PathLike, check_page, read_settings
+from autocnn.api.settings import DataSettings, PathLike, page_path, read_settings
 from autocnn.api.watch import ProgressOnly, show
 from autocnn.core.csv_tables import Cell
+from autocnn.core.paths import to_path
 from autocnn.core.records import SPLITS, AuditReport, ClassPixels, SampleImage
 from autocnn.core.wording import count
 
@@ -129,8 +130,7 @@ class Audit:
         from autocnn.core.atomic import replace_file
         from autocnn.reporting.page import render_audit
 
-        target = Path(path)
-        check_page(target)
+        target = page_path(path)
         html = render_audit(self.record, self.pictures)
         replace_file(target, html.encode("utf-8"), setting="to")
         return target
@@ -186,8 +186,8 @@ def audit(
     from autocnn.data.thumbnails import picture_data
 
     if to is not None:
-        check_page(Path(to))
-    target = None if split_out is None else Path(split_out)
+        page_path(to)
+    target = None if split_out is None else to_path(split_out)
     values: dict[str, Any] = read_settings(settings, tuple(DataSettings.__annotations__))
     with placed(data, values, split_out=target) as (config, name):
         display = show(verbose)

@@ -17,6 +17,7 @@ from platformdirs import user_cache_dir
 from autocnn.core.events import Warnings
 from autocnn.core.extras import install_line, installed_version
 from autocnn.core.objective import Goal
+from autocnn.core.paths import to_path
 from autocnn.core.wording import count
 from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.local import LocalExecutor
@@ -77,8 +78,8 @@ def examine(
     yield _processors(machine, resources)
     yield _gpus(machine, warnings.said)
     yield _memory(machine, resources)
-    yield _disk("results", Path(results))
-    yield _disk("cache", Path(cache_dir or user_cache_dir("autocnn")))
+    yield _disk("results", to_path(results))
+    yield _disk("cache", to_path(cache_dir or user_cache_dir("autocnn")))
     yield from _extras()
     if not quick:
         yield _speed(resources)

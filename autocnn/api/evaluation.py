@@ -12,6 +12,7 @@ from autocnn.api.inputs import placed
 from autocnn.api.settings import PathLike
 from autocnn.api.study import Study
 from autocnn.api.watch import show
+from autocnn.core.paths import to_path
 from autocnn.core.records import Assessment, CheckedCondition, SplitScores
 from autocnn.core.wording import fraction_interval
 
@@ -162,10 +163,10 @@ one, an exported folder or a model file in one of these, got none of them. Start
     }
     number = model.number if isinstance(model, Candidate) else candidate
     place = os.fspath(model.path if isinstance(model, Candidate) else model)
-    target = None if to is None or to is True else Path(to)
+    target = None if to is None or to is True else to_path(to)
     if target is not None:
         check_target(target)
-    reference = open_reference(place, results=Path(results), candidate=number)
+    reference = open_reference(place, results=to_path(results), candidate=number)
     conditions = [parse_condition(one, reference.class_names) for one in require]
     with placed(data, values) as (read, data_name):
         if to is True:
@@ -175,7 +176,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
         try:
             assessed = assess(
                 lambda: models.load(
-                    place, results=Path(results), candidate=number, trust_code=trust_code
+                    place, results=to_path(results), candidate=number, trust_code=trust_code
                 ),
                 reference,
                 read.data,
@@ -183,7 +184,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
                 asked=split,
                 reading=read.reading,
                 by=read.by or (),
-                cache_dir=None if cache_dir is None else Path(cache_dir),
+                cache_dir=None if cache_dir is None else to_path(cache_dir),
                 observer=observer,
             )
         finally:

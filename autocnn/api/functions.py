@@ -1,7 +1,6 @@
 """What `import autocnn` offers to call."""
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from autocnn.api.inputs import config_of, is_place
@@ -10,6 +9,7 @@ from autocnn.api.study import Study
 from autocnn.api.watch import interruptible, show
 from autocnn.core.config import StudyConfig, change_config, resolve_config
 from autocnn.core.errors import ConfigError
+from autocnn.core.paths import to_path
 from autocnn.spaces import files as spaces
 from autocnn.spaces.space import SearchSpace
 
@@ -132,7 +132,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
 
     return models.load(
         os.fspath(model),
-        results=Path(results),
+        results=to_path(results),
         candidate=candidate,
         trust_code=trust_code,
         target=target,
@@ -158,7 +158,7 @@ def _read_config(
             raise ConfigError(f"a StudyConfig must come without other settings, got {got}.")
         return data
     values: dict[str, Any] = read_settings(settings, tuple(Settings.__annotations__))
-    place = None if file is None else Path(file)
+    place = None if file is None else to_path(file)
     if data is None or is_place(data):
         name = None if data is None else os.fspath(data)
         return resolve_config({"data": name, **values}, file=place)

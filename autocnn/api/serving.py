@@ -1,5 +1,6 @@
 """A model as a REST service."""
 
+import math
 import secrets
 from typing import TYPE_CHECKING
 
@@ -73,8 +74,8 @@ one, an exported folder or a model file in one of these, got none of them. Start
     if target is not None and (unsure is not None or max_error is not None):
         raise UsageError(Text("{target} must not be given together with {unsure} or {max_error}."))
     for name, value in (("max_mb", max_mb), ("max_images", max_images), ("rate", rate)):
-        if value is not None and value <= 0:
-            raise UsageError(Text(f"{{{name}}} must be above 0, got {{0:g}}.", value))
+        if value is not None and not 0 < value < math.inf:
+            raise UsageError(Text(f"{{{name}}} must be a number above 0, got {{0:g}}.", value))
     token = token or token_from_environment()
     if token is None and not is_loopback(host):
         token = secrets.token_urlsafe(24)

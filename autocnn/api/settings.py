@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from autocnn.core.config import StudyConfig
 from autocnn.core.errors import ConfigError, Text, UsageError
+from autocnn.core.paths import to_path
 
 PathLike = str | os.PathLike[str]
 
@@ -125,7 +126,7 @@ def read_settings(given: Mapping[str, Any], known: Sequence[str]) -> dict[str, A
             raise ConfigError(f"{name} is no setting, got {value!r}.", remedy=remedy)
         field = field_of(name)
         if field in values:
-            raise ConfigError(f"{name} must be given once, got it as {field} too.")
+            raise ConfigError(f"{name} must be given once, got it by its other name too.")
         values[field] = os.fspath(value) if isinstance(value, os.PathLike) else value
     return values
 
@@ -140,11 +141,15 @@ def field_of(name: str) -> str:
     return next((name + unit for unit in UNITS if name + unit in fields), name)
 
 
-def check_page(path: Path) -> None:
-    """See that a page can be written there.
+def page_path(place: PathLike) -> Path:
+    """Where a file that was asked for is written.
 
     Raises:
-        UsageError: When it is in no folder.
+        UsageError: When it is in no folder, or a folder itself.
     """
+    path = to_path(place)
     if not path.parent.is_dir():
         raise UsageError(Text("{to} {0}: its folder must be there, got none.", path))
+    if path.is_dir():
+        raise UsageError(Text("{to} {0}: must be a file, got a folder.", path))
+    return path

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from autocnn.api.candidate import Candidate
 from autocnn.api.frames import to_frame
-from autocnn.api.settings import PathLike, check_page
+from autocnn.api.settings import PathLike, page_path
 from autocnn.api.study import Study
 from autocnn.core.atomic import replace_file
 from autocnn.core.errors import StudyError
 from autocnn.core.objective import Goal
+from autocnn.core.paths import to_path
 from autocnn.storage import StudyFolder, find_candidate, open_study, study_names
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def list_studies(*, results: PathLike = "results") -> tuple[StudySummary, ...]:
     >>> list_studies(results="no-folder")
     ()
     """
-    place = Path(results)
+    place = to_path(results)
     return tuple(_summary(StudyFolder(place / name)) for name in study_names(place))
 
 
@@ -122,8 +123,7 @@ class Comparison:
         """
         from autocnn.reporting.page import render_comparison
 
-        target = Path(path)
-        check_page(target)
+        target = page_path(path)
         html = render_comparison(self.record, self.pictures)
         replace_file(target, html.encode("utf-8"), setting="to")
         return target
@@ -162,8 +162,8 @@ one, got neither. Start one with `autocnn search`.
     from autocnn.reporting.comparison import PICTURES, compare_studies
 
     if to is not None:
-        check_page(Path(to))
-    places = [_find(place, Path(results)) for place in (first, second)]
+        page_path(to)
+    places = [_find(place, to_path(results)) for place in (first, second)]
     (one, number_one), (two, number_two) = places
     found = compare_studies(one, two, candidates=(number_one, number_two))
     pictures = {
@@ -178,7 +178,7 @@ one, got neither. Start one with `autocnn search`.
 def _find(place: PathLike | Study | Candidate, results: Path) -> tuple[StudyFolder, int | None]:
     if isinstance(place, Candidate):
         return StudyFolder(place.path), place.number
-    return find_candidate(Path(place)) or (open_study(os.fspath(place), results), None)
+    return find_candidate(to_path(place)) or (open_study(os.fspath(place), results), None)
 
 
 def _summary(folder: StudyFolder) -> StudySummary:

@@ -12,10 +12,11 @@ from autocnn.api.candidate import Candidate
 from autocnn.api.frames import to_frame
 from autocnn.api.html import study_html
 from autocnn.api.plots import StudyPlots
-from autocnn.api.settings import Changes, PathLike, check_page, read_settings
+from autocnn.api.settings import Changes, PathLike, page_path, read_settings
 from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
 from autocnn.core.errors import StudyError, UsageError
+from autocnn.core.paths import to_path
 from autocnn.core.records import ExportFormat, LabelIssue, OperatingPoint, Precision
 from autocnn.core.wording import count, metric_name
 from autocnn.reporting import leaderboard as boards
@@ -86,7 +87,7 @@ got neither. Start one with `autocnn search`.
         Raises:
             StudyError: When there is none.
         """
-        return cls(open_study(None if study is None else os.fspath(study), Path(results)))
+        return cls(open_study(None if study is None else os.fspath(study), to_path(results)))
 
     @property
     def name(self) -> str:
@@ -285,15 +286,14 @@ got neither. Start one with `autocnn search`.
             remedy = f"Did you mean {close[0]!r}?" if close else ""
             raise UsageError(f"format must be html or md, got {format!r}.", remedy=remedy)
         is_html = format == "html"
-        if to is not None:
-            check_page(Path(to))
+        asked = None if to is None else page_path(to)
         text = (
             build_report(self._folder, max_images=images, samples=samples)
             if is_html
             else build_model_card(self._folder)
         )
         own = self._folder.report_path if is_html else self._folder.model_card_path
-        target = own if to is None else Path(to)
+        target = asked or own
         # A study may lie where one cannot write: what is asked for then has another place.
         replace_file(target, text.encode("utf-8", "surrogateescape"), setting="to")
         return target
@@ -343,7 +343,7 @@ got neither. Start one with `autocnn search`.
                 format,
                 precision=precision,
                 candidate=self.best.number if candidate is None else candidate,
-                to=None if to is None else Path(to),
+                to=None if to is None else to_path(to),
                 force=force,
                 trust_code=trust_code,
                 target=target,

@@ -20,6 +20,7 @@ from autocnn.core.atomic import writing_error
 from autocnn.core.config import StudyConfig
 from autocnn.core.errors import StudyExistsError
 from autocnn.core.events import Observer
+from autocnn.core.paths import to_path
 from autocnn.data.sources.memory import write_images
 from autocnn.inference.predict.study_facts import describe_candidate, find_study_own_model
 from autocnn.study.run import search
@@ -67,7 +68,7 @@ class Workspace:
             self.path = Path(tempfile.mkdtemp(prefix="autocnn-"))
             weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
         else:
-            self.path = Path(results_dir).expanduser()
+            self.path = to_path(results_dir)
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
             except OSError as error:

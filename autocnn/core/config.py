@@ -28,6 +28,7 @@ from pydantic import (
 
 from autocnn.core.errors import ConfigError, Text
 from autocnn.core.objective_text import LISTED, check_objective, function_of
+from autocnn.core.paths import to_path
 from autocnn.core.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
 from autocnn.core.records import Channels, Fit
 
@@ -123,7 +124,7 @@ class StudyConfig(BaseModel):
     Trials in the study.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     data: str = _setting("digits", "Path to the images, or the name of a built-in set.")
     images: Path | None = _setting(
@@ -399,20 +400,19 @@ class StudyConfig(BaseModel):
             raise ValueError(f"must be a regular expression ({reason})") from error
         return value
 
-    @model_validator(mode="before")
+    @field_validator("images", "results", "drop_labels", "cache_dir", "weights", "storage")
     @classmethod
-    def _forget_storage(cls, values: Any) -> Any:
-        """A study that leaves its cluster leaves the storage too."""
-        if isinstance(values, Mapping) and values.get("cluster") == NO_CLUSTER:
-            return {**values, "storage": None}
-        return values
+    def _expand_home(cls, value: Path | None) -> Path | None:
+        return None if value is None else to_path(value)
 
     @model_validator(mode="before")
     @classmethod
-    def _choose_by_engine(cls, values: Any) -> Any:
-        """Take the engine's own sampler and pruner where none is named."""
+    def _fill_in(cls, values: Any) -> Any:
+        """Take the engine's own sampler and pruner where none is named; no cluster, no storage."""
         if not isinstance(values, Mapping):
             return values
+        if values.get("cluster") == NO_CLUSTER:
+            values = {**values, "storage": None}
         engine = values.get("engine") or "optuna"
         if not isinstance(engine, str):
             return values
@@ -452,7 +452,7 @@ class StudyConfig(BaseModel):
             return value
         parts = urlsplit(value)
         if parts.scheme == "sqlite" and not parts.netloc and len(parts.path) > 1:
-            return f"sqlite:///{Path(value.removeprefix('sqlite:///')).resolve()}"
+            return f"sqlite:///{to_path(value.removeprefix('sqlite:///')).resolve()}"
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             raise ValueError(MLFLOW_RULE)
         return value
@@ -551,6 +551,8 @@ def _explain(error: ValidationError, flags: Mapping[str, Any], file: Path | None
         rule = str(first["ctx"]["error"])
     elif first["type"] == "string_pattern_mismatch":
         rule = "must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first"
+    elif first["type"] == "path_type":
+        rule = "must be a path"
     elif first["type"] == "extra_forbidden":
         rule = "is no setting"
         close = difflib.get_close_matches(field, StudyConfig.model_fields, n=1)

@@ -72,13 +72,13 @@ def _check_database(folder: StudyFolder) -> None:
     if status.config.engine != "optuna":
         raise StudyError(
             f"{folder.path}: must be a study of the engine optuna, got {status.config.engine}.",
-            remedy=f"`autocnn report {folder.path}` draws its search.",
+            remedy=f"`autocnn report {folder.argument}` draws its search.",
         )
     if not folder.optuna_path.is_file():
         raise StudyError(
             f"{folder.optuna_path}: must be there, got no file: the search has not begun, or it "
             "was left out when the study was copied.",
-            remedy=f"`autocnn report {folder.path}` draws what is known.",
+            remedy=f"`autocnn report {folder.argument}` draws what is known.",
         )
 
 

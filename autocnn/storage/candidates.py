@@ -86,7 +86,7 @@ class CandidateFiles(Files):
             there = ", ".join(map(str, records)) or "none"
             raise StudyError(
                 f"{self.path}: must have the candidate {number}, got {there}.",
-                remedy="" if records else f"Go on with it: `autocnn resume {self.path}`.",
+                remedy="" if records else f"Go on with it: `autocnn resume {self.argument}`.",
             )
         return records[number]
 
@@ -172,7 +172,7 @@ class CandidateFiles(Files):
         if not self.leaderboard_path.exists():
             raise StudyError(
                 f"{self.path}: has no leaderboard yet: it is not finished.",
-                remedy=f"Go on with it: `autocnn resume {self.path}`. Its trials so far are in "
+                remedy=f"Go on with it: `autocnn resume {self.argument}`. Its trials so far are in "
                 f"{self.path / 'trials.csv'}.",
             )
         return self._read("leaderboard.csv")

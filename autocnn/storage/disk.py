@@ -46,7 +46,7 @@ class DiskGuard:
             return
         self.looked = self.clock()
         free_gb = shutil.disk_usage(self.folder.path).free / 1e9
-        resume = f"autocnn resume {self.folder.path}"
+        resume = f"autocnn resume {self.folder.argument}"
         largest_gb = self.folder.largest_checkpoint_gb()
         needed_gb = max(SMALLEST_FREE_GB, CHECKPOINTS_PER_WORKER * self.workers * largest_gb)
         if free_gb < needed_gb:

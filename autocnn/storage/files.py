@@ -3,6 +3,7 @@
 import glob
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,11 @@ class Files:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def argument(self) -> str:
+        """The folder as a shell takes it, for commands that somebody is told to type."""
+        return shlex.quote(str(self.path))
 
     def _find(self, pattern: str) -> list[Path]:
         """The paths that match, by name and number; a folder that cannot be read is no empty one.

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from autocnn.core.atomic import make_folder, remove, replace_file, sync_folder, writing_error
 from autocnn.core.csv_tables import FOLD_COLUMN, SPLIT_COLUMNS, read_csv
 from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError, Text
+from autocnn.core.paths import to_path
 from autocnn.core.wording import first_few
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage.candidates import CandidateFiles
@@ -395,7 +397,9 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
 def _exists(path: Path) -> StudyExistsError:
     return StudyExistsError(
         f"{path}: a new study must not exist yet, got one that does.",
-        remedy=Text("Go on with it: `autocnn resume {0}`; or choose another {name}.", path),
+        remedy=Text(
+            "Go on with it: `autocnn resume {0}`; or choose another {name}.", shlex.quote(str(path))
+        ),
     )
 
 
@@ -422,11 +426,12 @@ def open_study(study: str | None, results: Path) -> StudyFolder:
                 ),
             )
         return StudyFolder(results / names[0])
-    for path in (results / study, Path(study)):
+    for path in (results / study, to_path(study)) if study else ():
         if (path / "study.json").is_file():
-            return StudyFolder(path)
+            # `.` and `..` have no name.
+            return StudyFolder(path if path.name not in ("", "..") else path.resolve())
     raise StudyNotFoundError(
-        f"{study}: must be a study under {results} or a path to one, got neither.",
+        f"{study or repr(study)}: must be a study under {results} or a path to one, got neither.",
         remedy=f"There are: {', '.join(names[:8])}."
         if names
         else "Start one with `autocnn search`.",

@@ -78,7 +78,7 @@ class LabelFiles(Files):
             raise StudyError(
                 f"{self.label_issues_path}: must have the columns {', '.join(ISSUE_COLUMNS)} in "
                 f"every row, got: {str(error).splitlines()[0]}.",
-                remedy=f"Delete it, or make it anew: `autocnn resume {self.path}` with more "
+                remedy=f"Delete it, or make it anew: `autocnn resume {self.argument}` with more "
                 "--trials.",
             ) from error
         return issues

@@ -12,6 +12,7 @@ carry locks from host to host.
 import datetime
 import json
 import os
+import shlex
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -99,7 +100,7 @@ class StudyLock:
                 f"{self.folder}: only one process may write a study; {owner} last did and "
                 "did not say that it ended.",
                 remedy="If it is gone, take the study over with "
-                f"`autocnn resume {self.folder} --force-unlock`.",
+                f"`autocnn resume {shlex.quote(str(self.folder))} --force-unlock`.",
             )
         if owner is not None and owner.host == me.host and owner != me and owner.is_alive:
             self._lock.release()

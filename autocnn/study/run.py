@@ -5,7 +5,7 @@ import datetime
 import math
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, St
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.objective_text import function_of, is_lower_better
 from autocnn.core.own_model import locate_own_model
+from autocnn.core.paths import to_path
 from autocnn.core.trust import check_trusted
 from autocnn.core.wording import count, rough_duration
 from autocnn.execution.executor import Executor
@@ -198,7 +199,8 @@ def _reopen(
     status = folder.read_status()
     config = change_config(status.config, changes)
     # The folder may have been moved or renamed since.
-    config = config.model_copy(update={"results": folder.path.resolve().parent})
+    moved = {"results": folder.path.resolve().parent}
+    config = config.model_copy(update=moved | _absolute(config, ("storage", "cache_dir")))
     is_tracked_now = any(changes.get(name) for name in ("tensorboard", "mlflow"))
     if is_tracked_now:  # later, a package that is gone is no reason not to go on
         check_extras(config)
@@ -245,7 +247,7 @@ def _what_gives_more(
             found = f"and has no time for more: it took {used} of {limit}"
     return (
         f"{folder.path}: is finished, {found}. For more, say how {much}: "
-        f"autocnn resume {folder.path} {' '.join(options)}"
+        f"autocnn resume {folder.argument} {' '.join(options)}"
     )
 
 
@@ -290,7 +292,7 @@ def _run(
         ended = sum(not record.is_open for record in folder.read_trials())
         raise SearchInterrupted(
             f"{folder.path}: stopped with {_of_all(ended, config)} ended.",
-            remedy=f"Go on with `autocnn resume {folder.path}"
+            remedy=f"Go on with `autocnn resume {folder.argument}"
             f"{' --trust-code' if config.own_code else ''}`.",
         ) from error
     except AutocnnError as error:
@@ -446,21 +448,26 @@ def _is_there(path: str | Path) -> bool:
 
 def _resolve(config: StudyConfig, space: SearchSpace, name: str) -> StudyConfig:
     """The config with what it left open, and paths that hold wherever it is read."""
-    is_file = config.data not in BUILT_IN and _is_there(config.data)
+    data = to_path(config.data)
+    is_file = config.data not in ("", *BUILT_IN) and _is_there(data)
     space_path = config.space if is_path(config.space) else None
     return config.model_copy(
         update={
             "name": name,
-            "data": str(Path(config.data).resolve()) if is_file else config.data,
+            "data": str(data.resolve()) if is_file else config.data,
             "space": str(Path(space_path).resolve()) if space_path else config.space,
             "model": str(locate_own_model(config.model)) if config.model else None,
             "objective": _resolve_objective(config.objective),
-            "weights": config.weights.resolve() if config.weights else None,
-            "drop_labels": config.drop_labels.resolve() if config.drop_labels else None,
-            "storage": config.storage.resolve() if config.storage else None,
             "channels": config.channels or space.channels,
+            **_absolute(config, ("images", "weights", "drop_labels", "storage", "cache_dir")),
         }
     )
+
+
+def _absolute(config: StudyConfig, names: Iterable[str]) -> dict[str, Path]:
+    """Those of some paths that are given, as they hold in every folder."""
+    paths = ((name, getattr(config, name)) for name in names)
+    return {name: path.resolve() for name, path in paths if path is not None}
 
 
 def _resolve_objective(objective: str) -> str:

@@ -1,5 +1,6 @@
 """The public functions: settings become a config, models and data become an evaluation."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,10 @@ def test_a_study_is_found_whatever_its_state() -> None:
 
 def test_the_shipped_spaces_are_listed() -> None:
     assert [space.name for space in autocnn.list_spaces()] == shipped_names()
+
+
+@pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf])
+@pytest.mark.parametrize("name", ["max_mb", "rate"])
+def test_limits_of_a_service_are_numbers_above_0(name: str, limit: float) -> None:
+    with pytest.raises(UsageError, match=f"{name} must be a number above 0, got"):
+        autocnn.serve("mine", **{name: limit})

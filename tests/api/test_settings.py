@@ -59,5 +59,7 @@ def test_unknown_settings_are_named_with_the_nearest() -> None:
     with pytest.raises(ConfigError) as raised:
         read_settings({"zzz": 5}, KNOWN)
     assert raised.value.remedy == ""
-    with pytest.raises(ConfigError, match="budget_s must be given once"):
+    with pytest.raises(
+        ConfigError, match="budget_s must be given once, got it by its other name too"
+    ):
         read_settings({"budget": 5, "budget_s": 6}, KNOWN)

@@ -129,6 +129,9 @@ def test_reports_are_written_where_the_command_writes_them(folder: StudyFolder) 
     assert study.report(images=0, to="shared.html") == Path("shared.html")
     with pytest.raises(UsageError, match=r"to no/card\.md: its folder must be there"):
         study.report("md", to="no/card.md")
+    for no_file in ("results", ""):
+        with pytest.raises(UsageError, match="must be a file, got a folder"):
+            study.report(to=no_file)
     with pytest.raises(UsageError, match="got 'htm'") as raised:
         study.report("htm")  # type: ignore[arg-type]
     assert raised.value.remedy == "Did you mean 'html'?"

@@ -1,6 +1,7 @@
 """What was asked: defaults, then a file, then flags; and mistakes told by their place."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +261,20 @@ def test_a_storage_is_for_a_cluster_and_left_with_it() -> None:
     assert (alone.cluster, alone.storage) == (None, None)
 
 
+# -- paths ---------------------------------------------------------------------------------
+
+
+def test_the_home_folder_is_no_folder_of_that_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    names = ("images", "results", "drop_labels", "cache_dir", "weights")
+    config = resolve_config(dict.fromkeys(names, "~/mine"))
+    assert [getattr(config, name) for name in names] == [tmp_path / "mine"] * 5
+    database = resolve_config({"mlflow": "sqlite:///~/runs.db"})
+    assert database.mlflow == f"sqlite:///{tmp_path / 'runs.db'}"
+
+
 # -- sizes ---------------------------------------------------------------------------------
 
 
@@ -300,6 +315,9 @@ def test_sizes_are_read_as_people_write_them(tmp_path: Path, name: str) -> None:
             "--memory-limit must be above 0 and read like 500MB or 2GB, got 'lots'.",
         ),
         ({"disk_limit_gb": 0.0}, "--disk-limit must be greater than 0, got 0.0."),
+        ({"disk_limit_gb": math.inf}, "--disk-limit must be a finite number, got inf."),
+        ({"max_gap": math.inf}, "--max-gap must be a finite number, got inf."),
+        ({"results": 5}, "--results must be a path, got 5."),
         ({"trial_timeout_s": 0.0}, "--trial-timeout must be greater than 0, got 0.0."),
         (
             {"name": "../up"},

@@ -421,10 +421,44 @@ def test_a_study_is_found_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert open_study(str(tmp_path / "here" / "a"), Path("elsewhere")).name == "a"
 
 
+def test_a_study_is_found_from_within_and_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_studies(tmp_path, "mine")
+    monkeypatch.chdir(tmp_path / "mine" / "trials")
+    assert open_study("..", Path("results")).name == "mine"
+    monkeypatch.chdir(tmp_path / "mine")
+    found = open_study(".", Path("results"))
+    assert found.name == "mine"
+    with pytest.raises(StudyNotFoundError, match="'': must be a study under results"):
+        open_study("", Path("results"))
+    found.remove()
+    assert not (tmp_path / "mine").exists()
+
+
+def test_a_study_is_found_below_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_studies(tmp_path / "here", "mine")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert open_study("~/here/mine", Path("results")).path == tmp_path / "here" / "mine"
+
+
 def test_the_newest_study_is_found_without_a_name(tmp_path: Path) -> None:
     make_studies(tmp_path, "z", "new", "a")
     os.utime(tmp_path / "new" / "study.json", (5000, 5000))
     assert open_study(None, tmp_path).name == "new"
+
+
+def test_commands_in_errors_can_be_typed_where_a_path_has_a_space(tmp_path: Path) -> None:
+    results = tmp_path / "my studies"
+    folder = StudyFolder.create(results, "mine", {})
+    with pytest.raises(StudyExistsError) as existing:
+        StudyFolder.create(results, "mine", {})
+    with pytest.raises(StudyError) as unfinished:
+        folder.read_leaderboard()
+    for caught in (existing, unfinished):
+        assert f"`autocnn resume '{folder.path}'`" in caught.value.remedy
 
 
 def test_no_study_at_all_is_told(tmp_path: Path) -> None:

@@ -208,6 +208,32 @@ def test_how_a_table_is_read_is_kept_for_resume(table_config: StudyConfig) -> No
     assert after == before
 
 
+def test_paths_hold_wherever_a_study_is_resumed(
+    table_config: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = {"data": "~/table.csv", "images": Path("photos"), "cache_dir": Path("cache")}
+    finish = Finish()
+    folder = start(table_config.model_copy(update=paths), finish)
+    kept = folder.read_status().config
+    assert kept.data == str(tmp_path / "table.csv")
+    assert (kept.images, kept.cache_dir) == (tmp_path / "photos", tmp_path / "cache")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    go_on(folder, finish)
+    assert len(finish.folds) == 2
+    assert list(Path().iterdir()) == []
+
+
+def test_no_name_is_no_data_and_not_this_folder(
+    config: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="'': DATA must be a folder"):
+        start(config.model_copy(update={"data": ""}), Finish())
+
+
 def test_what_was_understood_is_said_before_anything_else(table_config: StudyConfig) -> None:
     class Listener(Observer):
         heard: ClassVar[list[str]] = []

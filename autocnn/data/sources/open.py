@@ -13,6 +13,7 @@ from autocnn.core.arrays import Pixels
 from autocnn.core.config import BUILT_IN, Reading
 from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
+from autocnn.core.paths import to_path
 from autocnn.core.wording import shortened
 from autocnn.data.sources.folder import LAYOUT, read_folder
 from autocnn.data.sources.groups import group_by_headers, group_by_name
@@ -60,7 +61,7 @@ def read_source(
     class_of = [unicodedata.normalize("NFC", name) for name in found.class_of]
     class_names = tuple(sorted(set(class_of), key=natural_key))
     if len(class_names) < fewest_classes:
-        path = Path(data).expanduser()
+        path = to_path(data)
         raise DataError(
             f"{data}: must have at least two classes, got only {shortened(class_names[0])!r}.",
             remedy=(_tables_there(path) or LAYOUT)
@@ -104,7 +105,7 @@ def find_images(data: str, *, reading: Reading = Reading()) -> FoundImages:  # n
     Raises:
         DataError: When there is nothing there, or it breaks a rule.
     """
-    path = Path(data).expanduser()
+    path = to_path(data)
     suffix = path.suffix.lower()
     is_folder = data not in BUILT_IN and path.is_dir()
     is_table = data not in BUILT_IN and suffix in TABLE_SUFFIXES and not is_folder

@@ -11,6 +11,7 @@ import numpy as np
 from autocnn.core.config import Reading
 from autocnn.core.csv_tables import FOLD_COLUMN, SHARE_PREFIX, SPLIT_COLUMNS
 from autocnn.core.errors import DataError, Text
+from autocnn.core.paths import to_path
 from autocnn.core.records import SPLITS, SplitName
 from autocnn.core.wording import count, first_few, listing, shortened, visible
 from autocnn.data.image_files import IMAGE_SUFFIXES
@@ -436,7 +437,7 @@ def _image_folder(file: Path, reading: Reading) -> Path:
     """Where paths begin: the folder that was asked for, else that of the table."""
     if reading.images is None:
         return file.parent
-    folder = reading.images.expanduser()
+    folder = to_path(reading.images)
     if not folder.is_dir():
         raise DataError(Text("{images} must be a folder, got {0!r}.", str(reading.images)))
     return folder

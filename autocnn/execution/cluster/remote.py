@@ -10,6 +10,7 @@ What can become of an agent, in one place each: `_greeted` (it is like us, and m
 """
 
 import contextlib
+import shlex
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -392,7 +393,8 @@ class RemoteExecutor:
             raise StudyError(
                 f"{self._study}: the cluster must have a node for trials, got none for "
                 f"{WAIT_S / 60:.0f} minutes.",
-                remedy=f"Start nodes, then go on with `autocnn resume {self._study}`.",
+                remedy="Start nodes, then go on with "
+                f"`autocnn resume {shlex.quote(str(self._study))}`.",
             )
 
     # -- tasks to machines --------------------------------------------------------------------

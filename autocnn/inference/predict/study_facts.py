@@ -141,13 +141,13 @@ def _find_record(folder: StudyFolder, number: int) -> CandidateRecord:
     if not records:
         raise StudyError(
             f"{folder.path}: must have a finished model, got none: it has no candidates yet.",
-            remedy=f"Go on with it: `autocnn resume {folder.path}`.",
+            remedy=f"Go on with it: `autocnn resume {folder.argument}`.",
         )
     if number not in records:
         there = ", ".join(map(str, records))
         raise StudyError(
             Text("{0}: {candidate} must be one of {1}, got {2}.", folder.path, there, number),
-            remedy=f"See them with `autocnn leaderboard {folder.path}`.",
+            remedy=f"See them with `autocnn leaderboard {folder.argument}`.",
         )
     return records[number]
 

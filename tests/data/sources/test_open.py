@@ -161,6 +161,8 @@ def test_settings_of_a_table_are_no_settings_of_a_folder(class_folders: Any) -> 
 def test_paths_that_are_no_data(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="got no such path"):
         read_source(str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match=r"~\$list\.xlsx: DATA must be"):
+        read_source("~$list.xlsx")
     with pytest.raises(DataError, match="'': DATA must be"):
         read_source("")
     (tmp_path / "a").mkdir()
