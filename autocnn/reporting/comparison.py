@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +48,7 @@ class Side:
     """One of two studies.
 
     Attributes:
-        name: Of the study.
+        name: Of the study, or what tells it apart from the other one of that name.
         status: The content of its study.json.
         record: Its candidate.
         title: What that is.
@@ -117,7 +117,7 @@ def compare_studies(
     from autocnn.metrics.own_objective import measure_of
 
     sides = [_read_side(*pair) for pair in zip((first, second), candidates, strict=True)]
-    one, two = sides
+    one, two = sides = _named_apart(sides, first, second)
     classes = [side.status.data.class_names if side.status.data else () for side in sides]
     if set(classes[0]) != set(classes[1]):
         only = sorted(set(classes[0]) ^ set(classes[1]))
@@ -190,6 +190,19 @@ def _read_side(folder: StudyFolder, candidate: int | None) -> Side:
     number = candidate or (status.choice.candidate if status.choice else 1)
     record = folder.read_candidate(number)
     return Side(folder.name, status, record, title(record), len(folder.read_trials()))
+
+
+def _named_apart(sides: Sequence[Side], first: StudyFolder, second: StudyFolder) -> list[Side]:
+    """Two candidates of one study by their numbers, two studies of one name by their paths."""
+    names = [side.name for side in sides]
+    if names[0] == names[1]:
+        is_one_study = first.path.resolve() == second.path.resolve()
+        names = (
+            [f"{side.name} candidate {side.record.candidate}" for side in sides]
+            if is_one_study
+            else [str(first.path), str(second.path)]
+        )
+    return [replace(side, name=name) for side, name in zip(sides, names, strict=True)]
 
 
 def _read_test(folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]) -> _Test:

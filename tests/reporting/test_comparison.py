@@ -67,6 +67,22 @@ def test_a_better_study_is_told_from_a_worse_one(tmp_path: Path) -> None:
     assert turned.sentences[0].startswith("one is better than two")
 
 
+def test_sides_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    first = make_study(tmp_path, "one", wrong=range(10))
+    first.write_candidate(make_candidate(2))
+    (first.path / "candidates/02/predictions.csv").write_bytes(
+        (make_study(tmp_path, "two", wrong=range(60)).path / "candidates/01/predictions.csv")
+        .read_bytes()
+        .replace(b"two/", b"one/")
+    )
+    found = compare_studies(first, first, candidates=(1, 2))
+    assert (found.first.name, found.second.name) == ("one candidate 1", "one candidate 2")
+    assert found.sentences[0].startswith("one candidate 1 is better than one candidate 2 by more")
+    elsewhere = make_study(tmp_path / "old", "one", wrong=range(60))
+    found = compare_studies(first, elsewhere)
+    assert (found.first.name, found.second.name) == (str(first.path), str(elsewhere.path))
+
+
 def test_chance_is_called_so(tmp_path: Path) -> None:
     first = make_study(tmp_path, "one", wrong=[1, 2, 3])
     second = make_study(tmp_path, "two", wrong=[2, 3, 4, 5])
