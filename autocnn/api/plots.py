@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from autocnn.api.frames import to_frame
 from autocnn.core.csv_tables import epoch_table
-from autocnn.core.errors import StudyError
+from autocnn.core.errors import StudyError, UsageError
 from autocnn.core.objective import Goal
 from autocnn.core.records import CandidateRecord
 from autocnn.reporting.facts import find_default
@@ -221,12 +221,19 @@ class StudyPlots:
             metric: Which one axes show: `accuracy` or `log_loss`.
 
         Raises:
-            StudyError: When there is no such candidate.
+            StudyError: When there is no such candidate, or the record of its trial is gone.
+            UsageError: When the metric is another one.
         """
         from autocnn.reporting.plots import candidate as drawings
 
+        if metric not in drawings.EPOCH_METRICS:
+            names = " or ".join(drawings.EPOCH_METRICS)
+            raise UsageError(f"metric must be {names}, got {metric!r}.")
         record = self._find(candidate)
-        trial = next(one for one in self._folder.read_trials() if one.trial == record.trial)
+        trials = self._folder.read_trials()
+        trial = next((one for one in trials if one.trial == record.trial), None)
+        if trial is None:
+            raise self._missing(record, f"the record of trial {record.trial}")
         title = picture_title("learning_curves", record)
         best_epoch = trial.best_epoch or 1
 

@@ -1,5 +1,6 @@
 """The pictures of a study in a notebook: in axes that are there, or in a figure of their own."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 import autocnn
 from autocnn.api.plots import PlotDisplay
-from autocnn.core.errors import StudyError
+from autocnn.core.errors import StudyError, UsageError
 from autocnn.core.records import ConfusionMatrix, RocCurve
 from autocnn.reporting.plots.score_values import confusion_table, roc_table
 from tests.reporting.plots.figures import all_texts, cell_texts, legend_texts, points
@@ -125,6 +126,11 @@ def test_what_is_not_there_is_told(study: autocnn.Study, tmp_path: Path) -> None
     ):
         with pytest.raises(StudyError, match=f"candidate 1 must have {what}, got none"):
             draw(old, name)
+    with pytest.raises(UsageError, match="metric must be log_loss or accuracy, got 'loss'"):
+        old.plot.learning_curves(metric="loss")  # type: ignore[arg-type]
+    shutil.rmtree(folder.path / "trials")
+    with pytest.raises(StudyError, match="candidate 1 must have the record of trial 20, got none"):
+        old.plot.learning_curves()
     folder.write_candidate_table(1, "roc", ["curve", "kind"], [["a", "class"]])
     with pytest.raises(StudyError, match=r"roc\.csv of candidate 1 must be as autocnn wrote it"):
         old.plot.roc()
