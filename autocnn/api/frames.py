@@ -22,8 +22,9 @@ def to_frame(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> "pd.Data
     import pandas as pd
 
     cells = [[row[place] for row in rows] for place in range(len(columns))]
-    series = [_to_series(values) for values in cells]
-    return pd.DataFrame(dict(zip(columns, series, strict=True)), columns=list(columns))
+    frame = pd.DataFrame(dict(enumerate(map(_to_series, cells))))
+    frame.columns = pd.Index(columns)  # a class may have the name of another column
+    return frame
 
 
 def _to_series(values: list[Any]) -> "pd.Series[Any]":

@@ -2,6 +2,7 @@
 
 import errno
 import importlib
+import io
 import os
 import sys
 import traceback
@@ -36,6 +37,8 @@ COMMANDS = {
 
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
+EXIT_UNREAD = 141
+"""What reads the output was gone: as a shell tells of programs that SIGPIPE ends."""
 
 
 class LazyGroup(click.Group):
@@ -98,6 +101,9 @@ def cli(debug: bool) -> None:
 
 def main() -> None:
     """Run the command line and exit with the code of its error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # of a locale that lacks a letter
     sys.exit(run(sys.argv[1:]))
 
 
@@ -119,14 +125,17 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         _say("Interrupted.")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+    except SystemExit as error:
+        if error.code != 1:  # of completion
+            raise
+        return EXIT_UNREAD  # so click and rich end where nobody reads on, as with `| head -1`
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT):
             return _report_bug()
         # Python would write the rest once more at the end, and complain without words.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno == errno.EPIPE:
+            return EXIT_UNREAD
         _say(
             f"Error: the output must be written to where it goes, got: {error.strerror}.",
             "Free some space there, or send it elsewhere.",

@@ -1,6 +1,7 @@
 """`autocnn serve`."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import click
@@ -104,7 +105,7 @@ def command(
         trust_code=trust_code,
     ) as server:
         echo(f"{model}: {server.url}   (Ctrl-C ends it)")
-        if server.token is not None and token is None:
+        if server.token not in (None, token, os.environ.get("AUTOCNN_TOKEN")):
             echo(f"token: {server.token}", err=True)
         with contextlib.suppress(KeyboardInterrupt):
             server.serve_forever()

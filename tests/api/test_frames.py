@@ -33,3 +33,10 @@ def test_texts_are_texts_and_no_row_is_a_table() -> None:
     assert pd.api.types.is_string_dtype(frame["a"])
     empty = to_frame(["a", "b"], [])
     assert (list(empty), len(empty)) == (["a", "b"], 0)
+
+
+def test_columns_may_share_a_name() -> None:
+    """As the class `all` and the column of all classes."""
+    frame = to_frame(["split", "all", "all"], [["train", 3, 9]])
+    assert list(frame) == ["split", "all", "all"]
+    assert frame.to_numpy().tolist() == [["train", 3, 9]]

@@ -9,8 +9,12 @@ from tests.cli.studies import make_study
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--format", "onyx"], 2, "Did you mean 'onnx'"),
-        (["--format", "onnx", "--precision", "int8"], 2, "Only litert has int8"),
+        (["--format", "onyx"], 2, "--format must be keras, savedmodel, onnx or litert, got"),
+        (
+            ["--format", "onnx", "--precision", "int8"],
+            2,
+            "--precision must be float32 with the format onnx",
+        ),
         ([], 2, "Missing option '--format'"),
         (["nothing", "--format", "keras"], 4, "got neither"),
         (["--format", "keras"], 6, "must be there, got no such file"),

@@ -471,6 +471,35 @@ def test_output_to_a_full_device_is_told(arguments: tuple[str, ...]) -> None:
     )
 
 
+@pytest.mark.parametrize("arguments", [("leaderboard",), ("leaderboard", "--csv"), ("--help",)])
+def test_output_that_nobody_reads_ends_quietly(arguments: tuple[str, ...]) -> None:
+    make_study()
+    ours, theirs = os.pipe()
+    os.close(ours)
+    ended = subprocess.run(
+        [sys.executable, "-m", "autocnn", *arguments],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(theirs)
+    assert (ended.returncode, ended.stderr) == (141, "")
+
+
+def test_letters_that_the_output_lacks_are_replaced() -> None:
+    make_study()
+    ended = subprocess.run(
+        [sys.executable, "-m", "autocnn", "list"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "?MB" in ended.stdout, "a space that does not break"
+
+
 def test_a_study_is_removed_after_a_yes(
     capsys: Output, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

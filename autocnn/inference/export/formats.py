@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
-from autocnn.core.errors import MissingExtraError, UsageError
+from autocnn.core.errors import MissingExtraError, Text, UsageError
 from autocnn.core.extras import install_line
 from autocnn.core.records import ExportFormat, Precision
 from autocnn.inference.predict.runtimes import EXTRAS
@@ -83,7 +83,7 @@ got 'tflite'. Did you mean 'litert'?
         close = difflib.get_close_matches(name.lower().lstrip("."), known, n=1)
         nearest = _OTHER_NAMES.get(close[0], close[0]) if close else ""
         raise UsageError(
-            f"format must be {', '.join(names[:-1])} or {names[-1]}, got {name!r}.",
+            Text("{format} must be {0} or {1}, got {2!r}.", ", ".join(names[:-1]), names[-1], name),
             remedy=f"Did you mean {nearest!r}?" if nearest else "",
         )
     for known_precision in get_args(Precision):
@@ -91,10 +91,10 @@ got 'tflite'. Did you mean 'litert'?
             return FORMATS[name], known_precision
     if precision == "int8":
         raise UsageError(
-            f"precision must be float32 with the format {name}, got 'int8'.",
+            Text("{precision} must be float32 with the format {0}, got 'int8'.", name),
             remedy="Only litert has int8.",
         )
-    raise UsageError(f"precision must be float32 or int8, got {precision!r}.")
+    raise UsageError(Text("{precision} must be float32 or int8, got {0!r}.", precision))
 
 
 def check_packages(chosen: Format) -> None:
