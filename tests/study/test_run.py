@@ -347,7 +347,7 @@ def test_transfer_without_weights_fails_before_the_first_trial(
 def test_a_search_of_pretrained_networks_begins_with_their_features(
     tmp_path: Path, cache_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    load_backbone("MobileNetV2", 32, weights=None).save(tmp_path / "weights.keras")
+    load_backbone("MobileNetV2", (32, 32), weights=None).save(tmp_path / "weights.keras")
     data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
     arguments = ["search", str(data), "--space", "transfer", "--trials", "1"]
     arguments += ["--weights", str(tmp_path / "weights.keras"), "--image-size", "32"]

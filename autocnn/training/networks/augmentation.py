@@ -26,14 +26,13 @@ class Augmenter:
     """
 
     def __init__(self, settings: Settings, image_shape: tuple[int, int, int]) -> None:
-        self.side = image_shape[0]
-        self.channels = image_shape[2]
+        self.height, self.width, _ = image_shape
         flip = settings.text("flip")
         self.flip_x = flip in ("horizontal", "both")
         self.flip_y = flip in ("vertical", "both")
         self.rotation = settings.number("rotation") * math.pi / 180
         self.zoom = settings.number("zoom")
-        self.shift = settings.number("shift") * self.side
+        self.shift = settings.number("shift")
         self.shear = settings.number("shear")
         self.brightness = settings.number("brightness")
         self.contrast = settings.number("contrast")
@@ -76,8 +75,8 @@ class Augmenter:
         n = tf.shape(x)[0]
         angle = _uniform(seeds[0], n, self.rotation)
         scale = 1.0 + _uniform(seeds[1], n, self.zoom)
-        shift_x = _uniform(seeds[2], n, self.shift)
-        shift_y = _uniform(seeds[3], n, self.shift)
+        shift_x = _uniform(seeds[2], n, self.shift * self.width)
+        shift_y = _uniform(seeds[3], n, self.shift * self.height)
         shear = _uniform(seeds[4], n, self.shear)
         mirror_x = _sign(seeds[5], n, self.flip_x)
         mirror_y = _sign(seeds[6], n, self.flip_y)
@@ -86,14 +85,14 @@ class Augmenter:
         b = (shear * cos - sin) * mirror_y
         c = sin * mirror_x
         d = (shear * sin + cos) * mirror_y
-        center = (self.side - 1) / 2.0
-        offset_x = center + shift_x - (a + b) * center
-        offset_y = center + shift_y - (c + d) * center
+        center_x, center_y = (self.width - 1) / 2.0, (self.height - 1) / 2.0
+        offset_x = center_x + shift_x - (a * center_x + b * center_y)
+        offset_y = center_y + shift_y - (c * center_x + d * center_y)
         zero = tf.zeros_like(a)
         return tf.raw_ops.ImageProjectiveTransformV3(
             images=x,
             transforms=tf.stack([a, b, offset_x, c, d, offset_y, zero, zero], axis=1),
-            output_shape=[self.side, self.side],
+            output_shape=[self.height, self.width],
             fill_value=0.0,
             interpolation="BILINEAR",
             fill_mode="NEAREST",
@@ -147,14 +146,15 @@ class Augmenter:
         return tf.where(inside, tf.reverse(x, [0]), x), mixed_labels
 
     def _boxes(self, sides: Tensor, seed: Tensor) -> Tensor:
-        """True inside one square per image; `sides` are fractions, places are random."""
+        """True inside one box per image; `sides` are fractions of both, places are random."""
         n = tf.shape(sides)[0]
         seed_x, seed_y = _split(seed, 2)
-        grid = (tf.range(self.side, dtype=tf.float32) + 0.5) / self.side
+        x = (tf.range(self.width, dtype=tf.float32) + 0.5) / self.width
+        y = (tf.range(self.height, dtype=tf.float32) + 0.5) / self.height
         left = tf.random.stateless_uniform([n], seed_x) * (1.0 - sides)
         top = tf.random.stateless_uniform([n], seed_y) * (1.0 - sides)
-        columns = (grid >= left[:, None]) & (grid < (left + sides)[:, None])
-        rows = (grid >= top[:, None]) & (grid < (top + sides)[:, None])
+        columns = (x >= left[:, None]) & (x < (left + sides)[:, None])
+        rows = (y >= top[:, None]) & (y < (top + sides)[:, None])
         return (rows[:, :, None] & columns[:, None, :])[..., None]
 
 

@@ -63,7 +63,7 @@ def _convolutional_features(inputs: Tensor, settings: Settings) -> Tensor:
     style = BlockStyle.from_settings(settings)
     family = settings.text("family")
     width = settings.integer("width")
-    side = int(inputs.shape[1])
+    side = min(inputs.shape[1:3])
     stem_stride = settings.integer("stem_stride")
     while stem_stride > 1 and side // stem_stride < 2 * SMALLEST_SIDE:
         stem_stride //= 2
@@ -78,7 +78,8 @@ def _convolutional_features(inputs: Tensor, settings: Settings) -> Tensor:
     num_blocks = num_stages * blocks_per_stage
     for index in range(num_blocks):
         stage, position = divmod(index, blocks_per_stage)
-        strides = 2 if stage > 0 and position == 0 and x.shape[1] >= SMALLEST_SIDE else 1
+        is_halved = stage > 0 and position == 0 and min(x.shape[1:3]) >= SMALLEST_SIDE
+        strides = 2 if is_halved else 1
         filters = width * 2**stage
         skip_rate = settings.number("stochastic_depth") * (index + 1) / num_blocks
         if family == "plain":

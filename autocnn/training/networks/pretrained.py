@@ -2,10 +2,12 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
 
 from autocnn.core.arrays import Tensor
@@ -20,6 +22,10 @@ _NO_DOWNLOAD = ("EfficientNetLite0",)
 
 _TORCH = ("EfficientNetLite0",)
 """Backbones whose weights may be a file of PyTorch."""
+
+_WITH_A_LAYER_MORE = "EfficientNetB0"
+"""Its published weights have ImageNet's deviation for a variance (tensorflow/tensorflow#49930), and
+keras.applications makes up for that by one more layer, where it downloads them itself."""
 
 _FORMS = (
     "Give the `notop` .h5 file of keras.applications, saved weights (.weights.h5) or a saved model "
@@ -62,7 +68,7 @@ def pretrained_features(inputs: Tensor, settings: Settings, *, weights: str | No
     name = settings.text("backbone")
     if name in _SCALING:
         x = _SCALING[name](x)
-    backbone = load_backbone(name, int(inputs.shape[1]), weights=weights)
+    backbone = load_backbone(name, inputs.shape[1:3], weights=weights)
     is_frozen = settings.text("family") == "frozen"
     share = 0.0 if is_frozen else settings.number("trainable_fraction")
     for layer in backbone.layers[: round(len(backbone.layers) * (1 - share))]:
@@ -70,8 +76,8 @@ def pretrained_features(inputs: Tensor, settings: Settings, *, weights: str | No
     return pool_head(backbone(x), settings.text("pooling"))
 
 
-def load_backbone(name: str, side: int, *, weights: str | None) -> keras.Model:
-    """A backbone without its classifier for RGB images of `side` px.
+def load_backbone(name: str, size: tuple[int, int], *, weights: str | None) -> keras.Model:
+    """A backbone without its classifier for RGB images of a height and width in px.
 
     Raises:
         ConfigError: When the weights cannot be downloaded or do not fit.
@@ -79,7 +85,7 @@ def load_backbone(name: str, side: int, *, weights: str | None) -> keras.Model:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Skipping nested container")  # weights of another net
-            return _build(name, side, weights)
+            return _build(name, size, weights)
     except Exception as error:  # Keras raises a bare one when a download fails
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
         if weights == IMAGENET:
@@ -94,18 +100,34 @@ def load_backbone(name: str, side: int, *, weights: str | None) -> keras.Model:
         ) from error
 
 
-def _build(name: str, side: int, weights: str | None) -> keras.Model:
+def _build(name: str, size: tuple[int, int], weights: str | None) -> keras.Model:
     if weights == IMAGENET and name in _NO_DOWNLOAD:
         raise ValueError("they are in no place that is known")
-    build: Any = efficientnet_lite0 if name == "EfficientNetLite0" else None
-    build = build or getattr(keras.applications, name)
-    saved = None
-    if weights is not None and Path(weights).suffix == ".keras":
-        saved, weights = keras.models.load_model(weights, compile=False), None
-    model: keras.Model = build(include_top=False, weights=weights, input_shape=(side, side, 3))
-    if saved is not None:
-        model.set_weights(saved.get_weights())
+    make: Any = efficientnet_lite0 if name == "EfficientNetLite0" else None
+    make = partial(make or getattr(keras.applications, name), include_top=False)
+    if weights is None:
+        return make(weights=None, input_shape=(*size, 3))
+    if Path(weights).suffix == ".keras":
+        loaded = keras.models.load_model(weights, compile=False)
+    else:
+        loaded = make(weights=weights, input_shape=(*size, 3))
+        if name != _WITH_A_LAYER_MORE:
+            return loaded
+    # The layers that a training is saved with, which knows no weights when it builds them.
+    model: keras.Model = make(weights=None, input_shape=(*size, 3))
+    model.set_weights(loaded.get_weights())
+    for layer in model.layers:
+        if isinstance(layer, layers.Normalization) and layer.weights:
+            _finish(layer)
     return model
+
+
+def _finish(normalization: layers.Normalization) -> None:
+    """Let a layer that has been given weights use them, and a deviation be no variance."""
+    mean, variance, count = normalization.get_weights()
+    if np.allclose(variance, _DEVIATION, atol=1e-4):
+        normalization.set_weights([mean, variance**2, count])
+    normalization.finalize_state()
 
 
 def fitting_backbones(names: tuple[str, ...], side: int, *, weights: str) -> tuple[str, ...]:
@@ -127,7 +149,7 @@ def fitting_backbones(names: tuple[str, ...], side: int, *, weights: str) -> tup
     problems = []
     for name in names:
         try:
-            load_backbone(name, side, weights=weights)
+            load_backbone(name, (side, side), weights=weights)
             fitting.append(name)
         except ConfigError as error:
             problems.append(error)

@@ -54,6 +54,14 @@ def test_it_learns_and_ends_with_the_averaged_weights() -> None:
 
 
 @pytest.mark.slow
+def test_images_need_not_be_square() -> None:
+    x, y = draw(64)
+    params: dict[str, ParamValue] = {**PARAMS, "rotation": 10.0, "erasing": 1.0, "cutmix": 0.5}
+    model = build_model(params, (12, 9, 1), 2)
+    assert np.isfinite(fit_model(model, params, x[:, :, :9], y).history["loss"][0])
+
+
+@pytest.mark.slow
 def test_class_numbers_and_one_hot_labels_are_the_same() -> None:
     x, y = draw(64)
     losses = []

@@ -54,6 +54,24 @@ def test_flip_mirrors_about_half_of_the_images(flip: str, axis: int) -> None:
     assert 15 < is_mirrored.sum() < 49
 
 
+def test_images_need_not_be_square() -> None:
+    images = RNG.integers(0, 256, (64, 12, 20, 3), dtype=np.uint8)
+    x, _ = augment({"flip": "both"}, images=images)
+    for axes in ((), (1,), (2,), (1, 2)):
+        assert (x == np.flip(images, axes)).all(axis=(1, 2, 3)).sum() > 5
+    half = np.zeros((64, 20, 60, 1), np.uint8)
+    half[:, 10:, 30:] = 255
+    x, _ = augment({"shift": 0.3}, images=half)
+    rows, columns = (x[..., 0] > 127).any(axis=2), (x[..., 0] > 127).any(axis=1)
+    for seen, side in ((rows, 20), (columns, 60)):
+        moved = np.abs(seen.sum(axis=1) - side / 2)
+        assert 0.2 * side < moved.max() <= 0.3 * side + 1
+    x, y = augment({"cutmix": 1.0}, images=images)
+    pasted = (x != images).any(axis=3).mean(axis=(1, 2))
+    differs = ~(LABELS[::-1] == LABELS).all(axis=1)
+    np.testing.assert_allclose(1 - (y * LABELS).sum(axis=1)[differs], pasted[differs], atol=0.03)
+
+
 def test_flip_both_gives_all_four() -> None:
     x, _ = augment({"flip": "both"})
     for axes in ((), (1,), (2,), (1, 2)):

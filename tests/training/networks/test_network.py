@@ -46,6 +46,14 @@ def test_small_and_odd_images_fit_every_depth(side: int, stride: int, stages: in
     assert build_model(params, (side, side, 3), 2).output_shape == (None, 2)
 
 
+@pytest.mark.slow
+def test_images_need_not_be_square() -> None:
+    families: list[dict[str, ParamValue]] = [{}, {"family": "pretrained"}]
+    for params in families:
+        model = build_model({**SMALL, "num_stages": 6, **params}, (32, 40, 1), 2, weights=None)
+        assert model(np.zeros((1, 32, 40, 1), np.uint8)).shape == (1, 2)
+
+
 @pytest.mark.parametrize("pooling", ["avg", "max", "avg_max"])
 def test_pooling_decides_the_length_of_the_features(pooling: str) -> None:
     model = build_model({**SMALL, "pooling": pooling}, (16, 16, 1), 2)
@@ -139,7 +147,7 @@ def test_a_network_that_standardizes_sees_neither_brightness_nor_contrast() -> N
 
 @pytest.mark.slow
 def test_pretrained_weights_come_from_a_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    source = load_backbone("MobileNetV3Small", 32, weights=None)
+    source = load_backbone("MobileNetV3Small", (32, 32), weights=None)
     path = tmp_path / "backbone.weights.h5"
     source.save_weights(path)
     params: dict[str, ParamValue] = {
@@ -156,6 +164,36 @@ def test_pretrained_weights_come_from_a_file(tmp_path) -> None:  # type: ignore[
     assert trained[-1]
     names = ("EfficientNetB0", "MobileNetV3Small")
     assert fitting_backbones(names, 32, weights=str(path)) == ("MobileNetV3Small",)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["imagenet", "backbone.weights.h5", "backbone.keras"])
+def test_efficientnet_sees_images_alike_wherever_its_weights_come_from(
+    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mean, deviation = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+    source = keras.applications.EfficientNetB0(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
+    source.layers[2].set_weights([mean, deviation, np.int32(0)])  # as published
+    source.save_weights(tmp_path / "backbone.weights.h5")
+    source.save(tmp_path / "backbone.keras")
+    monkeypatch.setattr(
+        "keras.src.applications.efficientnet.file_utils.get_file",
+        lambda *_, **__: str(tmp_path / "backbone.weights.h5"),
+    )
+    params: dict[str, ParamValue] = {"family": "pretrained", "backbone": "EfficientNetB0"}
+    weights = form if form == "imagenet" else str(tmp_path / form)
+    trained = build_model(params, (32, 32, 3), 3, weights=weights)
+    backbone = next(layer for layer in trained.layers if isinstance(layer, keras.Model))
+    images = np.random.default_rng(0).integers(0, 256, (4, 32, 32, 3), dtype=np.uint8)
+    scaled = keras.Model(backbone.input, backbone.get_layer(index=2).output)(images)
+    np.testing.assert_allclose(scaled, (images / 255 - mean) / deviation, atol=1e-5)
+    saved = build_model(params, (32, 32, 3), 3, weights=None)  # as the end of a training does
+    saved.set_weights(trained.get_weights())
+    saved.save(tmp_path / "model.keras")
+    found = keras.models.load_model(tmp_path / "model.keras")(images)
+    np.testing.assert_allclose(found, trained(images), atol=1e-6)
 
 
 def test_weights_that_fit_nothing_say_so(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -191,9 +229,9 @@ def test_without_network_the_message_names_the_option(monkeypatch: pytest.Monkey
     ],
 )
 def test_each_backbone_takes_its_weights_from_a_saved_model(name: str, tmp_path: Path) -> None:
-    source = load_backbone(name, 32, weights=None)
+    source = load_backbone(name, (32, 32), weights=None)
     source.save(tmp_path / "backbone.keras")
-    found = load_backbone(name, 32, weights=str(tmp_path / "backbone.keras"))
+    found = load_backbone(name, (32, 32), weights=str(tmp_path / "backbone.keras"))
     for mine, theirs in zip(found.get_weights(), source.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     params: dict[str, ParamValue] = {"family": "frozen", "backbone": name}
