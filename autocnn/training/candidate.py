@@ -12,7 +12,7 @@ from autocnn.execution.tasks import CandidateResult, CandidateTask, PredictionRe
 from autocnn.metrics.explanation import choose_explained
 from autocnn.metrics.familiarity import Reference, calibrate_familiarity
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, corrupt
-from autocnn.spaces.knobs import Settings
+from autocnn.spaces.knobs import Settings, is_frozen
 from autocnn.training.measurements import Measurements
 from autocnn.training.networks.augmentation import Augmenter
 from autocnn.training.networks.average import average_models, set_temperature
@@ -123,7 +123,7 @@ def _maps(
 
 def _augmented(images: Pixels, task: CandidateTask) -> Pixels | None:
     """Versions of some training images, as the training makes them; None where it makes none."""
-    if not len(task.augmented_rows):
+    if not len(task.augmented_rows) or (task.own_model is None and is_frozen(task.params)):
         return None
     shown = np.asarray(images[task.augmented_rows])
     augment = Augmenter(Settings(task.params), tuple(images.shape[1:]))

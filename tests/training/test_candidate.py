@@ -113,6 +113,8 @@ def test_training_images_are_augmented_as_the_training_does(
     np.testing.assert_array_equal(again, found)
     assert make(images, tmp_path, **facts, params=off).augmented is None, "nothing is changed"
     assert make(images, tmp_path, members=(member,), params={}).augmented is None
+    frozen = make(images, tmp_path, **facts, params={"family": "frozen"})
+    assert frozen.augmented is None, "its images are seen as they are"
 
 
 @pytest.mark.slow

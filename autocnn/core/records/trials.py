@@ -53,7 +53,7 @@ class EpochScore(Record):
             weights of the end of the epoch.
         val: Scores on the whole val split with the same weights; all None in a
             refit, which has no val split.
-        learning_rate: Learning rate of the last step.
+        learning_rate: Learning rate after its last step: 0 at the end of a schedule that falls.
         seconds: Wall time of the epoch, scoring included.
     """
 

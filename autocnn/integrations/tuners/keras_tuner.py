@@ -96,8 +96,8 @@ class AutoCNNHyperModel(keras_tuner.HyperModel):  # type: ignore[misc]
         x, y = arguments.pop("x", None), arguments.pop("y", None)
         if not isinstance(x, np.ndarray) or y is None:
             return model.fit(*args, **kwargs)
-        num_val = int(len(x) * arguments.pop("validation_split", 0.0))
-        if num_val:  # the last ones, as in Keras
-            arguments["validation_data"] = x[-num_val:], y[-num_val:]
-            x, y = x[:-num_val], y[:-num_val]
+        num_train = int(len(x) * (1.0 - arguments.pop("validation_split", 0.0)))
+        if num_train < len(x):  # the last ones are val, and as many as in Keras
+            arguments["validation_data"] = x[num_train:], y[num_train:]
+            x, y = x[:num_train], y[:num_train]
         return fit_model(model, self.params(hp), x, y, **arguments)

@@ -108,7 +108,7 @@ def class_weights(labels: IntArray, num_classes: int, settings: Settings) -> NDA
     counts = np.bincount(labels, minlength=num_classes)
     if settings.text("imbalance") != "class_weights":
         return np.ones(len(counts), np.float32)
-    weights = len(labels) / (len(counts) * np.maximum(counts, 1))
+    weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     return weights.astype(np.float32)
 
 

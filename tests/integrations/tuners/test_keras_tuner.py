@@ -75,6 +75,23 @@ def test_a_condition_of_the_callers_stays(tmp_path: Path) -> None:
         assert len(hp._conditions) == 1
 
 
+@pytest.mark.parametrize(("number", "share", "num_val"), [(10, 0.25, 3), (5, 0.1, 1), (5, 0.2, 1)])
+def test_a_part_is_split_off_as_in_keras(
+    number: int, share: float, num_val: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, Any] = {}
+    monkeypatch.setattr(
+        "autocnn.integrations.tuners.keras_tuner.fit_model",
+        lambda model, params, x, y, **rest: seen.update(rest, x=x, y=y),
+    )
+    x, y = draw(number)
+    tiny().fit(keras_tuner.HyperParameters(), None, x, y, validation_split=share)
+    x_val, y_val = seen["validation_data"]
+    np.testing.assert_array_equal(np.concatenate([seen["x"], x_val]), x)
+    np.testing.assert_array_equal(np.concatenate([seen["y"], y_val]), y)
+    assert len(x_val) == len(y_val) == num_val
+
+
 def test_without_tensorboard_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="pip install 'tensorboard>="):

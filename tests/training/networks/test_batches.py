@@ -8,7 +8,7 @@ from tensorflow.python.framework.kernels import get_registered_kernels_for_op
 
 from autocnn.core.records import ParamValue
 from autocnn.spaces.knobs import Settings
-from autocnn.training.networks.batches import training_batches
+from autocnn.training.networks.batches import class_weights, training_batches
 from autocnn.training.networks.stored_images import images_on_gpu
 from tests.training.networks.test_augmentation import OFF
 
@@ -32,6 +32,17 @@ ALL: dict[str, ParamValue] = {
     "cutmix": 0.5,
     "imbalance": "class_weights",
 }
+
+
+def test_class_weights_are_1_in_the_mean_over_the_images() -> None:
+    settings = Settings({"imbalance": "class_weights"})
+    for counts in ([30, 60, 10], [30, 60, 0], [1, 0, 0]):
+        labels = np.repeat(np.arange(3), counts)
+        weights = class_weights(labels, 3, settings)
+        assert weights[labels].mean() == pytest.approx(1), "also where a fold lacks a class"
+        shares = [count * weight for count, weight in zip(counts, weights, strict=True) if count]
+        assert shares == pytest.approx([len(labels) / len(shares)] * len(shares))
+    assert class_weights(labels, 3, Settings({})).tolist() == [1, 1, 1]
 
 
 class Network:
