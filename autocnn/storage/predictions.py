@@ -1,7 +1,8 @@
 """What a candidate predicted of its study's images, as arrays: of unseen ones, and clean test."""
 
+from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -52,10 +53,12 @@ def read_unseen(
     Raises:
         StudyError: When a table cannot be read, or is not whole.
     """
-    rows = _rows(folder, record, "out_of_fold")
-    if rows:
-        return _read(folder, record, class_names, rows, "folds")
-    val = [row for row in _rows(folder, record, "predictions") if row.get("split") == "val"]
+    rows = folder.read_candidate_table(record.candidate, "out_of_fold")
+    found = _read(folder, record, class_names, rows, "folds")
+    if len(found.labels):
+        return found
+    rows = folder.read_candidate_table(record.candidate, "predictions")
+    val = (row for row in rows if row.get("split") == "val")
     found = _read(folder, record, class_names, val, "val")
     if record.calibration is not None and record.kind != "ensemble" and len(found.labels):
         warmer = apply_temperature(found.probabilities, record.calibration.temperature)
@@ -79,37 +82,38 @@ def read_judged(
     Raises:
         StudyError: When the table cannot be read, or is not whole.
     """
-    rows = [row for row in _rows(folder, record, "predictions") if row.get("split") == "test"]
+    rows = folder.read_candidate_table(record.candidate, "predictions")
+    test = (row for row in rows if row.get("split") == "test")
     if record.test_clean is None:
-        return _read(folder, record, class_names, rows, "test")
-    clean = [row for row in rows if row.get("is_clean") != "false"]
+        return _read(folder, record, class_names, test, "test")
+    clean = (row for row in test if row.get("is_clean") != "false")
     return _read(folder, record, class_names, clean, "test_clean")
-
-
-def _rows(folder: StudyFolder, record: CandidateRecord, name: str) -> list[dict[str, str]]:
-    return list(folder.read_candidate_table(record.candidate, name))
 
 
 def _read(
     folder: StudyFolder,
     record: CandidateRecord,
     class_names: Sequence[str],
-    rows: Sequence[dict[str, str]],
+    rows: Iterable[dict[str, str]],
     source: Literal["folds", "val", "test", "test_clean"],
 ) -> StoredPredictions:
     columns = [f"{SHARE_PREFIX}{name}" for name in class_names]
     place = {name: index for index, name in enumerate(class_names)}
+    paths: list[str] = []
+    labels: list[int] = []
+    values = array("d")  # 8 bytes a number; as text and in dicts it would take 200
     try:
-        values = [[float(row[column]) for column in columns] for row in rows]
-        labels = [place[row["label"]] for row in rows]
-        paths = tuple(row["path"] for row in rows)
+        for row in rows:
+            values.extend(float(row[column]) for column in columns)
+            labels.append(place[row["label"]])
+            paths.append(row["path"])
     except (KeyError, ValueError, TypeError) as error:
         raise torn_predictions(folder, record.candidate, error) from error
     return StoredPredictions(
         source,
-        paths,
+        tuple(paths),
         np.array(labels, np.int64),
-        np.array(values, np.float64).reshape(len(rows), len(columns)),
+        np.asarray(values).reshape(len(paths), len(columns)),
         _groups(folder, paths),
     )
 
@@ -129,6 +133,8 @@ def torn_predictions(folder: StudyFolder, candidate: int, error: Exception) -> S
 
 def _groups(folder: StudyFolder, paths: Sequence[str]) -> NDArray[np.int64]:
     """(n,) The same number for images of one named group, or that are copies of each other."""
+    if not paths:
+        return np.zeros(0, np.int64)
     leader: dict[object, object] = {}
 
     def find(name: object) -> object:

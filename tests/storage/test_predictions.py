@@ -1,5 +1,6 @@
 """Stored predictions as arrays: which images, at which temperature, and what hangs together."""
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,19 @@ def test_unseen_are_those_out_of_fold(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.probabilities, probabilities)
     assert found.groups[0] == found.groups[1]  # of one patient
     assert len(np.unique(found.groups)) == len(labels) - 1
+
+
+def test_tables_of_many_classes_are_read_a_row_at_a_time(tmp_path: Path) -> None:
+    classes = [f"class {number}" for number in range(40)]
+    folder = make_predicted_study(tmp_path, classes=classes, num_images=1000, num_candidates=1)
+    record = folder.read_candidates()[0]
+    tracemalloc.start()
+    try:
+        found = read_unseen(folder, record, classes)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 60 * found.probabilities.size, "as text, in dicts, a number takes 200 bytes"
 
 
 def test_without_folds_they_are_those_of_val_at_the_temperature(tmp_path: Path) -> None:
