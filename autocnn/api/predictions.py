@@ -6,11 +6,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from autocnn.api.settings import PathLike
+from autocnn.api.settings import PathLike, page_path
 from autocnn.api.watch import show
 from autocnn.core.atomic import replacing
 from autocnn.core.errors import Text, UsageError
 from autocnn.core.events import Observer
+from autocnn.core.paths import to_path
 from autocnn.core.wording import describe_point
 from autocnn.inference.predict import model as models
 from autocnn.inference.predict.abstention import choose_abstention
@@ -83,12 +84,10 @@ to the right folder?
     """
     given = [images] if isinstance(images, str | os.PathLike) else images
     places = [os.fspath(place) for place in given]
-    file = None if to is None else Path(to)
-    if file is not None and not file.parent.is_dir():
-        raise UsageError(Text("{to} {0}: its folder must be there, got none.", file))
+    file = None if to is None else page_path(to)
     if target is not None and (unsure is not None or max_error is not None):
         raise UsageError(Text("{target} must not be given together with {unsure} or {max_error}."))
-    maps_dir = None if explain is None else Path(explain)
+    maps_dir = None if explain is None else to_path(explain)
     num_images = count_images(places, but=maps_dir)
     display = show(verbose)
     summary, drift = Summary(), None
@@ -96,7 +95,7 @@ to the right folder?
         display.stage("load the model")
         opened = models.load(
             os.fspath(model),
-            results=Path(results),
+            results=to_path(results),
             candidate=candidate,
             trust_code=trust_code,
             target=target,

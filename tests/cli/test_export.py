@@ -18,7 +18,7 @@ from tests.cli.studies import make_study
         ([], 2, "Missing option '--format'"),
         (["nothing", "--format", "keras"], 4, "got neither"),
         (["--format", "keras"], 6, "must be there, got no such file"),
-        (["--format", "keras", "--candidate", "7"], 4, "candidate must be one of 1, 2"),
+        (["--format", "keras", "--candidate", "7"], 4, "--candidate must be one of 1, 2"),
     ],
 )
 def test_export_explains_errors(

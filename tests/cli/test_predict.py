@@ -240,6 +240,14 @@ def test_usage_errors_come_before_the_model_is_loaded(
 
 
 @pytest.mark.usefixtures("images")
+def test_a_threshold_out_of_range_is_named_as_the_option_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["predict", "mine", "images", "--max-error", "nan"]) == 2
+    assert "Error: --max-error must be a number from 0 to 1, got nan." in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("images")
 def test_the_model_is_asked_for_as_given(opened: dict[str, Any]) -> None:
     arguments = ["images", "--candidate", "3", "--results", "else", "-q"]
     assert run(["predict", "mine", *arguments]) == 0

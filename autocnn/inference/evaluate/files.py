@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from autocnn.core.atomic import replacing, writing_error
 from autocnn.core.csv_tables import Cell, to_csv
 from autocnn.core.errors import Text, UsageError
+from autocnn.core.paths import to_path
 from autocnn.core.records import Assessment, PrCurve, RocCurve
 from autocnn.core.wording import fraction
 from autocnn.inference.evaluate.assess import Assessed
@@ -51,7 +52,7 @@ def default_target(reference: Reference, data: str) -> Path:
     """
     number = "" if reference.candidate == 1 else f"-{reference.candidate}"
     # An export may say anything of its study: it must not lead out of this folder.
-    study, stem = _plain(reference.study), _plain(Path(data).expanduser().resolve().stem)
+    study, stem = _plain(reference.study), _plain(to_path(data).resolve().stem)
     return Path(f"evaluation-{study or 'study'}{number}-{stem or 'data'}")
 
 

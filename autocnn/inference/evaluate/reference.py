@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from autocnn.core.errors import StudyNotFoundError
+from autocnn.core.paths import to_path
 from autocnn.core.records import ExportMetadata, Interval, OperatingPoint
 from autocnn.inference.evaluate.seen import StudyData
 from autocnn.inference.metadata import find_export, read_metadata
@@ -59,7 +60,7 @@ def open_reference(model: str, *, results: Path, candidate: int | None = None) -
         StudyError: When it is neither, or has no such candidate.
         ExportError: When its metadata.json cannot be read.
     """
-    place = Path(model).expanduser()
+    place = to_path(model)
     exported = find_export(place)
     if exported is not None:
         return export_reference(read_metadata(exported))

@@ -118,13 +118,17 @@ def _check_candidate(folder: StudyFolder, candidate: int) -> None:
     if not numbers:
         raise ExportError(
             f"{folder.path}: must have a finished model, got a study without candidates.",
-            remedy=f"Let it finish: `autocnn resume {folder.path}`.",
+            remedy=f"Let it finish: `autocnn resume {folder.argument}`.",
         )
     if candidate not in numbers:
         raise StudyError(
-            f"{folder.path}: candidate must be one of {', '.join(map(str, numbers))}, "
-            f"got {candidate}.",
-            remedy=f"See `autocnn leaderboard {folder.path}`.",
+            Text(
+                "{0}: {candidate} must be one of {1}, got {2}.",
+                folder.path,
+                ", ".join(map(str, numbers)),
+                candidate,
+            ),
+            remedy=f"See `autocnn leaderboard {folder.argument}`.",
         )
     if not folder.has_model(candidate):
         raise ExportError(

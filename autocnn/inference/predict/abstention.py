@@ -59,10 +59,10 @@ def choose_abstention(
             so few errors, or the model decides for one class at an operating point.
     """
     if unsure is not None and max_error is not None:
-        raise UsageError("unsure and max_error must not be given together, got both.")
+        raise UsageError(Text("{unsure} and {max_error} must not be given together, got both."))
     for name, value in (("unsure", unsure), ("max_error", max_error)):
         if value is not None and not 0 <= value <= 1:
-            raise UsageError(f"{name} must be a number from 0 to 1, got {value}.")
+            raise UsageError(Text(f"{{{name}}} must be a number from 0 to 1, got {{0}}.", value))
     point = metadata.operating_point
     is_asked = unsure is not None or max_error is not None
     if is_asked and point is not None and point.label is not None:
@@ -97,17 +97,22 @@ def _reach(metadata: ExportMetadata, max_error: float) -> Abstention:
     curve, source = metadata.rejection, metadata.rejection_source
     if not curve or source is None:
         raise UsageError(
-            "max_error needs predictions of images that the model had not seen; this model "
-            "comes without them.",
+            Text(
+                "{max_error} needs predictions of images that the model had not seen; this model "
+                "comes without them."
+            ),
             remedy=Text("Give a probability instead: {unsure:0.9}."),
         )
     if max_error == 0:
-        raise UsageError("max_error must be above 0: no images can show that there are no errors.")
+        rule = "{max_error} must be above 0: no images can show that there are no errors."
+        raise UsageError(Text(rule))
     number = curve[0].num_independent
     if not number:
         raise UsageError(
-            "max_error needs the number of images behind the thresholds, got an export of an "
-            "earlier version.",
+            Text(
+                "{max_error} needs the number of images behind the thresholds, got an export of "
+                "an earlier version."
+            ),
             remedy=Text("Export it again, or give a probability instead: {unsure:0.9}."),
         )
     found = bounded_threshold(curve, max_error)
@@ -118,8 +123,8 @@ def _reach(metadata: ExportMetadata, max_error: float) -> Abstention:
     if fewest > number:
         raise UsageError(
             Text(
-                "max_error {0:g} needs at least {1:,} independent images {2}, all answered right, "
-                "to hold with 95 % confidence, got {3:,}.",
+                "{max_error} {0:g} needs at least {1:,} independent images {2}, all answered "
+                "right, to hold with 95 % confidence, got {3:,}.",
                 max_error,
                 fewest,
                 CHOSEN_ON[source],
@@ -130,7 +135,7 @@ def _reach(metadata: ExportMetadata, max_error: float) -> Abstention:
     best = min(curve, key=lambda point: (point.error, -point.coverage))
     raise UsageError(
         Text(
-            "max_error must be kept to by some threshold with 95 % confidence, got {0:g}: the "
+            "{max_error} must be kept to by some threshold with 95 % confidence, got {0:g}: the "
             "fewest errors {1} are {2:.4g}, with {3:.1%} of the images answered "
             "({unsure:{4:.4g}}).",
             max_error,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from autocnn.core.errors import DataError, Text, UsageError
+from autocnn.core.paths import to_path
 from autocnn.data.image_files import is_image_file
 from autocnn.data.table import natural_key
 
@@ -31,7 +32,9 @@ def list_images(arguments: Iterable[str], *, but: Path | None = None) -> Iterato
     """
     left_out = frozenset() if but is None else frozenset((os.path.realpath(but),))
     for argument in arguments:
-        path = Path(argument)
+        if not argument:
+            raise DataError("'': an image must be a file, a folder or a pattern, got no name.")
+        path = to_path(argument)
         if path.is_dir():
             if os.path.realpath(path) in left_out:
                 raise UsageError(

@@ -15,6 +15,7 @@ from autocnn.core.errors import (
     Text,
     UsageError,
 )
+from autocnn.core.paths import to_path
 from autocnn.core.records import ExportMetadata
 from autocnn.data.sources.open import num_threads
 from autocnn.inference.metadata import METADATA_FILE, find_export, read_metadata
@@ -151,7 +152,7 @@ def load(
         ExportError: When an exported folder is not whole, or was changed.
         DataError: When a file is a model of some other origin.
     """
-    place = Path(path).expanduser()
+    place = to_path(path)
     exported = find_export(place)
     if exported is not None:
         metadata = _read_asked(exported, place, candidate)

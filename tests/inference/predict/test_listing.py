@@ -35,6 +35,20 @@ def names(*arguments: str) -> list[str]:
     return [path.as_posix() for path in list_images(arguments)]
 
 
+def test_the_home_folder_is_meant_in_folders_as_in_patterns(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(files))
+    for argument in ("~/b/deep", "~/b/deep/*.jpg", "~/b/deep/1.jpg"):
+        assert names(argument) == [f"{files}/b/deep/1.jpg"]
+
+
+@pytest.mark.usefixtures("files")
+def test_no_name_is_not_this_folder() -> None:
+    with pytest.raises(DataError, match="'': an image must be a file, a folder or a pattern"):
+        names("a 2.png", "")
+
+
 @pytest.mark.usefixtures("files")
 def test_a_folder_is_all_images_below_it_as_people_sort() -> None:
     assert names(".") == ["[1].png", "a 2.png", "a 10.png", "b/9.PNG", "b/10.png", "b/deep/1.jpg"]
