@@ -54,7 +54,7 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
         split, the last epoch is.
 
     Raises:
-        TrialDivergedError: When the loss becomes NaN or infinite.
+        TrialDivergedError: When the loss becomes NaN or infinite, or a probability NaN.
         DiskFullError: When a checkpoint or the model does not fit on the disk.
     """
     configure_tensorflow(threads=task.threads, deterministic=task.deterministic)
@@ -179,8 +179,7 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         loss = float((logs or {})["loss"])
         if not math.isfinite(loss):
-            epoch = self.task.first_epoch + len(self.history)
-            raise TrialDivergedError(f"diverged: the loss became {loss} in epoch {epoch}")
+            raise self._diverged(f"the loss became {loss}")
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         has_val = len(self.task.val_rows) > 0
@@ -201,6 +200,10 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
         self._save()
         if self._should_stop():
             self.model.stop_training = True
+
+    def _diverged(self, what: str) -> TrialDivergedError:
+        epoch = self.task.first_epoch + len(self.history)
+        return TrialDivergedError(f"diverged: {what} in epoch {epoch}")
 
     def replay(self, checkpoint: Checkpoint) -> bool:
         """Take over and report the epochs of a checkpoint; whether training ends there."""
@@ -230,6 +233,10 @@ class _Scorer(keras.callbacks.Callback):  # type: ignore[misc]
     def _score(self, rows: NDArray[np.integer]) -> Scores:
         self.predict = self.predict or compile_prediction(self.model)
         predicted = predict_rows(self.predict, self.images, rows, half_batch=self.task.half_batch)
+        if not np.isfinite(
+            predicted
+        ).all():  # by the epoch's last step, whose loss was taken before
+            raise self._diverged("a probability became nan")
         return score(self.task.images.labels[rows], predicted, self.own)
 
 

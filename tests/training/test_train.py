@@ -317,6 +317,14 @@ def test_a_diverging_trial_says_so(
 
 
 @pytest.mark.slow
+def test_a_trial_whose_last_step_makes_it_diverge_says_so(images: Images, tmp_path: Path) -> None:
+    far = {**SMALL, "learning_rate": 10.0, "warmup_epochs": 0, "batch_size": 256}
+    params = {**far, "weight_averaging": False}
+    with pytest.raises(TrialDivergedError, match="diverged: a probability became nan in epoch 1"):
+        train(make_task(images, tmp_path, params=params, precision="mixed_float16"), keep_going)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
