@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest -q
 PARALLEL := --numprocesses 2 --dist worksteal
 # What needs neither TensorFlow nor another process.
 UNIT := tests/core tests/spaces tests/metrics tests/storage tests/tuning/test_loop.py \
-	tests/tuning/test_budget.py --ignore tests/storage/test_lock.py
+	tests/tuning/test_loop_time.py tests/tuning/test_budget.py --ignore tests/storage/test_lock.py
 
 .PHONY: demo test-unit test test-slow test-all test-full check lint gpu-check bench docs constraints clean
 

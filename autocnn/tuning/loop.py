@@ -229,8 +229,6 @@ class _Search:
 
     def next_job(self, num_running: int) -> Job | None:
         """The next trial: an open one first, then what the engine proposes."""
-        if not self.opened and self.number is None:
-            return None
         epochs = self._epochs_for_next()
         settled = None
         if epochs == 0 and self.ranking.best and not num_running:
@@ -351,8 +349,6 @@ class _Search:
         self.folder.write_trial(record)
         self._add(record)
         del self.started[trial]
-        self.unfitted.discard(trial)
-        self.exempt.discard(trial)
         if record.state != TrialState.CUT:
             self.folder.remove_checkpoint(trial)
         self.table.add(record)

@@ -5,6 +5,7 @@ import io
 import shutil
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,12 +14,10 @@ import pytest
 from autocnn.core.errors import DiskFullError, SearchError, TrialDivergedError
 from autocnn.core.records import EpochScore, TrialRecord, TrialState
 from autocnn.execution.executor import EndEvent, Event, Outcome
-from autocnn.execution.runner import Stop
-from autocnn.execution.tasks import TrainingTask
 from autocnn.storage import StudyFolder
 from autocnn.storage.disk import DiskGuard
 from autocnn.tuning.engines.base import NoProposal, Proposal, restore
-from autocnn.tuning.loop import HALF_BATCH, OUT_OF_TIME, TOO_SLOW, find_stop, rank_trials
+from autocnn.tuning.loop import HALF_BATCH, rank_trials
 from tests.simulation.executor import (
     GOAL,
     NUM_WEIGHTS,
@@ -30,20 +29,17 @@ from tests.simulation.executor import (
     formula,
     make_search,
 )
-
-StudyMaker = Callable[..., SimulatedSearch]
-
-
-@pytest.fixture
-def make_study(tmp_path: Path) -> StudyMaker:
-    def make(**options: Any) -> SimulatedSearch:
-        return make_search(tmp_path, **options)
-
-    return make
+from tests.tuning.conftest import StudyMaker
 
 
 def failure(reason: str = "ValueError: no") -> Outcome:
     return Outcome(TrialState.FAILED, 2.0, reason, traceback="Traceback ...")
+
+
+def with_checkpoint(study: SimulatedSearch) -> list[int]:
+    """Numbers of the trials that could go on."""
+    trials = study.folder.path / "trials"
+    return sorted(int(path.parent.name) for path in trials.glob("*/checkpoint"))
 
 
 # -- the plain course ----------------------------------------------------------------------
@@ -115,6 +111,27 @@ def test_the_models_of_the_best_trials_are_kept(make_study: StudyMaker) -> None:
     study = make_study(engine=ListEngine((8, 200, 16, 100, 4)), trials=5, keep=2, workers=2)
     study.run()
     assert study.kept_models() == [0, 1, 3]  # 0: the default configuration
+    assert with_checkpoint(study) == []
+
+
+def test_a_trial_is_noted_as_running_before_its_first_epoch(make_study: StudyMaker) -> None:
+    class Curious(ListEngine):
+        def report(self, trial: int, score: EpochScore, *, epochs: int | None = None) -> bool:
+            found.append(study.folder.read_trials()[trial].state)
+            return False
+
+    found: list[TrialState] = []
+    study = make_study(engine=Curious(), trials=2, epochs=1)
+    study.run()
+    assert found == [TrialState.RUNNING] * 2
+
+
+def test_how_far_the_study_is_is_noted_after_every_round(make_study: StudyMaker) -> None:
+    study = make_study(trials=1, epochs=3)
+    polls: list[int] = []
+    study.plan = replace(study.plan, save_progress=lambda: polls.append(study.executor.num_polls))
+    study.run()
+    assert polls == [1, 2, 3, 4]  # three epochs and the end
 
 
 def test_trials_with_the_same_params_do_not_push_the_next_best_out(make_study: StudyMaker) -> None:
@@ -219,142 +236,10 @@ def test_failures_after_a_success_do_not_end_the_study(make_study: StudyMaker) -
 
 
 def test_a_study_in_which_nothing_finishes_ends_in_an_error(make_study: StudyMaker) -> None:
-    executor = SimulatedExecutor(ends={0: failure("no luck")})
-    study = make_study(executor=executor, trials=1)
-    with pytest.raises(
-        SearchError, match="but the only one did not; the last was failed: no luck"
-    ) as caught:
-        study.run()
-    assert "failed: no luck. See " in str(caught.value)
-
-
-# -- time ----------------------------------------------------------------------------------
-
-
-def test_the_budget_ends_the_search_and_leaves_time_for_the_finalist(
-    make_study: StudyMaker,
-) -> None:
-    study = make_study(trials=1000, epochs=3, budget_s=60.0)
-    records = study.run()
-    assert 3 < len(records) < 30
-    planned = study.budget.planned_s(rank_trials(GOAL, records))
-    assert planned > 0
-    assert study.executor.clock.now + planned <= 60.0 + 3.0, "at most a trial over"
-    assert study.executor.num_running == 0
-
-
-def test_a_trial_that_starts_late_gets_fewer_epochs(make_study: StudyMaker) -> None:
-    study = make_study(trials=1000, epochs=10, budget_s=60.0)
-    study.run()
-    epochs = [int(said.split()[2]) for said in study.observer.said if said.startswith("start")]
-    assert epochs[0] == 10
-    assert 10 > epochs[-1] >= 4
-
-
-def test_the_first_trial_is_fitted_into_the_budget_and_goes_on_from_its_epoch(
-    make_study: StudyMaker,
-) -> None:
-    """Its judging takes 8 s of the 20; the second epoch tells, and no epoch is trained twice."""
-    study = make_study(trials=1, epochs=1000, budget_s=20.0)
-    (record,) = study.run()
-    assert (record.state, record.reason, record.epochs) == (TrialState.COMPLETE, "", 12)
-    assert [score.epoch for score in record.history] == list(range(1, 13))
-    assert [task.epochs for task in study.executor.trainings] == [1000, 12]
-    assert study.executor.clock.now == 12.0
-    assert study.observer.said[1:6] == [
-        "start 0 1000",
-        "epoch 0 1",
-        "epoch 0 2",
-        "note trial 0 trains 12 epochs, not 1000: so many fit into the budget",
-        "epoch 0 3",
-    ], "whoever watches it sees it go on"
-    assert study.folder.read_trials() == [record]
-
-
-class Slower(SimulatedExecutor):
-    """From the fourth epoch on, each takes five times as long."""
-
-    def _train(self, key: int, running: SimulatedTask, task: TrainingTask) -> EpochScore:
-        self.epoch_s[key] = 5.0 if len(running.history) > 3 else 1.0
-        return super()._train(key, running, task)
-
-
-def test_a_trial_is_stopped_when_time_is_up_and_may_still_win(make_study: StudyMaker) -> None:
-    study = make_study(executor=Slower(), trials=1, epochs=1000, budget_s=20.0)
-    (record,) = study.run()
-    assert (record.state, record.reason) == (TrialState.CUT, OUT_OF_TIME)
-    assert 4 < len(record.history) < 12
-    assert rank_trials(GOAL, [record]) == [record]
-    assert study.kept_models() == [0]
-    assert study.folder.trial_checkpoint_path(0).parent.exists(), "with more time it goes on"
-
-
-def test_a_trial_too_slow_for_the_time_left_ends_at_once_and_stays_as_it_is(
-    make_study: StudyMaker,
-) -> None:
-    executor = SimulatedExecutor(epoch_s={1: 60.0})
-    study = make_study(executor=executor, trials=4, epochs=10, budget_s=120.0)
-    records = study.run()
-    assert (records[1].state, records[1].reason) == (TrialState.CUT, TOO_SLOW)
-    assert len(records[1].history) == 1
-    assert records[1] in rank_trials(GOAL, records)
-
-
-def test_a_trial_too_slow_has_the_schedule_that_fits_where_a_third_does(
-    make_study: StudyMaker,
-) -> None:
-    executor = SimulatedExecutor(epoch_s={1: 15.0})
-    study = make_study(executor=executor, trials=2, epochs=10, budget_s=120.0)
-    records = study.run()
-    assert (records[1].state, records[1].reason) == (TrialState.COMPLETE, "")
-    assert records[1].epochs is not None
-    assert 4 <= records[1].epochs < 10
-    assert [score.epoch for score in records[1].history] == list(range(1, records[1].epochs + 1))
-    assert [task.epochs for task in executor.trainings] == [10, 10, records[1].epochs]
-
-
-def test_a_start_point_is_never_too_slow_but_fitted(make_study: StudyMaker) -> None:
-    executor = SimulatedExecutor(epoch_s={0: 20.0})
-    records = make_study(executor=executor, trials=1, epochs=10, budget_s=120.0).run()
-    assert (records[0].reason, len(records[0].history)) == ("", 5)
-
-
-@pytest.mark.slow
-def test_a_budget_alone_searches_until_it_is_spent(make_study: StudyMaker) -> None:
-    study = make_study(trials=None, epochs=2, budget_s=400.0)
-    records = study.run()
-    assert len(records) > 100
-    assert study.observer.said[0] == "stage search None trials"
-    assert study.executor.clock.now + study.budget.planned_s(records) > 0.95 * 400.0
-    again = make_study(trials=None, epochs=2, budget_s=500.0, executor=study.executor)
-    study.executor.is_closed = False
-    assert len(again.run(records)) > len(records)
-
-
-def test_an_open_trial_without_time_keeps_what_it_had_reached(make_study: StudyMaker) -> None:
-    executor = SimulatedExecutor(press_after=8)
-    engine = ListEngine((8, 64))
-    study = make_study(executor=executor, engine=engine, trials=9, epochs=5, budget_s=100.0)
-    with pytest.raises(KeyboardInterrupt):
-        study.run()
-    earlier = study.folder.read_trials()
-    assert earlier[-1].state == TrialState.INTERRUPTED
-    assert earlier[-1].history
-    again = make_study(engine=engine, trials=9, epochs=5, budget_s=100.0)
-    again.executor.clock.now = 1000.0
-    again.executor.checkpoints.update(executor.checkpoints)
-    records = again.run(earlier)
-    assert records[-1].state == TrialState.CUT
-    assert records[-1].history == earlier[-1].history
-    assert records[-1].trial in again.kept_models()
-    assert again.executor.clock.now == 1000.0, "its epochs were there"
-
-
-def test_one_trial_runs_even_when_the_time_is_gone_before(make_study: StudyMaker) -> None:
-    executor = SimulatedExecutor()
-    executor.clock.now = 100.0
-    study = make_study(executor=executor, trials=5, epochs=5, budget_s=20.0)
-    assert [len(record.history) for record in study.run()] == [1]
+    for trials, what in ((1, "the only one did not"), (2, "none of 2 trials did")):
+        executor = SimulatedExecutor(ends=dict.fromkeys(range(trials), failure("no luck")))
+        with pytest.raises(SearchError, match=f"but {what}; the last was failed: no luck. See "):
+            make_study(executor=executor, trials=trials).run()
 
 
 # -- interrupts ----------------------------------------------------------------------------
@@ -378,6 +263,7 @@ def test_an_interrupt_keeps_what_ended_and_records_what_ran(make_study: StudyMak
     assert records[2].seconds == 2.0
     assert executor.is_closed
     assert [record.trial for record in study.engine.told] == [0, 1], "the others will go on"
+    assert study.observer.said[-2:] == ["end 2 best None", "end 3 best None"]
     text = (study.folder.path / "trials.csv").read_text("utf-8")
     assert [line.split(",")[1] for line in text.splitlines()[1:]] == [
         "complete",
@@ -423,7 +309,7 @@ def test_one_press_of_ctrl_c_finishes_the_epochs_and_leaves_the_trials_open(
         ("interrupted", 2),
     ]
     assert any("Ctrl-C again stops at once" in line for line in study.observer.said)
-    assert study.folder.trial_checkpoint_path(2).parent.exists()
+    assert with_checkpoint(study) == [2, 3]
 
 
 def test_a_press_in_the_last_epoch_lets_the_trial_end(make_study: StudyMaker) -> None:
@@ -498,6 +384,15 @@ def test_more_trials_are_counted_in_all(make_study: StudyMaker) -> None:
     assert more.engine.asked == [3, 4]
 
 
+def test_ends_are_numbered_on_from_those_of_before(make_study: StudyMaker) -> None:
+    """Records of an early version have no number."""
+    first, second, third = make_study(trials=3).run()
+    orders = {first.trial: None, second.trial: 7, third.trial: 5}
+    earlier = [r.model_copy(update={"end_order": orders[r.trial]}) for r in (first, second, third)]
+    records = make_study(trials=5).run(earlier)
+    assert [r.end_order for r in records] == [None, 7, 5, 8, 9]
+
+
 def test_a_number_whose_record_was_lost_is_asked_again(make_study: StudyMaker) -> None:
     records = make_study(trials=4).run()
     again = make_study(trials=4)
@@ -517,15 +412,26 @@ def test_a_trial_out_of_memory_is_repeated_once_with_half_the_batch(make_study: 
     assert [task.half_batch for task in study.executor.trainings] == [False, False, True, False]
 
 
-def test_a_trial_with_half_the_batch_that_the_budget_cuts_may_still_win(
-    make_study: StudyMaker,
+def test_that_the_whole_batch_is_gone_lasts_before_the_half_is_noted(
+    make_study: StudyMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """A power cut would else bring its checkpoint back, for the half to go on from."""
+    done: list[str] = []
+    sync, write = StudyFolder.sync_checkpoint, StudyFolder.write_trial
+
+    def sync_checkpoint(folder: StudyFolder, trial: int) -> None:
+        done.append("sync")
+        sync(folder, trial)
+
+    def write_trial(folder: StudyFolder, record: TrialRecord) -> None:
+        done.append("half" if record.half_batch else "whole")
+        write(folder, record)
+
+    monkeypatch.setattr(StudyFolder, "sync_checkpoint", sync_checkpoint)
+    monkeypatch.setattr(StudyFolder, "write_trial", write_trial)
     outcome = Outcome(TrialState.OUT_OF_MEMORY, 2.5, "needed too much")
-    study = make_study(executor=Slower(ends={0: outcome}), trials=1, epochs=1000, budget_s=20.0)
-    (record,) = study.run()
-    assert record.state == TrialState.CUT
-    assert record.reason == f"{OUT_OF_TIME}; {HALF_BATCH}"
-    assert rank_trials(GOAL, [record]) == [record]
+    make_study(executor=SimulatedExecutor(ends={0: outcome}), trials=1).run()
+    assert done == ["whole", "sync", "half", "half"]
 
 
 def test_out_of_memory_twice_is_an_end(make_study: StudyMaker) -> None:
@@ -605,45 +511,6 @@ def test_the_loop_drives_the_real_optuna_engine(make_study: StudyMaker) -> None:
     assert int(best.params["width"]) > 200
 
 
-# -- the verdict of an epoch ---------------------------------------------------------------
-
-
-def verdict(
-    num_epochs: int, *, is_behind: bool = False, is_exempt: bool = False, left_s: float = 1e9
-) -> Stop | None:
-    """After so many epochs of a second each, of ten."""
-    history = [formula({"width": 8}, epoch + 1) for epoch in range(num_epochs)]
-    return find_stop(history, epochs=10, is_behind=is_behind, is_exempt=is_exempt, left_s=left_s)
-
-
-def test_a_trial_goes_on_while_there_is_time() -> None:
-    assert verdict(1) is None
-    assert verdict(9, left_s=1.0) is None
-
-
-def test_a_trial_behind_the_others_is_pruned_whatever_the_time() -> None:
-    pruned = Stop(TrialState.PRUNED, "pruned after epoch 4: behind other trials by then")
-    assert verdict(4, is_behind=True) == pruned
-    assert verdict(4, is_behind=True, left_s=-1.0) == pruned
-
-
-def test_a_trial_that_trained_all_its_epochs_is_complete_whatever_the_engine_says() -> None:
-    assert verdict(10, is_behind=True, left_s=-1.0) is None
-
-
-@pytest.mark.parametrize("left_s", [0.0, -5.0])
-def test_the_budget_cuts_a_trial_but_not_one_in_its_last_epoch(left_s: float) -> None:
-    assert verdict(4, left_s=left_s) == Stop(TrialState.CUT, OUT_OF_TIME)
-    assert verdict(4, left_s=left_s, is_exempt=True) == Stop(TrialState.CUT, OUT_OF_TIME)
-    assert verdict(10, left_s=left_s) is None
-
-
-def test_a_trial_too_slow_ends_unless_it_is_exempt() -> None:
-    assert verdict(4, left_s=5.0) == Stop(TrialState.CUT, TOO_SLOW)
-    assert verdict(4, left_s=5.6) is None, "a tenth more than the time left is allowed"
-    assert verdict(4, left_s=5.0, is_exempt=True) is None
-
-
 # -- cost ----------------------------------------------------------------------------------
 
 
@@ -703,28 +570,6 @@ def test_trials_csv_stands_in_the_order_of_the_numbers_when_the_search_ends(
 # -- lines that whole studies alone held -----------------------------------------------------
 
 
-def test_without_time_only_open_trials_with_epochs_go_on(make_study: StudyMaker) -> None:
-    (ended,) = make_study(trials=1).run()
-    waiting = TrialRecord(trial=1, state=TrialState.RUNNING, params={"width": 8}, epochs=3)
-    history = (formula({"width": 8}, 1),)
-    begun = waiting.model_copy(update={"trial": 2, "history": history})
-    study = make_study(trials=3, budget_s=20.0)
-    study.executor.clock.now = 100.0
-    place = study.folder.trial_checkpoint_path(2), False
-    study.executor.checkpoints[place] = list(history)
-    records = study.run([ended, waiting, begun])
-    assert [(r.trial, r.state) for r in records] == [(0, "complete"), (2, "cut")]
-    assert len(study.executor.tasks) == 1
-
-
-def test_without_time_one_trial_runs_alone(make_study: StudyMaker) -> None:
-    executor = SimulatedExecutor()
-    executor.clock.now = 100.0
-    study = make_study(executor=executor, trials=5, workers=2, budget_s=20.0)
-    assert len(study.run()) == 1
-    assert executor.most_at_once == 1
-
-
 def test_trials_that_have_ended_count_as_progress(make_study: StudyMaker) -> None:
     records = make_study(trials=3).run()
     again = make_study(trials=3)
@@ -738,20 +583,6 @@ def test_failures_that_differ_in_a_number_alone_are_alike(make_study: StudyMaker
     with pytest.raises(SearchError):
         study.run()
     assert len(study.folder.read_trials()) == 3
-
-
-def test_a_first_trial_that_is_behind_is_pruned_and_not_fitted(make_study: StudyMaker) -> None:
-    study = make_study(engine=ListEngine(hopeless=[0]), trials=2, epochs=1000, budget_s=60.0)
-    records = study.run()
-    assert records[0].state == TrialState.PRUNED
-    assert [t.epochs for t in study.executor.trainings if t.seed == (0, 0)] == [1000]
-
-
-def test_a_first_epoch_longer_than_the_budget_is_the_last(make_study: StudyMaker) -> None:
-    executor = SimulatedExecutor(epoch_s={0: 60.0})
-    (record,) = make_study(executor=executor, trials=1, epochs=10, budget_s=50.0).run()
-    assert (record.state, record.reason) == (TrialState.CUT, OUT_OF_TIME)
-    assert len(record.history) == 1
 
 
 def test_an_error_after_the_record_leaves_the_trial_ended(make_study: StudyMaker) -> None:
