@@ -153,6 +153,7 @@ def score_split(
             values={key: float(getattr(classes, key)[index, 0]) for key in CLASS_METRICS},
             resampled={key: getattr(resampled_classes, key)[index] for key in CLASS_METRICS},
             numbers=numbers.of_class(index),
+            freedom=numbers.freedom_of_class(index),
         )
         for index, name in enumerate(class_names)
     )
@@ -259,6 +260,11 @@ class _Numbers:
         """Degrees of freedom of the spread of a mean over classes."""
         return freedom_of_mean(self.own[self.own > 0])
 
+    def freedom_of_class(self, index: int) -> float:
+        """The same of the spread of a class's AUC, which compares it with all others."""
+        sides = np.array([self.own[index], self.others[index]])
+        return freedom_of_mean(sides[sides > 0])
+
     def of_class(self, index: int) -> dict[str, float]:
         """Score -> number, for those of one class."""
         own, others, predicted = self.own[index], self.others[index], self.predicted[index]
@@ -343,9 +349,10 @@ def _class_scores(
     values: Mapping[str, float],
     resampled: Mapping[str, DoubleArray],
     numbers: Mapping[str, float],
+    freedom: float,
 ) -> ClassScores:
     points = {key: None if np.isnan(value) else value for key, value in values.items()}
-    intervals = _intervals(points, resampled, numbers)
+    intervals = _intervals(points, resampled, numbers, {"auc": freedom})
     return ClassScores(label=name, num_images=num_images, intervals=intervals, **points)
 
 

@@ -220,6 +220,18 @@ def test_a_rare_class_widens_the_wilson_interval_of_class_means() -> None:
     assert intervals["balanced_accuracy"].low < 0.7
 
 
+def test_the_auc_of_a_rare_class_is_known_as_little_as_their_mean() -> None:
+    labels = np.repeat([0, 1], [60, 3])
+    logits = np.random.default_rng(3).normal(size=63) + 1.5 * labels
+    chance = 1 / (1 + np.exp(-logits))
+    split = score_split("test", labels, np.stack([1 - chance, chance], axis=1), NAMES[:2])
+    mean = split.intervals["macro_auc"]
+    assert 0.7 < mean.value < 1
+    for one in split.classes:  # of two classes both areas are the same
+        found = one.intervals["auc"]
+        assert (found.low, found.high) == pytest.approx((mean.low, mean.high))
+
+
 def test_one_image_of_a_class_leaves_intervals_defined() -> None:
     labels, probabilities = make_predictions(60, 3)
     labels[labels == 2] = 0
