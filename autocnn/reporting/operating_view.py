@@ -104,13 +104,15 @@ class PointFacts:
         judged_on: What judges them: `test` or `test_clean`.
         num_judged: Images of that.
         classes: Those that can be chosen.
-        num_left_out: Classes that are not among them.
+        absent: Classes without images, or with all of them, in one of the two sets.
+        num_left_out: Further classes that are not among those that can be chosen.
     """
 
     source: str
     judged_on: str
     num_judged: int
     classes: tuple[ClassPoints, ...]
+    absent: tuple[str, ...]
     num_left_out: int
 
 
@@ -136,7 +138,8 @@ def read_points(
         return None
     if not len(unseen.labels) or not len(judged.labels):
         return None
-    places = _chosen(unseen, judged, len(class_names))
+    is_there = _is_there(unseen, judged, len(class_names))
+    places = _most_missed(np.flatnonzero(is_there), unseen)
     classes = tuple(_points(class_names[place], place, unseen, judged) for place in places)
     if not classes:
         return None
@@ -145,21 +148,25 @@ def read_points(
         judged_on=judged.source,
         num_judged=len(judged.labels),
         classes=classes,
-        num_left_out=len(class_names) - len(classes),
+        absent=tuple(name for name, there in zip(class_names, is_there, strict=True) if not there),
+        num_left_out=int(is_there.sum()) - len(classes),
     )
 
 
-def _chosen(
+def _is_there(
     unseen: StoredPredictions, judged: StoredPredictions, num_classes: int
-) -> NDArray[np.int64]:
-    """Places of classes with images on both sides; of many, those of which most is missed."""
+) -> NDArray[np.bool_]:
+    """(k,) Whether both sets have images of a class, and others."""
     numbers = [np.bincount(one.labels, minlength=num_classes) for one in (unseen, judged)]
-    totals = [len(one.labels) for one in (unseen, judged)]
-    there = [(n > 0) & (n < total) for n, total in zip(numbers, totals, strict=True)]
-    places = np.flatnonzero(there[0] & there[1])
+    first, second = ((n > 0) & (n < n.sum()) for n in numbers)
+    found: NDArray[np.bool_] = first & second
+    return found
+
+
+def _most_missed(places: NDArray[np.int64], unseen: StoredPredictions) -> NDArray[np.int64]:
+    """Of many classes, the places of those of which most is missed."""
     is_right = unseen.probabilities.argmax(axis=1) == unseen.labels
-    right = np.bincount(unseen.labels[is_right], minlength=num_classes)
-    missed = 1 - right[places] / numbers[0][places]
+    missed = np.array([1 - is_right[unseen.labels == place].mean() for place in places])
     return np.sort(places[np.argsort(-missed, kind="stable")[:MOST_CLASSES]])
 
 
@@ -250,7 +257,11 @@ def view_points(facts: PointFacts) -> PointView:
                     f"sensitivity {chosen}", "threshold", "sensitivity", "specificity", "PPV", "NPV"
                 ),
             ],
-            rows=[_row(one, target) for one in classes for target in targets],
+            rows=[
+                _row(one, place)
+                for one in classes
+                for place in dict.fromkeys(map(one.reaching, targets))
+            ],
         ),
     )
 
@@ -264,6 +275,11 @@ def _sentences(facts: PointFacts, chosen: str, judged: str) -> Iterator[str]:
     )
     if facts.source == "val":
         yield "Val also chose the trial: expect a little less."
+    if facts.absent:
+        yield (
+            f"Of {wording.first_few(facts.absent)} there are no images, or no others, to choose a "
+            "threshold by or to judge it."
+        )
     if facts.num_left_out:
         left_out = wording.count(facts.num_left_out, "class", "classes")
         yield (
@@ -272,14 +288,13 @@ def _sentences(facts: PointFacts, chosen: str, judged: str) -> Iterator[str]:
         )
 
 
-def _row(one: ClassPoints, target: float) -> Row:
-    place = one.reaching(target)
+def _row(one: ClassPoints, place: int) -> Row:
     values = one.judged.at(place).values()
     reached = one.unseen.found[place] / one.unseen.own
     return [
         one.label,
         wording.percent(reached),
-        f"{one.thresholds[place]:.4g}",
+        f"{one.thresholds[place]:g}",
         *(
             wording.percent_interval(values.get(name))
             for name in ("sensitivity", "specificity", "ppv", "npv")

@@ -10,6 +10,7 @@ import pytest
 
 from autocnn.core.records import RocCurve
 from autocnn.core.wording import percent_interval
+from autocnn.metrics.intervals import wilson_interval
 from autocnn.reporting.operating_points import find_operating_point
 from autocnn.reporting.page import render_audit, write_report
 from autocnn.reporting.plots import draw_learning_curves, draw_roc
@@ -249,6 +250,17 @@ def test_the_page_never_scrolls_sideways(page: "Chrome", width: int) -> None:
     assert run(page, "return document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_words_beside_examples_are_whole(page: "Chrome", width: int) -> None:
+    resize(page, width)
+    script = (
+        "return Array.from(document.querySelectorAll('.example dt'))"
+        ".filter(word => word.getClientRects()[0].height > 1.6 * 20).length"
+    )
+    assert run(page, "return document.querySelectorAll('.example dt').length") > 10
+    assert run(page, script) == 0
+
+
 def test_boxes_that_scroll_can_be_reached(page: "Chrome") -> None:
     resize(page, 360)
     page.refresh()
@@ -360,7 +372,7 @@ def test_the_page_counts_as_python_does(page: "Chrome", report: Path) -> None:
                 f"sensitivity of {label} >= 0.95",
                 prevalence=prevalence,
             )
-            assert point_text(page, "threshold") == f"{point.threshold:.4g}"
+            assert point_text(page, "threshold") == f"{point.threshold:g}"
             for short, name in (
                 ("tp", "true_positives"),
                 ("fn", "false_negatives"),
@@ -371,6 +383,25 @@ def test_the_page_counts_as_python_does(page: "Chrome", report: Path) -> None:
             for name, one in point.judged.items():
                 said = " ".join(percent_interval(one).split())
                 assert point_text(page, f"judged-{name}") == said, (label, name)
+
+
+@pytest.mark.parametrize(
+    ("found", "number", "threshold"),
+    [(5, 16, "1.2e-05"), (1, 16, "0.999962"), (15, 16, "0.5"), (0, 3, "1"), (9999, 10000, "0.5")],
+)
+def test_the_page_writes_numbers_as_python_does(
+    page: "Chrome", found: int, number: int, threshold: str
+) -> None:
+    script = (
+        "const select = document.getElementById('point-class');"
+        "const data = select.selectedOptions[0].dataset;"
+        "data.points = arguments[0]; data.unseen = data.judged = arguments[1]; data.start = '0';"
+        "select.dispatchEvent(new Event('change'));"
+    )
+    run(page, script, f"{threshold} {found} 0 {found} 0", f"{number} {number} {number} {number}")
+    said = " ".join(percent_interval(wilson_interval(found / number, number)).split())
+    assert point_text(page, "judged-sensitivity") == said
+    assert point_text(page, "threshold") == threshold
 
 
 def test_a_prevalence_that_is_none_is_said(page: "Chrome") -> None:

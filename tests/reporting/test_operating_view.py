@@ -102,6 +102,27 @@ def test_a_class_without_images_on_one_side_is_left_out(tmp_path: Path) -> None:
     facts = read_points(study, study.read_candidates()[0], CLASSES)
     assert facts is not None
     assert [one.label for one in facts.classes] == list(CLASSES[:2])
+    assert (facts.absent, facts.num_left_out) == (("other",), 0)
+    said = " ".join(view_points(facts).sentences)
+    assert "Of other there are no images, or no others" in said
+    assert "left out" not in said, "no command has its threshold"
+
+
+def test_thresholds_are_told_as_they_are_and_once(tmp_path: Path) -> None:
+    study = make_predicted_study(tmp_path, num_candidates=1)
+    header = ["path", "label", "split", *(f"p.{name}" for name in CLASSES), "is_clean"]
+    sure = [0.999962, 0.000031, 0.000007]
+    for name, split in (("out_of_fold", "train"), ("predictions", "test")):
+        rows: list[list[Cell]] = [
+            [f"{i}.png", CLASSES[i % 3], split, *sure[-(i % 3) :], *sure[: -(i % 3)], True]
+            for i in range(6)
+        ]
+        study.write_candidate_table(1, name, header, rows)
+    facts = read_points(study, study.read_candidates()[0], CLASSES)
+    assert facts is not None
+    rows_shown = view_points(facts).table.rows
+    assert [row[0].text for row in rows_shown] == list(CLASSES), "targets that agree are one row"
+    assert {row[2].text for row in rows_shown} == {"0.999962"}, "0.9999 would be another threshold"
 
 
 def test_predictions_that_are_gone_torn_or_very_many_leave_the_section_out(

@@ -165,13 +165,21 @@
     };
   }
 
+  // Halves go to the even digit, as in the tables.
+  function fixed(number, places) {
+    var text = number.toFixed(places);
+    var isHalf = number * Math.pow(2, places + 1) % 2 === 1;
+    return isHalf && Number(text.slice(-1)) % 2
+      ? (number - Math.pow(10, -places - 1)).toFixed(places) : text;
+  }
+
   function digits(value) {
     var places = 1;
     while (places < 4 && value > 0 && value < 1
-        && ["0", "100"].indexOf(String(Number((100 * value).toFixed(places)))) >= 0) {
+        && [0, 100].indexOf(Number(fixed(100 * value, places))) >= 0) {
       places += 1;
     }
-    return (100 * value).toFixed(places);
+    return fixed(100 * value, places);
   }
 
   function write(cell, share) {
@@ -194,7 +202,7 @@
       return text.split(" ").map(Number);
     }
     var select = part("class"), slider = part("slider"), prevalence = part("prevalence");
-    var points = [], option = null;
+    var thresholds = [], points = [], option = null;
 
     // [threshold, found, mistaken] of one set -> its share of the class and of the others.
     function rates(set, row) {
@@ -209,7 +217,9 @@
 
     function choose() {
       option = select.options[select.selectedIndex];
-      points = option.dataset.points.split(",").map(numbers);
+      var rows = option.dataset.points.split(",");
+      points = rows.map(numbers);
+      thresholds = rows.map(function (row) { return row.split(" ")[0]; });
       slider.max = String(points.length - 1);
       slider.value = option.dataset.start;
       document.querySelectorAll(".point-label").forEach(function (name) {
@@ -255,7 +265,7 @@
       part("fn").textContent = (judged.own - judged.found).toLocaleString("en");
       part("fp").textContent = judged.mistaken.toLocaleString("en");
       part("tn").textContent = (judged.others - judged.mistaken).toLocaleString("en");
-      var threshold = String(Number(row[0].toPrecision(4)));
+      var threshold = thresholds[Number(slider.value)];
       part("threshold").textContent = threshold;
       slider.setAttribute("aria-valuetext", threshold + ", " + words.join(" "));
       part("note").textContent = isWrong ? "A prevalence is above 0 and below 100\u00a0%."
