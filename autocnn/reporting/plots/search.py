@@ -63,6 +63,9 @@ DEFAULT_LOOK: dict[str, Any] = {
 MOST_BARS = 12
 MOST_AXES = 8
 AXIS_NAME_LENGTH = 18
+OBJECTIVE_LENGTH = 38
+"""Letters that fit beside the axis of a history."""
+
 FOOT = 0.08
 """Part of the axis of the objective that the mark at its foot takes."""
 
@@ -111,7 +114,7 @@ def draw_history(
         below.set_xlabel(axes.get_xlabel())
         if shelves:
             axes.set_xlabel("")
-        figure.legend(handles=history_handles(history), loc="outside right upper")
+        figure.legend(handles=history_handles(history), loc="outside right center")
         set_title(figure, title)
     return figure
 
@@ -125,7 +128,7 @@ def plot_history(axes: Axes, history: SearchHistory, *, objective: str) -> None:
         objective: Its name, a field of `Scores`.
     """
     _draw_objectives(axes, history)
-    axes.set_ylabel(objective_label(objective))
+    axes.set_ylabel(objective_label(objective, letters=OBJECTIVE_LENGTH), parse_math=False)
     axes.set_xlabel("trial (in the order in which they were proposed)")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10], min_n_ticks=1))
     last = max((point.trial for point in history.points), default=0)
@@ -315,7 +318,7 @@ def draw_parallel(
         _draw_ticks(axes, len(picture.axes), _objective_ticks(picture, maximize=maximize))
         names = display_names([axis.name for axis in picture.axes], max_length=AXIS_NAME_LENGTH)
         marks = [_axis_text(name, axis) for name, axis in zip(names, picture.axes, strict=True)]
-        label = objective_label(objective).replace(" (", "\n(")
+        label = objective_label(objective, letters=AXIS_NAME_LENGTH + 6)
         axes.set_xticks(range(len(marks) + 1), [*marks, label], parse_math=False)
         axes.xaxis.set_ticks_position("top")
         axes.tick_params(axis="x", length=0, pad=8)

@@ -21,7 +21,7 @@ from matplotlib.ft2font import FT2Font
 from matplotlib.legend import Legend
 
 from autocnn.core.objective_text import function_of
-from autocnn.core.wording import metric_name
+from autocnn.core.wording import SPACE, metric_name
 from autocnn.reporting.plots.curves import curves_of, with_curves
 
 DOTS_PER_INCH = 150
@@ -241,16 +241,22 @@ def line_style(index: int) -> tuple[str, tuple[float, tuple[float, ...]] | str]:
     return COLOURS[index % len(COLOURS)], (0.0, dashes) if dashes else "-"
 
 
-def objective_label(objective: str) -> str:
-    """The name of a score on val, with its unit, as an axis has it.
+def objective_label(objective: str, *, letters: int) -> str:
+    r"""The name of a score on val, with its unit, as an axis has it.
 
-    >>> objective_label("macro_f1")
-    'macro F1 on val (fraction)'
+    Args:
+        objective: However it is written; classes in it have names of somebody else's.
+        letters: Of a line.
+
+    >>> objective_label("macro_f1", letters=20)
+    'macro F1 on val\n(fraction)'
     """
     units = {"log_loss": "nats", "kappa": "-1 to 1", "mcc": "-1 to 1"}
-    if function_of(objective) is not None:
-        return f"{metric_name(objective)} on val"
-    return f"{metric_name(objective)} on val ({units.get(objective, 'fraction')})"
+    label = f"{display_title(metric_name(objective))} on val"
+    if function_of(objective) is None:
+        # Text is not wrapped at spaces that do not break.
+        label += f" ({units.get(objective, 'fraction').replace(' ', SPACE)})"
+    return "\n".join(textwrap.wrap(label, letters))
 
 
 def display_names(names: Sequence[str], *, max_length: int) -> list[str]:

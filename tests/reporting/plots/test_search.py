@@ -1,7 +1,10 @@
 """The pictures of a search."""
 
+from collections.abc import Callable
+
 import matplotlib as mpl
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from autocnn.core.records import TrialRecord, TrialState
@@ -74,6 +77,34 @@ def test_a_search_of_one_trial_or_of_failures_only() -> None:
     assert cell_texts(failed.axes[0]) == ["No trial has an objective."]
     assert figure_legend_texts(failed) == ["failed: 2"]
     draw(draw_history([], maximize=True, objective="accuracy", title="t"))
+
+
+@pytest.mark.parametrize("drawing", [draw_history, draw_parallel])
+@pytest.mark.parametrize(
+    "label", ["$5_$ \\frac coin", "very long name of a class, left side " * 2, "很长"]
+)
+def test_an_objective_with_a_class_of_any_name_fits(
+    drawing: Callable[..., Figure], label: str
+) -> None:
+    asked = {"params": ["family"]} if drawing is draw_parallel else {}
+    objective = f"sensitivity of {label} at specificity >= 0.95"
+    trials = make_lines(12)
+    figure = drawing(trials, maximize=True, objective=objective, title="t", **asked)
+    draw(figure)
+    axes = figure.axes[0]
+    if drawing is draw_history:
+        assert axes.yaxis.label.get_window_extent().height < axes.get_window_extent().height
+    else:
+        first, last = (one.get_window_extent() for one in axes.get_xticklabels())
+        assert first.x1 < last.x0
+
+
+def test_a_long_title_leaves_the_legend_alone() -> None:
+    title = "Search of " + "a-name-of-many-words-" * 6
+    figure = draw_history(make_trials(0.5, 0.4), maximize=True, objective="accuracy", title=title)
+    draw(figure)
+    (legend,) = figure.legends
+    assert figure.texts[0].get_window_extent().y0 > legend.get_window_extent().y1
 
 
 def test_importances_are_bars_with_spread_pale_where_they_may_be_chance() -> None:
@@ -163,7 +194,7 @@ def test_at_most_eight_params_are_drawn() -> None:
     )
     draw(figure)
     assert len(figure.axes[0].get_xticklabels()) == 9
-    assert "log loss on val\n(nats)" in all_texts(figure)
+    assert "log loss on val (nats)" in all_texts(figure)
 
 
 def test_a_cut_axis_says_so() -> None:

@@ -65,8 +65,13 @@ def test_a_note_fills_a_figure() -> None:
 
 
 def test_labels_have_units() -> None:
-    assert objective_label("log_loss") == "log loss on val (nats)"
-    assert objective_label("balanced_accuracy") == "balanced accuracy on val (fraction)"
+    assert objective_label("log_loss", letters=40) == "log loss on val (nats)"
+    label = objective_label("balanced_accuracy", letters=40)
+    assert label == "balanced accuracy on val (fraction)"
+    assert objective_label("kappa", letters=23).split("\n") == [
+        "Cohen's kappa on val",
+        "(-1\N{NO-BREAK SPACE}to\N{NO-BREAK SPACE}1)",
+    ]
 
 
 def test_colours_differ_in_hue() -> None:
