@@ -8,7 +8,7 @@ from autocnn.core import wording
 from autocnn.core.config import StudyConfig
 from autocnn.core.objective_text import function_of
 from autocnn.core.own_model import kept_name, module_name
-from autocnn.core.records import CandidateRecord, ScoredSet, SplitScores, TrialState
+from autocnn.core.records import CandidateRecord, ScoredSet, SplitScores
 from autocnn.metrics.evidence import (
     MIN_CLASS_IMAGES,
     MIN_IMAGES,
@@ -17,7 +17,7 @@ from autocnn.metrics.evidence import (
     is_at_chance,
 )
 from autocnn.reporting import names
-from autocnn.reporting.candidates import steps_table
+from autocnn.reporting.candidates import steps_table, worst_class
 from autocnn.reporting.elements import Cell, Row, Table, make_table, text_columns
 from autocnn.reporting.facts import StudyFacts
 from autocnn.reporting.programs import Taken, write_program
@@ -70,7 +70,7 @@ class Answer:
         choice: Why this candidate, sentences.
         steps: Accuracy on each set.
         warnings: The first few.
-        more_warnings: How many there are beside.
+        more_warnings: Section and number of those beside, in words.
         usage: How to use it.
     """
 
@@ -83,7 +83,7 @@ class Answer:
     choice: tuple[str, ...]
     steps: Table
     warnings: tuple[str, ...]
-    more_warnings: int
+    more_warnings: tuple[tuple[str, str], ...]
     usage: Usage
 
 
@@ -104,7 +104,7 @@ def view_answer(facts: StudyFacts) -> Answer | None:
         choice=facts.status.choice.sentences if facts.status.choice else (),
         steps=steps_table(best),
         warnings=warnings[:NUM_WARNINGS],
-        more_warnings=len(warnings[NUM_WARNINGS:]),
+        more_warnings=_more_warnings(best, len(warnings[NUM_WARNINGS:])),
         usage=describe_use(facts, best),
     )
 
@@ -140,6 +140,16 @@ def all_warnings(facts: StudyFacts) -> tuple[str, ...]:
     return (*(_chance_warning(best) if best else ()), *audit, *looks)
 
 
+def _more_warnings(best: CandidateRecord, number: int) -> tuple[tuple[str, str], ...]:
+    """Where the last ones of all warnings stand: those of the data, then where it looks."""
+    looks = min(number, len(best.explanation.warnings) if best.explanation else 0)
+    found = (
+        ("data", wording.count(number - looks, "more warning"), number - looks),
+        ("explanation", f"{wording.count(looks, 'more warning')} of where it looks", looks),
+    )
+    return tuple((section, words) for section, words, number in found if number)
+
+
 def _chance_warning(best: CandidateRecord) -> Iterator[str]:
     """That test does not show that anything was learned."""
     judged = best.judged
@@ -157,10 +167,12 @@ def view_progress(facts: StudyFacts) -> tuple[str, ...]:
     if status.is_done:
         return ()
     asked, ended = status.config.num_trials, [t for t in facts.trials if not t.is_open]
-    of_all = "trials" if asked is None else f"of {wording.count(asked, 'trial')}"
-    sentences = [f"This study is not finished. {len(ended)} {of_all} have ended."]
-    complete = [trial for trial in ended if trial.state == TrialState.COMPLETE]
-    ranked = facts.goal.rank(complete)
+    number = wording.count(len(ended), "trial")
+    if asked is not None:
+        number = f"{len(ended):,} of {wording.count(asked, 'trial')}"
+    have = "has" if len(ended) == 1 else "have"
+    sentences = [f"This study is not finished. {number} {have} ended."]
+    ranked = facts.goal.rank([trial for trial in ended if trial.may_win])
     if ranked:
         objective = status.config.objective
         value = wording.metric(objective, ranked[0].objective)
@@ -276,8 +288,7 @@ def _measured_on(record: CandidateRecord, headline: SplitScores, objective: str)
 
 def _worst_class(scored: SplitScores) -> Iterator[str]:
     """The class of which the fewest images are right."""
-    known = [one for one in scored.classes if one.recall is not None]
-    worst = min(known, key=lambda one: one.recall or 0.0, default=None)
+    worst = worst_class(scored)
     if worst is not None:
         yield (
             f"Worst class: {worst.label}, {wording.percent(worst.recall)} of "

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from autocnn.core import wording
+from autocnn.core.objective_text import function_of
 from autocnn.core.records import (
     CandidateRecord,
     ClassScores,
@@ -63,7 +64,9 @@ def leaderboard_table(
         chosen: Number of the best candidate, by whatever decided.
     """
     judged = [record.judged for record in candidates]
-    scale = Scale.over([scored.interval_of(objective) for scored in judged])
+    scale = None  # no bar of what has no end
+    if objective != "log_loss" and function_of(objective) is None:
+        scale = Scale.over([scored.interval_of(objective) for scored in judged])
     has_clean = any(record.test_clean for record in candidates)
     has_folds = any(record.cv_mean is not None for record in candidates)
     has_robustness = any(record.robustness for record in candidates)
@@ -107,13 +110,17 @@ def leaderboard_table(
         ]
         for record, scored in zip(candidates, judged, strict=True)
     ]
-    reach = _reach(scale) if objective != "log_loss" else ""  # no bar of what has no end
     caption = (
         f"Ranked by {name} on {'folds' if has_folds else 'val'}, never by test. =1: not "
         "distinguished from candidate 1 on test. Scores without a name are accuracies."
     )
     return make_table(
-        "candidates", caption, columns=columns, rows=rows, is_sortable=True, scale=reach
+        "candidates",
+        caption,
+        columns=columns,
+        rows=rows,
+        is_sortable=True,
+        scale=_reach(scale, objective) if scale else "",
     )
 
 
@@ -284,9 +291,9 @@ def comparison_table(candidates: Sequence[CandidateRecord]) -> Table | None:
     metric = next(other.metric for record in candidates for other in record.comparisons)
     caption = (
         f"{wording.capital(wording.metric_name(metric))} on the same {images}: the row's candidate "
-        "minus the column's, its 95 % interval, and p. Distinguished, where the interval "
-        "excludes 0, are the pairs with ≠ on colour. Intervals and p (of a permutation test, or of "
-        f"the interval where that is larger) are corrected for "
+        f"minus the column's, its 95{wording.SPACE}% interval, and p. Distinguished, where the "
+        "interval excludes 0, are the pairs with ≠ on colour. Intervals and p (of a permutation "
+        "test, or of the interval where that is larger) are corrected for "
         f"{wording.count(number, 'comparison')}."
     )
     columns = [*text_columns("candidate"), *number_columns(*(f"minus {one}" for one in better))]
@@ -318,8 +325,9 @@ def _steps(record: CandidateRecord) -> list[tuple[ScoredSet, int, Interval | Non
     ]
 
 
-def _reach(scale: Scale) -> str:
-    return f"Bars reach from {wording.percent(scale.low)} to 100{wording.SPACE}%."
+def _reach(scale: Scale, name: str = "accuracy") -> str:
+    end = "1" if wording.is_decimal(name) else f"100{wording.SPACE}%"
+    return f"Bars reach from {wording.metric(name, scale.low)} to {end}."
 
 
 def _rank(record: CandidateRecord) -> Cell:
@@ -342,10 +350,10 @@ def _accuracy(scored: SplitScores) -> Cell:
     return Cell(wording.percent(scored.scores.accuracy), scored.scores.accuracy)
 
 
-def _with_bar(scored: SplitScores, scale: Scale, objective: str) -> Cell:
+def _with_bar(scored: SplitScores, scale: Scale | None, objective: str) -> Cell:
     interval, value = scored.interval_of(objective), scored.scores.of(objective)
     below = _ends(interval, partial(wording.metric, objective))
-    bar = scale.bar(interval) if objective != "log_loss" else None
+    bar = scale.bar(interval) if scale else None
     return Cell(wording.metric(objective, value), value, bar=bar, below=below)
 
 
@@ -496,9 +504,14 @@ def _say(facts: StudyFacts, record: CandidateRecord, name: str) -> str:
     )
 
 
+def worst_class(scored: SplitScores) -> ClassScores | None:
+    """The class of which least is right, of equals the largest; None where all of each is."""
+    found = [c for c in scored.classes if c.recall is not None and c.recall < 1]
+    return min(found, key=lambda c: (c.recall, -c.num_images), default=None)
+
+
 def _lowest(record: CandidateRecord) -> str:
-    found = [c for c in record.checked.classes if c.recall is not None]
-    least = min(found, key=lambda c: c.recall or 0.0, default=None)
+    least = worst_class(record.checked)
     return f"; fewest of {_class(least)}, {wording.percent(least.recall)}" if least else ""
 
 

@@ -247,11 +247,12 @@ class Scale:
 
     @classmethod
     def over(cls, intervals: Iterable[Interval | None]) -> "Scale":
-        """A scale that holds all these intervals, and ends at 1."""
+        """A scale that holds all these intervals, of shares or correlations, and ends at 1."""
         ends = [interval.low for interval in intervals if interval is not None]
         low = min(ends, default=0.0)
         # A little space on the left; one step of 5 % at least, so that bars stay comparable.
-        return cls(low=max(0.0, min(low - 0.1 * (1 - low), 0.95)), high=1.0)
+        least = 0.0 if low >= 0 else -1.0
+        return cls(low=max(least, min(low - 0.1 * (1 - low), 0.95)), high=1.0)
 
     def bar(self, interval: Interval | None) -> Bar | None:
         """An interval on it; None for None."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
+from statistics import median_low
 
 import numpy as np
 
@@ -197,7 +197,7 @@ def _balance(totals: Sequence[int], names: Sequence[str]) -> str:
     few, many = min(totals), max(totals)
     if few == many:
         return f"Each of the {len(names):,} classes has {wording.count(few, 'image')}."
-    middle = f", half of the classes at most {median(totals):,.0f}" if len(names) > 2 else ""
+    middle = f", half of the classes at most {median_low(totals):,}" if len(names) > 2 else ""
     return (
         f"A class has from {wording.count(few, 'image')} ({names[totals.index(few)]}) to {many:,} "
         f"({names[totals.index(many)]}){middle}."

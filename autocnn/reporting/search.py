@@ -69,8 +69,8 @@ def draw_search(facts: StudyFacts) -> Drawings:
     pictures = {}
     tried = [(f"candidate {r.candidate}", r.robustness) for r in facts.candidates if r.robustness]
     if len(tried) > 1:
-        # All candidates are judged, and disturbed, on the same images.
-        images = wording.images_of(facts.candidates[0].judged.split, tried[0][1].num_images)
+        # All candidates are checked on the same images.
+        images = wording.images_of(facts.candidates[0].checked_on, tried[0][1].num_images)
         figure = plots.draw_robustness(tried, title=f"Candidates on {images}, disturbed")
         pictures["robustness"] = _picture(figure)
     trials = facts.trials
@@ -163,8 +163,10 @@ def _sentences(facts: StudyFacts) -> tuple[str, ...]:
             f"Of these: {wording.listing(ends)}. Together they took {wording.duration(seconds)}."
         )
     if config.max_gap is not None:
-        limit = wording.points(config.max_gap, sign=False)
-        sentences.append(f"Trials with a gap beyond {limit} points rank behind the others.")
+        limit = f"{wording.points(config.max_gap, sign=False)} points"
+        if wording.is_decimal(config.objective):
+            limit = wording.decimal(config.max_gap)
+        sentences.append(f"Trials with a gap beyond {limit} rank behind the others.")
     return tuple(sentences)
 
 
@@ -189,7 +191,7 @@ def _figures(facts: StudyFacts, drawn: Drawings) -> tuple[Figure, ...]:
 
 
 def _best(facts: StudyFacts) -> Table | None:
-    ranked = facts.goal.rank([t for t in facts.trials if t.state == TrialState.COMPLETE])
+    ranked = facts.goal.rank([t for t in facts.trials if t.may_win])
     if not ranked:
         return None
     name, model = facts.status.config.objective, facts.status.config.model

@@ -105,13 +105,13 @@ def view_subgroups(record: CandidateRecord) -> Section | None:
 
 def _row(one: Subgroup) -> Row:
     accuracy, difference = one.scores["accuracy"], one.difference
-    others = [one.scores.get(name) for name in SHOWN[1:]]
+    others = [(name, one.scores[name].value if name in one.scores else None) for name in SHOWN[1:]]
     return [
         Cell(one.column, one.column),
         Cell(one.value, one.value),
         Cell(f"{one.num_images:,}", one.num_images),
         Cell(wording.percent_interval(accuracy, accuracy.value), accuracy.value),
-        *(Cell(wording.percent(o.value if o else None), o.value if o else None) for o in others),
+        *(Cell(wording.metric(name, value), value) for name, value in others),
         Cell(wording.percent(one.others.value if one.others else None)),
         Cell(_points(difference), difference.value if difference else None),
         Cell(wording.decimal(one.p_value), one.p_value),

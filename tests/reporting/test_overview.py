@@ -10,7 +10,7 @@ from autocnn.reporting.elements import Picture
 from autocnn.reporting.overview import MOST_BARS, MOST_ROWS, NUM_ENDS, view_classes, view_overview
 from autocnn.reporting.page import build_report, render_audit
 from autocnn.storage import StudyFolder
-from tests.reporting.studies import AWKWARD_CLASSES, draw_jpeg, make_audit, make_study
+from tests.reporting.studies import AWKWARD_CLASSES, CLASSES, draw_jpeg, make_audit, make_study
 from tests.reporting.test_page import Reader
 
 THUMBNAIL = draw_jpeg(96, 96, seed=1)
@@ -72,6 +72,12 @@ def test_each_class_has_a_bar_with_its_splits() -> None:
     assert widths[0] == pytest.approx(100 * 1728 / 1833, abs=0.05)
     assert "A class has from 1,728 images (glioma) to 1,833 (notumor)" in classes.sentence
     assert pituitary.label == "pituitary"
+
+
+def test_half_of_the_classes_have_no_more_than_is_said() -> None:
+    counts = {"train": dict(zip(CLASSES, (1, 3, 4, 9), strict=True))}
+    audit = make_audit().model_copy(update={"counts": counts})
+    assert view_classes(audit).sentence.endswith("half of the classes at most 3.")
 
 
 def test_of_many_classes_the_ends_are_named_and_all_are_one_shape() -> None:

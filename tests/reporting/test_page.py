@@ -4,6 +4,7 @@ import base64
 import io
 import itertools
 import re
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from html.parser import HTMLParser
@@ -14,13 +15,13 @@ from PIL import Image
 
 from autocnn.core.atomic import replace_file
 from autocnn.core.errors import StudyError
-from autocnn.core.records import TrialState
-from autocnn.reporting.candidates import class_table
+from autocnn.core.records import CandidateRecord, Interval, TrialState
+from autocnn.reporting.candidates import class_table, leaderboard_table, worst_class
 from autocnn.reporting.elements import load_picture
 from autocnn.reporting.facts import NUM_PICTURED, PICTURES, read_facts, shown_copies
 from autocnn.reporting.model_card import build_model_card
 from autocnn.reporting.page import build_report, render_page, write_report
-from autocnn.reporting.search import Drawings
+from autocnn.reporting.search import Drawings, view_search
 from autocnn.reporting.terms import TERMS
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
@@ -371,6 +372,78 @@ def test_a_correlation_is_no_percentage(tmp_path: Path, objective: str, words: s
     assert f"{value:.3f} {words} on clean test" in page.text
     low, high = (getattr(first.judged.intervals[objective], end) for end in ("low", "high"))
     assert f"{low:.3f} to {high:.3f}" in page.text
+
+
+def with_objective(record: CandidateRecord, name: str, value: float) -> CandidateRecord:
+    """The candidate with a value of an objective on clean test, and an interval around it."""
+    clean = record.judged
+    found = Interval(value=value, low=value - 0.1, high=value + 0.1)
+    scores = clean.scores.model_copy(update={name: value})
+    intervals = {**clean.intervals, name: found}
+    clean = clean.model_copy(update={"scores": scores, "intervals": intervals})
+    return record.model_copy(update={"test_clean": clean, "objective": value, "cv_mean": value})
+
+
+def test_bars_are_of_what_has_ends_and_their_scale_is_that_of_the_numbers() -> None:
+    record = make_candidate(1)
+    own = leaderboard_table([with_objective(record, "own", 37.5)], "-costs.py:cost", chosen=1)
+    assert own.scale == ""
+    assert not any(cell.bar for cell in own.rows[0])
+    table = leaderboard_table([with_objective(record, "mcc", -0.05)], "mcc", chosen=1)
+    assert table.scale == "Bars reach from \N{MINUS SIGN}0.265 to 1."
+    (bar,) = [cell.bar for cell in table.rows[0] if cell.bar]
+    assert 0 < bar.low < bar.value < bar.high < 50
+    areas = leaderboard_table([with_objective(record, "macro_auc", 0.9)], "macro_auc", chosen=1)
+    assert areas.scale == "Bars reach from 0.780 to 1."
+
+
+def test_the_worst_class_is_one_with_mistakes_and_the_largest_of_equals() -> None:
+    scored = make_candidate(1).judged
+    recalls = ((0.5, 2), (0.5, 30), (0.9, 300), (1.0, 5))
+    classes = tuple(
+        one.model_copy(update={"recall": recall, "num_images": number})
+        for one, (recall, number) in zip(scored.classes, recalls, strict=True)
+    )
+    assert worst_class(scored.model_copy(update={"classes": classes})) is classes[1]
+    assert worst_class(scored.model_copy(update={"classes": classes[3:]})) is None
+
+
+def test_warnings_that_are_left_out_are_linked_where_they_stand(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    record = make_candidate(1)
+    assert record.explanation is not None
+    looks = record.explanation.model_copy(update={"warnings": ("It looks at the border.",)})
+    folder.write_candidate(record.model_copy(update={"explanation": looks}))
+    page = build_report(folder)
+    assert '<a href="#data">2 more warnings</a>' in page
+    assert '<a href="#explanation">1 more warning of where it looks</a>' in page
+
+
+def test_one_is_no_plural(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    for number in range(12, 24):
+        shutil.rmtree(folder.path / f"trials/{number:04d}")
+    for trial in make_trials(12):
+        folder.write_trial(trial.model_copy(update={"state": TrialState.COMPLETE}))
+    assert "1 more is not shown." in render(folder).text, "of the 11 that were scored"
+    for number in range(1, 12):
+        shutil.rmtree(folder.path / f"trials/{number:04d}")
+    change_status(folder, status="searching")
+    assert "1 of 24 trials has ended." in render(folder).text
+    config = folder.read_status().config.model_copy(update={"trials": None, "budget_s": 60.0})
+    change_status(folder, config=config.model_dump(mode="json"))
+    assert "1 trial has ended." in render(folder).text
+
+
+def test_a_trial_that_the_budget_cut_may_be_the_best(tmp_path: Path) -> None:
+    folder = make_study(tmp_path, num_candidates=1)
+    cut = make_trials()[3].model_copy(update={"state": TrialState.CUT, "objective": 0.99})
+    folder.write_trial(cut)
+    best = view_search(read_facts(folder), Drawings()).best
+    assert best is not None
+    assert best.rows[0][0].text == "3"
+    change_status(folder, status="searching")
+    assert "Best so far: trial 3" in render(folder).text
 
 
 def test_a_study_without_failures_says_so(tmp_path: Path) -> None:

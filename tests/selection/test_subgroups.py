@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from autocnn.core.errors import DataError
+from autocnn.core.wording import decimal
 from autocnn.reporting.subgroups import COLUMNS, describe_worst, view_subgroups
 from autocnn.selection.score import score_candidates
 from autocnn.selection.subgroups import add_subgroups
@@ -58,6 +59,9 @@ def test_the_page_shows_them_and_names_the_worst(selection: Selection) -> None:
     assert section is not None
     assert section.table is not None
     assert [row[1].text for row in section.table.rows] == [o.value for o in first.record.subgroups]
+    areas = [one.scores.get("macro_auc") for one in first.record.subgroups]
+    shown = [row[5].text for row in section.table.rows]
+    assert shown == [decimal(one.value if one else None) for one in areas], "no percentage"
     large = [one.model_copy(update={"p_value": 0.01}) for one in first.record.subgroups]
     large[0] = large[0].model_copy(update={"verdict": "worse"})
     (sentence,) = describe_worst(large)
