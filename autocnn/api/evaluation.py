@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from autocnn.api.candidate import Candidate
 from autocnn.api.frames import to_frame
 from autocnn.api.inputs import placed
-from autocnn.api.settings import PathLike
+from autocnn.api.settings import PathLike, check_choice
 from autocnn.api.study import Study
 from autocnn.api.watch import show
 from autocnn.core.paths import to_path
@@ -130,8 +130,8 @@ def evaluate(
             know.
         StudyError: When there is no such study or candidate, or `to` cannot be written.
         ExportError: When the folder is no whole export.
-        UsageError: When `to` holds something else, a condition is none, or the model needs code
-            that is not trusted.
+        UsageError: When `to` holds something else, `split` is another, a condition is none, or the
+            model needs code that is not trusted.
 
     >>> evaluate("no-model", "digits", results="no-folder")
     Traceback (most recent call last):
@@ -151,6 +151,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
     )
     from autocnn.inference.predict import model as models
 
+    check_choice("split", split, ("all", "test"))
     values = {
         "images": images,
         "path_column": path_column,
@@ -171,7 +172,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
     with placed(data, values) as (read, data_name):
         if to is True:
             target = default_target(reference, data_name)
-            check_target(target)
+            check_target(target, data=data_name)
         observer = show(verbose)
         try:
             assessed = assess(

@@ -61,11 +61,13 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60]
 
 
-def check_target(target: Path) -> None:
+def check_target(target: Path, *, data: str | None = None) -> None:
     """Refuse a folder in which something would be lost; call it before the work.
 
     Args:
         target: Folder to write: new, empty, or of an earlier assessment, which is replaced.
+        data: What is to be scored, where nobody named the folder: then the earlier assessment must
+            be of the same.
 
     Raises:
         UsageError: When it is none of these.
@@ -82,8 +84,8 @@ def check_target(target: Path) -> None:
         return
     if not place.is_dir():
         raise UsageError(Text("{to} {0}: must be a folder, got a file.", target))
-    found = {path.name for path in place.iterdir()}
-    others = sorted(found - FILES - SOMETIMES if _holds_assessment(place) else found)
+    found, earlier = {path.name for path in place.iterdir()}, _read_assessment(place)
+    others = sorted(found if earlier is None else found - FILES - SOMETIMES)
     if others:
         raise UsageError(
             Text(
@@ -94,15 +96,24 @@ def check_target(target: Path) -> None:
             ),
             remedy=Text("Choose another {to}."),
         )
+    is_other = data is not None and earlier is not None and not _is_same(earlier.data, data)
+    if earlier is not None and is_other:
+        raise UsageError(
+            Text("{0}: must be of the same data, got an evaluation of {1}.", target, earlier.data),
+            remedy=Text("Choose another folder with {to}."),
+        )
 
 
-def _holds_assessment(folder: Path) -> bool:
-    """Whether an assessment was written there: others have a metrics.json too."""
+def _read_assessment(folder: Path) -> Assessment | None:
+    """The assessment that was written there; others have a metrics.json too."""
     try:
-        Assessment.model_validate_json((folder / "metrics.json").read_bytes())
+        return Assessment.model_validate_json((folder / "metrics.json").read_bytes())
     except (OSError, ValueError):
-        return False
-    return True
+        return None
+
+
+def _is_same(data: str, other: str) -> bool:
+    return to_path(data).resolve() == to_path(other).resolve()
 
 
 def write_assessment(assessed: Assessed, target: Path) -> Path:

@@ -89,6 +89,18 @@ def test_tables_of_other_programs_are_not_replaced(
     assert (tmp_path / "predictions.csv").read_text() == "of autocnn predict"
 
 
+def test_a_folder_that_nobody_named_is_replaced_for_the_same_data_alone(
+    assessed: Assessed, tmp_path: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = assessed.record.model_copy(update={"data": "a/images"})
+    target = write_assessment(replace(assessed, record=here), tmp_path / "mine")
+    monkeypatch.chdir(tmp_path)
+    for same in (None, "a/images", "./a/images/", str(tmp_path / "a" / "images")):
+        check_target(target, data=same)
+    with pytest.raises(UsageError, match="must be of the same data, got an evaluation of a/images"):
+        check_target(target, data="b/images")
+
+
 def test_a_link_leads_to_the_folder(assessed: Assessed, tmp_path: Path, no_pictures: None) -> None:
     target = write_assessment(assessed, tmp_path / "mine")
     (tmp_path / "link").symlink_to(target)
