@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from autocnn.api.frames import to_frame
+from autocnn.api.settings import check_choice
 from autocnn.core.csv_tables import epoch_table
-from autocnn.core.errors import StudyError, UsageError
+from autocnn.core.errors import StudyError
 from autocnn.core.objective import Goal
 from autocnn.core.records import CandidateRecord
 from autocnn.reporting.facts import find_default
@@ -226,9 +227,7 @@ class StudyPlots:
         """
         from autocnn.reporting.plots import candidate as drawings
 
-        if metric not in drawings.EPOCH_METRICS:
-            names = " or ".join(drawings.EPOCH_METRICS)
-            raise UsageError(f"metric must be {names}, got {metric!r}.")
+        check_choice("metric", metric, tuple(drawings.EPOCH_METRICS))
         record = self._find(candidate)
         trials = self._folder.read_trials()
         trial = next((one for one in trials if one.trial == record.trial), None)
@@ -264,13 +263,13 @@ class StudyPlots:
 
         trials = self._folder.read_trials()
         config = self._folder.read_status().config
-        objective, maximize = config.objective, Goal(config.objective).maximize
+        goal = Goal(config.objective, config.max_gap)
         default = find_default(self._folder, trials)
-        history = search_history(trials, maximize=maximize, default=default)
+        history = search_history(trials, goal=goal, default=default)
         title = f"Search of {self._folder.name}"
 
         def draw_part(axes: "Axes") -> None:
-            drawings.plot_history(axes, history, objective=objective)
+            drawings.plot_history(axes, history, objective=goal.objective)
             axes.legend(handles=drawings.history_handles(history), frameon=True)
 
         return PlotDisplay(
@@ -280,12 +279,7 @@ class StudyPlots:
                 [(point.trial, str(point.state), point.objective) for point in history.points],
             ),
             draw=lambda figure: drawings.draw_history(
-                trials,
-                maximize=maximize,
-                objective=objective,
-                title=title,
-                default=default,
-                figure=figure,
+                trials, goal=goal, title=title, default=default, figure=figure
             ),
             draw_part=draw_part,
         ).plot(ax)

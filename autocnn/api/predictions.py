@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from autocnn.api.settings import PathLike, page_path
+from autocnn.api.settings import PathLike, check_choice, page_path
 from autocnn.api.watch import show
 from autocnn.core.atomic import replacing
 from autocnn.core.errors import Text, UsageError
@@ -85,6 +85,7 @@ to the right folder?
     given = [images] if isinstance(images, str | os.PathLike) else images
     places = [os.fspath(place) for place in given]
     file = None if to is None else page_path(to)
+    check_choice("format", format, ("csv", "json"))
     if target is not None and (unsure is not None or max_error is not None):
         raise UsageError(Text("{target} must not be given together with {unsure} or {max_error}."))
     maps_dir = None if explain is None else to_path(explain)

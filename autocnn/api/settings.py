@@ -141,6 +141,19 @@ def field_of(name: str) -> str:
     return next((name + unit for unit in UNITS if name + unit in fields), name)
 
 
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """See that an argument is one of some words.
+
+    Raises:
+        UsageError: When it is another, with the nearest.
+    """
+    if value not in choices:
+        close = difflib.get_close_matches(str(value), choices, n=1)
+        remedy = f"Did you mean {close[0]!r}?" if close else ""
+        words = f"{', '.join(choices[:-1])} or {choices[-1]}"
+        raise UsageError(f"{name} must be {words}, got {value!r}.", remedy=remedy)
+
+
 def page_path(place: PathLike) -> Path:
     """Where a file that was asked for is written.
 

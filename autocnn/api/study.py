@@ -1,7 +1,6 @@
 """A study on disk and its candidates, as objects that read what stands there now."""
 
 import contextlib
-import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from autocnn.api.candidate import Candidate
 from autocnn.api.frames import to_frame
 from autocnn.api.html import study_html
 from autocnn.api.plots import StudyPlots
-from autocnn.api.settings import Changes, PathLike, page_path, read_settings
+from autocnn.api.settings import Changes, PathLike, check_choice, page_path, read_settings
 from autocnn.api.watch import interruptible, show
 from autocnn.core.csv_tables import trial_table
-from autocnn.core.errors import StudyError, UsageError
+from autocnn.core.errors import StudyError
 from autocnn.core.paths import to_path
 from autocnn.core.records import ExportFormat, LabelIssue, OperatingPoint, Precision
 from autocnn.core.wording import count, metric_name
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from autocnn.inference.predict.model import Model
     from autocnn.integrations.dashboard import DashboardServer
     from autocnn.web.server import WebServer
-
-REPORT_FORMATS = ("html", "md")
 
 
 @dataclass(frozen=True)
@@ -137,8 +134,10 @@ got neither. Start one with `autocnn search`.
             format: `csv` or `json`.
 
         Raises:
+            UsageError: When the format is another one.
             StudyError: While there is none.
         """
+        check_choice("format", format, ("csv", "json"))
         if format == "csv":
             return self._folder.read_leaderboard()
         return boards.to_json(self._leaderboard())
@@ -281,10 +280,7 @@ got neither. Start one with `autocnn search`.
         from autocnn.reporting.model_card import build_model_card
         from autocnn.reporting.page import build_report
 
-        if format not in REPORT_FORMATS:
-            close = difflib.get_close_matches(format, REPORT_FORMATS, n=1)
-            remedy = f"Did you mean {close[0]!r}?" if close else ""
-            raise UsageError(f"format must be html or md, got {format!r}.", remedy=remedy)
+        check_choice("format", format, ("html", "md"))
         is_html = format == "html"
         asked = None if to is None else page_path(to)
         text = (

@@ -181,6 +181,8 @@ def test_evaluate_writes_where_it_is_told(
     with pytest.raises(UsageError, match=r"notes\.txt"):
         autocnn.evaluate("mine", data, to="there", cache_dir="cache")
     assert model.calls == [], "refused before the work"
+    with pytest.raises(UsageError, match="split must be all or test, got 'tset'"):
+        autocnn.evaluate("mine", data, split="tset")  # type: ignore[arg-type]
     with pytest.raises(DataError, match="must have a test split"):
         autocnn.evaluate("mine", data, split="test", cache_dir="cache")
 

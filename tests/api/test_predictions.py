@@ -47,6 +47,8 @@ def test_what_cannot_be_is_refused_in_pythons_words() -> None:
         autocnn.predict("mine", "images", to="no/rows.csv")
     with pytest.raises(UsageError, match=r"to images: must be a file, got a folder"):
         autocnn.predict("mine", "images", to="images")
+    with pytest.raises(UsageError, match="format must be csv or json, got 'xml'"):
+        autocnn.predict("mine", "images", format="xml")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="unsure and max_error must not be given together"):
         autocnn.predict("mine", "images", unsure=0.5, max_error=0.1)
 

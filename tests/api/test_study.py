@@ -132,6 +132,8 @@ def test_reports_are_written_where_the_command_writes_them(folder: StudyFolder) 
     for no_file in ("results", ""):
         with pytest.raises(UsageError, match="must be a file, got a folder"):
             study.report(to=no_file)
+    with pytest.raises(UsageError, match="format must be csv or json, got 'html'"):
+        study.leaderboard_text("html")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="got 'htm'") as raised:
         study.report("htm")  # type: ignore[arg-type]
     assert raised.value.remedy == "Did you mean 'html'?"
