@@ -169,8 +169,8 @@ def _simplest(ranked: Sequence[Contender], held: Held, goal: Goal, *, seed: int)
     """The one with the fewest weights that is within one standard error of the best."""
     best, sign = ranked[0], 1.0 if goal.maximize else -1.0
     own = measure_of(goal)
-    scored = (contender for contender in ranked if contender.fold_scores)
-    for contender in sorted(scored, key=lambda c: c.num_weights):
+    smaller = (c for c in ranked if c.fold_scores and c.num_weights < best.num_weights)
+    for contender in sorted(smaller, key=lambda c: c.num_weights):
         lost, error = standard_error(
             held.labels,
             best.calibrated,
@@ -391,7 +391,7 @@ def _against_default(
         return
     # One ensemble or single was chosen out of these, by the same images: they chose no trial.
     num_rivals = len(singles) - 1 + any(c.kind == "ensemble" for c in contenders)
-    found = _compare(chosen, default, held, goal, seed=seed, num_comparisons=max(1, num_rivals))
+    found = _compare(chosen, default, held, goal, seed=seed, num_comparisons=num_rivals)
     gain = found.difference.value if goal.maximize else -found.difference.value
     verdict = "is not shown to be better than"
     if found.is_told_apart:

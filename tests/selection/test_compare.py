@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
 from autocnn.core.records import REFIT, Part
+from autocnn.core.wording import fraction_interval
 from autocnn.metrics.calibration import apply_temperature
-from autocnn.metrics.comparison import standard_error
+from autocnn.metrics.comparison import compare, standard_error
 from autocnn.metrics.ensembles import choose_ensemble
 from autocnn.metrics.scores import score
 from autocnn.selection.compare import Contender, describe, rank_contenders
@@ -336,6 +337,7 @@ def test_in_an_ensemble_a_trial_shares_its_weight_among_its_refits() -> None:
     one = with_refits(finalist(4, wrong=spread(30)), 2)
     other = with_refits(finalist(7, wrong=spread(30, start=60)), 2)
     contenders, _ = rank(one, other)
+    assert [c.kind for c in contenders].count("refits") == 2
     ensemble = next(c for c in contenders if c.kind == "ensemble")
     assert ensemble.num_weights == 4 * 1000
     assert len(ensemble.models) == 4
@@ -377,18 +379,25 @@ def test_the_verdict_is_corrected_for_all_that_could_have_been_chosen() -> None:
     assert sentences[-1].endswith("chose none of the trials.")
 
 
-def test_a_score_that_is_not_defined_on_a_fold_never_leads(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("least", [0.0, -1.0])
+def test_a_score_that_is_not_defined_on_a_fold_never_leads(
+    monkeypatch: pytest.MonkeyPatch, least: float
+) -> None:
     def precision(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
         taken = probabilities.argmax(axis=1) == 1
-        return float(labels[taken].mean()) if taken.any() else float("nan")
+        return float(labels[taken].mean()) + least if taken.any() else float("nan")
 
     monkeypatch.setattr("autocnn.selection.compare.measure_of", lambda goal: precision)
-    none_taken = finalist(4, wrong=np.flatnonzero(HELD.labels[:200] == 1))
+    none_taken = finalist(4, wrong=np.flatnonzero(HELD.labels[:200] == 1), num_weights=900)
     good = finalist(7, wrong=spread(20))
     contenders, sentences = rank(none_taken, good, goal=Goal("mine.py:precision"))
     assert contenders[0].leader is good
     assert not any(np.isnan(c.fold_scores).any() for c in contenders)
     assert not any("nan" in said for said in sentences)
+    assert sentences[1] == (
+        "The simplest is candidate 3 (the refit of trial 4, 900 weights), whose mine:precision is "
+        "not defined on every fold."
+    )
     contenders, _ = rank(none_taken, good, goal=Goal("mine.py:precision"), prefer="simple")
     assert contenders[0].leader is good
 
@@ -413,3 +422,107 @@ def test_an_ensemble_is_scored_as_it_is_shipped() -> None:
     assert ensemble.temperature != pytest.approx(1.0, abs=0.05)
     expected = [score(HELD.labels[p], ensemble.calibrated[p]).log_loss for p in HELD.parts()]
     assert ensemble.fold_scores == pytest.approx(expected)
+
+
+# -- what changes of the code showed -----------------------------------------------------------
+
+
+def test_the_choice_between_a_trial_and_an_ensemble_is_one_of_two() -> None:
+    one = finalist(4, wrong=spread(30))
+    default = finalist(5, wrong=spread(30, start=40), sure=0.85, is_default=True)
+    contenders, sentences = rank(one, default)
+    assert contenders[0].leader is one and "ensemble" in [c.kind for c in contenders]
+    assert "; the choice among 2 was made on them" in sentences[-1]
+
+
+def test_the_simplest_is_held_against_the_default_where_it_is_chosen() -> None:
+    large = finalist(0, wrong=spread(20), num_weights=1_000_000, is_default=True)
+    small = finalist(7, wrong=spread(21, start=20), num_weights=20_000)
+    contenders, sentences = rank(large, small, prefer="simple")
+    assert contenders[0].leader is small
+    assert sentences[-1].startswith("It is not shown to be better than the space's default")
+
+
+def test_an_ensemble_weighs_its_models_at_their_temperatures() -> None:
+    one, two = (
+        replace(made, predictions={"val": predict(HELD.val_labels, np.arange(wrong), sure=sure)})
+        for made, wrong, sure in (
+            (finalist(4, wrong=spread(20)), 3, 0.9),
+            (finalist(7, wrong=spread(20)), 9, 0.7),
+        )
+    )
+    nothing = np.zeros((0, 2))
+    ensemble = Contender("ensemble", (one, two), (0.25, 0.75), (2.0, 0.5), 1.5, (), 2000, nothing)
+    assert ensemble.leader is two
+    first, second = (f.predictions["val"] for f in (one, two))
+    mean = 0.25 * apply_temperature(first, 2.0) + 0.75 * apply_temperature(second, 0.5)
+    np.testing.assert_allclose(ensemble.predict_seen("val"), apply_temperature(mean, 1.5))
+    assert replace(ensemble, kind="refit").predict_seen("val") is second
+
+
+def test_alone_a_model_has_all_the_weight_and_no_temperature_but_its_own() -> None:
+    contenders, _ = rank(finalist(4, wrong=spread(20)))
+    assert {(c.shares, c.temperature) for c in contenders} == {((1.0,), 1.0)}
+
+
+@pytest.mark.parametrize("goal", [GOAL, Goal("log_loss")])
+@pytest.mark.parametrize(("right", "wrong", "chosen"), [(2, 4, 7), (1, 5, 4)])
+def test_near_is_within_one_standard_error_and_not_half_of_it(
+    goal: Goal, right: int, wrong: int, chosen: int
+) -> None:
+    """2 more errors of 6 images that differ are 2 / sqrt(6) of an error; 4 of 6 are 1.6 of it."""
+    errors = spread(20)
+    others = np.concatenate([errors[right:], np.arange(100, 100 + wrong)])
+    large = finalist(4, wrong=errors, num_weights=1_000_000)
+    small = finalist(7, wrong=others, num_weights=20_000)
+    contenders, _ = rank(large, small, goal=goal, prefer="simple")
+    assert contenders[0].leader.number == chosen
+
+
+def test_where_none_is_near_an_ensemble_it_is_chosen_as_the_simplest() -> None:
+    one = finalist(4, wrong=spread(30))
+    two = finalist(5, wrong=spread(30, start=40), sure=0.85)
+    three = finalist(6, wrong=spread(30, start=80), sure=0.8)
+    contenders, sentences = rank(one, two, three, prefer="simple")
+    assert contenders[0].kind == "ensemble"
+    assert "is the best on 3 folds" in sentences[0]
+
+
+def test_whether_anything_was_learned_is_asked_of_the_one_that_is_chosen() -> None:
+    best = finalist(4, wrong=spread(90), num_weights=1_000_000)
+    near = finalist(7, wrong=spread(93, start=20), num_weights=20_000)
+    assert not any("Nothing" in said for said in rank(best, near)[1])
+    contenders, sentences = rank(best, near, prefer="simple")
+    assert contenders[0].leader is near
+    assert sentences[0].startswith("Nothing was learned")
+
+
+@pytest.mark.parametrize(
+    ("groups", "simplest", "learned", "verdict"),
+    [
+        (HELD.groups, 4, "Candidate 1", "It is better than"),
+        (HELD.groups // 20, 7, "Nothing was learned", "It is not shown to be better than"),
+    ],
+)
+def test_images_of_one_group_are_one_piece_of_evidence(
+    groups: NDArray[np.integer], simplest: int, learned: str, verdict: str
+) -> None:
+    held = replace(HELD, groups=groups)
+    large = finalist(4, wrong=spread(10), num_weights=1_000_000)
+    small = finalist(7, wrong=spread(18, start=20), num_weights=20_000)
+    assert rank(large, small, held=held, prefer="simple")[0][0].leader.number == simplest
+    assert rank(finalist(4, wrong=spread(85)), held=held)[1][0].startswith(learned)
+    default = finalist(0, wrong=spread(35), is_default=True)
+    assert rank(small, default, held=held)[1][-1].startswith(verdict)
+
+
+def test_the_interval_against_the_default_allows_for_the_choice() -> None:
+    one = finalist(4, wrong=spread(30))
+    two = finalist(5, wrong=spread(30, start=40), sure=0.85)
+    default = finalist(6, wrong=spread(30, start=80), sure=0.8, is_default=True)
+    contenders, sentences = rank(one, two, default)
+    first, second = contenders[0], next(c for c in contenders if c.finalists == (default,))
+    found = compare(
+        HELD.labels, first.calibrated, second.calibrated, other=1, num_comparisons=3, seed=0
+    )
+    assert f"accuracy {fraction_interval(found.difference, sign=True)}, on" in sentences[-1]
