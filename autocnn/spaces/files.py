@@ -202,8 +202,8 @@ class _Reader:
         has_floats = any(type(value) is float for value in values)
         is_number = isinstance(knob.default, float) if knob else has_floats
         for i, value in enumerate(values):
-            if is_number and type(value) is int:
-                value = values[i] = float(value)
+            if is_number:
+                value = values[i] = _as_float(value)
             problem = knob.problem_with(value) if knob else _problem_with_own(value, values[0])
             if problem is not None:
                 words = [c for c in knob.choices if isinstance(c, str)] if knob else []
@@ -272,12 +272,13 @@ class _Reader:
                 remedy = "List a parent before its children." if parent in KNOBS else ""
                 remedy = remedy or _nearest(parent, parents)
                 self.fail(where, f"must name a parameter listed above, got {parent!r}", remedy)
-            listed = values if isinstance(values, list) else [values]
+            listed, domain = values if isinstance(values, list) else [values], parents[parent]
             if not listed:
                 self.fail(f"{where}.{parent}", "must be one value or more, got []")
+            if _chooses_floats(domain):
+                listed = [_as_float(value) for value in listed]
             for value in listed:
-                if not parents[parent].contains(value):
-                    domain = parents[parent]
+                if not domain.contains(value):
                     self.fail(f"{where}.{parent}", f"must be in {domain}, got {value!r}")
             conditions.append(Condition(parent, tuple(listed)))
         return tuple(conditions)
@@ -287,14 +288,27 @@ class _Reader:
             self.fail(where, f"must be a mapping of every parameter to a value, got {data!r}")
         params = dict(data)
         for parameter in space.parameters:
-            if isinstance(parameter, Float) and type(params.get(parameter.name)) is int:
-                params[parameter.name] = float(params[parameter.name])
+            if parameter.name in params and (
+                isinstance(parameter, Float) or _chooses_floats(parameter)
+            ):
+                params[parameter.name] = _as_float(params[parameter.name])
         problems = space.problems_of(params)
         if problems:
             names = [parameter.name for parameter in space.parameters]
             unknown = next((key for key in params if key not in names), None)
             self.fail(where, f"is no full point: {problems[0]}", _nearest(unknown, names))
         return params
+
+
+def _as_float(value: Any) -> Any:
+    """An integer as a float, unless it is too large for one; all else as it is."""
+    is_float = type(value) is int and abs(value) <= sys.float_info.max
+    return float(value) if is_float else value
+
+
+def _chooses_floats(parameter: AnyParameter) -> bool:
+    """Whether a 0 among the values of a parameter is a 0.0."""
+    return isinstance(parameter, Categorical) and isinstance(parameter.choices[0], float)
 
 
 def _problem_with_own(value: object, first: object) -> str | None:

@@ -75,6 +75,20 @@ def test_without_start_trial_0_takes_the_defaults() -> None:
 # -- YAML 1.2 ------------------------------------------------------------------------------
 
 
+def test_a_0_among_floats_is_one_wherever_it_is_written() -> None:
+    space = parse_space(
+        "parameters:\n"
+        "  - {name: mixup, type: categorical, choices: [0, 0.2]}\n"
+        "  - {name: zoom, type: float, low: 0, high: 0.2, when: {mixup: 0}}\n"
+        "start:\n"
+        "  - {mixup: 0, zoom: 0}\n",
+        source="mine.yaml",
+        name="mine",
+    )
+    assert repr(space.start[0]) == "{'mixup': 0.0, 'zoom': 0.0}"
+    assert repr(space.parameters[1].when[0].values) == "(0.0,)"
+
+
 @pytest.mark.parametrize(
     ("written", "value"),
     [("1e-4", 1e-4), ("1E-4", 1e-4), ("1.0e-4", 1e-4), ("0.0001", 1e-4), ("0.0", 0.0), ("0", 0.0)],
