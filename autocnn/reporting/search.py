@@ -76,13 +76,8 @@ def draw_search(facts: StudyFacts) -> Drawings:
     trials = facts.trials
     if not scored_trials(trials):
         return Drawings(pictures)
-    objective, maximize = facts.goal.objective, facts.goal.maximize
     figure = plots.draw_history(
-        trials,
-        maximize=maximize,
-        objective=objective,
-        title=f"Search of {facts.name}",
-        default=facts.default_trial,
+        trials, goal=facts.goal, title=f"Search of {facts.name}", default=facts.default_trial
     )
     pictures["history"] = _picture(figure)
     found = param_importances(trials)
@@ -92,11 +87,7 @@ def draw_search(facts: StudyFacts) -> Drawings:
     params = [param.name for param in found.params] or _varied_params(trials)
     if params:
         figure = plots.draw_parallel(
-            trials,
-            params=params,
-            maximize=maximize,
-            objective=objective,
-            title=f"Trials of {facts.name} by their params",
+            trials, params=params, goal=facts.goal, title=f"Trials of {facts.name} by their params"
         )
         pictures["parallel"] = _picture(figure)
     sure = [param.name for param in found.params if param.importance > 2 * param.spread]
@@ -171,7 +162,7 @@ def _sentences(facts: StudyFacts) -> tuple[str, ...]:
 
 
 def _figures(facts: StudyFacts, drawn: Drawings) -> tuple[Figure, ...]:
-    ranked = facts.goal.rank(facts.trials)
+    ranked = facts.goal.rank([trial for trial in facts.trials if trial.state.is_scored])
     name = facts.status.config.objective
     best = (
         f"best is trial {ranked[0].trial} with {wording.metric(name, ranked[0].objective)}"

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
+from autocnn.core.objective import Goal
 from autocnn.core.records import TrialRecord, TrialState
 from autocnn.core.wording import signed
 from autocnn.reporting.plots.search_values import (
@@ -81,8 +82,7 @@ BEST_LOOK: dict[str, Any] = BEST_MARKER | {
 def draw_history(
     trials: Sequence[TrialRecord],
     *,
-    maximize: bool,
-    objective: str,
+    goal: Goal,
     title: str,
     default: int | None = None,
     figure: Figure | None = None,
@@ -94,14 +94,13 @@ def draw_history(
 
     Args:
         trials: All trials of the search, in any order.
-        maximize: Whether a larger objective is better.
-        objective: Its name, a field of `Scores`.
+        goal: What ranks them.
         title: Whose search it is.
         default: Number of the trial that has the default configuration; its objective is a line.
         figure: As for `new_figure`.
     """
-    history = search_history(trials, maximize=maximize, default=default)
-    shelves = _shelves(history, maximize=maximize)
+    history = search_history(trials, goal=goal, default=default)
+    shelves = _shelves(history, maximize=goal.maximize)
     with plot_style():
         figure = new_figure(9.2, 3.8 + 0.35 * len(shelves), figure)
         if shelves:
@@ -110,7 +109,7 @@ def draw_history(
             axes.tick_params(axis="x", length=0)
         else:
             axes = below = figure.add_subplot()
-        plot_history(axes, history, objective=objective)
+        plot_history(axes, history, objective=goal.objective)
         below.set_xlabel(axes.get_xlabel())
         if shelves:
             axes.set_xlabel("")
@@ -282,12 +281,7 @@ def history_handles(history: SearchHistory) -> list[Line2D]:
 
 
 def draw_parallel(
-    trials: Sequence[TrialRecord],
-    *,
-    params: Sequence[str],
-    maximize: bool,
-    objective: str,
-    title: str,
+    trials: Sequence[TrialRecord], *, params: Sequence[str], goal: Goal, title: str
 ) -> Figure:
     """Trials as lines across their params to their objective: dark and thick ones are good.
 
@@ -298,8 +292,7 @@ def draw_parallel(
     Args:
         trials: All trials of the search; complete and pruned ones with an objective are drawn.
         params: The most important first; at most 8 are drawn.
-        maximize: Whether a larger objective is better.
-        objective: Its name, a field of `Scores`.
+        goal: What ranks the trials.
         title: Whose search it is.
     """
     with plot_style():
@@ -308,17 +301,17 @@ def draw_parallel(
             write_note(figure, "No trial has an objective.")
             set_title(figure, title)
             return figure
-        picture = parallel_lines(trials, params=params[:MOST_AXES], maximize=maximize)
+        picture = parallel_lines(trials, params=params[:MOST_AXES], goal=goal)
         figure = new_figure(max(5.5, 1.45 * (len(picture.axes) + 1)), 4.6)
         axes = figure.add_subplot()
         for line in picture.lines:
             _draw_line(axes, line)
         for place, axis in enumerate(picture.axes):
             _draw_ticks(axes, place, axis.ticks)
-        _draw_ticks(axes, len(picture.axes), _objective_ticks(picture, maximize=maximize))
+        _draw_ticks(axes, len(picture.axes), _objective_ticks(picture, maximize=goal.maximize))
         names = display_names([axis.name for axis in picture.axes], max_length=AXIS_NAME_LENGTH)
         marks = [_axis_text(name, axis) for name, axis in zip(names, picture.axes, strict=True)]
-        label = objective_label(objective, letters=AXIS_NAME_LENGTH + 6)
+        label = objective_label(goal.objective, letters=AXIS_NAME_LENGTH + 6)
         axes.set_xticks(range(len(marks) + 1), [*marks, label], parse_math=False)
         axes.xaxis.set_ticks_position("top")
         axes.tick_params(axis="x", length=0, pad=8)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autocnn.core.arrays import DoubleArray
+from autocnn.core.objective import Goal
 from autocnn.core.records import ParamValue, TrialRecord, TrialState
 from autocnn.core.wording import short_value
 
@@ -61,7 +62,8 @@ class SearchHistory:
 
     Attributes:
         points: One per trial, in the order of their numbers.
-        steps: (trial, best objective so far) where it improves; empty without objectives.
+        steps: (trial, its objective) of each that ranks before all earlier ones; empty without
+            objectives.
         default: The trial of the default configuration, if it has an objective.
         low, high: Range of the objectives that are worth an axis.
         num_cut: Trials whose objective is worse than that range.
@@ -165,25 +167,29 @@ def axis_range(values: Sequence[float], *, maximize: bool) -> tuple[float, float
 
 
 def search_history(
-    trials: Sequence[TrialRecord], *, maximize: bool, default: int | None = None
+    trials: Sequence[TrialRecord], *, goal: Goal, default: int | None = None
 ) -> SearchHistory:
     """The objective over the trials, and the best so far of those no fault ended.
 
     Args:
         trials: All trials of the search, in any order.
-        maximize: Whether a larger objective is better.
+        goal: What ranks them.
         default: Number of the trial that has the default configuration.
     """
     ordered = sorted(trials, key=lambda trial: trial.trial)
     values = {trial.trial: finite(trial.objective) for trial in ordered}
     known = [value for value in values.values() if value is not None]
-    low, high = axis_range(known, maximize=maximize) if known else (0.0, 1.0)
+    low, high = axis_range(known, maximize=goal.maximize) if known else (0.0, 1.0)
     steps: list[tuple[int, float]] = []
+    best: TrialRecord | None = None
     for trial in scored_trials(trials):
         value = values[trial.trial]
         assert value is not None  # scored
-        if not steps or (value > steps[-1][1] if maximize else value < steps[-1][1]):
+        if best is None or goal.place_of(trial) < goal.place_of(best):
+            best = trial
             steps.append((trial.trial, value))
+    if steps:  # the best may be far behind trials with too large a gap
+        low, high = min(low, steps[-1][1]), max(high, steps[-1][1])
     points = tuple(
         HistoryPoint(
             trial=trial.trial,
@@ -385,7 +391,7 @@ class ParallelLines:
 
 
 def parallel_lines(
-    trials: Sequence[TrialRecord], *, params: Sequence[str], maximize: bool
+    trials: Sequence[TrialRecord], *, params: Sequence[str], goal: Goal
 ) -> ParallelLines:
     """Complete and pruned trials as lines across `params` and the objective.
 
@@ -396,7 +402,7 @@ def parallel_lines(
         trials: All trials of the search.
         params: Names of the params, in the order of their axes; one that no scored trial
             has is left out.
-        maximize: Whether a larger objective is better.
+        goal: What ranks the trials.
 
     Raises:
         ValueError: When no trial has an objective.
@@ -405,10 +411,9 @@ def parallel_lines(
     if not scored:
         raise ValueError("parallel_lines must get a trial with an objective, got none.")
     values = np.array([trial.objective for trial in scored], float)
-    low, high = axis_range(values.tolist(), maximize=maximize)
-    worst, best = (low, high) if maximize else (high, low)
-    # Equals stand in the order of their numbers, the earlier one as the better.
-    order = np.lexsort((-np.arange(len(scored)), values if maximize else -values))
+    low, high = axis_range(values.tolist(), maximize=goal.maximize)
+    worst, best = (low, high) if goal.maximize else (high, low)
+    order = sorted(range(len(scored)), key=lambda row: goal.place_of(scored[row]), reverse=True)
     strengths = np.ones(len(scored))
     if len(scored) > 1:
         strengths[order] = np.linspace(0, 1, len(scored))

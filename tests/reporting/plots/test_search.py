@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from autocnn.core.objective import Goal
 from autocnn.core.records import TrialRecord, TrialState
 from autocnn.reporting.plots import draw_history, draw_importances, draw_parallel
 from autocnn.reporting.plots.search import STATE_LOOKS
@@ -26,7 +27,7 @@ def make_trials(*objectives: float | None) -> list[TrialRecord]:
 
 def test_best_so_far_is_a_step_line_and_the_default_a_level() -> None:
     figure = draw_history(
-        make_trials(0.5, 0.4, 0.7, 0.6), maximize=True, objective="macro_f1", title="$s$", default=1
+        make_trials(0.5, 0.4, 0.7, 0.6), goal=Goal("macro_f1"), title="$s$", default=1
     )
     draw(figure)
     (axes,) = figure.axes
@@ -48,7 +49,7 @@ def test_best_so_far_is_a_step_line_and_the_default_a_level() -> None:
 
 def test_outliers_and_trials_without_objective_stand_on_shelves() -> None:
     losses = [0.5, 0.4, None, 0.45, 80.0, 0.42, 0.41]
-    figure = draw_history(make_trials(*losses), maximize=False, objective="log_loss", title="t")
+    figure = draw_history(make_trials(*losses), goal=Goal("log_loss"), title="t")
     draw(figure)
     axes, shelf = figure.axes
     assert axes.get_ylim()[1] < 1
@@ -62,21 +63,21 @@ def test_outliers_and_trials_without_objective_stand_on_shelves() -> None:
 @pytest.mark.parametrize("state", list(TrialState))
 def test_every_state_has_a_marker_of_its_own(state: TrialState) -> None:
     trials = [trial(0), trial(1, state=state, objective=0.25)]
-    figure = draw_history(trials, maximize=True, objective="accuracy", title="t")
+    figure = draw_history(trials, goal=Goal("accuracy"), title="t")
     draw(figure)
     assert any(text.startswith(f"{state}: ") for text in figure_legend_texts(figure))
     assert len({look["marker"] for look in STATE_LOOKS.values()}) == len(TrialState)
 
 
 def test_a_search_of_one_trial_or_of_failures_only() -> None:
-    one = draw_history(make_trials(1.0), maximize=True, objective="accuracy", title="t")
+    one = draw_history(make_trials(1.0), goal=Goal("accuracy"), title="t")
     draw(one)
     assert "best, trial 0: 1.0000" in figure_legend_texts(one)
-    failed = draw_history(make_trials(None, None), maximize=True, objective="accuracy", title="t")
+    failed = draw_history(make_trials(None, None), goal=Goal("accuracy"), title="t")
     draw(failed)
     assert cell_texts(failed.axes[0]) == ["No trial has an objective."]
     assert figure_legend_texts(failed) == ["failed: 2"]
-    draw(draw_history([], maximize=True, objective="accuracy", title="t"))
+    draw(draw_history([], goal=Goal("accuracy"), title="t"))
 
 
 @pytest.mark.parametrize("drawing", [draw_history, draw_parallel])
@@ -89,7 +90,7 @@ def test_an_objective_with_a_class_of_any_name_fits(
     asked = {"params": ["family"]} if drawing is draw_parallel else {}
     objective = f"sensitivity of {label} at specificity >= 0.95"
     trials = make_lines(12)
-    figure = drawing(trials, maximize=True, objective=objective, title="t", **asked)
+    figure = drawing(trials, goal=Goal(objective), title="t", **asked)
     draw(figure)
     axes = figure.axes[0]
     if drawing is draw_history:
@@ -101,7 +102,7 @@ def test_an_objective_with_a_class_of_any_name_fits(
 
 def test_a_long_title_leaves_the_legend_alone() -> None:
     title = "Search of " + "a-name-of-many-words-" * 6
-    figure = draw_history(make_trials(0.5, 0.4), maximize=True, objective="accuracy", title=title)
+    figure = draw_history(make_trials(0.5, 0.4), goal=Goal("accuracy"), title=title)
     draw(figure)
     (legend,) = figure.legends
     assert figure.texts[0].get_window_extent().y0 > legend.get_window_extent().y1
@@ -160,11 +161,7 @@ def trial_lines(lines: list[Line2D]) -> list[Line2D]:
 
 def test_trials_are_lines_and_the_best_is_uppermost() -> None:
     figure = draw_parallel(
-        make_lines(12),
-        params=["$lr_1$", "family", "depth"],
-        maximize=True,
-        objective="accuracy",
-        title="$t$",
+        make_lines(12), params=["$lr_1$", "family", "depth"], goal=Goal("accuracy"), title="$t$"
     )
     draw(figure)
     (axes,) = figure.axes
@@ -189,9 +186,7 @@ def test_trials_are_lines_and_the_best_is_uppermost() -> None:
 def test_at_most_eight_params_are_drawn() -> None:
     params = {f"p{index}": index for index in range(12)}
     trials = [trial(0, params=params), trial(1, params=params)]
-    figure = draw_parallel(
-        trials, params=list(params), maximize=False, objective="log_loss", title="t"
-    )
+    figure = draw_parallel(trials, params=list(params), goal=Goal("log_loss"), title="t")
     draw(figure)
     assert len(figure.axes[0].get_xticklabels()) == 9
     assert "log loss on val (nats)" in all_texts(figure)
@@ -201,20 +196,16 @@ def test_a_cut_axis_says_so() -> None:
     trials = [
         trial(index, objective=value) for index, value in enumerate([0.9, 0.91, 0.92, 0.93, 0.1])
     ]
-    figure = draw_parallel(
-        trials, params=["dropout"], maximize=True, objective="accuracy", title="t"
-    )
+    figure = draw_parallel(trials, params=["dropout"], goal=Goal("accuracy"), title="t")
     draw(figure)
     assert "≤ 0.9" in cell_texts(figure.axes[0])
 
 
 def test_one_trial_and_no_trial() -> None:
-    one = draw_parallel(
-        [trial(0)], params=["dropout"], maximize=True, objective="accuracy", title="t"
-    )
+    one = draw_parallel([trial(0)], params=["dropout"], goal=Goal("accuracy"), title="t")
     draw(one)
     assert figure_legend_texts(one) == ["the best, trial 0"]
     failed = [trial(0, state=TrialState.FAILED, objective=None)]
-    none = draw_parallel(failed, params=["dropout"], maximize=True, objective="accuracy", title="t")
+    none = draw_parallel(failed, params=["dropout"], goal=Goal("accuracy"), title="t")
     draw(none)
     assert cell_texts(none.axes[0]) == ["No trial has an objective."]

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from autocnn.core.records import ParamValue, TrialRecord, TrialState
+from autocnn.core.objective import Goal
+from autocnn.core.records import ParamValue, Scores, TrialRecord, TrialState
 from autocnn.reporting.plots import search_values
 from autocnn.reporting.plots.search_values import (
     FAN,
@@ -74,21 +75,45 @@ def test_history_by_numbers() -> None:
         trial(5, objective=-9.0),
         trial(6, objective=0.94),
     ]
-    history = search_history(trials, maximize=True, default=2)
+    history = search_history(trials, goal=Goal("accuracy"), default=2)
     assert [point.trial for point in history.points] == list(range(7))
     assert history.steps == ((0, 0.90), (2, 0.95))
     assert history.default == history.points[2]
     assert (history.low, history.high, history.num_cut) == (0.90, 0.99, 1)
     assert [point.is_cut for point in history.points] == [False] * 5 + [True, False]
-    downwards = search_history(trials, maximize=False)
+    downwards = search_history(trials, goal=Goal("log_loss"))
     assert downwards.steps == ((0, 0.90), (5, -9.0))
 
 
+def with_val(number: int, val: float, *, train: float = 1.0, log_loss: float = 0.5) -> TrialRecord:
+    """A trial of one epoch with these scores."""
+    (scored,) = trial(number).history
+    scores = {"train": Scores(accuracy=train), "val": Scores(accuracy=val, log_loss=log_loss)}
+    return trial(number, objective=val, history=(scored.model_copy(update=scores),))
+
+
+def test_the_best_is_the_one_of_the_ranking() -> None:
+    """Behind stand a gap that is too large, and of equals those of higher log loss."""
+    equals = [with_val(0, 0.9), with_val(1, 0.9, log_loss=0.2), with_val(2, 0.9, log_loss=0.3)]
+    goal = Goal("accuracy", max_gap=0.15)
+    assert search_history(equals, goal=goal).steps == ((0, 0.9), (1, 0.9))
+    assert parallel_lines(equals, params=[], goal=goal).lines[-1].trial == 1
+    near = (with_val(number, 0.8 + number / 1000) for number in range(2, 9))
+    gaps = [with_val(0, 0.1), with_val(1, 0.5, train=0.6), *near]
+    history = search_history(gaps, goal=goal)
+    assert history.steps == ((0, 0.1), (1, 0.5))
+    assert history.low == 0.5, "it has a place on the axis"
+    assert [point.trial for point in history.points if point.is_cut] == [0]
+    assert parallel_lines(gaps, params=[], goal=goal).lines[-1].trial == 1
+
+
 def test_history_without_objectives() -> None:
-    history = search_history([trial(0, objective=None)], maximize=True)
+    history = search_history([trial(0, objective=None)], goal=Goal("accuracy"))
     assert (history.steps, history.default, history.num_cut) == ((), None, 0)
-    assert search_history([trial(0, objective=None)], maximize=True, default=0).default is None
-    assert search_history([], maximize=True).points == ()
+    assert (
+        search_history([trial(0, objective=None)], goal=Goal("accuracy"), default=0).default is None
+    )
+    assert search_history([], goal=Goal("accuracy")).points == ()
 
 
 @pytest.mark.slow
@@ -160,7 +185,7 @@ def trials_with(values: list[ParamValue | None]) -> list[TrialRecord]:
 
 
 def heights(values: list[ParamValue | None]) -> list[float]:
-    lines = parallel_lines(trials_with(values), params=["x"], maximize=True).lines
+    lines = parallel_lines(trials_with(values), params=["x"], goal=Goal("accuracy")).lines
     return [line.heights[0] for line in lines]
 
 
@@ -170,19 +195,19 @@ def test_many_numbers_keep_their_places() -> None:
 
 def test_numbers_that_spread_over_their_logarithm_have_a_logarithmic_axis() -> None:
     values: list[ParamValue | None] = [10.0**-power for power in range(8)]
-    picture = parallel_lines(trials_with(values), params=["x"], maximize=True)
+    picture = parallel_lines(trials_with(values), params=["x"], goal=Goal("accuracy"))
     (axis,) = picture.axes
     assert axis.is_log
     assert heights(values) == pytest.approx([1 - power / 7 for power in range(8)])
     even: list[ParamValue | None] = [float(number) for number in range(1, 101)]
-    assert not parallel_lines(trials_with(even), params=["x"], maximize=True).axes[0].is_log
+    assert not parallel_lines(trials_with(even), params=["x"], goal=Goal("accuracy")).axes[0].is_log
     assert math.isclose(axis.ticks[0][0], 0.0, abs_tol=1e-12)
     assert (axis.ticks[0][1], axis.ticks[-1][1]) == ("1e-07", "0.1")
 
 
 def test_linear_ticks_are_rounded_to_the_span() -> None:
     values: list[ParamValue | None] = [4.4e-5, 0.03, 0.05, 0.1, 0.13, 0.17, 0.2]
-    (axis,) = parallel_lines(trials_with(values), params=["x"], maximize=True).axes
+    (axis,) = parallel_lines(trials_with(values), params=["x"], goal=Goal("accuracy")).axes
     assert [text for _, text in axis.ticks] == ["0", "0.05", "0.1", "0.15", "0.2"]
 
 
@@ -204,18 +229,20 @@ def test_ticks_are_few_round_and_inside(is_log: bool) -> None:
 def test_lines_through_one_word_are_fanned_the_best_uppermost() -> None:
     values: list[ParamValue | None] = ["adamw", "sgd", "adamw"]
     assert heights(values) == pytest.approx([1 - FAN, 0.0, 1 + FAN])
-    (axis,) = parallel_lines(trials_with(values), params=["x"], maximize=True).axes
+    (axis,) = parallel_lines(trials_with(values), params=["x"], goal=Goal("accuracy")).axes
     assert axis.ticks == ((0.0, "sgd"), (1.0, "adamw"))
 
 
 def test_true_and_false_are_words_and_mix_with_others() -> None:
-    (axis,) = parallel_lines(trials_with([True, False, 1]), params=["x"], maximize=True).axes
+    (axis,) = parallel_lines(
+        trials_with([True, False, 1]), params=["x"], goal=Goal("accuracy")
+    ).axes
     assert [text for _, text in axis.ticks] == ["true", "false", "1"]
     assert not axis.is_log
 
 
 def test_params_that_are_not_used_lie_under_the_axis() -> None:
-    picture = parallel_lines(trials_with([None, 3, 5]), params=["x"], maximize=True)
+    picture = parallel_lines(trials_with([None, 3, 5]), params=["x"], goal=Goal("accuracy"))
     assert picture.axes[0].has_unused
     assert picture.lines[0].heights[0] == pytest.approx(NOT_USED - FAN)
     assert picture.lines[0].heights[0] < -FAN
@@ -223,28 +250,28 @@ def test_params_that_are_not_used_lie_under_the_axis() -> None:
 
 def test_the_best_is_on_top_whatever_the_direction() -> None:
     trials = [trial(0, objective=0.2), trial(1, objective=0.1), trial(2, objective=0.3)]
-    picture = parallel_lines(trials, params=["dropout"], maximize=False)
+    picture = parallel_lines(trials, params=["dropout"], goal=Goal("log_loss"))
     assert (picture.best, picture.worst) == (0.1, 0.3)
     assert [line.trial for line in picture.lines] == [2, 0, 1]
     assert [line.strength for line in picture.lines] == [0.0, 0.5, 1.0]
     assert [line.heights[-1] for line in picture.lines] == pytest.approx([0.0, 0.5, 1.0])
-    upwards = parallel_lines(trials, params=["dropout"], maximize=True)
+    upwards = parallel_lines(trials, params=["dropout"], goal=Goal("accuracy"))
     assert [line.trial for line in upwards.lines] == [1, 0, 2]
 
 
 def test_outliers_stand_at_the_foot_and_are_counted() -> None:
     values = [0.9, 0.91, 0.92, 0.93, 0.1]
     trials = [trial(index, objective=value) for index, value in enumerate(values)]
-    picture = parallel_lines(trials, params=[], maximize=True)
+    picture = parallel_lines(trials, params=[], goal=Goal("accuracy"))
     assert (picture.worst, picture.best, picture.num_cut) == (0.9, 0.93, 1)
     assert picture.lines[0].heights == (0.0,)
 
 
 def test_equals_and_a_single_trial_are_at_the_top() -> None:
-    equal = parallel_lines([trial(0), trial(1)], params=["dropout"], maximize=True)
+    equal = parallel_lines([trial(0), trial(1)], params=["dropout"], goal=Goal("accuracy"))
     assert [line.heights[-1] for line in equal.lines] == [1.0, 1.0]
     assert equal.lines[-1].trial == 0
-    (one,) = parallel_lines([trial(3)], params=["dropout", "absent"], maximize=True).lines
+    (one,) = parallel_lines([trial(3)], params=["dropout", "absent"], goal=Goal("accuracy")).lines
     assert one.strength == 1.0
     assert len(one.heights) == 2
 
@@ -252,4 +279,4 @@ def test_equals_and_a_single_trial_are_at_the_top() -> None:
 def test_without_objectives_there_are_no_lines() -> None:
     failed = trial(0, state=TrialState.FAILED, objective=None)
     with pytest.raises(ValueError, match="must get a trial with an objective"):
-        parallel_lines([failed], params=["x"], maximize=True)
+        parallel_lines([failed], params=["x"], goal=Goal("accuracy"))
