@@ -318,7 +318,7 @@ class _Search:
         self.unfitted.discard(trial)
         self.exempt.add(trial)  # what is a little too slow now is cut when time is up
         wanted, done = record.epochs or 1, running.history[-1].epoch
-        if done >= wanted or epochs >= wanted:
+        if epochs >= wanted:
             return None
         if epochs <= done:
             return Stop(TrialState.CUT, OUT_OF_TIME)

@@ -8,6 +8,7 @@ from autocnn.core.records import EpochScore, Params, Scores, TrialRecord, TrialS
 from autocnn.execution.executor import EndEvent, Event, Outcome
 from autocnn.execution.runner import Stop
 from autocnn.execution.tasks import TrainingTask
+from autocnn.tuning.engines.base import NoProposal, Proposal
 from autocnn.tuning.loop import HALF_BATCH, OUT_OF_TIME, TOO_SLOW, find_stop, rank_trials
 from tests.simulation.executor import GOAL, ListEngine, SimulatedExecutor, SimulatedTask, formula
 from tests.tuning.conftest import StudyMaker
@@ -65,7 +66,8 @@ def test_a_trial_is_stopped_when_time_is_up_and_may_still_win(make_study: StudyM
     study = make_study(executor=Slower(), trials=1, epochs=1000, budget_s=20.0)
     (record,) = study.run()
     assert (record.state, record.reason) == (TrialState.CUT, OUT_OF_TIME)
-    assert 4 < len(record.history) < 12
+    assert len(record.history) == 6
+    assert study.executor.clock.now == 14.0, "not another 5 s: the judging takes 8"
     assert rank_trials(GOAL, [record]) == [record]
     assert study.kept_models() == [0]
     checkpoint_path = study.folder.path / "trials" / "0000" / "checkpoint"
@@ -100,6 +102,17 @@ def test_a_start_point_is_never_too_slow_but_fitted(make_study: StudyMaker) -> N
     executor = SimulatedExecutor(epoch_s={0: 20.0})
     records = make_study(executor=executor, trials=1, epochs=10, budget_s=120.0).run()
     assert (records[0].reason, len(records[0].history)) == ("", 5)
+
+
+def test_no_start_point_is_too_slow(make_study: StudyMaker) -> None:
+    class Starting(ListEngine):
+        def ask(self, trial: int) -> Proposal | NoProposal:
+            return Proposal({"width": 8}, from_start=True)
+
+    executor = SimulatedExecutor(epoch_s={1: 35.0})
+    study = make_study(engine=Starting(), executor=executor, trials=2, epochs=10, budget_s=120.0)
+    records = study.run()
+    assert (records[1].reason, len(records[1].history)) == (OUT_OF_TIME, 3)
 
 
 @pytest.mark.slow
