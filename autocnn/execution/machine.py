@@ -27,6 +27,13 @@ DRIVER = Path("/proc/driver/nvidia/gpus")
 MAX_WORKERS = 8
 """More trials at once teach the sampler too little about each other."""
 
+MOST_AT_ONCE = 256
+"""Images that go through a network at once, unless they are large."""
+
+LARGE_SIDE = 96
+"""From this side in px on, a batch has as many pixels as one of this side. Measured with 256 images
+of 224 px: 4.8 GB, at 9 % more time for each than with 32, which take 1.3."""
+
 WANT_OF_MEMORY = ("dst tensor is not initialized", "out of memory", "alloc_failed")
 """Words of TensorFlow's errors of any kind. The first are about a batch that found no place on a
 GPU, the last about a library of CUDA that found none."""
@@ -181,6 +188,20 @@ def count_memory_kills() -> int:
         if line.startswith("oom_kill "):
             return int(line.split()[1])
     return 0
+
+
+def batch_size_for(height: int, width: int, *, most: int = MOST_AT_ONCE) -> int:
+    """Images that go through a network at once: fewer when they are large, at least one.
+
+    Args:
+        height: Of the images, px.
+        width: The same.
+        most: Of small ones.
+
+    >>> [batch_size_for(side, side) for side in (28, 96, 224, 512)]
+    [256, 256, 47, 9]
+    """
+    return max(1, min(most, most * LARGE_SIDE**2 // (height * width)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

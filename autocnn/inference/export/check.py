@@ -36,7 +36,7 @@ for module in required:
     __import__(module)
 import keras, numpy
 model = keras.saving.load_model(folder + "/model.keras")
-numpy.save(out, model.predict(numpy.load(images), batch_size=256, verbose=0))
+numpy.save(out, model.predict(numpy.load(images), verbose=0))
 print("keras", keras.__version__)
 """
 

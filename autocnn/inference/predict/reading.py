@@ -17,11 +17,7 @@ from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import ModelInput
 from autocnn.data.decode import decode_image, pillow_quiet
-
-BATCH_SIZE = 256
-"""Images that the model is given at once, fewer where they are large."""
-
-LARGEST_BATCH_BYTES = 64 * 2**20
+from autocnn.execution.machine import batch_size_for
 
 UNIT = 16
 """Images that a thread decodes in one go: handing over each alone costs more than a small PNG."""
@@ -111,11 +107,9 @@ def read_batches(
 
 
 def batch_size(taken: ModelInput) -> int:
-    """Images in a batch: fewer where they are large, and a multiple of what a thread reads."""
-    fitting = LARGEST_BATCH_BYTES // (taken.height * taken.width * taken.shape[-1])
-    if fitting < UNIT:
-        return max(1, fitting)
-    return min(BATCH_SIZE, fitting // UNIT * UNIT)
+    """Images in a batch: what the model takes at once, in multiples of what a thread reads."""
+    fitting = batch_size_for(taken.height, taken.width)
+    return fitting if fitting < UNIT else fitting // UNIT * UNIT
 
 
 def name_images(images: Any) -> Iterator[NamedImage]:

@@ -22,11 +22,9 @@ from autocnn.core.keras_import import import_keras, on_tensorflow
 from autocnn.core.quiet import silent_stderr
 from autocnn.core.records import ExportMetadata
 from autocnn.core.trust import check_trusted
+from autocnn.execution.machine import batch_size_for
 from autocnn.inference.metadata import METADATA_FILE, is_inside
 from autocnn.metrics.familiarity import Reference, read_reference
-
-BATCH_SIZE = 256
-"""Images that a model is given at once."""
 
 FAMILIARITY_FILE = "familiarity.npz"
 
@@ -354,8 +352,8 @@ def _in_batches(
     predict: Callable[[NDArray[np.uint8]], Outputs], images: NDArray[np.uint8]
 ) -> Outputs:
     """Predict a batch at a time; at least one, so that no images give arrays of no rows."""
-    starts = range(0, max(1, len(images)), BATCH_SIZE)
-    parts = [predict(images[start : start + BATCH_SIZE]) for start in starts]
+    size = batch_size_for(*images.shape[1:3])
+    parts = [predict(images[start : start + size]) for start in range(0, max(1, len(images)), size)]
     distances = [part.distances for part in parts if part.distances is not None]
     return Outputs(
         np.concatenate([part.probabilities for part in parts]),

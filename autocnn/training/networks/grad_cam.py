@@ -15,8 +15,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from autocnn.execution.machine import batch_size_for
 from autocnn.training.networks.average import members_of
-from autocnn.training.networks.inference import batch_size_for, in_batches
+from autocnn.training.networks.inference import in_batches
 
 MOST_AT_ONCE = 32
 """Images of a batch, unless they are large: gradients need all feature maps at once."""
@@ -81,7 +82,7 @@ class GradCam:
             smooth: NDArray[np.float32] = gaussian_filter(maps, blur, mode="reflect")
             return smooth
 
-        batch_size = batch_size_for(images, most=MOST_AT_ONCE)
+        batch_size = batch_size_for(*images.shape[1:3], most=MOST_AT_ONCE)
         none = np.zeros((0, *images.shape[1:3]), np.float32)
         return np.concatenate([none, *in_batches(work, len(images), batch_size=batch_size)])
 

@@ -9,15 +9,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from autocnn.execution.machine import is_out_of_memory
+from autocnn.execution.machine import MOST_AT_ONCE, batch_size_for, is_out_of_memory
 from autocnn.training.networks.keras_private import frozen_graph
-
-MOST_AT_ONCE = 256
-"""Images of a batch, unless they are large."""
-
-LARGE_SIDE = 96
-"""From this side in px on, a batch has as many pixels as one of this side: 256 images of 512 px
-would need 5 GB and more."""
 
 
 def compile_prediction(model: keras.Model) -> Callable[[Any], Any]:
@@ -32,20 +25,6 @@ def compile_prediction(model: keras.Model) -> Callable[[Any], Any]:
         return model(images, training=False)
 
     return predict  # type: ignore[no-any-return]
-
-
-def batch_size_for(images: NDArray[np.uint8], *, most: int = MOST_AT_ONCE) -> int:
-    """Images that go through a network at once: fewer when they are large, at least one.
-
-    Args:
-        images: Shape (n, height, width, channels).
-        most: Of small images.
-
-    >>> [batch_size_for(np.zeros((0, side, side, 1), np.uint8)) for side in (28, 96, 224, 512)]
-    [256, 256, 47, 9]
-    """
-    num_pixels = int(images.shape[1]) * int(images.shape[2])
-    return max(1, min(most, most * LARGE_SIDE**2 // num_pixels))
 
 
 def in_batches(
@@ -98,7 +77,8 @@ def predict_rows(
     def work(part: slice) -> NDArray[np.float32]:
         return np.asarray(predict(tf.constant(images[rows[part]])), np.float32)
 
-    batch_size = batch_size_for(images, most=MOST_AT_ONCE // 2 if half_batch else MOST_AT_ONCE)
+    most = MOST_AT_ONCE // 2 if half_batch else MOST_AT_ONCE
+    batch_size = batch_size_for(*images.shape[1:3], most=most)
     return np.concatenate(in_batches(work, len(rows), batch_size=batch_size))
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from autocnn.core.errors import DataError
 from autocnn.core.records import ModelInput
 from autocnn.data.decode import decode_image
+from autocnn.execution.machine import MOST_AT_ONCE
 from autocnn.inference.predict import reading
 from autocnn.inference.predict.reading import (
     NamedImage,
@@ -137,8 +138,8 @@ def test_images_are_taken_only_as_far_ahead_as_is_decoded() -> None:
     batches = read_batches(images(), taken(), threads=2)
     for number in range(1, 4):
         next(batches)
-        most = (number + reading.BATCHES_AHEAD) * reading.BATCH_SIZE + 3 * reading.UNIT
-        assert number * reading.BATCH_SIZE <= num_taken <= most
+        most = (number + reading.BATCHES_AHEAD) * MOST_AT_ONCE + 3 * reading.UNIT
+        assert number * MOST_AT_ONCE <= num_taken <= most
     before = threading.active_count()
     batches.close()  # type: ignore[attr-defined]
     assert threading.active_count() < before
@@ -160,14 +161,14 @@ def test_the_next_batch_is_decoded_while_one_is_at_work(monkeypatch: pytest.Monk
     batches = read_batches(images, taken(), threads=2)
     next(batches)
     deadline = time.monotonic() + 5
-    while num_read < 2 * reading.BATCH_SIZE and time.monotonic() < deadline:
+    while num_read < 2 * MOST_AT_ONCE and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert num_read >= 2 * reading.BATCH_SIZE
+    assert num_read >= 2 * MOST_AT_ONCE
     batches.close()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
-    ("side", "channels", "expected"), [(32, 1, 256), (1024, 3, 16), (3000, 3, 2), (9000, 3, 1)]
+    ("side", "channels", "expected"), [(32, 1, 256), (224, 3, 32), (512, 3, 9), (9000, 3, 1)]
 )
 def test_batches_of_large_images_are_small(side: int, channels: int, expected: int) -> None:
     assert batch_size(taken(channels, side=side)) == expected

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from autocnn.training.networks.inference import batch_size_for, in_batches, predict_rows
+from autocnn.training.networks.inference import in_batches, predict_rows
 
 ERRORS = (
     MemoryError(),
@@ -70,7 +70,6 @@ def test_another_error_of_tensorflow_is_the_end_at_once() -> None:
 
 def test_half_the_batch_is_half_of_what_fits_by_size() -> None:
     large = np.zeros((40, 512, 512, 1), np.uint8)
-    assert batch_size_for(large) == 9
     for half_batch, first in ((False, 9), (True, 4)):
         machine = Machine(256)
         predict_rows(machine, large, np.arange(40), half_batch=half_batch)
