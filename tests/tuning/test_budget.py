@@ -539,7 +539,7 @@ def test_before_any_trial_nothing_is_left_to_finalists() -> None:
 
 def test_the_own_models_of_the_best_and_the_default_are_judged_before_the_best_alone() -> None:
     ranked = [*(trial(n, epochs=40, best=40) for n in (1, 2)), trial(0)]  # to retrain takes 50 s
-    for left_s, expected in ((20.0, [1, 0]), (10.0, [1])):
+    for left_s, expected in ((30.0, [1, 0]), (15.5, [1])):
         found = budget(1000.0, now=1000.0 - left_s, members=3).shortlist_now(ranked)
         assert numbers(found) == (expected, 0, False)
         assert found.num_members == 1, "of a model that is not made again there is one"
