@@ -155,6 +155,7 @@ def run_part(arm: str, data: Path, *, space: str, minutes: float, seed: int) -> 
                 scores = score(answer["held_labels"], answer["out_of_fold"])
                 found["folds"] = {name: getattr(scores, name) for name in MEASURES}
             found["num_trials"] = int(answer["num_trials"])
+            found["candidates"] = json.loads(str(answer["candidates"]))
     return found
 
 

@@ -85,16 +85,22 @@ class Answer:
         num_trials: Configurations of which at least one epoch was trained.
         out_of_fold: (m, classes) of train images by models that had not seen them; None: no folds.
         held_labels: (m,) Their classes.
+        candidates: What it could have chosen, the chosen one first: JSON of a list of scores.
     """
 
     probabilities: dict[str, NDArray[np.floating]]
     num_trials: int
     out_of_fold: NDArray[np.floating] | None = None
     held_labels: NDArray[np.integer] | None = None
+    candidates: str = "[]"
 
     def write(self, path: Path) -> None:
         """As an .npz."""
-        arrays = {**self.probabilities, "num_trials": np.array(self.num_trials)}
+        arrays = {
+            **self.probabilities,
+            "num_trials": np.array(self.num_trials),
+            "candidates": np.array(self.candidates),
+        }
         if self.out_of_fold is not None and self.held_labels is not None:
             arrays |= {"out_of_fold": self.out_of_fold, "held_labels": self.held_labels}
         np.savez(path, allow_pickle=False, **arrays)

@@ -8,6 +8,12 @@ import numpy as np
 import autocnn
 from benchmarks.rivals import SPLITS, Answer, Assignment, run_program
 
+COLUMNS = [
+    *("kind", "trial", "cv_mean", "cv_sd", "val_accuracy", "test_accuracy"),
+    *("test_balanced_accuracy", "test_log_loss", "test_macro_auc"),
+]
+"""Of the leaderboard, kept of all candidates: was a better one there? Trial 0 is the default."""
+
 
 def search(assignment: Assignment) -> Answer:
     """One study; the chosen candidate answers."""
@@ -26,14 +32,15 @@ def search(assignment: Assignment) -> Answer:
     columns = [f"p.{name}" for name in study.class_names]
     found = {split: frame[frame["split"] == split][columns].to_numpy() for split in SPLITS}
     trained = int((study.trials["epochs"] > 0).sum())
+    candidates = study.leaderboard[COLUMNS].to_json(orient="records")
     path = study.path / f"candidates/{best.number:02d}/out_of_fold.csv"
     if not path.is_file():
-        return Answer(found, trained)
+        return Answer(found, trained, candidates=candidates)
     import pandas as pd
 
     held = pd.read_csv(path, dtype={"label": str})
     labels = np.array([study.class_names.index(label) for label in held["label"]])
-    return Answer(found, trained, held[columns].to_numpy(), labels)
+    return Answer(found, trained, held[columns].to_numpy(), labels, candidates)
 
 
 if __name__ == "__main__":
