@@ -117,6 +117,7 @@ class WebServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 guarded,
+                log_config=None,  # its own would close the handlers of a program that has some
                 log_level="error",
                 access_log=False,
                 lifespan="on",

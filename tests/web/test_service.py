@@ -1,6 +1,7 @@
 """A model over HTTP: every answer, every refusal, many clients at once."""
 
 import io
+import logging
 import socket
 import tempfile
 import threading
@@ -268,6 +269,19 @@ def test_requests_under_way_are_answered_when_the_server_is_stopped(start: Start
         assert began.wait(20)
         client.server.close()
         assert waiting.result(30).status == 200
+
+
+def test_what_a_program_logs_is_left_to_it(start: Start, tmp_path: Path) -> None:
+    handler = logging.FileHandler(tmp_path / "program.log", mode="w")
+    logger = logging.getLogger("program")
+    logger.addHandler(handler)
+    try:
+        start(make_service(model()))
+        logger.error("after")
+        assert (tmp_path / "program.log").read_text() == "after\n"
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
 
 
 def test_a_port_that_is_taken_is_named(start: Start) -> None:
