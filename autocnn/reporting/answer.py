@@ -264,14 +264,15 @@ def _measured_on(record: CandidateRecord, headline: SplitScores, objective: str)
         if clean is None:
             yield "Every test image has a copy in train or val, so test cannot carry a verdict."
         else:
+            have = "has" if clean.num_images == 1 else "have"
             yield (
-                f"Only {wording.count(clean.num_images, 'test image')} have no copy in train or "
+                f"Only {wording.count(clean.num_images, 'test image')} {have} no copy in train or "
                 f"val, too few for a verdict: {_value(clean, objective)} on them."
             )
     elif clean is not None:
         yield (
-            f"Measured on the {wording.count(clean.num_images, 'test image')} that have no copy "
-            "in train or val."
+            f"Measured on the {wording.count(clean.num_images, 'test image')} without a copy in "
+            "train or val."
         )
         if not _carries(record, objective):
             yield (

@@ -295,8 +295,8 @@ def _sentences(
         yield f"They are {also} told apart by {wording.listing(told)}."
     if any(alone):
         yield (
-            f"{alone[0]:,} clean test images of {one.name} and {alone[1]:,} of {two.name} are not "
-            "clean test images of the other, and count for nothing here."
+            f"{wording.count(alone[0], 'clean test image')} of {one.name} and {alone[1]:,} of "
+            f"{two.name} are not clean test images of the other, and count for nothing here."
         )
     yield (
         "To choose the better of several by their test scores makes that score too good: choose "
@@ -351,7 +351,8 @@ def view_comparison(
         metrics=make_table(
             "differences",
             f"{names[0]} minus {names[1]} on {wording.count(found.num_common, 'image')} of both, "
-            f"corrected for {wording.count(len(found.metrics), 'comparison')}.",
+            f"corrected for {wording.count(len(found.metrics), 'comparison')}. Shares of images "
+            "are in percentage points.",
             columns=[*text_columns("score"), *number_columns("difference [95 %]", "p")],
             rows=[
                 [wording.metric_name(one.metric), difference(one), p_value(one.p_value)]

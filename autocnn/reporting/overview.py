@@ -241,8 +241,8 @@ def _samples_note(audit: AuditReport, num_shown: int) -> str:
         return ""
     left_out = len(audit.pixels) - num_shown
     more = (
-        f" Of the {len(audit.pixels):,} classes, {wording.count(left_out, 'smaller one')} "
-        f"{'is' if left_out == 1 else 'are'} not shown."
+        f" Of the {len(audit.pixels):,} classes, {left_out:,} {'is' if left_out == 1 else 'are'} "
+        "not shown."
         if left_out > 0
         else ""
     )

@@ -71,7 +71,8 @@ def describe_worst(subgroups: Sequence[Subgroup]) -> Iterator[str]:
             f"{wording.fraction_interval(worst.scores['accuracy'])} of "
             f"{wording.count(worst.num_images, 'image')}. It {shown} the others, "
             f"{wording.fraction(worst.others.value)} on the same mix of classes (p "
-            f"{wording.fraction(worst.p_value)}, corrected for {number} values).{few}"
+            f"{wording.fraction(worst.p_value)}, corrected for "
+            f"{wording.count(number, 'value')}).{few}"
         )
 
 

@@ -155,7 +155,7 @@ def test_the_page_is_one_file_and_names_are_text(tmp_path: Path) -> None:
     assert set(page.values("a", "href")) == {"#main", "#result", "#pictures", "#differences"}
     for words in (
         "one and two",
-        "corrected for 4 comparisons",
+        "corrected for 4 comparisons. Shares of images are in percentage points.",
         "Settings that differ",
         "<b>images",
     ):

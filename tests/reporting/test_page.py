@@ -96,7 +96,7 @@ def test_the_first_section_is_the_answer(page: Reader) -> None:
     for words in (
         "97.6 % balanced accuracy on clean test images",
         "95 % interval: 96.6 % to 98.1 %",
-        "1,095 test images that have no copy in train or val",
+        "1,095 test images without a copy in train or val",
         "On all 1,311 test images: balanced accuracy 98.0 % (97.0 % to 98.5 %)",
         "Accuracy 97.8 %, macro F1 97.8 % and macro AUC 0.998",
         "Worst class: meningioma, 94.8 % of 273 images right (92.8 % to 95.8 %)",
@@ -426,6 +426,8 @@ def test_one_is_no_plural(tmp_path: Path) -> None:
     for trial in make_trials(12):
         folder.write_trial(trial.model_copy(update={"state": TrialState.COMPLETE}))
     assert "1 more is not shown." in render(folder).text, "of the 11 that were scored"
+    page = with_clean_test(folder, (1, 0, 0, 0))
+    assert "Only 1 test image has no copy in train or val" in page.text
     for number in range(1, 12):
         shutil.rmtree(folder.path / f"trials/{number:04d}")
     change_status(folder, status="searching")

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from autocnn.core.objective import Goal
 from autocnn.core.records import TrialRecord, TrialState
-from autocnn.core.wording import signed
+from autocnn.core.wording import count, signed
 from autocnn.reporting.plots.search_values import (
     NOT_USED,
     HistoryPoint,
@@ -186,7 +186,8 @@ def draw_importances(importances: ParamImportances, *, title: str) -> Figure:
             f"rank between {importances.num_trials} trials (R², out of bag; 1: all of them)."
         ]
         if left_out:
-            lines.append(f"{left_out} params of less importance are not shown.")
+            are = "is" if left_out == 1 else "are"
+            lines.append(f"{count(left_out, 'param')} of less importance {are} not shown.")
         axes.set_title("\n".join(lines), fontsize=8.5, weight="normal", color=MUTED)
         axes.legend(
             handles=[

@@ -135,6 +135,8 @@ def test_at_most_twelve_bars_and_the_rest_is_said() -> None:
     draw(figure)
     assert len(figure.axes[0].get_yticklabels()) == 12
     assert "3 params of less importance are not shown." in all_texts(figure)
+    figure = draw_importances(ParamImportances(params[:13], 0.5, 60), title="t")
+    assert "1 param of less importance is not shown." in all_texts(figure)
 
 
 def test_without_importances_the_picture_is_the_reason() -> None:
