@@ -129,8 +129,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("tests", nargs="*", help="default: those that mirror it")
     options = parser.parse_args(arguments)
     module = options.module.resolve()
-    mirrored = Path("tests", *options.module.parent.parts[1:], f"test_{module.name}")
-    tests = options.tests or [str(mirrored)]
+    mirrored = Path("tests", *options.module.parent.parts[1:]).glob(f"test_{module.stem}*.py")
+    tests = options.tests or sorted(map(str, mirrored))
+    if not tests:
+        parser.error(f"no tests mirror {options.module}: name some")
     for heavy in ("numpy", "pandas", "pydantic", "scipy.stats", "sklearn.metrics", "pytest"):
         __import__(heavy)  # once, not in each child
     if is_noticed(module, None, tests):
