@@ -278,7 +278,7 @@ def _predictive(found: Interval, mistaken: Interval, share: float) -> Interval |
         return None
     value = share * found.value / taken
     ends = [_chance(ratio, share) for ratio in ratio_interval(found, mistaken)]
-    return Interval(value=value, low=min(ends[0], value), high=max(ends[1], value))
+    return Interval(value=value, low=min(ends[0], value), high=min(1.0, max(ends[1], value)))
 
 
 def _chance(ratio: float, share: float) -> float:
@@ -342,6 +342,13 @@ def choose_threshold(
     if not is_own.any():
         raise UsageError(
             Text("{target}: there must be images of {0!r} to choose by, got none.", target.label)
+        )
+    if is_own.all() and target.metric != "sensitivity":
+        raise UsageError(
+            Text(
+                "{target}: there must be images of others than {0!r} to choose by, got none.",
+                target.label,
+            )
         )
     thresholds = np.unique(shares)
     found, mistaken = rates_at(thresholds, is_own, shares)

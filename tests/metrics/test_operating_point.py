@@ -115,6 +115,16 @@ def test_what_is_out_of_reach_is_said_with_the_best_that_is_not() -> None:
     assert "'b'" in error.value.message
     with pytest.raises(UsageError, match="images of 'b'"):
         choose_threshold(target, np.zeros(4, int), probabilities, "ab")
+    for metric in ("specificity", "precision"):
+        with pytest.raises(UsageError, match="images of others than 'b'"):
+            choose_threshold(Target(metric, "b", 0.9), np.ones(4, int), probabilities, "ab")  # type: ignore[arg-type]
+    found = choose_threshold(Target("sensitivity", "b", 1), np.ones(4, int), probabilities, "ab")
+    assert found == 0.1
+
+
+def test_no_limit_of_a_share_is_above_1() -> None:
+    found = Counts(1, 1, 2, 2, 2.0, 4.0).values(1.0)  # a last digit more, by rounding
+    assert max(one.high for one in found.values()) == 1
 
 
 @pytest.mark.parametrize("least", [0.25, 0.9, 1.0])
