@@ -121,6 +121,7 @@ def test_the_simplest_within_one_standard_error_is_chosen_on_demand() -> None:
     )
     assert "accuracy 0.8950 ± 0.0150" in sentences[0]
     assert sentences[1].startswith("The best is candidate 2 (")
+    assert "accuracy +0." in sentences[1]
 
 
 def test_a_small_network_that_is_worse_by_more_is_not_chosen() -> None:
@@ -329,8 +330,8 @@ def test_the_simplest_is_one_refit() -> None:
         HELD,
         replace(HELD, labels=HELD.labels[:0], groups=HELD.groups[:0], fold_sizes=()),
     ):
-        contenders, _ = rank(several, held=held, prefer="simple")
-        assert contenders[0].kind == "refit"
+        assert rank(several, held=held)[0][0].kind == "refits"
+        assert rank(several, held=held, prefer="simple")[0][0].kind == "refit"
 
 
 def test_in_an_ensemble_a_trial_shares_its_weight_among_its_refits() -> None:

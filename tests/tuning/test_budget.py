@@ -546,9 +546,10 @@ def test_the_own_models_of_the_best_and_the_default_are_judged_before_the_best_a
 
 
 def test_retraining_ends_when_the_rest_is_for_the_judging() -> None:
-    for left_s, is_time in ((3 * JUDGING_S + 0.5, False), (3 * JUDGING_S, True)):
-        plan = budget(1000.0, now=1000.0 - left_s)
-        assert plan.is_time_to_judge([trial()], 3) is is_time  # the refit, the folds, an ensemble
+    """Of the refit, the mean of the folds and an ensemble, whose five models predict for 25 s."""
+    for left_s, is_time in ((3 * JUDGING_S + 25.5, False), (3 * JUDGING_S + 25.0, True)):
+        plan = budget(1000.0, now=1000.0 - left_s, num_judged=1000)
+        assert plan.is_time_to_judge([trial()], 3) is is_time
 
 
 def test_a_trial_whose_objective_no_epoch_has_is_retrained_for_one() -> None:
