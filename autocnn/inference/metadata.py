@@ -13,17 +13,6 @@ from autocnn.core.records import ExportMetadata
 METADATA_FILE = "metadata.json"
 
 
-def find_export(model: Path) -> Path | None:
-    """The exported folder that a path is, or that holds the file there; None: it is neither.
-
-    A name with nothing there is none, though the current folder may hold a metadata.json.
-    """
-    if not model.exists():
-        return None
-    folder = model if model.is_dir() else model.parent
-    return folder if (folder / METADATA_FILE).is_file() else None
-
-
 def read_metadata(folder: Path) -> ExportMetadata:
     """What an exported folder says of its model.
 

@@ -9,8 +9,8 @@ from autocnn.core.errors import StudyNotFoundError
 from autocnn.core.paths import to_path
 from autocnn.core.records import ExportMetadata, Interval, OperatingPoint
 from autocnn.inference.evaluate.seen import StudyData
-from autocnn.inference.metadata import find_export, read_metadata
-from autocnn.inference.predict.model import load
+from autocnn.inference.metadata import read_metadata
+from autocnn.inference.predict.model import find_export, load
 from autocnn.inference.predict.study_facts import BEST
 from autocnn.storage import StudyFolder, find_candidate, open_study
 
@@ -61,7 +61,7 @@ def open_reference(model: str, *, results: Path, candidate: int | None = None) -
         ExportError: When its metadata.json cannot be read.
     """
     place = to_path(model)
-    exported = find_export(place)
+    exported = find_export(place, results)
     if exported is not None:
         return export_reference(read_metadata(exported))
     found = find_candidate(place)

@@ -78,8 +78,10 @@ def choose_abstention(
         return _reach(metadata, max_error)
     if unsure is None:
         return _of_point(point)
-    # The curve is a step: of the images at or above `unsure`, the next point tells.
-    known = [one for one in metadata.rejection if one.threshold >= unsure]
+    # The curve is a step: of the images at or above `unsure`, the next point tells. No largest
+    # probability is below one in the number of classes: there the first point does.
+    least = unsure if unsure > 1 / len(metadata.class_names) else 0.0
+    known = [one for one in metadata.rejection if one.threshold >= least]
     if not known or metadata.rejection_source is None:
         return Abstention(unsure)
     return Abstention(unsure, known[0].coverage, known[0].error, metadata.rejection_source)

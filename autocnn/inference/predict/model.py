@@ -18,13 +18,13 @@ from autocnn.core.errors import (
 from autocnn.core.paths import to_path
 from autocnn.core.records import ExportMetadata
 from autocnn.data.sources.open import num_threads
-from autocnn.inference.metadata import METADATA_FILE, find_export, read_metadata
+from autocnn.inference.metadata import METADATA_FILE, read_metadata
 from autocnn.inference.predict.abstention import Abstention, choose_abstention
 from autocnn.inference.predict.predictions import DIGITS, Predictions
 from autocnn.inference.predict.reading import Batch, NamedImage, name_images, read_batches
 from autocnn.inference.predict.runtimes import Runtime, open_keras, open_runtime
 from autocnn.inference.predict.study_facts import describe_candidate, find_needed_own_model
-from autocnn.storage import StudyFolder, find_candidate, open_study
+from autocnn.storage import StudyFolder, find_candidate, open_study, study_names
 
 MODEL_SUFFIXES = frozenset((".keras", ".onnx", ".tflite", ".h5", ".pb"))
 
@@ -121,6 +121,22 @@ class Model:
         return Batch((), (), np.zeros(shape, np.uint8))
 
 
+def find_export(model: Path, results: Path) -> Path | None:
+    """The exported folder that MODEL is, or that holds the file there; None: it is neither.
+
+    The name of a study is none, though data of that name, or the current folder, may hold a
+    metadata.json.
+
+    Args:
+        model: As for `load`.
+        results: Folder that holds the studies.
+    """
+    if not model.exists() or str(model) in study_names(results):
+        return None
+    folder = model if model.is_dir() else model.parent
+    return folder if (folder / METADATA_FILE).is_file() else None
+
+
 def load(
     path: str | Path,
     *,
@@ -153,7 +169,7 @@ def load(
         DataError: When a file is a model of some other origin.
     """
     place = to_path(path)
-    exported = find_export(place)
+    exported = find_export(place, results)
     if exported is not None:
         metadata = _read_asked(exported, place, candidate)
         _check_point(metadata, exported, target, prevalence)

@@ -116,6 +116,9 @@ def test_the_name_of_a_study_counts_where_a_folder_has_a_metadata_json(
     (tmp_path / "metadata.json").write_text('{"camera": "of somebody\'s images"}')
     monkeypatch.chdir(tmp_path)
     assert open_reference("mine", results=study.path.parent).seed == 7
+    (tmp_path / "mine").mkdir()  # the data that the study is named after
+    (tmp_path / "metadata.json").rename(tmp_path / "mine" / "metadata.json")
+    assert open_reference("mine", results=study.path.parent).seed == 7
 
 
 def test_scores_of_an_export_are_not_those_of_its_operating_point(tmp_path: Path) -> None:

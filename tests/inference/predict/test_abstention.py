@@ -60,7 +60,7 @@ def test_a_model_without_a_curve_cannot_keep_an_error() -> None:
     assert choose_abstention(bare, unsure=0.9) == Abstention(0.9)
 
 
-@pytest.mark.parametrize(("unsure", "place"), [(0.0, 0), (0.3, 1), (0.7, 1), (0.8, 2)])
+@pytest.mark.parametrize(("unsure", "place"), [(0.0, 0), (0.5, 0), (0.6, 1), (0.7, 1), (0.8, 2)])
 def test_a_given_threshold_says_what_is_known_of_it(unsure: float, place: int) -> None:
     found = choose_abstention(metadata(rejection_source="val"), unsure=unsure)
     assert found == Abstention(unsure, CURVE[place].coverage, CURVE[place].error, "val")
