@@ -200,7 +200,7 @@ def _summary(folder: StudyFolder) -> StudySummary:
         return summary
     ended = [trial for trial in trials if not trial.is_open]
     goal = Goal(status.config.objective, status.config.max_gap)
-    ranked = goal.rank(ended)
+    ranked = goal.rank([trial for trial in ended if trial.may_win])
     best = ranked[0].objective if ranked else None
     for record in candidates:
         if status.choice is not None and record.candidate == status.choice.candidate:

@@ -36,7 +36,7 @@ class LiveStudy:
         """
         status, trials = self.folder.read_status(), self.trials()
         goal = Goal(status.config.objective, status.config.max_gap)
-        ranked = goal.rank([trial for trial in trials if not trial.is_open])
+        ranked = goal.rank([trial for trial in trials if trial.may_win])
         counts: dict[str, int] = {}
         for trial in trials:
             counts[str(trial.state)] = counts.get(str(trial.state), 0) + 1

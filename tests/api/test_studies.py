@@ -10,6 +10,7 @@ import pytest
 
 import autocnn
 from autocnn.core.errors import StudyError, StudyLockedError, UsageError
+from autocnn.core.records import TrialState
 from autocnn.storage import StudyFolder
 from tests.reporting.studies import make_status, make_trials
 from tests.reporting.test_comparison import make_study
@@ -26,6 +27,8 @@ def test_studies_are_listed_with_state_best_and_size(tmp_path: Path) -> None:
     going.write_study({**facts, "status": "searching", "choice": None})
     for trial in make_trials(3):
         going.write_trial(trial)
+    behind = {"state": TrialState.PRUNED, "objective": 0.9999}  # it cannot win
+    going.write_trial(make_trials(4)[3].model_copy(update=behind))
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/study.json").write_text("{")
     (tmp_path / "no study").mkdir()
@@ -33,7 +36,7 @@ def test_studies_are_listed_with_state_best_and_size(tmp_path: Path) -> None:
     assert set(found) == {"finished", "going", "broken"}
     assert found["finished"].state == "done"
     assert found["finished"].best == pytest.approx(0.964), "on folds"
-    assert (found["going"].state, found["going"].trials) == ("stopped", 3)
+    assert (found["going"].state, found["going"].trials) == ("stopped", 4)
     assert found["going"].best == max(trial.objective or 0 for trial in make_trials(3))
     assert (found["broken"].state, found["broken"].best) == ("unreadable", None)
     assert found["going"].size_gb > 0

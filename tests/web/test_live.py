@@ -33,11 +33,19 @@ def test_the_state_says_what_runs_and_what_is_best(folder: StudyFolder) -> None:
     state = live.state()
     assert state["is_running"]
     assert state["sentence"] == "It searches: 4 of 24 trials ended."
-    best = max(make_trials(4), key=lambda trial: trial.objective or 0)
+    may_win = [trial for trial in make_trials(4) if trial.may_win]
+    best = max(may_win, key=lambda trial: trial.objective or 0)
     assert state["best"] == best.trial
     assert [row["trial"] for row in state["trials"]] == [0, 1, 2, 3]
     assert len(state["trials"][0]["curve"]) == len(make_trials(4)[0].history)
     assert state["leaderboard"] is None
+
+
+def test_a_trial_that_was_stopped_behind_others_is_not_the_best(folder: StudyFolder) -> None:
+    before = LiveStudy(folder).state()["best"]
+    facts = {"state": TrialState.PRUNED, "objective": 0.9999}
+    folder.write_trial(make_trials(5)[4].model_copy(update=facts))
+    assert LiveStudy(folder).state()["best"] == before
 
 
 def test_a_trial_that_runs_has_the_epochs_of_its_checkpoint(folder: StudyFolder) -> None:
