@@ -250,7 +250,11 @@ def test_without_folds_val_decides() -> None:
     one, two = (finalist(number, wrong=spread(9)) for number in (4, 0))
     contenders, sentences = rank(one, two, held=held)
     assert [(c.kind, c.leader) for c in contenders] == [("refit", one), ("refit", two)]
-    assert (contenders[0].cv_mean, contenders[0].fold_scores) == (None, ())
+    assert (contenders[0].cv_mean, contenders[0].cv_sd, contenders[0].fold_scores) == (
+        None,
+        None,
+        (),
+    )
     assert "best on val" in sentences[0]
     assert "may be luck" in sentences[0]
 
@@ -521,9 +525,34 @@ def test_the_interval_against_the_default_allows_for_the_choice() -> None:
     one = finalist(4, wrong=spread(30))
     two = finalist(5, wrong=spread(30, start=40), sure=0.85)
     default = finalist(6, wrong=spread(30, start=80), sure=0.8, is_default=True)
-    contenders, sentences = rank(one, two, default)
+    contenders, sentences = rank_contenders((one, two, default), HELD, GOAL, seed=3)
     first, second = contenders[0], next(c for c in contenders if c.finalists == (default,))
     found = compare(
-        HELD.labels, first.calibrated, second.calibrated, other=1, num_comparisons=3, seed=0
+        HELD.labels, first.calibrated, second.calibrated, other=1, num_comparisons=3, seed=3
     )
     assert f"accuracy {fraction_interval(found.difference, sign=True)}, on" in sentences[-1]
+
+
+def test_the_best_that_is_also_the_simplest_is_held_against_no_other() -> None:
+    _, sentences = rank(finalist(4, wrong=spread(20)), finalist(7, wrong=spread(60)))
+    assert len(sentences) == 1
+    assert "is the best on 3 folds" in sentences[0]
+
+
+def test_an_objective_of_the_user_decides_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default configuration never takes class 1 on the first fold, and is right elsewhere."""
+
+    def precision(labels: NDArray[np.integer], probabilities: NDArray[np.floating]) -> float:
+        taken = probabilities.argmax(axis=1) == 1
+        return float(labels[taken].mean()) if taken.any() else float("nan")
+
+    monkeypatch.setattr("autocnn.selection.compare.measure_of", lambda goal: precision)
+    default = finalist(0, wrong=np.flatnonzero(HELD.labels[:200] == 1), is_default=True)
+    large = finalist(4, wrong=spread(60), num_weights=1_000_000)
+    small = finalist(7, wrong=spread(61, start=20), num_weights=20_000)
+    goal = Goal("mine.py:precision")
+    contenders, sentences = rank(default, large, small, goal=goal, prefer="simple")
+    assert contenders[0].leader is small
+    assert sentences[-1].startswith(
+        "It is worse than the space's default configuration (trial 0): mine:precision -0."
+    )
