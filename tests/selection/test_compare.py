@@ -13,7 +13,7 @@ from autocnn.core.wording import fraction_interval
 from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.comparison import compare, standard_error
 from autocnn.metrics.ensembles import choose_ensemble
-from autocnn.metrics.scores import score
+from autocnn.metrics.scores import score, score_split
 from autocnn.selection.compare import Contender, describe, rank_contenders
 from autocnn.selection.plan import Finalist, Held
 from tests.samples import retrained, trial
@@ -266,6 +266,9 @@ def test_labels_that_cannot_be_learned_are_said_to_be() -> None:
     _, sentences = rank(finalist(4, wrong=wrong))
     assert sentences[0].startswith("Nothing was learned that holds for new images")
     assert "where guessing gives 0.5000" in sentences[0]
+    contenders, sentences = rank_contenders((finalist(4, wrong=wrong),), HELD, GOAL, seed=3)
+    found = score_split("folds", HELD.labels, contenders[0].calibrated, ["0", "1"], seed=3)
+    assert fraction_interval(found.intervals["balanced_accuracy"]) in sentences[0]
 
 
 def test_a_trial_that_could_not_be_retrained_stands_for_itself() -> None:
