@@ -536,10 +536,15 @@ def test_the_interval_against_the_default_allows_for_the_choice() -> None:
     assert f"accuracy {fraction_interval(found.difference, sign=True)}, on" in sentences[-1]
 
 
-def test_the_best_that_is_also_the_simplest_is_held_against_no_other() -> None:
-    _, sentences = rank(finalist(4, wrong=spread(20)), finalist(7, wrong=spread(60)))
+def test_only_another_simplest_is_held_against_the_best() -> None:
+    best = finalist(4, wrong=spread(20))
+    _, sentences = rank(best, finalist(7, wrong=spread(60)))
     assert len(sentences) == 1
     assert "is the best on 3 folds" in sentences[0]
+    contenders, sentences = rank(best, finalist(7, wrong=spread(60), num_weights=900))
+    small = next(c for c in contenders if c.num_weights == 900)
+    found = compare(HELD.labels, small.calibrated, contenders[0].calibrated, other=1)
+    assert f"accuracy {fraction_interval(found.difference, sign=True)} against" in sentences[1]
 
 
 def test_an_objective_of_the_user_decides_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:

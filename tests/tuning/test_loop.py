@@ -23,6 +23,7 @@ from tests.simulation.executor import (
     NUM_WEIGHTS,
     PROCESS_S,
     ListEngine,
+    Recorder,
     SimulatedExecutor,
     SimulatedSearch,
     SimulatedTask,
@@ -117,13 +118,29 @@ def test_the_models_of_the_best_trials_are_kept(make_study: StudyMaker) -> None:
 def test_a_trial_is_noted_as_running_before_its_first_epoch(make_study: StudyMaker) -> None:
     class Curious(ListEngine):
         def report(self, trial: int, score: EpochScore, *, epochs: int | None = None) -> bool:
-            found.append(study.folder.read_trials()[trial].state)
+            noted = study.folder.read_trials()[-1]
+            found.append((noted.trial, noted.state, noted.reason, epochs))
             return False
 
-    found: list[TrialState] = []
+    found: list[tuple[int, str, str, int | None]] = []
+    begun = TrialRecord(
+        trial=0, state=TrialState.INTERRUPTED, reason="Ctrl-C", params={"width": 8}, epochs=2
+    )
     study = make_study(engine=Curious(), trials=2, epochs=1)
-    study.run()
-    assert found == [TrialState.RUNNING] * 2
+    study.run([begun])
+    assert found == [(0, "running", "", 2)] * 2 + [(1, "running", "", 1)]
+
+
+def test_the_time_of_the_finalists_is_told_with_the_time_left(make_study: StudyMaker) -> None:
+    class Hearing(Recorder):
+        def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
+            told.append(finalists_s)
+
+    told: list[float] = []
+    study = make_study(trials=1)
+    study.observer = Hearing()
+    records = study.run()
+    assert told == [0.0] * 3 + [study.budget.planned_s(records)]
 
 
 def test_how_far_the_study_is_is_noted_after_every_round(make_study: StudyMaker) -> None:
@@ -261,6 +278,7 @@ def test_an_interrupt_keeps_what_ended_and_records_what_ran(make_study: StudyMak
     assert records[2].reason == "the study was stopped"
     assert len(records[2].history) == 2
     assert records[2].seconds == 2.0
+    assert [record.end_order for record in records] == [0, 1, None, None]
     assert executor.is_closed
     assert [record.trial for record in study.engine.told] == [0, 1], "the others will go on"
     assert study.observer.said[-2:] == ["end 2 best None", "end 3 best None"]
@@ -490,6 +508,7 @@ def test_the_loop_waits_when_the_engine_does(make_study: StudyMaker) -> None:
     assert len(study.run()) == 4
     starts = [line for line in study.observer.said if line.startswith(("start", "end"))]
     assert starts[:4] == ["start 0 3", "end 0 best 0", "start 1 3", "end 1 best 0"]
+    assert not any("exhausted" in line for line in study.observer.said)
 
 
 # -- with Optuna ---------------------------------------------------------------------------
@@ -608,6 +627,8 @@ def test_a_trial_has_the_epochs_of_its_proposal(make_study: StudyMaker) -> None:
 
     records = make_study(engine=Brackets(), trials=3, epochs=5).run()
     assert [r.epochs for r in records] == [1, 2, 3]
+    assert [r.parent for r in records] == [None, None, 1]
+    assert [r.num_ended_before for r in records] == [0, 1, 2]
     assert [s.epoch for s in records[2].history] == [3]
 
 

@@ -264,6 +264,45 @@ def test_a_search_ends_with_time_for_the_finalists_as_they_were_to_be(
     assert executor.clock.now == 690.0, "308 s are for a refit of ten epochs and its judging"
 
 
+def test_a_refit_of_more_than_its_share_has_no_time_of_the_search(make_study: StudyMaker) -> None:
+    """It would take 408 s of the 333: the model of the trial itself is judged, in 8 s."""
+
+    def slow(params: Params, epoch: int) -> EpochScore:
+        return growing(params, epoch).model_copy(update={"seconds": 40.0})
+
+    executor = SimulatedExecutor(formula=slow)
+    records = make_study(executor=executor, trials=None, epochs=10, budget_s=1000.0).run()
+    assert [len(record.history) for record in records] == [10, 10, 4]
+
+
+def test_the_only_trial_is_cut_in_time_for_its_refit(make_study: StudyMaker) -> None:
+    """After six epochs, the fifth of 400 s, it has 150 s; its refit and judging take 188."""
+
+    def one_long(params: Params, epoch: int) -> EpochScore:
+        seconds = 400.0 if epoch == 5 else 30.0
+        return growing(params, epoch).model_copy(update={"seconds": seconds})
+
+    executor = SimulatedExecutor(formula=one_long)
+    (record,) = make_study(executor=executor, trials=1, epochs=10, budget_s=700.0).run()
+    assert (record.state, len(record.history)) == (TrialState.CUT, 6)
+
+
+def test_a_trial_whose_objective_no_epoch_has_is_no_finalist(make_study: StudyMaker) -> None:
+    def undefined(params: Params, epoch: int) -> EpochScore:
+        scored = formula(params, epoch)
+        return scored if params["width"] == 8 else scored.model_copy(update={"val": Scores()})
+
+    study = make_study(
+        engine=ListEngine((16, 8)),
+        executor=SimulatedExecutor(formula=undefined),
+        trials=2,
+        budget_s=60.0,
+    )
+    records = study.run()
+    assert [(r.state, r.best_epoch) for r in records] == [("complete", None), ("complete", 3)]
+    assert rank_trials(GOAL, records) == records[1:]
+
+
 def test_a_search_goes_on_with_the_time_of_a_refit_that_fits_no_longer(
     make_study: StudyMaker,
 ) -> None:
