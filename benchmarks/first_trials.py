@@ -76,7 +76,7 @@ def _draw(parameter: AnyParameter, rng: np.random.Generator) -> ParamValue:
         case Int():
             values = parameter.values
             if not parameter.log:
-                return values[rng.integers(len(values))]
+                return values[int(rng.integers(len(values)))]
             low, high = math.log(parameter.low - 0.5), math.log(parameter.high + 0.5)
             return round(math.exp(rng.uniform(low, high)))
         case Float():

@@ -177,7 +177,7 @@ def random_point(space: SearchSpace, seed: int) -> dict[str, ParamValue]:
         if isinstance(parameter, Float):
             return float(rng.uniform(parameter.low, parameter.high))
         values = parameter.values
-        return values[rng.integers(len(values))]
+        return values[int(rng.integers(len(values)))]
 
     return space.walk(pick)
 

@@ -211,5 +211,6 @@ def test_the_shipped_spaces_are_listed() -> None:
 @pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf])
 @pytest.mark.parametrize("name", ["max_mb", "rate"])
 def test_limits_of_a_service_are_numbers_above_0(name: str, limit: float) -> None:
+    limits: Any = {name: limit}
     with pytest.raises(UsageError, match=f"{name} must be a number above 0, got"):
-        autocnn.serve("mine", **{name: limit})
+        autocnn.serve("mine", **limits)

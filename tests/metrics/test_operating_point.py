@@ -117,7 +117,7 @@ def test_what_is_out_of_reach_is_said_with_the_best_that_is_not() -> None:
         choose_threshold(target, np.zeros(4, int), probabilities, "ab")
     for metric in ("specificity", "precision"):
         with pytest.raises(UsageError, match="images of others than 'b'"):
-            choose_threshold(Target(metric, "b", 0.9), np.ones(4, int), probabilities, "ab")  # type: ignore[arg-type]
+            choose_threshold(Target(metric, "b", 0.9), np.ones(4, int), probabilities, "ab")
     found = choose_threshold(Target("sensitivity", "b", 1), np.ones(4, int), probabilities, "ab")
     assert found == 0.1
 

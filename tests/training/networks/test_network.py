@@ -171,7 +171,7 @@ def test_pretrained_weights_come_from_a_file(tmp_path) -> None:  # type: ignore[
 def test_efficientnet_sees_images_alike_wherever_its_weights_come_from(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mean, deviation = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
+    mean, deviation = np.array([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]], np.float32)
     source = keras.applications.EfficientNetB0(
         include_top=False, weights=None, input_shape=(32, 32, 3)
     )
