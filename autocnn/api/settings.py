@@ -1,13 +1,12 @@
 """Settings as keyword arguments: the commands' words or the config's fields, `2h` and `2GB` too."""
 
-import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
 from autocnn.core.config import StudyConfig
-from autocnn.core.errors import ConfigError, Text, UsageError
+from autocnn.core.errors import ConfigError, Text, UsageError, did_you_mean
 from autocnn.core.paths import to_path
 
 PathLike = str | os.PathLike[str]
@@ -121,8 +120,7 @@ def read_settings(given: Mapping[str, Any], known: Sequence[str]) -> dict[str, A
     values: dict[str, Any] = {}
     for name, value in given.items():
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            remedy = f"Did you mean {close[0]!r}?" if close else ""
+            remedy = did_you_mean(name, known)
             raise ConfigError(f"{name} is no setting, got {value!r}.", remedy=remedy)
         field = field_of(name)
         if field in values:
@@ -148,8 +146,7 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
         UsageError: When it is another, with the nearest.
     """
     if value not in choices:
-        close = difflib.get_close_matches(str(value), choices, n=1)
-        remedy = f"Did you mean {close[0]!r}?" if close else ""
+        remedy = did_you_mean(value, choices)
         words = f"{', '.join(choices[:-1])} or {choices[-1]}"
         raise UsageError(f"{name} must be {words}, got {value!r}.", remedy=remedy)
 

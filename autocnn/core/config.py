@@ -4,7 +4,6 @@ Precedence: defaults here < a YAML or JSON file < flags. The resolved config is
 saved in `study.json`.
 """
 
-import difflib
 import json
 import math
 import re
@@ -26,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from autocnn.core.errors import ConfigError, Text
+from autocnn.core.errors import ConfigError, Text, did_you_mean
 from autocnn.core.objective_text import LISTED, check_objective, function_of
 from autocnn.core.paths import to_path
 from autocnn.core.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
@@ -549,14 +548,14 @@ def _explain(error: ValidationError, flags: Mapping[str, Any], file: Path | None
     got, remedy = first["input"], ""
     if first["type"] == "value_error":  # from a validator above: a template of its own
         rule = str(first["ctx"]["error"])
+        remedy = did_you_mean(got, LISTED) if field == "objective" else ""
     elif first["type"] == "string_pattern_mismatch":
         rule = "must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit first"
     elif first["type"] == "path_type":
         rule = "must be a path"
     elif first["type"] == "extra_forbidden":
         rule = "is no setting"
-        close = difflib.get_close_matches(field, StudyConfig.model_fields, n=1)
-        remedy = f"Did you mean {close[0]!r}?" if close else ""
+        remedy = did_you_mean(field, StudyConfig.model_fields)
     else:
         rule = str(first["msg"]).replace("{", "{{").replace("}", "}}")
         rule = rule.replace("Input should", "must").replace("String should", "must")

@@ -22,9 +22,10 @@ A message says where, the rule, and what was got; the remedy is what to do now. 
 setting, they are a `Text`: the command line and Python write it each in its own way.
 """
 
+import difflib
 import shlex
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -150,6 +151,16 @@ class AutocnnError(Exception):
 
 def _write(text: str | Text, name: NameSetting) -> str:
     return text if isinstance(text, str) else text.write(name)
+
+
+def did_you_mean(word: object, words: Iterable[str]) -> str:
+    """The remedy for a word that is close to one of those there are; else nothing.
+
+    >>> did_you_mean("kapa", ["kappa", "mcc"]), did_you_mean(3, ["kappa"])
+    ("Did you mean 'kappa'?", '')
+    """
+    close = difflib.get_close_matches(str(word), list(words), n=1)
+    return f"Did you mean {close[0]!r}?" if close else ""
 
 
 class UsageError(AutocnnError):

@@ -4,7 +4,6 @@ Nothing here imports Keras. The parent process only finds the file; workers impo
 `training.networks.own_model` calls it and checks what it builds.
 """
 
-import difflib
 import hashlib
 import importlib
 import importlib.util
@@ -18,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from autocnn.core.errors import ConfigError, StudyChangedError, StudyError, Text
+from autocnn.core.errors import ConfigError, StudyChangedError, StudyError, Text, did_you_mean
 
 Build = Callable[..., Any]
 """(params, image_shape, num_classes) to a keras.Model."""
@@ -172,8 +171,7 @@ class OwnModel:
 
     def _nearest(self) -> str:
         names = [name for name, value in vars(sys.modules[self.module]).items() if callable(value)]
-        close = difflib.get_close_matches(self.function, names, n=1)
-        return f"Did you mean {close[0]!r}?" if close else ""
+        return did_you_mean(self.function, names)
 
 
 CONTRACT = (

@@ -4,7 +4,6 @@ A space file is YAML 1.2 (`1e-4` is a number, `on` is a word) with the keys
 description, epochs, channels, parameters and start; `search_spaces/README.md` shows one.
 """
 
-import difflib
 import math
 import re
 import sys
@@ -16,7 +15,7 @@ from typing import Any, NoReturn, get_args
 
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from autocnn.core.errors import SpaceError, Text
+from autocnn.core.errors import SpaceError, Text, did_you_mean
 from autocnn.core.records import Channels, ParamValue
 from autocnn.core.yaml_text import load_yaml
 from autocnn.spaces.knobs import KNOBS
@@ -75,7 +74,9 @@ Did you mean 'quick'?
     if not is_path(name):
         names = shipped_names()
         if name not in names:
-            remedy = _nearest(name, names) or f"Choose one of {', '.join(names)}, or give a path."
+            remedy = (
+                did_you_mean(name, names) or f"Choose one of {', '.join(names)}, or give a path."
+            )
             raise SpaceError(
                 Text("{space} must be a shipped name or a .yaml file, got {0!r}.", name),
                 remedy=remedy,
@@ -169,13 +170,13 @@ class _Reader:
             self.fail(where, f"must be a mapping with {', '.join(keys)}, got {data!r}")
         for key in data:
             if key not in keys:
-                self.fail(where, f"has the unknown key {key!r}", _nearest(key, keys))
+                self.fail(where, f"has the unknown key {key!r}", did_you_mean(key, keys))
         return data
 
     def parameter(self, entry: object, where: str, before: Sequence[AnyParameter]) -> AnyParameter:
         kind = entry.get("type") if isinstance(entry, dict) else None
         if isinstance(entry, dict) and kind not in list(_KEYS):
-            remedy = _nearest(kind, _KEYS)
+            remedy = did_you_mean(kind, _KEYS)
             self.fail(f"{where}.type", f"must be int, float or categorical, got {kind!r}", remedy)
         data = self.mapping(entry, where, _KEYS.get(str(kind), _KEYS["categorical"]))
         name = data.get("name")
@@ -183,7 +184,7 @@ class _Reader:
             is_own = isinstance(name, str) and OWN_NAME.fullmatch(name) is not None
             own: str | Text = OWN_NAME_REMEDY if is_own else ""
             rule = f"must be a known parameter, got {name!r}"
-            self.fail(f"{where}.name", rule, _nearest(name, KNOBS) or own)
+            self.fail(f"{where}.name", rule, did_you_mean(name, KNOBS) or own)
         if name not in KNOBS and not OWN_NAME.fullmatch(name):
             rule = "must be letters, digits and underscores, a letter first"
             self.fail(f"{where}.name", f"{rule}, got {name!r}")
@@ -207,7 +208,9 @@ class _Reader:
             problem = knob.problem_with(value) if knob else _problem_with_own(value, values[0])
             if problem is not None:
                 words = [c for c in knob.choices if isinstance(c, str)] if knob else []
-                self.fail(f"{where}.choices[{i}]", f"({name}) {problem}", _nearest(value, words))
+                self.fail(
+                    f"{where}.choices[{i}]", f"({name}) {problem}", did_you_mean(value, words)
+                )
             if value in values[:i]:
                 self.fail(f"{where}.choices[{i}]", f"must be listed once, got {value!r} again")
         return tuple(values)
@@ -270,7 +273,7 @@ class _Reader:
         for parent, values in data.items():
             if parent not in parents:
                 remedy = "List a parent before its children." if parent in KNOBS else ""
-                remedy = remedy or _nearest(parent, parents)
+                remedy = remedy or did_you_mean(parent, parents)
                 self.fail(where, f"must name a parameter listed above, got {parent!r}", remedy)
             listed, domain = values if isinstance(values, list) else [values], parents[parent]
             if not listed:
@@ -296,7 +299,7 @@ class _Reader:
         if problems:
             names = [parameter.name for parameter in space.parameters]
             unknown = next((key for key in params if key not in names), None)
-            self.fail(where, f"is no full point: {problems[0]}", _nearest(unknown, names))
+            self.fail(where, f"is no full point: {problems[0]}", did_you_mean(unknown, names))
         return params
 
 
@@ -319,9 +322,3 @@ def _problem_with_own(value: object, first: object) -> str | None:
         return f"must be finite, got {value!r}"
     # Engines distinguish choices by how they are written: true is not 'true'.
     return None if type(value) is type(first) else f"must be of one kind, got {first!r}, {value!r}"
-
-
-def _nearest(word: object, words: Mapping[str, object] | Sequence[str]) -> str:
-    """`Did you mean 'x'?` for a word close to one of `words`, else nothing."""
-    close = difflib.get_close_matches(str(word), list(words), n=1)
-    return f"Did you mean {close[0]!r}?" if close else ""

@@ -303,7 +303,8 @@ def test_sizes_are_read_as_people_write_them(tmp_path: Path, name: str) -> None:
             {"objective": "loss"},
             "--objective must be one of balanced_accuracy, accuracy, macro_f1, macro_auc, kappa, "
             "mcc, log_loss, or as 'sensitivity of CLASS at specificity >= 0.9', or "
-            "MODULE:FUNCTION, with - in front where lower is better, got 'loss'.",
+            "MODULE:FUNCTION, with - in front where lower is better, got 'loss'. "
+            "Did you mean 'log_loss'?",
         ),
         ({"engine": "hyperband"}, "--engine must be 'optuna' or 'keras-tuner', got 'hyperband'."),
         (

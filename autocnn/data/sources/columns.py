@@ -1,12 +1,11 @@
 """What the columns of a table mean: label, split, group; `tables` finds out which is the path."""
 
-import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from autocnn.core.errors import DataError, Text
+from autocnn.core.errors import DataError, Text, did_you_mean
 from autocnn.core.records import SPLITS, SplitName
 from autocnn.core.wording import count, first_few, listing, shortened
 from autocnn.data.table import split_word
@@ -127,11 +126,10 @@ def find_column(columns: Columns, asked: str, setting: str, where: str) -> str:
     same = [name for name in columns if name.casefold() == asked.strip().casefold()]
     if len(same) == 1:
         return same[0]
-    close = difflib.get_close_matches(asked, columns, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    names, hint = first_few([*map(short_name, columns)], limit=12), did_you_mean(asked, columns)
     raise DataError(
         Text(f"{{0}}: {{{setting}}} must be one of its columns, got {{1!r}}.", where, asked),
-        remedy=Text("They are {0}.{1}", first_few([*map(short_name, columns)], limit=12), hint),
+        remedy=Text("They are {0}.{1}", names, f" {hint}" if hint else ""),
     )
 
 
