@@ -172,25 +172,25 @@ def prepare_data(
     _check_unreadable(found, unreadable, config.max_unreadable)
     rows = np.setdiff1d(np.arange(len(found)), list(unreadable)).astype(np.int64)
     audits = audits or {}
-    seen = None if dropped else _known(found.select(rows), rows, audits, config)
-    if seen is None:
+    examined = None if dropped else _known(found.select(rows), rows, audits, config)
+    if examined is None:
         default = arrays[default_size]
-        seen = _examine(found, unreadable, rows, default, audits, dropped, config, observer)
-    table, rows = seen.table.without_pixels(), seen.rows
+        examined = _examine(found, unreadable, rows, default, audits, dropped, config, observer)
+    table, rows = examined.table.without_pixels(), examined.rows
     labels = np.full(len(found), -1, np.int32)
     labels[rows] = table.labels
     dataset = Dataset(
         table=table,
-        split=seen.split,
+        split=examined.split,
         rows=rows,
         labels=labels,
         arrays=arrays,
         default_image_size=default_size,
-        copies=seen.copies,
-        bundles=seen.bundles,
-        audit=seen.report,
-        fingerprint=seen.fingerprint,
-        dropped=seen.dropped,
+        copies=examined.copies,
+        bundles=examined.bundles,
+        audit=examined.report,
+        fingerprint=examined.fingerprint,
+        dropped=examined.dropped,
         absent=tuple((row, found.sha256[row]) for row in np.flatnonzero(labels < 0).tolist()),
     )
     _tell(dataset, observer, asked=data_arguments(config), num_told=len(told), fit=config.fit)
@@ -198,7 +198,7 @@ def prepare_data(
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
+class _Examined:
     """What was found out about the readable images, as the attributes of a `Dataset`."""
 
     table: ImageTable
@@ -216,7 +216,7 @@ def _known(
     rows: NDArray[np.int64],
     audits: Mapping[str, AuditReport],
     config: StudyConfig,
-) -> _Seen | None:
+) -> _Examined | None:
     """What an earlier audit of these very images says; None where there is none.
 
     The fingerprint of a data set is that of all contents, labels and splits: where the copies that
@@ -235,7 +235,7 @@ def _known(
         except DataError:
             continue
         if _fingerprint(table, split) == fingerprint:
-            return _Seen(table, rows, copies, bundles, split, fingerprint, report)
+            return _Examined(table, rows, copies, bundles, split, fingerprint, report)
     return None
 
 
@@ -248,7 +248,7 @@ def _examine(
     drops: Sequence[str],
     config: StudyConfig,
     observer: Observer,
-) -> _Seen:
+) -> _Examined:
     """Seek the copies among the readable images, split them, leave out drops, audit the rest."""
     table, pixels = found.select(rows), decoded.open()
     facts = read_facts(table, pixels, rows, observer=observer)
@@ -295,7 +295,7 @@ def _examine(
             coloured=decoded.coloured,
             asked=data_arguments(config),
         )
-    return _Seen(table, rows, copies, bundles, split, fingerprint, report, dropped)
+    return _Examined(table, rows, copies, bundles, split, fingerprint, report, dropped)
 
 
 def _split(
