@@ -133,25 +133,25 @@ def csv_chunks(
     Args:
         columns: The header.
         rows: A cell per column.
-        has_shares: Whether the columns `p.<class>`, which stand together, hold numbers of few
-            digits, which are written as they are: of a thousand classes, each cell counts.
+        has_shares: Whether all columns `p.<class>`, which stand together, have one cell: the text
+            of their numbers, with commas between. Of a thousand classes, each cell counts.
     """
-    is_param = [name.startswith(PARAM_PREFIX) for name in columns]
-    start = stop = len(columns)
-    if has_shares:
-        shares = [place for place, name in enumerate(columns) if name.startswith(SHARE_PREFIX)]
-        start, stop = shares[0], shares[-1] + 1
-
-    def shown(row: Sequence[Cell], first: int, last: int) -> Iterator[Cell]:
-        cells = zip(row[first:last], is_param[first:last], strict=True)
-        return (_written(value if exact else measured(value)) for value, exact in cells)
-
+    shares = [place for place, name in enumerate(columns) if name.startswith(SHARE_PREFIX)]
+    start, stop = (shares[0], shares[-1]) if has_shares else (len(columns), len(columns))
+    is_param = [name.startswith(PARAM_PREFIX) for name in (*columns[:start], *columns[stop:])]
     lines, length = [_csv_line(columns)], 0
     for row in rows:
-        if len(row) != len(columns):
-            raise ValueError(f"a row must have {len(columns)} cells, got {len(row)}")
-        cells = [*shown(row, 0, start), *row[start:stop], *shown(row, stop, len(row))]
-        lines.append(_line_of(cells))
+        if len(row) != len(is_param):
+            raise ValueError(f"a row must have {len(is_param)} cells, got {len(row)}")
+        cells = [
+            _written(value if exact else measured(value))
+            for value, exact in zip(row, is_param, strict=True)
+        ]
+        if has_shares:  # no cell is empty because it stands alone, nor is the text in quotes
+            front, back = _line_of([*cells[:start], 0]), _line_of([0, *cells[start + 1 :]])
+            lines.append(f"{front[:-2]}{cells[start]}{back[1:]}")
+        else:
+            lines.append(_line_of(cells))
         length += len(lines[-1])
         if length > CHUNK_LETTERS:
             yield "".join(lines)

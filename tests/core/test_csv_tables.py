@@ -10,6 +10,7 @@ from autocnn.core.csv_tables import (
     SPLIT_COLUMNS,
     TRIAL_COLUMNS,
     Cell,
+    csv_chunks,
     csv_lines,
     epoch_table,
     read_csv,
@@ -187,6 +188,16 @@ def test_an_empty_cell_among_others_is_nothing() -> None:
 
 def test_an_integer_and_a_whole_number_are_told_apart() -> None:
     assert to_csv(["a", "b"], [[2, 2.0]]) == "a,b\n2,2.0\n"
+
+
+def test_shares_in_one_cell_are_written_as_those_in_many() -> None:
+    for before, after in (([], []), (["path", "label"], ["is_clean", "unlike"]), (["path"], ["x"])):
+        columns = [*before, "p.a", "p.b, c", "p.d", *after]
+        front, back = ["=a,b"] * len(before), [None] * len(after)
+        joined = csv_chunks(columns, [[*front, "1e-06,0.25,0.0", *back]], has_shares=True)
+        assert "".join(joined) == to_csv(columns, [[*front, 0.000001, 0.25, 0.0, *back]])
+    with pytest.raises(ValueError, match="a row must have 1 cells, got 2"):
+        list(csv_chunks(["p.a", "p.b"], [[0.5, 0.5]], has_shares=True))
 
 
 def test_the_columns_of_split_csv_are_the_contract() -> None:

@@ -1,5 +1,6 @@
 """The files of a candidate: tables that add up, and a picture beside each."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,23 @@ def test_predictions_name_every_image_once_with_probabilities_that_add_up(
         assert row["unlike"] == (str(is_first).lower() if row["split"] == "test" else "")
     test = [found[dataset.table.paths[position]] for position in dataset.positions("test")]
     np.testing.assert_allclose(test, candidate.predictions["test"].probabilities, atol=1e-6)
+
+
+@pytest.mark.usefixtures("without_drawing")
+def test_probabilities_are_written_to_six_decimals(
+    selection: Selection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autocnn.selection.files.BLOCK", 10)  # 5 images of 2 classes
+    plan = selection.plan(make_finalists(7), num_folds=0)
+    (candidate,) = judge_all(selection, plan)
+    odd = [0.0, 1.0, 1.001, 5e-7, 6e-7, 1.234e-5, 0.1234565, 0.9999996, 0.3, 1e-30, 0.5, 2 / 3]
+    test = np.stack([odd, np.subtract(1, odd).clip(min=0)], axis=1).astype(np.float32)
+    predictions = {**candidate.predictions}
+    predictions["test"] = replace(predictions["test"], probabilities=test)
+    candidate = replace(candidate, predictions=predictions)
+    rows = read_rows(write(selection, plan, candidate) / "predictions.csv")[-12:]
+    for row, values in zip(rows, test.astype(np.float64).round(6).tolist(), strict=True):
+        assert [row[f"p.{name}"] for name in plan.dataset.class_names] == [str(v) for v in values]
 
 
 @pytest.mark.usefixtures("without_drawing")
