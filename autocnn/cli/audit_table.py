@@ -99,7 +99,7 @@ def _files(report: AuditReport) -> Iterator[tuple[str, str, str]]:
         values = dict.fromkeys(value for counts in found_in.values() for value in counts)
         for value in list(values)[:MOST_ROWS]:
             per_class = {name: counts.get(value, 0) for name, counts in found_in.items()}
-            having = [f"{name} {n:,}" for name, n in per_class.items() if n]
+            having = [f"{name}: {n:,}" for name, n in per_class.items() if n]
             is_everywhere = len(having) == len(per_class) > CLASSES_NAMED
             classes = f"all {len(per_class):,} classes"
             if not is_everywhere:

@@ -37,7 +37,7 @@ class CorrectedSplit:
 def correct_split(
     dataset: Dataset, *, val_fraction: float, test_fraction: float, seed: int
 ) -> CorrectedSplit:
-    """Mend a split: every bundle goes to one side as a whole.
+    """Correct a split: every bundle goes to one side as a whole.
 
     Copies with different labels are left out. A bundle that stands both in a given test and
     elsewhere goes to test or to the rest, so that each class keeps the number of its test

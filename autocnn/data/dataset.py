@@ -353,9 +353,9 @@ def _check_unreadable(
 ) -> None:
     if len(unreadable) <= max_unreadable * len(table) and len(unreadable) < len(table):
         return
-    remedy = Text("Mend or delete them, or raise {max_unreadable}.")
+    remedy = Text("Repair or delete them, or raise {max_unreadable}.")
     if len(unreadable) == len(table):
-        remedy = Text("Mend them, or give other images.")
+        remedy = Text("Repair them, or give other images.")
     paths = [table.paths[i] for i in sorted(unreadable)]
     reasons = [unreadable[i] for i in sorted(unreadable)]
     if len(paths) > 1 and len(set(reasons)) == 1:

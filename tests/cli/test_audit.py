@@ -41,7 +41,7 @@ def test_tables_and_warnings(folder: Path, capsys: Output) -> None:
     for words in (
         "Images of pets",
         "│ dog │ 17 │ 3 │ 10 │ 30 │",
-        "│ mode L │ 60 │ cat 30, dog 30 │",
+        "│ mode L │ 60 │ cat: 30, dog: 30 │",
         "│ test images with a copy in train or val │ 1 │ 2 │",
         "│ cat │ 1 of 10 │ 2 of 10 │",
         "Copies with different labels: 1",
@@ -49,9 +49,10 @@ def test_tables_and_warnings(folder: Path, capsys: Output) -> None:
     ):
         assert words in text
     assert (
-        "Warning 1: 1 of 20 test images is a byte-identical copy of training images (cat 1 of 10); "
-        "with near copies 2 (cat 2 of 10). The test score is too good by what the model remembers "
-        "of them. `autocnn audit pets --split-out pets/split.csv` writes a split without."
+        "Warning 1: 1 of 20 test images is a byte-identical copy of training images "
+        "(cat: 1 of 10); with near copies 2 (cat: 2 of 10). The test score is too good by "
+        "what the model remembers of them. `autocnn audit pets --split-out "
+        "pets/split.csv` writes a split without."
     ) in text
     assert "Warning 2: 1 group of copies carries different labels (1 near): test/cat/4.png" in text
     assert "Warning 3" not in text

@@ -139,7 +139,7 @@ def test_too_many_unreadable_images(class_folders: Any, tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{root}: at most 5% of the images may be unreadable, got 2 of 20: "
         "a/0.png, a/1.png, each of which is no image that autocnn reads. "
-        "Mend or delete them, or raise max_unreadable."
+        "Repair or delete them, or raise max_unreadable."
     )
     assert len(prepare(tmp_path, root, max_unreadable=0.1).table) == 18
     for file in root.rglob("*.png"):
@@ -214,7 +214,7 @@ def test_clean_files_raise_no_alarm_and_planted_ones_are_found(tmp_path: Path, s
     assert [c.paths for c in dataset.audit.label_conflicts] == [("train/a/9.jpg", "train/b/9.jpg")]
     assert dataset.is_clean_test.sum() == 16
     assert dataset.audit.warnings[0].startswith(
-        "4 of 20 test images are near copies of training images (a 4 of 10). "
+        "4 of 20 test images are near copies of training images (a: 4 of 10). "
     )
 
 
@@ -242,6 +242,6 @@ def test_git_lfs_pointers_are_told_once(class_folders: Any, tmp_path: Path) -> N
     with pytest.raises(
         DataError,
         match=r"got 6 of 6: a/0\.png, .* and 3 more, each of which is a Git LFS pointer, not the "
-        r"image: `git lfs pull` in its repository gets it\. Mend them, or give other images\.",
+        r"image: `git lfs pull` in its repository gets it\. Repair them, or give other images\.",
     ):
         prepare(tmp_path, root)

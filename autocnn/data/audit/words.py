@@ -114,7 +114,7 @@ def _clean_rest(report: AuditReport, every: CopyCounts) -> str:
     ]
     if not thin:
         return ""
-    counts = _first_classes([f"{name} {number:,}" for name, number in clean.items()])
+    counts = _first_classes([f"{name}: {number:,}" for name, number in clean.items()])
     number = sum(clean.values())
     return (
         f" Its clean part has {number:,} {'image' if number == 1 else 'images'} ({counts}), too "
@@ -140,7 +140,7 @@ def _classes(report: AuditReport, exact: CopyCounts, every: CopyCounts) -> str:
     def in_words(counts: Mapping[str, int]) -> str:
         return _first_classes(
             [
-                f"{name} {count:,} of {report.counts['test'][name]:,}"
+                f"{name}: {count:,} of {report.counts['test'][name]:,}"
                 for name, count in counts.items()
                 if count
             ]
@@ -163,7 +163,7 @@ def _conflicts(report: AuditReport) -> Iterator[str]:
     found = ", ".join(f"{kinds[kind]:,} {word}" for kind, word in _KINDS.items() if kinds[kind])
     number = len(report.label_conflicts)
     groups = "group of copies carries" if number == 1 else "groups of copies carry"
-    yield f"{number:,} {groups} different labels ({found}): {shown}. Mend the labels."
+    yield f"{number:,} {groups} different labels ({found}): {shown}. Correct the labels."
 
 
 def _same(group: LabelConflict) -> str:

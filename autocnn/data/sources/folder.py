@@ -120,7 +120,7 @@ class _FolderReader:
         if self.pattern is None:
             labels = f"labels from the names of {count(len(names), 'class folder')}{where}"
         else:
-            shown = first_few([f"{name} {number:,}" for name, number in names.items()])
+            shown = first_few([f"{name}: {number:,}" for name, number in names.items()])
             labels = f"labels from names by --label-from-name{where} ({shown})"
         splits = listing([f"{split} from {place}" for split, place in self.split_places.items()])
         otherwise = " Otherwise: --label-from-name, or a table." if self.pattern is None else ""
@@ -411,7 +411,7 @@ class _FolderReader:
         proposal = propose_labels([path.name for path in images])
         remedy: str | Text = LAYOUT
         if proposal is not None:
-            shown = first_few([f"{label} {number:,}" for label, number in proposal.counts.items()])
+            shown = first_few([f"{label}: {number:,}" for label, number in proposal.counts.items()])
             remedy = Text(
                 "If their names hold the labels ({0}): {label_from_name:{1}}.",
                 shown,

@@ -1,6 +1,6 @@
 """Reads images that lie in arrays: .npz files and the built-in digits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from autocnn.core.archives import BROKEN_ARCHIVE, read_arrays
 from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import SPLITS, SplitName
+from autocnn.core.wording import count, first_few, listing
 from autocnn.data.decode import levels_of
 from autocnn.data.table import ArrayImages, FoundImages
 
@@ -32,27 +33,44 @@ def read_npz(file: Path) -> FoundImages:
         DataError: When the file is no such archive, or an array breaks a rule.
     """
     arrays = _load(file)
-    blocks: list[tuple[str, SplitName | None, NDArray[Any], NDArray[Any]]] = []
+    pairs: dict[SplitName | None, tuple[str, str]] = {}
     if "train_images" in arrays:
         for split in SPLITS:
             names = (f"{split}_images", f"{split}_labels")
             if names[0] in arrays or names[1] in arrays:
-                blocks.append((names[0], split, *_pair(file, arrays, *names)))
+                pairs[split] = names
     elif "x" in arrays or "y" in arrays:
-        blocks.append(("x", None, *_pair(file, arrays, "x", "y")))
+        pairs[None] = ("x", "y")
     else:
         got = ", ".join(arrays) or "nothing"
         raise DataError(f"{file}: must hold {KEYS}, got {got}.", remedy="Rename the arrays.")
+    blocks = [(pair[0], split, *_pair(file, arrays, *pair)) for split, pair in pairs.items()]
     images, note = _to_uint8(file, [block[2] for block in blocks])
+    class_of = tuple(str(label) for block in blocks for label in block[3].tolist())
     return FoundImages(
         paths=tuple(f"{name}[{i}]" for name, _, x, _ in blocks for i in range(len(x))),
-        class_of=tuple(str(label) for block in blocks for label in block[3].tolist()),
+        class_of=class_of,
         splits=tuple(split for _, split, x, _ in blocks for _ in range(len(x))),
         groups=(None,) * sum(map(len, images)),
         images=ArrayImages(images, np.arange(sum(map(len, images)), dtype=np.int64)),
         ignored={},
-        notes=(note,) if note else (),
+        notes=(*_understood(file, arrays, [*pairs.values()], class_of), *filter(None, [note])),
     )
+
+
+def _understood(
+    file: Path, names: Iterable[str], pairs: Sequence[tuple[str, str]], class_of: Sequence[str]
+) -> Iterator[str]:
+    """What was taken for what, and which arrays were not."""
+    images, labels = (listing(taken) for taken in zip(*pairs, strict=True))
+    classes = count(len(set(class_of)), "class", "classes")
+    yield (
+        f"Read {count(len(class_of), 'image')} of {file.name}: {images}, labels from {labels} "
+        f"({classes}). Otherwise: rename the arrays."
+    )
+    taken = {name for pair in pairs for name in pair}
+    if others := [name for name in names if name not in taken]:
+        yield f"Not read are its other arrays: {first_few(others)}."
 
 
 def read_digits() -> FoundImages:

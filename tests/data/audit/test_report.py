@@ -88,9 +88,9 @@ def test_copies_within_and_across_splits(make_table: Any) -> None:
         assert copies.test_images_in_train_by_class == {"a": 2, "b": 0}
         assert copies.val_images_in_train == 1
     assert report.warnings[0] == (
-        "2 of 3 test images are byte-identical copies of training images (a 2 of 2). The test "
+        "2 of 3 test images are byte-identical copies of training images (a: 2 of 2). The test "
         "score is too good by what the model remembers of them. Its clean part has 1 image "
-        "(a 0, b 1), too few of a to tell. "
+        "(a: 0, b: 1), too few of a to tell. "
         "`autocnn audit set --split-out set/split.csv` writes a split without."
     )
     assert report.warnings[1].startswith(
@@ -108,8 +108,8 @@ def test_near_copies_are_counted_beside_equal_files(make_table: Any) -> None:
     assert report.all_copies.test_images_in_train_by_class == {"a": 2, "b": 2}
     assert report.all_copies.surplus == 4
     assert report.warnings[0].startswith(
-        "1 of 4 test images is a byte-identical copy of training images (a 1 of 2); "
-        "with near copies 4 (a 2 of 2, b 2 of 2). "
+        "1 of 4 test images is a byte-identical copy of training images (a: 1 of 2); "
+        "with near copies 4 (a: 2 of 2, b: 2 of 2). "
     )
     assert report.warnings[1].startswith("Only 4 of 8 images differ: 4 are copies of others (1 b")
     assert [group.kind for group in report.copies] == ["bytes", "near", "near"]
@@ -119,7 +119,7 @@ def test_near_copies_are_counted_beside_equal_files(make_table: Any) -> None:
     assert report.copies[1].thumbnails == ()
     only_near = report_of(make_table([0, 1, 0] * 8), ["train"] * 22 + ["test"] * 2, near=[(0, 23)])
     assert only_near.warnings[0].startswith(
-        "1 of 2 test images is a near copy of training images (a 1 of 1). "
+        "1 of 2 test images is a near copy of training images (a: 1 of 1). "
     )
 
 
@@ -159,7 +159,7 @@ def test_label_conflicts_and_groups(make_table: Any) -> None:
     assert report.groups_across_splits == 1
     assert report.warnings[0] == (
         "2 groups of copies carry different labels (2 byte-identical): 0.png (a) = 1.png (b), "
-        "2.png (a) = 3.png (b). Mend the labels."
+        "2.png (a) = 3.png (b). Correct the labels."
     )
     assert report.warnings[1] == "1 named group has images in more than one split, as given."
 
@@ -170,7 +170,7 @@ def test_of_many_copies_under_different_labels_few_are_named(make_table: Any) ->
     assert len(report.label_conflicts[0].paths) == 500
     assert report.warnings[0] == (
         "1 group of copies carries different labels (1 byte-identical): 0.png (a) = 3.png (b) = "
-        "4.png (c) = 497 more. Mend the labels."
+        "4.png (c) = 497 more. Correct the labels."
     )
 
 
@@ -180,7 +180,7 @@ def test_near_copies_with_different_labels(make_table: Any) -> None:
     assert [conflict.labels for conflict in report.label_conflicts] == [("a", "b")]
     assert report.warnings == (
         "1 group of copies carries different labels (1 near): 0.png (a) = 1.png (b). "
-        "Mend the labels.",
+        "Correct the labels.",
     )
 
 
@@ -298,4 +298,4 @@ def test_sentences_name_no_more_classes_than_one_reads(make_table: Any) -> None:
     table = replace(table, class_names=many, labels=np.arange(80, dtype=np.int32) % 40)
     near = tuple((i, i + 40) for i in range(40))
     report = report_of(table, ["train"] * 40 + ["test"] * 40, near=near)
-    assert "class 11 1 of 1 and 28 more" in report.warnings[0]
+    assert "class 11: 1 of 1 and 28 more" in report.warnings[0]

@@ -248,13 +248,13 @@ def test_labels_in_names_are_proposed_and_taken(
         read(tmp_path)
     _, remedy = error.value.lines(as_option)
     assert remedy == (
-        r"If their names hold the labels (cat 4, dog 4): --label-from-name "
+        r"If their names hold the labels (cat: 4, dog: 4): --label-from-name "
         r"'^(.+?)[ ._(-]*\d+\)?\.'."
     )
     table = read(tmp_path, label_from_name=r"^(.+?)[ ._(-]*\d+\)?\.")
     assert counts(table) == {("train", "cat"): 4, ("train", "dog"): 4}
     assert table.notes == (
-        "Read 8 images: labels from names by --label-from-name (cat 4, dog 4), train from train.",
+        "Read 8 images: labels from names by --label-from-name (cat: 4, dog: 4), train from train.",
         "Left out, without a match of --label-from-name: 3 names (test1/0.png, test1/1.png, "
         "test1/2.png).",
     )

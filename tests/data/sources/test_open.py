@@ -193,6 +193,10 @@ def test_npz_with_medmnist_keys(tmp_path: Path) -> None:
     arrays = {f"{s}_images": x[p] for s, p in parts.items()}
     arrays |= {f"{s}_labels": y[p] for s, p in parts.items()}
     table = read_source(save_npz(tmp_path, **arrays))
+    assert table.notes == (
+        "Read 6 images of set.npz: train_images, val_images and test_images, labels from "
+        "train_labels, val_labels and test_labels (3 classes). Otherwise: rename the arrays.",
+    )
     assert table.class_names == ("0", "2", "10")
     assert table.labels.tolist() == [0, 2, 1, 0, 1, 2]
     assert table.splits == ("train",) * 3 + ("val",) + ("test",) * 2
@@ -210,18 +214,19 @@ def test_npz_with_medmnist_keys(tmp_path: Path) -> None:
         (np.array([0.0, 0.5, 1.0]), [0, 128, 255], "0 to 1 were scaled by 255"),
         (np.array([0.0, 100.4, 255.0], np.float32), [0, 100, 255], "scaled by 1 "),
         (np.array([0.0, 0.25, 1.25]), [0, 51, 255], "0 to 1.25 were scaled by 204 "),
-        (np.array([0, 7, 255], np.int64), [0, 7, 255], None),
+        (np.array([0, 7, 255], np.int64), [0, 7, 255], ""),
         (np.array([0, 4095, 2000], np.uint16), [0, 255, 125], "0 to 4095 were scaled"),
         (np.array([False, True, True]), [0, 255, 255], "scaled by 255"),
     ],
 )
 def test_npz_values_are_brought_to_uint8(
-    tmp_path: Path, x: Any, expected: list[int], note: str | None
+    tmp_path: Path, x: Any, expected: list[int], note: str
 ) -> None:
     table = read_source(save_npz(tmp_path, x=np.tile(x[:, None, None], (1, 4, 4)), y=[0, 1, 1]))
     assert [int(np.asarray(table.open(i))[0, 0]) for i in range(3)] == expected
     assert np.asarray(table.open(0)).dtype == np.uint8
-    assert (note in table.notes[0]) if note else not table.notes
+    assert "Read 3 images of set.npz: x, labels from y (2 classes)." in table.notes[0]
+    assert [note in told for told in table.notes[1:]] == [True] * bool(note)
 
 
 @pytest.mark.parametrize(
@@ -253,6 +258,12 @@ def test_npz_values_are_brought_to_uint8(
 def test_npz_that_breaks_a_rule(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_source(save_npz(tmp_path, **arrays))
+
+
+def test_npz_arrays_that_are_not_read_are_named(tmp_path: Path) -> None:
+    x, y = images(3, 4, 4), [0, 1, 1]
+    table = read_source(save_npz(tmp_path, train_images=x, train_labels=y, x=x, patient=y))
+    assert table.notes[1:] == ("Not read are its other arrays: x, patient.",)
 
 
 def test_npz_labels_may_be_text(tmp_path: Path) -> None:
