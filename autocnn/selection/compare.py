@@ -21,7 +21,7 @@ from autocnn.metrics.ensembles import choose_ensemble
 from autocnn.metrics.evidence import guessing, is_at_chance
 from autocnn.metrics.own_objective import measure_of
 from autocnn.metrics.scores import score, score_split
-from autocnn.selection.plan import Finalist, Held
+from autocnn.selection.plan import Finalist, Held, SeenSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Contender:
             on one of them.
         num_weights: Of all its models together.
         out_of_fold: (m, classes) probabilities before any temperature; of an ensemble,
-            before its own, with shares that were chosen on the other folds.
+            before its own, with shares that were chosen on the other folds. Empty without folds.
     """
 
     kind: CandidateKind
@@ -67,19 +67,19 @@ class Contender:
 
     @property
     def own_temperature(self) -> float:
-        """The temperature that was fitted on `out_of_fold`."""
+        """The temperature that was fitted on `out_of_fold`, or on val without folds."""
         return self.temperature if self.kind == "ensemble" else self.temperatures[0]
 
     def predict_seen(self, split: Literal["train", "val"]) -> FloatArray:
         """What the trials' models give for a split; of an ensemble, their weighted mean."""
+        mixed = self.mix_seen(split)
+        return apply_temperature(mixed, self.temperature) if self.kind == "ensemble" else mixed
+
+    def mix_seen(self, split: Literal["train", "val"]) -> FloatArray:
+        """The same before any temperature; of an ensemble, before its own."""
         if self.kind != "ensemble":
             return self.leader.predictions[split]
-        parts = zip(self.finalists, self.shares, self.temperatures, strict=True)
-        calibrated = [
-            share * apply_temperature(finalist.predictions[split], temperature)
-            for finalist, share, temperature in parts
-        ]
-        return apply_temperature(np.sum(calibrated, axis=0), self.temperature)
+        return np.tensordot(self.shares, _calibrated(self.finalists, split, self.temperatures), 1)
 
     @property
     def cv_mean(self) -> float | None:
@@ -105,8 +105,9 @@ def rank_contenders(
     Each finalist gives its refit, the mean of several where it has them, and the mean of its fold
     models, which share its fold scores; an ensemble of refits is chosen greedily on the
     out-of-fold predictions. The best on the folds is chosen, or the simplest that is within one
-    standard error of it. Without folds val decides, as it does among those whose objective is not
-    defined on every fold: they come last.
+    standard error of it. Without folds an ensemble is chosen on val, and comes first; the others
+    are in the order of val, as are those whose objective is not defined on every fold: they come
+    last.
 
     Args:
         finalists: With their records and predictions, best on val first.
@@ -120,10 +121,11 @@ def rank_contenders(
     (ensembles).
     """
     contenders = [one for finalist in finalists for one in _of_one(finalist, held, goal)]
-    if not any(contender.fold_scores for contender in contenders):
-        return _by_val(contenders, held, goal, seed=seed, prefer=prefer)
     singles = [c for c in contenders if c.kind in ("refit", "trial")]
-    ensemble = _ensemble(singles, held, goal)
+    has_scores = any(contender.fold_scores for contender in contenders)
+    ensemble = _ensemble(singles, held, goal) if has_scores or not held.fold_sizes else None
+    if not has_scores:
+        return _by_val(contenders, ensemble, held, goal, seed=seed, prefer=prefer)
     if ensemble is not None:
         contenders.append(ensemble)
     contenders.sort(key=partial(_place, goal=goal))
@@ -140,19 +142,30 @@ def rank_contenders(
 
 
 def _by_val(
-    contenders: list[Contender], held: Held, goal: Goal, *, seed: int, prefer: Prefer
+    contenders: list[Contender],
+    ensemble: Contender | None,
+    held: Held,
+    goal: Goal,
+    *,
+    seed: int,
+    prefer: Prefer,
 ) -> tuple[list[Contender], tuple[str, ...]]:
-    """Contenders without scores on folds in the order of val, and why that decides."""
+    """Contenders without scores on folds in the order of val, and why that decides.
+
+    The trials were chosen on val too, and the best of many looks better there than it is. That an
+    average of several has a smaller log loss is less by luck: where there is one, it is chosen.
+    """
     if prefer == "simple":
         contenders.sort(key=lambda c: c.kind == "refits")
+    if ensemble is not None:
+        contenders.insert(len(contenders) if prefer == "simple" else 0, ensemble)
     chosen, why = contenders[0], "It was not compared on folds"
     sentences: list[str] = []
     if held.fold_sizes:
         why = f"No candidate has a value of {metric_name(goal.objective)} on every fold"
         sentences += _against_chance(chosen, held, seed=seed)
-    sentences.append(
-        f"Candidate 1 ({describe(chosen)}) is the best on val. {why}, so this may be luck."
-    )
+    best = "has the smallest log loss on val" if chosen is ensemble else "is the best on val"
+    sentences.append(f"Candidate 1 ({describe(chosen)}) {best}. {why}, so this may be luck.")
     return contenders, tuple(sentences)
 
 
@@ -229,26 +242,41 @@ def _of_one(finalist: Finalist, held: Held, goal: Goal) -> list[Contender]:
     ]
 
 
+def _calibrated(
+    finalists: Sequence[Finalist], what: SeenSet, temperatures: Sequence[float]
+) -> FloatArray:
+    """(finalists, images, classes) What each predicts, at its temperature."""
+    pairs = zip(finalists, temperatures, strict=True)
+    return np.stack([apply_temperature(f.predictions[what], t) for f, t in pairs])
+
+
 def _ensemble(singles: Sequence[Contender], held: Held, goal: Goal) -> Contender | None:
-    """The greedy ensemble of refits; None where one of them alone is the best."""
-    calibrated = np.stack(
-        [apply_temperature(single.out_of_fold, single.own_temperature) for single in singles]
+    """The greedy ensemble of refits; None where one of them alone is the best.
+
+    Without folds it is chosen on val, by what the trials' own models predict, which stand in the
+    place of those refits that there was no time for.
+    """
+    what: SeenSet = "folds" if held.fold_sizes else "val"
+    labels = held.labels if held.fold_sizes else held.val_labels
+    calibrated = _calibrated(
+        [single.leader for single in singles], what, [single.own_temperature for single in singles]
     )
-    shares = choose_ensemble(held.labels, calibrated)
+    shares = choose_ensemble(labels, calibrated)
     pairs = zip(singles, shares.tolist(), strict=True)
     members = [(single, share) for single, share in pairs if share > 0]
     if len(members) < 2:
         return None
-    averaged = np.tensordot(shares, calibrated, axes=1)
-    crossed = _cross_fit(calibrated, held)
-    temperature = fit_temperature(held.labels, averaged)
+    temperature = fit_temperature(labels, np.tensordot(shares, calibrated, axes=1))
+    crossed = _cross_fit(calibrated, held) if held.fold_sizes else singles[0].out_of_fold
     return Contender(
         "ensemble",
         tuple(single.leader for single, _ in members),
         tuple(share for _, share in members),
         tuple(single.own_temperature for single, _ in members),
         temperature,
-        _fold_scores(held, apply_temperature(crossed, temperature), goal),
+        _fold_scores(held, apply_temperature(crossed, temperature), goal)
+        if held.fold_sizes
+        else (),
         sum(len(single.leader.refits) * single.num_weights for single, _ in members),
         crossed,
     )

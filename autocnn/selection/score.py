@@ -193,7 +193,7 @@ def _record(
     records = [finalist.records[part] for finalist, part, _, _ in contender.models]
     judged = judged_part(predictions)
     fitted = predictions.get("folds", predictions["val"])
-    fitted_before = contender.out_of_fold if "folds" in predictions else fitted.probabilities
+    fitted_before = contender.out_of_fold if "folds" in predictions else contender.mix_seen("val")
     return CandidateRecord(
         candidate=number,
         rank=number,

@@ -22,7 +22,7 @@ from autocnn.storage.status import Choice, FinalistFacts, StudyStatus, TestLook,
 from autocnn.study.context import Context, Progress
 from autocnn.study.prepare import Prepared
 from autocnn.study.trials import Searched
-from autocnn.tuning.budget import Budget, Shortlist
+from autocnn.tuning.budget import Budget
 
 
 def finish(context: Context, progress: Progress, prepared: Prepared, searched: Searched) -> None:
@@ -151,25 +151,28 @@ def _choose_finalists(
     shortlist = budget.shortlist_now(kept)
     chosen = tuple(
         FinalistFacts(trial=record.trial, epochs=record.best_epoch or 1)
-        if shortlist.is_retrained
+        if number < shortlist.num_retrained
         else FinalistFacts(trial=record.trial, epochs=None, own_epochs=record.best_epoch)
-        for record in shortlist.trials
+        for number, record in enumerate(shortlist.trials)
     )
     before = _finished(folder, progress.status)
-    if before and _is_less(chosen, shortlist, before, progress.status.num_folds):
+    more_folds = shortlist.num_folds - progress.status.num_folds
+    if before and _is_less(chosen, before, more_folds=more_folds):
         context.observer.warn(_why_it_stays(budget))
         progress.update(status="done", finalists=before)
         return False
     num_wanted = len(kept[:number]) + any(
         prepared.space.is_default(record.params) for record in kept[number:]
     )
-    if not shortlist.is_retrained:
+    num_retrained, num_judged = shortlist.num_retrained, len(shortlist.trials)
+    if not num_retrained:
         context.observer.warn(
             "There is no time to retrain a finalist: the trials' own models are judged."
         )
-    elif len(shortlist.trials) < num_wanted:
+    elif num_retrained < num_wanted:
+        more = ": of the others their own models are judged" if num_retrained < num_judged else ""
         context.observer.warn(
-            f"There is time to retrain {len(shortlist.trials)} of {num_wanted} finalists."
+            f"There is time to retrain {num_retrained} of {num_wanted} finalists{more}."
         )
     if shortlist.num_folds < len(prepared.folds):
         context.observer.warn("There is no time for folds: the finalists are compared on val.")
@@ -201,31 +204,30 @@ def _finished(folder: StudyFolder, status: StudyStatus) -> tuple[FinalistFacts, 
 
 
 def _is_less(
-    chosen: Sequence[FinalistFacts],
-    shortlist: Shortlist,
-    before: Sequence[FinalistFacts],
-    num_folds: int,
+    chosen: Sequence[FinalistFacts], before: Sequence[FinalistFacts], *, more_folds: int
 ) -> bool:
     """Whether there are only finalists of before, fewer or with less made of them.
 
     Args:
         chosen: The finalists now.
-        shortlist: What there is time to make of them.
         before: Those of the finished study.
-        num_folds: On which they were compared.
+        more_folds: On which they are compared now, less those of before.
     """
     trials = {facts.trial: facts for facts in before}
     is_other = any(facts.trial not in trials for facts in chosen)
     # A trial that the budget had cut may have gone on: then its own model is another one.
     is_more = any(
-        facts not in before and (shortlist.is_retrained or trials[facts.trial].own_epochs)
+        facts not in before and (facts.epochs or trials[facts.trial].own_epochs)
         for facts in chosen
         if facts.trial in trials
     )
-    if is_other or is_more or shortlist.num_folds > num_folds:
+    if is_other or is_more or more_folds > 0:
         return False
-    is_fewer = len(chosen) < len(before) or shortlist.num_folds < num_folds
-    return is_fewer or not shortlist.is_retrained
+    num_retrained, num_before = (
+        sum(facts.epochs is not None for facts in finalists) for finalists in (chosen, before)
+    )
+    is_fewer = len(chosen) < len(before) or num_retrained < num_before or more_folds < 0
+    return is_fewer or not num_retrained
 
 
 def _why_it_stays(budget: Budget) -> str:

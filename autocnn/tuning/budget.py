@@ -75,15 +75,16 @@ class Shortlist:
 
     Attributes:
         trials: Best first.
+        num_retrained: How many of the first are retrained; of the others their own models are
+            judged.
         num_folds: Folds on which they are compared.
         num_members: Refits, each with another seed, of the best one.
-        is_retrained: Whether they are retrained; else the trials' own models are judged.
     """
 
     trials: tuple[TrialRecord, ...]
+    num_retrained: int
     num_folds: int = 0
     num_members: int = 1
-    is_retrained: bool = True
 
 
 @dataclass(frozen=True)
@@ -137,9 +138,9 @@ class Budget:
         """What there is time to make of the best trials now, each refit at its full epochs.
 
         The best and the default configuration on folds are worth more than many without: first
-        there are fewer finalists, then no folds, then one finalist. Where there is no time for
-        any refit, the trials' own models are judged: a refit that is cut short is worse. The best
-        has further refits where time is left then.
+        there are fewer finalists, then no folds. Without them fewer are retrained, the best ones,
+        and the others' own models are judged, which costs next to nothing and serves the ensemble:
+        a refit that is cut short is worse. The best has further refits where time is left then.
 
         Args:
             ranked: Trials, best first; at least one. Behind as many as there are finalists,
@@ -193,11 +194,10 @@ class Budget:
         The trainings start in the order in which `retrain` has them.
         """
         judging_s = self.judging_s(shortlist.trials, shortlist.num_folds, shortlist.num_members)
-        if not shortlist.is_retrained:
-            return judging_s
+        retrained = shortlist.trials[: shortlist.num_retrained]
         shares = (1.0, *[self.fold_size] * shortlist.num_folds)
-        first_s = self._makespan([self.refit_s(r, s) for r in shortlist.trials for s in shares])
-        return first_s + self._members_s(shortlist.trials[:1], shortlist.num_members) + judging_s
+        first_s = self._makespan([self.refit_s(r, s) for r in retrained for s in shares])
+        return first_s + self._members_s(retrained[:1], shortlist.num_members) + judging_s
 
     def members_now(
         self, chosen: Sequence[TrialRecord], finalists: Sequence[TrialRecord], num_folds: int
@@ -236,13 +236,14 @@ class Budget:
     def judging_s(self, best: Sequence[TrialRecord], num_folds: int, num_members: int = 1) -> float:
         """Seconds to judge trials at the end.
 
-        Each gives a refit, or its own model, and the mean of its folds; all give an ensemble. The
-        first stands for those of which there are more refits.
+        Each gives a refit, or its own model, and with folds the mean of its fold models; all give
+        an ensemble. The first stands for those of which there are more refits.
         """
         num_models = 2 + num_folds  # the refit in the ensemble too
         per_image = [epoch_seconds(record.history) / self.num_train for record in best]
         forwards = num_models * sum(per_image) + (num_members - 1) * sum(per_image[:1])
-        num_candidates = len(best) * (2 if num_folds else 1) + bool(num_folds) + (num_members > 1)
+        has_ensemble = num_folds > 0 or len(best) > 1
+        num_candidates = len(best) * (2 if num_folds else 1) + has_ensemble + (num_members > 1)
         predicting = FORWARD_SHARE * self.num_judged * forwards
         return predicting / self.workers + JUDGING_S * num_candidates
 
@@ -252,21 +253,21 @@ class Budget:
 
     def _affordable(self, ranked: Sequence[TrialRecord], limit_s: float) -> Shortlist:
         """The largest plan that takes no longer, or the smallest one."""
-        best = tuple(ranked[:1])
-        plans = [
-            Shortlist(self._wanted(ranked, number), self.num_folds)
-            for number in range(min(self.finalists, len(ranked)), 0, -1)
-        ]
-        plans += [Shortlist(self._wanted(ranked, 1)), Shortlist(best)]
+        numbers = range(min(self.finalists, len(ranked)), 0, -1)
+        wanted = [self._wanted(ranked, number) for number in numbers]
+        plans = [Shortlist(t, len(t), self.num_folds) for t in wanted if self.num_folds]
+        most = len(wanted[-1] if self.num_folds else wanted[0])
         plans += [
-            Shortlist(self._wanted(ranked, 1), is_retrained=False),
-            Shortlist(best, is_retrained=False),
+            Shortlist(trials, number)
+            for number in range(most, -1, -1)
+            for trials in (*wanted, tuple(ranked[:1]))
+            if number <= len(trials)
         ]
         return next((plan for plan in plans if self.shortlist_s(plan) <= limit_s), plans[-1])
 
     def _with_members(self, shortlist: Shortlist, limit_s: float) -> Shortlist:
         """The same with as many refits of the best as fit besides."""
-        if not shortlist.is_retrained:
+        if not shortlist.num_retrained:
             return shortlist
         plans = (replace(shortlist, num_members=n) for n in range(self.members, 1, -1))
         return next((plan for plan in plans if self.shortlist_s(plan) <= limit_s), shortlist)

@@ -259,6 +259,38 @@ def test_without_folds_val_decides() -> None:
     assert "may be luck" in sentences[0]
 
 
+@pytest.mark.parametrize(("prefer", "place"), [("score", 0), ("simple", 2)])
+def test_without_folds_an_ensemble_is_chosen_on_val(prefer: Prefer, place: int) -> None:
+    """Of what the trials' own models predict, which stand in the place of lost refits."""
+    held = replace(HELD, labels=HELD.labels[:0], groups=HELD.groups[:0], fold_sizes=())
+    one, two = (
+        replace(
+            finalist(number, wrong=spread(9)),
+            predictions={
+                "val": predict(HELD.val_labels, np.arange(start, start + 5)),
+                "folds": np.zeros((0, 2)),
+            },
+            has_own_model=is_own,
+        )
+        for number, start, is_own in ((4, 0, False), (0, 10, True))
+    )
+    contenders, sentences = rank(one, two, held=held, prefer=prefer)
+    ensemble = contenders.pop(place)
+    assert (ensemble.kind, ensemble.finalists, ensemble.shares) == (
+        "ensemble",
+        (one, two),
+        (0.5,) * 2,
+    )
+    assert [(c.kind, c.leader) for c in contenders] == [("refit", one), ("trial", two)]
+    averaged, *alone = (
+        score(held.val_labels, contender.predict_seen("val")).log_loss or 0.0
+        for contender in (ensemble, *contenders)
+    )
+    assert 0 < averaged < min(alone)
+    said = "has the smallest log loss on val" if prefer == "score" else "is the best on val"
+    assert said in sentences[0]
+
+
 def test_labels_that_cannot_be_learned_are_said_to_be() -> None:
     wrong = np.random.default_rng(0).permutation(NUM_IMAGES)[:290]
     _, sentences = rank(finalist(4, wrong=wrong), finalist(0, wrong=spread(40), is_default=True))

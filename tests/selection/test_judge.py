@@ -184,24 +184,30 @@ def test_what_is_measured_is_the_same_for_all(selection: Selection) -> None:
         assert measured.num_weights == NUM_WEIGHTS * len(contender.models)
 
 
-def test_without_folds_there_are_refits_in_the_order_of_val(selection: Selection) -> None:
+def test_without_folds_there_are_an_ensemble_and_refits_in_the_order_of_val(
+    selection: Selection,
+) -> None:
     plan = selection.plan(make_finalists(7, 0), num_folds=0)
     judged, (choice,) = run(selection, plan, prepare(selection, plan))
-    assert [(c.kind, c.leader.number) for c, _ in judged] == [("refit", 7), ("refit", 0)]
+    kinds = [(contender.kind, len(contender.models)) for contender, _ in judged]
+    assert kinds == [("ensemble", 2), ("refit", 1), ("refit", 1)]
+    assert [contender.leader.number for contender, _ in judged[1:]] == [7, 0]
     assert judged[0][0].leader.predictions["folds"].shape == (0, 2)
-    assert "It was not compared on folds, so this may be luck." in choice.sentences[0]
+    assert choice.sentences == (
+        "Candidate 1 (the ensemble of trials 7 and 0) has the smallest log loss on val. It was not "
+        "compared on folds, so this may be luck.",
+    )
 
 
 def test_a_trial_s_own_model_is_a_candidate_where_its_refit_was_lost(selection: Selection) -> None:
     selection.executor.ends = {"train 7 fold 0": FAILURE}
     plan = selection.plan(make_finalists(7, 0), num_folds=0)
     judged, _ = run(selection, plan, prepare(selection, plan))
-    paths = [task.members[0].path for task in made(selection).values()]
-    assert paths == [
-        selection.folder.trial_model_path(7),
-        selection.folder.retrained_model_path(0, REFIT),
-    ]
-    assert [contender.leader.has_own_model for contender, _ in judged] == [True, False]
+    paths = [[member.path for member in task.members] for task in made(selection).values()]
+    own = selection.folder.trial_model_path(7)
+    refit = selection.folder.retrained_model_path(0, REFIT)
+    assert paths == [[own, refit], [own], [refit]], "the ensemble is made of both"
+    assert [contender.leader.has_own_model for contender, _ in judged[1:]] == [True, False]
 
 
 def test_judging_that_was_stopped_goes_on(selection: Selection) -> None:

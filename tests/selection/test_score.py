@@ -8,6 +8,7 @@ import pytest
 from autocnn.core.records import CandidateRecord
 from autocnn.data import Dataset
 from autocnn.metrics.calibration import apply_temperature
+from autocnn.metrics.scores import score
 from autocnn.selection.compare import Contender
 from autocnn.selection.judge import judge
 from autocnn.selection.plan import Finalist, FinalistsPlan
@@ -97,7 +98,10 @@ def test_the_default_configuration_is_known_whatever_its_number(selection: Selec
     plan = selection.plan(finalists, num_folds=0)
     judged = judged_of(selection, plan)
     records = score_candidates(plan, judged, selection.folder, selection.observer)
-    assert [(c.record.trial, c.record.is_default) for c in records] == [(0, False), (7, True)]
+    assert [(c.record.trial, c.record.is_default) for c in records if c.record.kind == "refit"] == [
+        (0, False),
+        (7, True),
+    ]
 
 
 def test_every_set_is_scored_on_its_own_images(selection: Selection) -> None:
@@ -218,7 +222,22 @@ def test_candidates_that_are_not_told_apart_are_tied_with_the_best_of_them(
 ) -> None:
     selection.executor.skill = {7: 0.75, 8: 0.75, 0: 0.75}
     candidates = run(selection, 7, 8, 0, num_folds=0)
-    assert [candidate.record.tied_with for candidate in candidates] == [None, 1, 1]
+    assert [candidate.record.tied_with for candidate in candidates] == [None, 1, 1, 1]
+
+
+def test_without_folds_the_temperature_of_an_ensemble_is_fitted_on_val_before_it(
+    selection: Selection,
+) -> None:
+    selection.executor.skill = {7: 0.75, 8: 0.75, 0: 0.75}
+    first = run(selection, 7, 8, 0, num_folds=0)[0]
+    found, labels = first.record.calibration, first.predictions["val"].labels
+    assert (first.record.kind, first.record.folds, found is None) == ("ensemble", None, False)
+    assert found is not None and found.fitted_on == "val"
+    before = score(labels, first.contender.mix_seen("val")).log_loss
+    after = score(labels, first.predictions["val"].probabilities).log_loss
+    assert (found.fitted_before.log_loss, found.fitted_after.log_loss) == pytest.approx(
+        (before, after)
+    )
 
 
 def test_disturbed_images_are_held_against_the_same_ones_undisturbed(selection: Selection) -> None:

@@ -96,13 +96,13 @@ def budget(
 
 def cost(plan: Budget, records: Sequence[TrialRecord], num_folds: int = 0) -> float:
     """Seconds to retrain and judge these."""
-    return plan.shortlist_s(Shortlist(tuple(records), num_folds))
+    return plan.shortlist_s(Shortlist(tuple(records), len(records), num_folds))
 
 
-def numbers(shortlist: Shortlist) -> tuple[list[int], int, bool]:
-    """What there is time for, in short."""
+def numbers(shortlist: Shortlist) -> tuple[list[int], int, int]:
+    """What there is time for, in short: trials, folds, how many are retrained."""
     trials = [record.trial for record in shortlist.trials]
-    return trials, shortlist.num_folds, shortlist.is_retrained
+    return trials, shortlist.num_folds, shortlist.num_retrained
 
 
 REFIT_S = 2.0 + 5 * 1.2
@@ -116,7 +116,7 @@ def test_time_counts_from_the_start_of_the_study() -> None:
 def test_finalists_cost_their_refit_and_their_judging() -> None:
     assert cost(budget(None), []) == 0
     assert cost(budget(None), [trial()]) == pytest.approx(REFIT_S + JUDGING_S)
-    assert cost(budget(None), [trial()] * 3) == pytest.approx(3 * (REFIT_S + JUDGING_S))
+    assert cost(budget(None), [trial()] * 3) == pytest.approx(3 * REFIT_S + 4 * JUDGING_S)
 
 
 def test_folds_cost_their_share_of_the_images_and_more_candidates() -> None:
@@ -135,21 +135,21 @@ def test_predicting_costs_half_of_what_training_on_as_many_images_does() -> None
 def test_workers_share_the_refits() -> None:
     long = trial(best=10)
     two = budget(None, workers=2)
-    assert cost(two, [trial()] * 4) == pytest.approx(2 * REFIT_S + 4 * JUDGING_S)
-    assert cost(two, [trial(), long]) == pytest.approx(2 + 10 * 1.2 + 2 * JUDGING_S)
+    assert cost(two, [trial()] * 4) == pytest.approx(2 * REFIT_S + 5 * JUDGING_S)
+    assert cost(two, [trial(), long]) == pytest.approx(2 + 10 * 1.2 + 3 * JUDGING_S)
 
 
 def test_without_a_budget_there_is_time_for_everything() -> None:
     free = budget(None, now=1e9)
     assert free.search_left_s([trial()] * 3) == INFINITY
-    assert numbers(free.shortlist_now(numbered(5))) == ([0, 1, 2], 0, True)
+    assert numbers(free.shortlist_now(numbered(5))) == ([0, 1, 2], 0, 3)
     assert free.epochs_for_next(30, pace(trial()), [trial()]) == 30
 
 
 def test_the_search_ends_in_time_for_the_finalists() -> None:
     best = [trial()] * 3
     assert budget(300.0, now=100.0).search_left_s(best) == pytest.approx(
-        300 - 100 - 3 * (REFIT_S + JUDGING_S)
+        300 - 100 - (3 * REFIT_S + 4 * JUDGING_S)
     )
     assert budget(300.0, now=100.0).search_left_s([]) == 200
 
@@ -157,19 +157,20 @@ def test_the_search_ends_in_time_for_the_finalists() -> None:
 @pytest.mark.parametrize(
     ("left_s", "expected"),
     [
-        (1000.0, ([0, 1, 2], True)),
-        (50.0, ([0, 1, 2], True)),
-        (47.0, ([0, 1], True)),
-        (20.0, ([0], True)),
-        (15.0, ([0], False)),  # no refit fits: the trial's own model is judged
-        (-5.0, ([0], False)),
+        (1000.0, ([0, 1, 2], 3)),
+        (56.0, ([0, 1, 2], 3)),
+        (55.0, ([0, 1, 2], 2)),
+        (47.0, ([0, 1], 2)),
+        (39.0, ([0, 1], 1)),
+        (32.0, ([0, 1], 1)),
+        (20.0, ([0], 1)),
+        (15.0, ([0], 0)),  # no refit fits: the trial's own model is judged
+        (-5.0, ([0], 0)),
     ],
 )
-def test_fewer_finalists_when_time_is_short(
-    left_s: float, expected: tuple[list[int], bool]
-) -> None:
-    trials, _, is_retrained = numbers(budget(1000.0, 1000.0 - left_s).shortlist_now(numbered(5)))
-    assert (trials, is_retrained) == expected
+def test_fewer_refits_when_time_is_short(left_s: float, expected: tuple[list[int], int]) -> None:
+    trials, _, retrained = numbers(budget(1000.0, 1000.0 - left_s).shortlist_now(numbered(5)))
+    assert (trials, retrained) == expected
 
 
 def test_there_are_no_more_finalists_than_trials() -> None:
@@ -179,7 +180,7 @@ def test_there_are_no_more_finalists_than_trials() -> None:
 
 def test_the_default_configuration_is_always_a_finalist() -> None:
     ranked = [*numbered(5, start=1), trial(0)]
-    assert numbers(budget(None).shortlist_now(ranked)) == ([1, 2, 3, 0], 0, True)
+    assert numbers(budget(None).shortlist_now(ranked)) == ([1, 2, 3, 0], 0, 4)
 
 
 def test_the_default_configuration_is_known_by_its_params() -> None:
@@ -194,17 +195,21 @@ def test_the_default_configuration_is_known_by_its_params() -> None:
 @pytest.mark.parametrize(
     ("left_s", "expected"),
     [
-        (1e6, ([1, 2, 3, 0], 3, True)),
-        (165.0, ([1, 2, 0], 3, True)),
-        (100.0, ([1, 0], 3, True)),
-        (40.0, ([1, 0], 0, True)),  # no folds before no default
-        (18.0, ([1], 0, True)),
-        (15.9, ([1], 0, False)),  # to judge both would take 16 s
-        (1.0, ([1], 0, False)),
+        (1e6, ([1, 2, 3, 0], 3, 4)),
+        (165.0, ([1, 2, 0], 3, 3)),
+        (100.0, ([1, 0], 3, 2)),
+        (91.0, ([1, 2, 3, 0], 0, 2)),  # no folds before no default
+        (56.0, ([1, 2, 3, 0], 0, 2)),
+        (48.0, ([1, 2, 0], 0, 2)),
+        (40.0, ([1, 0], 0, 2)),
+        (32.0, ([1, 0], 0, 1)),
+        (18.0, ([1], 0, 1)),
+        (15.9, ([1], 0, 0)),
+        (1.0, ([1], 0, 0)),
     ],
 )
 def test_first_finalists_go_then_folds_then_refits(
-    left_s: float, expected: tuple[list[int], int, bool]
+    left_s: float, expected: tuple[list[int], int, int]
 ) -> None:
     ranked = [*numbered(5, start=1), trial(0)]
     found = budget(1e7, now=1e7 - left_s, num_folds=3).shortlist_now(ranked)
@@ -221,7 +226,8 @@ def test_first_finalists_go_then_folds_then_refits(
         (125.0, ([1, 0], 3, 3)),
         (110.0, ([1, 0], 3, 2)),
         (100.0, ([1, 0], 3, 1)),
-        (64.0, ([1, 0], 0, 3)),
+        (88.0, ([1, 2, 3, 0], 0, 3)),
+        (64.0, ([1, 2, 3, 0], 0, 1)),
         (40.0, ([1, 0], 0, 1)),
         (18.0, ([1], 0, 1)),
         (15.0, ([1], 0, 1)),
@@ -245,7 +251,7 @@ def test_the_search_leaves_a_sixth_more_for_further_refits() -> None:
 
 
 def test_more_refits_cost_their_training_and_a_candidate_more() -> None:
-    one, three = Shortlist((trial(),)), Shortlist((trial(),), num_members=3)
+    one, three = Shortlist((trial(),), 1), Shortlist((trial(),), 1, num_members=3)
     found = budget(None)
     assert found.shortlist_s(three) - found.shortlist_s(one) == pytest.approx(
         2 * REFIT_S + JUDGING_S
@@ -270,7 +276,7 @@ def test_the_finalists_take_no_more_than_their_share_which_is_fixed() -> None:
         total_s = rng.uniform(60, 4000)
         plan = budget(total_s, now=rng.uniform(0, total_s), num_folds=rng.choice([0, 3]))
         ranked = [trial(n, epoch_s=rng.uniform(0.1, 9), best=rng.randint(1, 10)) for n in range(5)]
-        least = plan.shortlist_s(Shortlist(tuple(ranked[:1]), is_retrained=False))
+        least = plan.shortlist_s(Shortlist(tuple(ranked[:1]), 0))
         assert plan.planned_s(ranked) <= max(FINALISTS_SHARE * total_s, least)
 
 
@@ -422,11 +428,11 @@ def test_behind_the_finalists_only_the_default_is_looked_for() -> None:
 def test_a_slow_second_best_does_not_starve_the_search() -> None:
     plan = budget(1000.0, now=100.0, finalists=2)
     best = [*numbered(1), trial(1, epoch_s=100.0)]
-    assert plan.planned_s(best) == cost(plan, best[:1])
+    assert plan.planned_s(best) == plan.shortlist_s(Shortlist(tuple(best), 1))
     # When the trials are all done, there is time for both.
-    assert plan.shortlist_now(best).trials == tuple(best)
+    assert numbers(plan.shortlist_now(best)) == ([0, 1], 0, 2)
     late = budget(1000.0, now=700.0, finalists=2)
-    assert late.shortlist_now(best).trials == tuple(best[:1])
+    assert numbers(late.shortlist_now(best)) == ([0, 1], 0, 1)
 
 
 def test_a_schedule_is_shortened_only_where_the_new_process_pays() -> None:
