@@ -15,6 +15,7 @@ from autocnn.metrics.intervals import effective_number, wilson_interval
 from autocnn.metrics.weighted import (
     NUM_BINS,
     WeightedMetrics,
+    blocks,
     check_groups,
     check_predictions,
     confidence_bins,
@@ -32,7 +33,10 @@ SMALLEST_SHARE = float(np.finfo(np.float32).tiny)
 
 
 MOST_FITTED = 5_000_000
-"""Probabilities that a temperature is fitted on, or that get one at once: 40 MB."""
+"""Probabilities that a temperature is fitted on: 40 MB."""
+
+MOST_EXACT = 10_000_000
+"""Calibrated probabilities that are kept in double precision: 80 MB."""
 
 
 def fit_temperature(labels: IntArray, probabilities: FloatArray) -> float:
@@ -97,11 +101,27 @@ def apply_temperature(probabilities: FloatArray, temperature: float) -> DoubleAr
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, got {temperature}.")
     calibrated = np.empty(probabilities.shape, np.float64)
-    step = max(1, MOST_FITTED // probabilities.shape[1])
-    for start in range(0, len(probabilities), step):  # some arrays more for each of them
-        logits = _logits(probabilities[start : start + step])
-        calibrated[start : start + step] = softmax(logits / temperature, axis=1)
+    for block in blocks(probabilities.shape):  # some arrays more for each of them
+        calibrated[block] = softmax(_logits(probabilities[block]) / temperature, axis=1)
     return calibrated
+
+
+def calibrate(probabilities: FloatArray, temperature: float) -> FloatArray:
+    """(n, k) What `apply_temperature` gives, to be kept: of very many in single precision.
+
+    Args:
+        probabilities: (n, k) As for `apply_temperature`, like the temperature.
+        temperature: Above 0.
+    """
+    calibrated: FloatArray = np.empty(probabilities.shape, kept_type(probabilities.size))
+    for block in blocks(probabilities.shape):
+        calibrated[block] = apply_temperature(probabilities[block], temperature)
+    return calibrated
+
+
+def kept_type(number: int) -> type[np.float32] | type[np.float64]:
+    """The type of so many probabilities that are kept: single precision of over 10 million."""
+    return np.float32 if number > MOST_EXACT else np.float64
 
 
 def reliability_bins(
@@ -176,7 +196,7 @@ def check_calibration(
         fitted_on=fitted_on,
         num_images=len(labels),
         fitted_before=_scores(labels, probabilities),
-        fitted_after=_scores(labels, apply_temperature(probabilities, temperature)),
+        fitted_after=_scores(labels, calibrate(probabilities, temperature)),
         test_before=_scores(test_labels, test_before),
         test_after=_scores(test_labels, test_probabilities),
         bins=reliability_bins(test_labels, test_probabilities, groups=test_groups),

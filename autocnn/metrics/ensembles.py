@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
-from autocnn.metrics.weighted import SMALLEST_PROBABILITY, check_predictions
+from autocnn.core.arrays import DoubleArray, FloatArray
+from autocnn.metrics.weighted import SMALLEST_PROBABILITY
 
 SMALLEST_GAIN = 1e-4
 """Log loss, in nats, that further picks must win: less is not worth a model to predict with."""
@@ -12,9 +12,7 @@ MAX_PICKS = 20
 """Most picks of an ensemble: no weight is finer than 1/20."""
 
 
-def choose_ensemble(
-    labels: IntArray, probabilities: FloatArray, *, max_picks: int = MAX_PICKS
-) -> DoubleArray:
+def choose_ensemble(truth: FloatArray, *, max_picks: int = MAX_PICKS) -> DoubleArray:
     """(m,) The weight of each model in the average that predicts these images best.
 
     Greedy, with replacement: it begins with the best N models, N chosen, and goes on to
@@ -30,30 +28,27 @@ def choose_ensemble(
     from (out of fold), or the most overfitted model wins.
 
     Args:
-        labels: (n,) True classes, as for `score`.
-        probabilities: (m, n, k) Of each model; m at least 1.
+        truth: (m, n) What each model gives for the true class of each image: only that enters the
+            log loss, and its mean is linear. m and n at least 1.
         max_picks: At least 1.
 
     Raises:
-        ValueError: As for `score`, and when there is no model or no pick.
+        ValueError: When there is no model, no image or no pick.
 
     Source: Caruana et al. 2004, "Ensemble selection from libraries of models", ICML.
     """
-    if probabilities.ndim != 3 or len(probabilities) < 1 or max_picks < 1:
-        got = f"{probabilities.shape} and {max_picks}"
-        raise ValueError(f"probabilities must be (m, n, k) with m and max_picks >= 1, got {got}.")
-    for model in probabilities:
-        check_predictions(labels, model)
-    # Only the true class's probability enters the log loss, and its mean is linear.
-    truth = probabilities[:, np.arange(len(labels)), labels].astype(np.float64)
-    ranked = np.argsort(_log_losses(truth), kind="stable")[:max_picks]
+    if truth.ndim != 2 or not truth.size or max_picks < 1:
+        got = f"{truth.shape} and {max_picks}"
+        raise ValueError(f"truth must be (m, n) with m, n and max_picks >= 1, got {got}.")
+    own = truth.astype(np.float64)
+    ranked = np.argsort(_log_losses(own), kind="stable")[:max_picks]
     firsts = np.arange(1, len(ranked) + 1)
-    starts = _log_losses(truth[ranked].cumsum(axis=0) / firsts[:, np.newaxis])
-    counts = np.zeros(len(truth))
+    starts = _log_losses(own[ranked].cumsum(axis=0) / firsts[:, np.newaxis])
+    counts = np.zeros(len(own))
     counts[ranked[: 1 + _first_of_best(starts)]] = 1
-    path, losses = [counts], [_log_losses(counts[np.newaxis] @ truth / counts.sum())[0]]
+    path, losses = [counts], [_log_losses(counts[np.newaxis] @ own / counts.sum())[0]]
     while counts.sum() < max_picks:
-        following = _log_losses((counts @ truth + truth) / (counts.sum() + 1))
+        following = _log_losses((counts @ own + own) / (counts.sum() + 1))
         counts = counts.copy()
         counts[following.argmin()] += 1
         path.append(counts)

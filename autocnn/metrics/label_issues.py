@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
-from autocnn.metrics.calibration import SMALLEST_SHARE
-from autocnn.metrics.weighted import check_groups, check_predictions
+from autocnn.metrics.calibration import SMALLEST_SHARE, kept_type
+from autocnn.metrics.weighted import blocks, check_groups, check_predictions
 
 COPY_NOISE = 0.05
 """Share of labels that are taken to be wrong where copies of one image carry several."""
@@ -32,8 +32,8 @@ class LabelDoubts:
             as `estimate_joint` counts, and another class is more probable.
     """
 
-    probabilities: DoubleArray
-    own: DoubleArray
+    probabilities: FloatArray
+    own: FloatArray
     predicted: IntArray
     order: IntArray
     is_suspect: NDArray[np.bool_]
@@ -62,8 +62,8 @@ def doubt_labels(
     ([1, 2, 0], [0, 1, 1])
     """
     check_predictions(labels, probabilities)
-    pooled = _pool(labels, probabilities.astype(np.float64), check_groups(copies, len(labels)))
-    own: DoubleArray = pooled[np.arange(len(labels)), labels]
+    pooled = _pool(labels, probabilities, check_groups(copies, len(labels)))
+    own: FloatArray = pooled[np.arange(len(labels)), labels]
     predicted = pooled.argmax(axis=1)
     order = np.argsort(own, kind="stable")
     joint = estimate_joint(labels, pooled)
@@ -95,10 +95,11 @@ def estimate_joint(labels: IntArray, probabilities: FloatArray) -> DoubleArray:
     sums = np.bincount(labels, weights=own, minlength=num_classes)
     # A class without images is nobody's.
     limits = np.divide(sums, numbers, out=np.full(num_classes, np.inf), where=numbers > 0)
-    above = np.where(probabilities >= limits, probabilities, -1.0)
-    is_counted = above.max(axis=1) >= 0
     counts = np.zeros((num_classes, num_classes))
-    np.add.at(counts, (labels[is_counted], above.argmax(axis=1)[is_counted]), 1)
+    for block in blocks(probabilities.shape):
+        above = np.where(probabilities[block] >= limits, probabilities[block], -1.0)
+        is_counted = above.max(axis=1) >= 0
+        np.add.at(counts, (labels[block][is_counted], above.argmax(axis=1)[is_counted]), 1)
     is_empty = counts.sum(axis=1) == 0
     counts[is_empty, is_empty] = 1
     joint: DoubleArray = counts / counts.sum(axis=1, keepdims=True) * numbers[:, np.newaxis]
@@ -128,19 +129,22 @@ def confident_learning(labels: IntArray, probabilities: FloatArray) -> NDArray[n
     return is_wrong
 
 
-def _pool(labels: IntArray, probabilities: DoubleArray, copies: IntArray) -> DoubleArray:
+def _pool(labels: IntArray, probabilities: FloatArray, copies: IntArray) -> FloatArray:
     """(n, k) The probabilities of each image, copies looked at together; see `doubt_labels`."""
-    num_classes = probabilities.shape[1]
+    pooled: FloatArray = probabilities.astype(kept_type(probabilities.size))
     _, group, sizes = np.unique(copies, return_inverse=True, return_counts=True)
-    if sizes.max(initial=0) < 2:
-        return probabilities
+    has_copies = sizes[group] > 1
+    if not has_copies.any():
+        return pooled
+    num_classes = probabilities.shape[1]
+    _, group, sizes = np.unique(copies[has_copies], return_inverse=True, return_counts=True)
     sums, votes = np.zeros((2, len(sizes), num_classes))
-    np.add.at(sums, group, probabilities)
-    np.add.at(votes, (group, labels), 1)
+    np.add.at(sums, group, pooled[has_copies])
+    np.add.at(votes, (group, labels[has_copies]), 1)
     has_conflict = (votes > 0).sum(axis=1) > 1
     weight = np.log((1 - COPY_NOISE) / (COPY_NOISE / (num_classes - 1)))
     logits = np.log(np.maximum(sums / sizes[:, np.newaxis], SMALLEST_SHARE))
     logits += weight * votes * has_conflict[:, np.newaxis]
     shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-    pooled: DoubleArray = (shares / shares.sum(axis=1, keepdims=True))[group]
+    pooled[has_copies] = (shares / shares.sum(axis=1, keepdims=True))[group]
     return pooled

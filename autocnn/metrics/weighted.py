@@ -26,7 +26,7 @@ SMALLEST_PROBABILITY = 1e-7
 """Least probability inside a logarithm: what float32, and so Keras, can tell from 0."""
 
 CHUNK_ELEMENTS = 2**20
-"""Weights held at a time while resampling: 8 MB."""
+"""Weights held at a time while resampling, or numbers in a block: 8 MB."""
 
 
 @dataclass(frozen=True)
@@ -257,6 +257,21 @@ def draw_weights(groups: IntArray, num_resamples: int, *, seed: int) -> Iterator
         drawn = drawn * size + np.arange(size)[:, np.newaxis]
         counts = np.bincount(drawn.ravel(), minlength=num_groups * size)
         yield counts.reshape(num_groups, size)[members].astype(np.float64)
+
+
+def blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """The rows of a matrix in parts of about a million numbers, for which there is always space.
+
+    Args:
+        shape: Of the matrix, (n, k).
+
+    >>> list(blocks((3, 600_000)))
+    [slice(0, 1, None), slice(1, 2, None), slice(2, 3, None)]
+    """
+    num_rows, num_columns = shape
+    step = max(1, CHUNK_ELEMENTS // num_columns)
+    for start in range(0, num_rows, step):
+        yield slice(start, min(start + step, num_rows))
 
 
 def check_predictions(

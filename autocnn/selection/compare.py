@@ -3,9 +3,10 @@
 Pure: out-of-fold probabilities in, ranked candidates out. The test split is not known here.
 """
 
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
 from autocnn.core.records import REFIT, CandidateKind, Comparison, Part
 from autocnn.core.wording import fraction, fraction_interval, listing, metric_name, weights
-from autocnn.metrics.calibration import apply_temperature, fit_temperature
+from autocnn.metrics.calibration import apply_temperature, calibrate, fit_temperature
 from autocnn.metrics.comparison import compare, standard_error
 from autocnn.metrics.ensembles import choose_ensemble
 from autocnn.metrics.evidence import guessing, is_at_chance
@@ -37,8 +38,8 @@ class Contender:
         fold_scores: The objective on each fold; empty without folds, and where it is not defined
             on one of them.
         num_weights: Of all its models together.
-        out_of_fold: (m, classes) probabilities before any temperature; of an ensemble,
-            before its own, with shares that were chosen on the other folds. Empty without folds.
+        crossed: (m, classes) Of an ensemble, what it predicts out of fold before its own
+            temperature, with shares that were chosen on the other folds.
     """
 
     kind: CandidateKind
@@ -48,7 +49,7 @@ class Contender:
     temperature: float
     fold_scores: tuple[float, ...]
     num_weights: int
-    out_of_fold: FloatArray
+    crossed: FloatArray | None = None
 
     @property
     def leader(self) -> Finalist:
@@ -66,6 +67,11 @@ class Contender:
         return found
 
     @property
+    def out_of_fold(self) -> FloatArray:
+        """(m, classes) Probabilities before its own temperature; empty without folds."""
+        return self.leader.predictions["folds"] if self.crossed is None else self.crossed
+
+    @property
     def own_temperature(self) -> float:
         """The temperature that was fitted on `out_of_fold`, or on val without folds."""
         return self.temperature if self.kind == "ensemble" else self.temperatures[0]
@@ -73,13 +79,14 @@ class Contender:
     def predict_seen(self, split: Literal["train", "val"]) -> FloatArray:
         """What the trials' models give for a split; of an ensemble, their weighted mean."""
         mixed = self.mix_seen(split)
-        return apply_temperature(mixed, self.temperature) if self.kind == "ensemble" else mixed
+        return calibrate(mixed, self.temperature) if self.kind == "ensemble" else mixed
 
     def mix_seen(self, split: Literal["train", "val"]) -> FloatArray:
         """The same before any temperature; of an ensemble, before its own."""
         if self.kind != "ensemble":
             return self.leader.predictions[split]
-        return np.tensordot(self.shares, _calibrated(self.finalists, split, self.temperatures), 1)
+        models = _models(self.finalists, split, self.temperatures)
+        return _mix(models, [slice(None)], [self.shares])
 
     @property
     def cv_mean(self) -> float | None:
@@ -94,7 +101,7 @@ class Contender:
     @property
     def calibrated(self) -> FloatArray:
         """(m, classes) Out-of-fold probabilities, as the candidate gives them."""
-        return apply_temperature(self.out_of_fold, self.own_temperature)
+        return calibrate(self.out_of_fold, self.own_temperature)
 
 
 def rank_contenders(
@@ -224,7 +231,7 @@ def _of_one(finalist: Finalist, held: Held, goal: Goal) -> list[Contender]:
     scores: tuple[float, ...] = ()
     if held.fold_sizes:
         temperature = fit_temperature(held.labels, out_of_fold)
-        scores = _fold_scores(held, apply_temperature(out_of_fold, temperature), goal)
+        scores = _fold_scores(held, out_of_fold, temperature, goal)
     else:
         temperature = fit_temperature(held.val_labels, finalist.predictions["val"])
     return [
@@ -236,18 +243,43 @@ def _of_one(finalist: Finalist, held: Held, goal: Goal) -> list[Contender]:
             1.0,
             scores,
             len(_parts(finalist, kind)) * finalist.num_weights,
-            out_of_fold,
         )
         for kind in _kinds(finalist, held)
     ]
 
 
-def _calibrated(
+Model = Callable[[], FloatArray]
+"""Gives (images, classes) calibrated probabilities, anew each time: one is in memory at a time."""
+
+
+def _models(
     finalists: Sequence[Finalist], what: SeenSet, temperatures: Sequence[float]
+) -> list[Model]:
+    def predict(finalist: Finalist, temperature: float) -> FloatArray:
+        return calibrate(finalist.predictions[what], temperature)
+
+    return [partial(predict, *pair) for pair in zip(finalists, temperatures, strict=True)]
+
+
+def _mix(
+    models: Sequence[Model], parts: Sequence[slice], shares: Sequence[Sequence[float]]
 ) -> FloatArray:
-    """(finalists, images, classes) What each predicts, at its temperature."""
-    pairs = zip(finalists, temperatures, strict=True)
-    return np.stack([apply_temperature(f.predictions[what], t) for f, t in pairs])
+    """(images, classes) The weighted mean of models, in each part of the images with own weights.
+
+    Args:
+        models: At least one.
+        parts: Of the images; all of them together.
+        shares: Of each part, the weights of the models.
+    """
+
+    def weigh(model: Model, *own: float) -> FloatArray:
+        calibrated = model()
+        for part, share in zip(parts, own, strict=True):
+            calibrated[part] *= share
+        return calibrated
+
+    mixed: FloatArray = reduce(operator.iadd, map(weigh, models, *shares))
+    return mixed
 
 
 def _ensemble(singles: Sequence[Contender], held: Held, goal: Goal) -> Contender | None:
@@ -256,52 +288,52 @@ def _ensemble(singles: Sequence[Contender], held: Held, goal: Goal) -> Contender
     Without folds it is chosen on val, by what the trials' own models predict, which stand in the
     place of those refits that there was no time for.
     """
+    if len(singles) < 2:
+        return None
     what: SeenSet = "folds" if held.fold_sizes else "val"
     labels = held.labels if held.fold_sizes else held.val_labels
-    calibrated = _calibrated(
-        [single.leader for single in singles], what, [single.own_temperature for single in singles]
-    )
-    shares = choose_ensemble(labels, calibrated)
-    pairs = zip(singles, shares.tolist(), strict=True)
-    members = [(single, share) for single, share in pairs if share > 0]
+    temperatures = [single.own_temperature for single in singles]
+    models = _models([single.leader for single in singles], what, temperatures)
+    truth = np.stack([model()[np.arange(len(labels)), labels] for model in models])
+    shares = choose_ensemble(truth).tolist()
+    members = [(single, share) for single, share in zip(singles, shares, strict=True) if share > 0]
     if len(members) < 2:
         return None
-    temperature = fit_temperature(labels, np.tensordot(shares, calibrated, axes=1))
-    crossed = _cross_fit(calibrated, held) if held.fold_sizes else singles[0].out_of_fold
+    temperature = fit_temperature(labels, _mix(models, [slice(None)], [shares]))
+    crossed = _cross_fit(models, truth, held) if held.fold_sizes else None
     return Contender(
         "ensemble",
         tuple(single.leader for single, _ in members),
         tuple(share for _, share in members),
         tuple(single.own_temperature for single, _ in members),
         temperature,
-        _fold_scores(held, apply_temperature(crossed, temperature), goal)
-        if held.fold_sizes
-        else (),
+        () if crossed is None else _fold_scores(held, crossed, temperature, goal),
         sum(len(single.leader.refits) * single.num_weights for single, _ in members),
         crossed,
     )
 
 
-def _cross_fit(calibrated: FloatArray, held: Held) -> FloatArray:
+def _cross_fit(models: Sequence[Model], truth: FloatArray, held: Held) -> FloatArray:
     """(m, classes) What ensembles predict whose shares were chosen on other groups of images.
 
     Args:
-        calibrated: (finalists, m, classes).
+        models: Of the finalists, for what the folds hold out.
+        truth: (finalists, m) Of the true classes.
         held: What the finalists were measured on.
     """
-    crossed: FloatArray = np.empty_like(calibrated[0])
-    for part in held.parts():
-        others = ~np.isin(held.groups, held.groups[part])
-        shares = choose_ensemble(held.labels[others], calibrated[:, others])
-        crossed[part] = np.tensordot(shares, calibrated[:, part], axes=1)
-    return crossed
+    parts = held.parts()
+    others = (~np.isin(held.groups, held.groups[part]) for part in parts)
+    return _mix(models, parts, [choose_ensemble(truth[:, other]).tolist() for other in others])
 
 
-def _fold_scores(held: Held, probabilities: FloatArray, goal: Goal) -> tuple[float, ...]:
+def _fold_scores(
+    held: Held, probabilities: FloatArray, temperature: float, goal: Goal
+) -> tuple[float, ...]:
     """The objective on each fold; nothing where one of them has none, as no mean is of the rest."""
     scores, own = [], measure_of(goal)
     for part in held.parts():
-        value = goal.value_of(score(held.labels[part], probabilities[part], own))
+        calibrated = apply_temperature(probabilities[part], temperature)
+        value = goal.value_of(score(held.labels[part], calibrated, own))
         if value is None:
             return ()
         scores.append(value)
@@ -355,7 +387,7 @@ def _why(
         other, role = best, "The best"
     if other is chosen:
         return
-    if other.out_of_fold is chosen.out_of_fold:
+    if other.finalists == chosen.finalists:
         yield (
             f"{role} is candidate {contenders.index(other) + 1} ({_describe_with_size(other)}). On "
             "the folds one model was asked for each image, so both have the score of one."

@@ -7,6 +7,7 @@ ranked on that alone; only then are the candidates made and the test split predi
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,7 @@ from autocnn.execution.tasks import (
 from autocnn.metrics.familiarity import choose_reference
 from autocnn.selection.augmented import choose_augmented
 from autocnn.selection.compare import Contender, rank_contenders
-from autocnn.selection.plan import Finalist, FinalistsPlan, SeenSet
+from autocnn.selection.plan import Finalist, FinalistsPlan, OnDemand, SeenSet
 from autocnn.selection.retrain import add_members
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import Choice
@@ -119,11 +120,19 @@ def _predict_unseen(
     _run(plan, jobs, executor, observer, folder)
     predicted = []
     for finalist, task in zip(finalists, tasks, strict=True):
-        train, val, *folds = (np.load(p.probabilities_path) for p in task.predictions)
-        out_of_fold = np.concatenate(folds) if folds else train[:0]
-        found: dict[SeenSet, FloatArray] = {"train": train, "val": val, "folds": out_of_fold}
-        predicted.append(replace(finalist, predictions=found))
+        train, val, *folds = (prediction.probabilities_path for prediction in task.predictions)
+        files: dict[SeenSet, list[Path]] = {"train": [train], "val": [val], "folds": folds}
+        found = {name: partial(_read, paths, dataset.num_classes) for name, paths in files.items()}
+        predicted.append(replace(finalist, predictions=OnDemand(found)))
     return predicted
+
+
+def _read(paths: Sequence[Path], num_classes: int) -> FloatArray:
+    """(images, classes) What was predicted, part after part; of no parts, no images."""
+    if len(paths) == 1:
+        found: FloatArray = np.load(paths[0])
+        return found
+    return np.concatenate([np.zeros((0, num_classes), np.float32), *map(np.load, paths)])
 
 
 def _measure(

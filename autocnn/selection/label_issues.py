@@ -9,13 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from autocnn.core.arrays import DoubleArray
+from autocnn.core.arrays import FloatArray
 from autocnn.core.events import Observer
 from autocnn.core.records import LabelIssue, SplitScores
 from autocnn.core.wording import count
 from autocnn.data import Dataset
 from autocnn.data.thumbnails import draw_thumbnail
-from autocnn.metrics.calibration import apply_temperature, fit_temperature
+from autocnn.metrics.calibration import calibrate, fit_temperature, kept_type
 from autocnn.metrics.evidence import is_at_chance
 from autocnn.metrics.label_issues import LabelDoubts, doubt_labels
 from autocnn.selection.plan import Finalist, FinalistsPlan
@@ -76,7 +76,7 @@ def write_label_issues(
 
 def _predict_unseen(
     plan: FinalistsPlan, finalists: Sequence[Finalist]
-) -> tuple[NDArray[np.int64], DoubleArray]:
+) -> tuple[NDArray[np.int64], FloatArray]:
     """Positions of train and val in the table, and their probabilities by models without them.
 
     The mean of the finalists' calibrated probabilities: train by the fold models, the mean of the
@@ -85,16 +85,19 @@ def _predict_unseen(
     dataset, held = plan.dataset, plan.held()
     held_out = dataset.position_of[np.concatenate([fold.held_out for fold in plan.folds])]
     positions, place, repeats = np.unique(held_out, return_inverse=True, return_counts=True)
-    train = np.zeros((len(positions), dataset.num_classes))
-    val = np.zeros((len(held.val_labels), dataset.num_classes))
+    positions = np.concatenate([positions, dataset.positions("val")])
+    shape = len(positions), dataset.num_classes
+    probabilities: FloatArray = np.zeros(shape, kept_type(len(positions) * dataset.num_classes))
+    train, val = np.split(probabilities, [len(repeats)])
     for finalist in finalists:
         out_of_fold = finalist.predictions["folds"]
         temperature = fit_temperature(held.labels, out_of_fold)
-        np.add.at(train, place, apply_temperature(out_of_fold, temperature))
-        val += apply_temperature(finalist.predictions["val"], temperature)
+        for part in held.parts():  # in which no image is twice
+            train[place[part]] += calibrate(out_of_fold[part], temperature)
+        val += calibrate(finalist.predictions["val"], temperature)
     train /= repeats[:, np.newaxis]
-    probabilities: DoubleArray = np.concatenate([train, val]) / len(finalists)
-    return np.concatenate([positions, dataset.positions("val")]), probabilities
+    probabilities /= len(finalists)
+    return positions, probabilities
 
 
 def copy_numbers(dataset: Dataset) -> NDArray[np.int64]:

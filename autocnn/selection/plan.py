@@ -1,8 +1,8 @@
 """What the end of a study works on: the finalists, the folds, and how they are trained."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,40 @@ LATE = 2
 
 SeenSet = Literal["train", "val", "folds"]
 """What a finalist predicts before the test split is opened."""
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class OnDemand(Mapping[K, V]):
+    """Values that are made each time that they are asked for, and are not kept.
+
+    The probabilities of 100,000 images in 1,000 classes are 400 MB: of several models, those of
+    one are in memory at a time.
+
+    Args:
+        make: What makes each value.
+
+    >>> squares = OnDemand({2: lambda: 4, 3: lambda: 9})
+    >>> squares[3], 2 in squares, list(squares)
+    (9, True, [2, 3])
+    """
+
+    def __init__(self, make: Mapping[K, Callable[[], V]]) -> None:
+        self._make = make
+
+    def __getitem__(self, key: K) -> V:
+        return self._make[key]()
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._make
+
+    def __iter__(self) -> Iterator[K]:
+        return iter(self._make)
+
+    def __len__(self) -> int:
+        return len(self._make)
 
 
 @dataclass(frozen=True, eq=False)

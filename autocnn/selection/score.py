@@ -1,12 +1,10 @@
 """From predictions to records: every score, interval and comparison of the candidates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
-from autocnn.core.arrays import FloatArray, IntArray
+from autocnn.core.arrays import BoolArray, FloatArray, IntArray
 from autocnn.core.events import Observer
 from autocnn.core.records import (
     CandidateRecord,
@@ -18,19 +16,16 @@ from autocnn.core.records import (
     SplitScores,
     TrialRecord,
 )
-from autocnn.metrics.calibration import apply_temperature, check_calibration
+from autocnn.metrics.calibration import check_calibration
 from autocnn.metrics.comparison import compare
 from autocnn.metrics.gap import Training, take_apart
 from autocnn.metrics.own_objective import measure_of
 from autocnn.metrics.robustness import summarize
 from autocnn.metrics.scores import score_split
 from autocnn.selection.compare import Contender
-from autocnn.selection.plan import FinalistsPlan
+from autocnn.selection.plan import FinalistsPlan, OnDemand
 from autocnn.storage import StudyFolder
 from autocnn.training.measurements import Measurements
-
-MOST_EXACT = 10_000_000
-"""Calibrated probabilities that are kept in double precision: 80 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +50,8 @@ class Candidate:
     Attributes:
         record: Everything that was found out.
         contender: What it is made of.
-        predictions: By what was scored; no `folds` without folds, and no `test_clean` where test
-            has no copies of other images, or nothing but copies.
+        predictions: By what was scored, made anew when asked for; no `folds` without folds, and
+            no `test_clean` where test has no copies of other images, or nothing but copies.
         measured: On its model, maps and features too.
     """
 
@@ -78,7 +73,7 @@ class Candidate:
 
 def judged_part(predictions: Mapping[ScoredSet, Predictions]) -> Predictions:
     """Clean test, or test where that is the same or empty: headline, pictures, comparisons."""
-    return predictions.get("test_clean", predictions["test"])
+    return predictions["test_clean" if "test_clean" in predictions else "test"]
 
 
 def score_candidates(
@@ -97,26 +92,17 @@ def score_candidates(
     """
     observer.stage("measure", total=len(judged), unit="candidates")
     candidates: list[Candidate] = []
-    own = measure_of(plan.goal)
     num_pairs = len(judged) * (len(judged) - 1) // 2
     scored: dict[tuple[ScoredSet, bool, int], SplitScores] = {}
     for number, (contender, measured) in enumerate(judged, start=1):
         predictions = _predictions(plan, contender, measured.test)
         scores = {}
-        for name, what in predictions.items():
+        for name in predictions:
             # The refit of a trial and the mean of its folds share all but test.
             is_own = name.startswith("test") or contender.kind == "ensemble"
             key = (name, is_own, number if is_own else contender.leader.number)
             if key not in scored:
-                scored[key] = score_split(
-                    name,
-                    what.labels,
-                    what.probabilities,
-                    plan.dataset.class_names,
-                    groups=what.groups,
-                    seed=plan.seed,
-                    own=own,
-                )
+                scored[key] = _score(plan, name, predictions[name])
             scores[name] = scored[key]
         comparisons = _comparisons(plan, judged_part(predictions), candidates, num_pairs)
         record = _record(
@@ -127,35 +113,44 @@ def score_candidates(
     return candidates
 
 
+def _score(plan: FinalistsPlan, name: ScoredSet, what: Predictions) -> SplitScores:
+    return score_split(
+        name,
+        what.labels,
+        what.probabilities,
+        plan.dataset.class_names,
+        groups=what.groups,
+        seed=plan.seed,
+        own=measure_of(plan.goal),
+    )
+
+
 def _predictions(
     plan: FinalistsPlan, contender: Contender, test: FloatArray
-) -> dict[ScoredSet, Predictions]:
-    dataset = plan.dataset
+) -> OnDemand[ScoredSet, Predictions]:
+    dataset, held = plan.dataset, plan.held()
 
     def of_split(
-        split: SplitName, probabilities: FloatArray, keep: NDArray[np.bool_]
+        split: SplitName, predict: Callable[[], FloatArray], keep: BoolArray | None = None
     ) -> Predictions:
-        positions = dataset.positions(split)[keep]
+        positions, probabilities = dataset.positions(split), predict()
+        if keep is not None:
+            positions, probabilities = positions[keep], probabilities[keep]
         return Predictions(
-            dataset.table.labels[positions], probabilities[keep], dataset.bundles[positions]
+            dataset.table.labels[positions], probabilities, dataset.bundles[positions]
         )
 
     is_clean = dataset.is_clean_test[dataset.positions("test")]
-    train, val = contender.predict_seen("train"), contender.predict_seen("val")
-    found: dict[ScoredSet, Predictions] = {
-        "train": of_split("train", train, np.ones(len(train), bool)),
-        "val": of_split("val", val, np.ones(len(val), bool)),
-        "test": of_split("test", test, np.ones(len(test), bool)),
+    found: dict[ScoredSet, Callable[[], Predictions]] = {
+        "train": partial(of_split, "train", partial(contender.predict_seen, "train")),
+        "val": partial(of_split, "val", partial(contender.predict_seen, "val")),
+        "test": partial(of_split, "test", lambda: test),
     }
     if is_clean.any() and not is_clean.all():
-        found["test_clean"] = of_split("test", test, is_clean)
-    held = plan.held()
+        found["test_clean"] = partial(of_split, "test", lambda: test, is_clean)
     if held.fold_sizes:
-        calibrated: FloatArray = apply_temperature(contender.out_of_fold, contender.own_temperature)
-        if calibrated.size > MOST_EXACT:
-            calibrated = calibrated.astype(np.float32)
-        found["folds"] = Predictions(held.labels, calibrated, held.groups)
-    return found
+        found["folds"] = lambda: Predictions(held.labels, contender.calibrated, held.groups)
+    return OnDemand(found)
 
 
 def _comparisons(
@@ -191,9 +186,7 @@ def _record(
     leader = contender.leader
     tied = [comparison.other for comparison in comparisons if not comparison.is_told_apart]
     records = [finalist.records[part] for finalist, part, _, _ in contender.models]
-    judged = judged_part(predictions)
-    fitted = predictions.get("folds", predictions["val"])
-    fitted_before = contender.out_of_fold if "folds" in predictions else contender.mix_seen("val")
+    judged, held, has_folds = judged_part(predictions), plan.held(), "folds" in predictions
     return CandidateRecord(
         candidate=number,
         rank=number,
@@ -216,10 +209,10 @@ def _record(
         num_test_clean=int(plan.dataset.is_clean_test.sum()),
         gap=take_apart([scores[name] for name in _way(scores)], _training(plan)),
         calibration=check_calibration(
-            fitted.labels,
-            fitted_before,
+            held.labels if has_folds else held.val_labels,
+            contender.out_of_fold if has_folds else contender.mix_seen("val"),
             temperature=contender.own_temperature,
-            fitted_on="folds" if "folds" in predictions else "val",
+            fitted_on="folds" if has_folds else "val",
             test_labels=judged.labels,
             test_before=measured.test_before[plan.judged],
             test_probabilities=judged.probabilities,

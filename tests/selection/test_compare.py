@@ -334,7 +334,8 @@ def test_an_ensemble_is_scored_with_shares_of_the_other_folds() -> None:
     rest = ~np.isin(np.arange(NUM_IMAGES), np.arange(NUM_IMAGES)[part])
     singles = [next(c for c in contenders if c.finalists == (f,)) for f in (one, two)]
     calibrated = np.stack([single.calibrated for single in singles])
-    shares = choose_ensemble(HELD.labels[rest], calibrated[:, rest])
+    truth = calibrated[:, np.arange(NUM_IMAGES), HELD.labels]
+    shares = choose_ensemble(truth[:, rest])
     expected = np.tensordot(shares, calibrated[:, part], axes=1)
     np.testing.assert_allclose(ensemble.out_of_fold[part], expected)
 
