@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -117,6 +117,16 @@ class PlainDisplay(QuietDisplay):
         return f"; {left}" if left else ""
 
 
+class CountColumn(ProgressColumn):
+    """`3/20`; `3` where nobody knows of how many; nothing where nothing is counted."""
+
+    def render(self, task: Task) -> Text:
+        """The steps that are done, of all."""
+        done = f"{int(task.completed):,}"
+        total = "" if task.total is None else f"/{int(task.total):,}"
+        return Text(f"{done}{total}" if total or task.fields["unit"] else "", style="green")
+
+
 class Board(Observer):
     """What a live display shows: a bar, a line per running trial, the best so far.
 
@@ -129,7 +139,7 @@ class Board(Observer):
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            CountColumn(),
             TextColumn("{task.fields[unit]}{task.fields[left]}"),
             console=console,
         )
@@ -200,12 +210,13 @@ class LiveDisplay(Board):
 
     def __init__(self, console: Console | None = None) -> None:
         super().__init__(console or Console(stderr=True, highlight=False))
-        self.live = Live(console=self.console, refresh_per_second=4, get_renderable=self.draw)
+        self.live = Live(
+            console=self.console, refresh_per_second=4, get_renderable=self.draw, transient=True
+        )
         self.live.start()
 
     def close(self) -> None:
-        """Leave the terminal as it was."""
-        self.running.clear()
+        """Take the bars away; what scrolled by above them stays."""
         self.live.stop()
 
 
@@ -328,7 +339,8 @@ def describe_left(seconds: float | None, finalists_s: float) -> str:
     """`about 12 min left, 3 min of it for the finalists`; empty when not known."""
     if seconds is None:
         return ""
-    share = f", {rough_duration(finalists_s)} of it for the finalists" if finalists_s else ""
+    reserved = rough_duration(min(finalists_s, seconds))
+    share = f", {reserved} of it for the finalists" if finalists_s else ""
     return f"about {rough_duration(seconds)} left{share}"
 
 

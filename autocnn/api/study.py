@@ -159,7 +159,11 @@ got neither. Start one with `autocnn search`.
             objective = metric_name(self._status().config.objective)
         how = f"{objective}, mean ± sd over them" if ranked_on == "folds" else objective
         judged = objective if boards.has_objective(leaderboard) else "accuracy"
-        meaning = f"{ranked_on}: {how}; test: {judged}; gap: accuracy on train less that on val."
+        places = f"{ranked_on}: {how}; test: {judged}"
+        if how == judged:
+            places = f"{ranked_on} and test: {judged}"
+        meaning = f"{places}; gap: accuracy on train less that on val."
+        meaning += f" {boards.kind_meanings(leaderboard)}"
         if any(" =" in row[0] for row in rows):
             meaning += " 2 =1: test cannot distinguish candidate 2 from candidate 1."
         return LeaderboardSummary(ranked_on, header, rows, meaning)

@@ -32,16 +32,19 @@ def command(as_json: bool, quick: bool, cache_dir: Path | None, results: Path) -
       autocnn doctor --quick --json
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.api import examine
-    from autocnn.cli.tables import make_console, print_text
+    from autocnn.cli.tables import echo, make_console, print_text
 
     findings = examine(results=results, cache_dir=cache_dir, quick=quick)
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
         return 0
+    if not quick:
+        echo("The last line takes a training of half a minute; --quick leaves it out.", err=True)
     console = make_console()
     for finding in findings:
         remedy = f" {finding.remedy}" if finding.remedy else ""
         stop = "." if remedy and not finding.said.endswith(".") else ""
         sign = SIGNS[finding.verdict]
-        print_text(console, f"{sign:8}{finding.subject}: {finding.said}{stop}{remedy}")
+        said = f"{finding.subject}: {finding.said}{stop}{remedy}"
+        print_text(console, f"{sign:8}{said}", indent=8)
     return 0

@@ -25,7 +25,7 @@ def command(as_json: bool, results: Path) -> int:
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.api import list_studies
     from autocnn.cli.tables import Sheet, echo, print_sheet
-    from autocnn.core.wording import duration, fraction, metric_name, size
+    from autocnn.core.wording import fraction, metric_name, rough_duration, size
 
     studies = list_studies(results=results)
     if as_json:
@@ -42,7 +42,7 @@ def command(as_json: bool, results: Path) -> int:
         echo(f"{results}: no study yet. Start one with `autocnn search DATA`.", err=True)
         return 0
     now = datetime.datetime.now(datetime.UTC)
-    header = ["study", "state", "trials", "best", "of", "size", "age"]
+    header = ["study", "state", "trials", "best", "objective", "size", "age"]
     rows_of_text = [
         [
             one.name,
@@ -51,9 +51,11 @@ def command(as_json: bool, results: Path) -> int:
             fraction(one.best),
             metric_name(one.objective),
             size(one.size_gb),
-            duration((now - one.changed).total_seconds()),
+            rough_duration((now - one.changed).total_seconds()),
         ]
         for one in studies
     ]
-    print_sheet(Sheet("", header, rows_of_text, text=("study", "of"), names=("state",), keys=1))
+    print_sheet(
+        Sheet("", header, rows_of_text, text=("objective",), names=("study", "state"), keys=1)
+    )
     return 0

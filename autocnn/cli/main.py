@@ -4,6 +4,8 @@ import errno
 import importlib
 import io
 import os
+import shlex
+import shutil
 import sys
 import traceback
 from typing import Any
@@ -12,7 +14,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from autocnn import __version__
-from autocnn.core.errors import AutocnnError, UsageError, as_option
+from autocnn.core.errors import AutocnnError, SearchInterrupted, UsageError, as_option, did_you_mean
 
 COMMANDS = {
     "search": "Search, retrain the best, write the leaderboard.",
@@ -57,6 +59,18 @@ class LazyGroup(click.Group):
             if isinstance(parameter.type, click.IntRange | click.FloatRange):
                 parameter.metavar = parameter.metavar or "N"  # not: INTEGER RANGE
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names; the error names a near one, or what data need."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            is_data = os.path.exists(name)  # noqa: PTH110 - Path's raises for what is too long
+            remedy = f"To search on it: `autocnn search {shlex.quote(name)}`." if is_data else ""
+            remedy = remedy or did_you_mean(name, COMMANDS)
+            raise click.UsageError(f"No such command {name!r}. {remedy}".strip(), ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""
@@ -117,10 +131,13 @@ def run(arguments: list[str]) -> int:
         if is_debug:
             traceback.print_exc()
         message, *remedy = error.lines(as_option)
-        _say(f"Error: {message}", *remedy)
+        kind = "Stopped" if isinstance(error, SearchInterrupted) else "Error"
+        _say(f"{kind}: {message}", *remedy)
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        _say(shown.getvalue().removesuffix("\n"))
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         _say("Interrupted.")
@@ -154,8 +171,11 @@ def _report_bug() -> int:
 
 def _say(*texts: str) -> None:
     """Names of files and classes stand in messages: they must not steer a terminal."""
-    from autocnn.core.wording import visible  # what an error needs, --help does not
+    from autocnn.core.wording import visible, wrapped  # what an error needs, --help does not
 
+    width = shutil.get_terminal_size().columns if sys.stderr.isatty() else None
     for text in texts:
         for line in text.split("\n"):
-            click.echo(visible(line), err=True)
+            shown = visible(line)
+            for part in wrapped(shown, width) if width else [shown]:
+                click.echo(part, err=True)

@@ -16,7 +16,7 @@ from autocnn.core.quantities import parse_duration, parse_size
 
 
 class Duration(click.ParamType[float]):
-    """Seconds, written as 90s, 30m, 2h or 1h30m."""
+    """Seconds, written as 90s, 30m, 2h or 1h30m; a number without a unit is refused."""
 
     name = "duration"
 
@@ -24,10 +24,14 @@ class Duration(click.ParamType[float]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         """Seconds in `value`."""
+        text = str(value).strip()
         try:
-            return parse_duration(str(value))
+            seconds = parse_duration(text)
         except ConfigError as error:
             self.fail(error.message, param, ctx)
+        if text[-1].isdigit():
+            self.fail(f"A duration needs a unit: {text}s, {text}m or {text}h?", param, ctx)
+        return seconds
 
 
 class Size(click.ParamType[float]):

@@ -4,6 +4,7 @@ Whatever is printed passes through `plain`: names of classes and files are never
 control bytes.
 """
 
+import shlex
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from autocnn.core.wording import (
     point_rule,
     prevalence_note,
     visible,
+    wrapped,
 )
 
 NARROWEST_FILE = 200
@@ -185,16 +187,20 @@ def print_comparison(found: Comparison) -> None:
 
 
 def print_study_files(study: Study) -> None:
-    """Where the files of a finished study are."""
+    """Where the files of a finished study are, and what to do with it next."""
+    echo(f"In {study.path}:")
     for name, path in study.files.items():
-        echo(f"{name + ':':<18}{path}")
+        echo(f"  {name:<18}{path.relative_to(study.path)}")
+    place = shlex.quote(str(study.path))
+    print_text(
+        make_console(),
+        f"Look at it with `autocnn view {place}`; use it with `autocnn predict {place} IMAGES`.",
+    )
 
 
-def print_text(console: Console, text: str) -> None:
-    """A paragraph; of no text, an empty line."""
-    width = min(console.width, WIDEST_TEXT)
-    lines = textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False)
-    for line in lines or [""]:
+def print_text(console: Console, text: str, *, indent: int = 0) -> None:
+    """A paragraph, all lines but the first indented; of no text, an empty line."""
+    for line in wrapped(text, min(console.width, WIDEST_TEXT), indent=indent):
         console.print(plain(line), soft_wrap=True)
 
 

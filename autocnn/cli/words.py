@@ -98,6 +98,12 @@ class FormatName(click.ParamType[str]):
 
         return _words(get_args(ExportFormat), incomplete)
 
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        """The formats, where none is given."""
+        from autocnn.core.records import ExportFormat
+
+        return f"Choose one of {', '.join(get_args(ExportFormat))}."
+
 
 class SamplerName(click.Choice[str]):
     """A sampler; completion leaves out those of the other engine."""

@@ -6,6 +6,8 @@ and the model card (`percent`, `percent_interval`, `points`).
 """
 
 import datetime
+import re
+import textwrap
 import unicodedata
 from collections.abc import Iterator, Sequence
 
@@ -70,6 +72,8 @@ _FINEST = 4
 """Most decimals of a percentage."""
 
 _MOST_NAMED = 3
+
+_QUOTED = re.compile(r"`[^`]+`")
 
 _MOST_LETTERS = 40
 """Of a text of somebody else's in a sentence."""
@@ -488,6 +492,26 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(sign if _is_shown(sign) else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def wrapped(text: str, width: int, *, indent: int = 0) -> list[str]:
+    """The lines of a paragraph: broken between words, and never inside a command in backquotes.
+
+    Args:
+        text: A paragraph; of none, there is one empty line.
+        width: Most letters of a line; a longer word stands on a line of its own.
+        indent: Spaces before all lines but the first.
+
+    >>> wrapped("No study yet. Start one with `autocnn search DATA`.", 32)
+    ['No study yet. Start one with', '`autocnn search DATA`.']
+    """
+    held = _QUOTED.sub(
+        lambda found: found[0].replace(" ", "\0") if len(found[0]) <= width else found[0], text
+    )
+    lines = textwrap.wrap(
+        held, width, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False
+    )
+    return [line.replace("\0", " ") for line in lines] or [""]
 
 
 def _is_shown(sign: str) -> bool:

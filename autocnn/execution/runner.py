@@ -14,6 +14,7 @@ from typing import Protocol
 from autocnn.core.errors import StudyError
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.records import EpochScore, TrialState
+from autocnn.core.wording import count
 from autocnn.execution.executor import Elastic, EpochEvent, Executor, Outcome
 from autocnn.execution.tasks import BatchedTask, Task, TrainingTask
 
@@ -275,7 +276,8 @@ class _Runner:
     def _say_stopping(self) -> None:
         number = len(self.running)
         is_training = any(isinstance(r.job.task, TrainingTask) for r in self.running.values())
-        what = f"the running epochs of {number} trial(s)" if is_training else f"{number} task(s)"
+        what = count(number, "trial" if is_training else "task")
+        what = f"the running epochs of {what}" if is_training else what
         self.observer.note(
             f"Stopping after {what}; Ctrl-C again stops at once. Nothing is lost either way."
         )

@@ -6,13 +6,13 @@ Nothing here is slow to import: no Keras, no pandas.
 import json
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from autocnn.core.csv_tables import PARAM_PREFIX, Cell, measured, read_csv, to_csv
 from autocnn.core.errors import StudyError
-from autocnn.core.records import CandidateRecord, Interval, Scores, SplitScores
-from autocnn.core.wording import TABLE_PLACES, fraction, weights
+from autocnn.core.records import CandidateKind, CandidateRecord, Interval, Scores, SplitScores
+from autocnn.core.wording import TABLE_PLACES, capital, fraction, weights
 from autocnn.spaces.knobs import KNOBS
 
 COLUMNS: tuple[str, ...] = (
@@ -69,6 +69,14 @@ MORE_COLUMNS: tuple[str, ...] = (
     "judged_objective_high",
 )
 """Columns after those of the params."""
+
+KIND_MEANINGS: Mapping[CandidateKind, str] = {
+    "trial": "trial N is the model of trial N itself",
+    "refit": "refit N is trial N retrained on train + val",
+    "refits": "refits N is the mean of several refits of it",
+    "folds": "folds N is the mean of the models that the folds trained with its params",
+    "ensemble": "the ensemble is a weighted mean of refits",
+}
 
 _TEXT_COLUMNS = frozenset({"kind", "family"})
 _INTEGER_COLUMNS = frozenset(
@@ -205,6 +213,14 @@ def summary_rows(
         columns += [("all of test [95 %]", _show_interval("test_accuracy"))] if has_clean else []
     header = tuple(name for name, _ in columns)
     return header, tuple(tuple(show(cells) for _, show in columns) for cells in board)
+
+
+def kind_meanings(leaderboard: Leaderboard) -> str:
+    """A sentence on what the column `model` of `summary_rows` says, of the kinds that are there."""
+    place = leaderboard.columns.index("kind")
+    kinds = {row[place] for row in leaderboard.rows}
+    found = [meaning for kind, meaning in KIND_MEANINGS.items() if kind in kinds]
+    return capital(f"{'; '.join(found)}.")
 
 
 def has_objective(leaderboard: Leaderboard) -> bool:

@@ -6,7 +6,7 @@ from autocnn.core.errors import ConfigError, StudyChangedError, StudyError
 from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
 from autocnn.core.records import SPLITS, AuditReport, TrialRecord
-from autocnn.core.wording import rough_duration
+from autocnn.core.wording import count, metric_name, rough_duration
 from autocnn.data import Dataset, prepare_data
 from autocnn.data.thumbnails import picture_data
 from autocnn.execution.tasks import FIND_WEIGHTS, WeightsResult, WeightsTask
@@ -224,7 +224,8 @@ def _say_plan(context: Context, status: StudyStatus, prepared: Prepared) -> None
     context.observer.note(
         f"Study {context.folder.name}: {many} of at most {status.epochs} epochs{so_far}{limit}, "
         f"space {prepared.space.name}, {resources.workers} at once with "
-        f"{resources.threads} thread(s) each in {resources.precision}."
+        f"{count(resources.threads, 'thread')} each in {resources.precision}. The score of a "
+        f"trial is its {metric_name(config.objective)} on val."
     )
 
 

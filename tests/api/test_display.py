@@ -22,8 +22,10 @@ from autocnn.api.display import (
 )
 from autocnn.core.events import Observer
 from autocnn.core.records import EpochScore, Params, Scores, TrialRecord, TrialState
+from tests.cli.terminal import ESCAPES
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+ERASE_LINE = "\x1b[2K"
 
 
 def epoch(number: int = 1, *, train: float | None = 0.9, val: float | None = 0.8) -> EpochScore:
@@ -95,6 +97,7 @@ def tell_a_story(observer: Observer) -> None:
         (720.0, 0.0, "about 12 min left"),
         (720.0, 180.0, "about 12 min left, 3 min of it for the finalists"),
         (45.0, 45.0, "about 45 s left, 45 s of it for the finalists"),
+        (3.0, 23.0, "about 3 s left, 3 s of it for the finalists"),
         (0.0, 0.0, "about 0 s left"),
     ],
 )
@@ -218,6 +221,38 @@ def test_running_trials_have_a_line_each() -> None:
     assert "left" not in later
 
 
+@pytest.mark.parametrize(
+    ("total", "unit", "steps", "shown"),
+    [
+        (1200, "images", 1000, "1,000/1,200 images"),
+        (None, "trials", 3, " 3 trials"),
+        (None, "", 0, ""),
+    ],
+)
+def test_what_is_counted_is_shown_and_of_how_many_where_that_is_known(
+    total: int | None, unit: str, steps: int, shown: str
+) -> None:
+    board, screen = live()
+    board.stage("work", total=total, unit=unit)
+    board.advance(steps)
+    board.live.refresh()
+    board.close()
+    text = ESCAPES.sub("", screen.getvalue())
+    assert shown in text
+    assert "?" not in text
+    assert any(sign.isdigit() for sign in text) == bool(shown)
+
+
+def test_nothing_of_the_bars_is_left_on_the_terminal() -> None:
+    shown, screen = live()
+    tell_a_story(shown)
+    text = screen.getvalue()
+    # The last frame, four lines of it, is erased line by line, and nothing is written after that.
+    _, _, erased = text.rpartition("retrain")
+    assert erased.count(ERASE_LINE) >= 3
+    assert not ESCAPES.sub("", erased.rpartition(ERASE_LINE)[2]).strip()
+
+
 def test_closing_twice_is_harmless() -> None:
     shown, screen = live()
     shown.close()
@@ -231,7 +266,9 @@ def test_a_story_cut_short_leaves_the_terminal_fine() -> None:
     shown.stage("search", total=5, unit="trials")
     shown.trial_started(0, {}, epochs=9)
     shown.close()
-    assert screen.getvalue().endswith(SHOW_CURSOR)
+    _, _, after = screen.getvalue().rpartition(SHOW_CURSOR)
+    assert HIDE_CURSOR not in after
+    assert not ESCAPES.sub("", after).strip()
     assert not shown.live.is_started
 
 

@@ -79,12 +79,16 @@ def test_no_command_shows_the_help(capsys: Output) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["serach"], ["No such command 'serach'"]),
+        (["serach"], ["No such command 'serach'", "Did you mean 'search'?"]),
+        (["zzz"], ["No such command 'zzz'.\n"]),
+        (["x" * 300], ["No such command"]),
+        (["export"], ["Missing option '--format'", "keras, savedmodel, onnx, litert"]),
         (["--colour"], ["No such option", "--colour"]),
         (["search", "--trails", "3"], ["No such option", "--trails", "--trials"]),
         (["search", "--trials", "0"], ["--trials", "0 is not in the range x>=1"]),
         (["search", "--trials", "many"], ["--trials", "'many' is not a valid integer"]),
         (["search", "--budget", "soon"], ["--budget", "like 90s, 30m or 2h, got 'soon'"]),
+        (["search", "--budget", "3"], ["--budget", "needs a unit: 3s, 3m or 3h?"]),
         (["search", "--trial-timeout", "0"], ["--trial-timeout", "above 0", "got '0'"]),
         (["search", "x", "--objective", "f1"], ["--objective must be one of", "macro_f1", "'f1'"]),
         (["search", "--val-fraction", "0.5"], ["--val-fraction", "0<x<0.5"]),
@@ -110,6 +114,12 @@ def test_bad_usage_exits_with_2_and_names_the_place(
     assert [word for word in words if word not in err] == []
     assert "Traceback" not in err
     assert list(Path().iterdir()) == []
+
+
+def test_data_in_the_place_of_a_command_are_told_how_to_be_searched(capsys: Output) -> None:
+    Path("my images").mkdir()
+    assert run(["my images"]) == 2
+    assert "To search on it: `autocnn search 'my images'`." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -398,7 +408,7 @@ def test_a_bug_exits_with_1_and_says_that_it_is_one(
     ("error", "message"),
     [
         (KeyboardInterrupt(), "Interrupted."),
-        (SearchInterrupted("results/a: interrupted."), "Error: results/a: interrupted."),
+        (SearchInterrupted("results/a: interrupted."), "Stopped: results/a: interrupted."),
     ],
 )
 def test_an_interrupt_exits_with_130(
@@ -433,8 +443,10 @@ def test_flags_reach_the_search_as_a_config(
     assert (config.seed, config.finalists, config.space) == (5, 2, "default")
     out = capsys.readouterr().out
     assert "Leaderboard of made" in out
-    assert "results/made/candidates/01/confusion_matrix.png" in out
-    assert "results/made/trials.csv" in out
+    assert "In results/made:" in out
+    assert "confusion matrix  candidates/01/confusion_matrix.png" in out
+    assert "all trials        trials.csv" in out
+    assert "`autocnn predict results/made IMAGES`" in out
 
 
 def test_python_m_autocnn_is_the_command() -> None:

@@ -68,7 +68,8 @@ def test_flags_reach_the_resumed_study_as_changes(
     ]
     out = capsys.readouterr().out
     assert "Leaderboard of mine" in out
-    assert "results/mine/trials.csv" in out
+    assert "In results/mine:" in out
+    assert "all trials        trials.csv" in out
 
 
 def test_without_flags_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,19 @@ study.search = lambda *arguments, **options: StudyFolder(Path("results/mine"))
 raise SystemExit(run(["search", "digits"]))
 """
 
+ERROR = """
+import sys
+from autocnn.api import Study
+from autocnn.cli.main import run
+from autocnn.core.errors import StudyError
+def fail(*arguments, **options):
+    raise StudyError("mine: must be a duration that a line of words does not hold, got neither.",
+                     remedy="Go on with it as before, with the command `autocnn resume mine`.")
+Study.find = fail
+sys.stderr = sys.stdout
+raise SystemExit(0 if run(["leaderboard", "mine"]) == 4 else 1)
+"""
+
 PREDICT = """
 from autocnn.api import Summary, Row
 from autocnn.cli.predictions_table import print_summary
@@ -93,7 +106,22 @@ def test_the_table_that_ends_a_search_is_whole(width: int) -> None:
     for row in autocnn.open_study("mine").summary().rows:
         for cell in row:
             assert cell in out, cell
-    assert "best model:" in out
+    assert "best model        candidates/01/model.keras" in out
+
+
+def test_names_of_studies_are_whole_in_the_list() -> None:
+    """They are what `resume`, `predict` and the others are given."""
+    make_study("flowers-20261129-193243")
+    out = whole(in_terminal(command("list"), width=80), 80)
+    assert "flowers-20261129-193243" in out
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_an_error_breaks_between_words_and_never_inside_a_command(width: int) -> None:
+    make_study()
+    out = whole(in_terminal(ERROR, width=width), width)
+    assert "`autocnn resume mine`" in out
+    assert "must be a duration that" in " ".join(out.split())
 
 
 @pytest.fixture

@@ -3,18 +3,27 @@
 import csv
 import io
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from autocnn.core.errors import StudyError
-from autocnn.core.records import CandidateRecord, Interval, Robustness, Scores, SplitScores
+from autocnn.core.records import (
+    CandidateKind,
+    CandidateRecord,
+    Interval,
+    Robustness,
+    Scores,
+    SplitScores,
+)
 from autocnn.reporting.leaderboard import (
     COLUMNS,
+    KIND_MEANINGS,
     MORE_COLUMNS,
     Leaderboard,
     build_leaderboard,
     from_csv,
+    kind_meanings,
     summary_rows,
     to_json,
 )
@@ -303,6 +312,18 @@ def test_without_folds_or_copies_the_summary_shows_val_and_test() -> None:
     header, rows = summary_rows(build_leaderboard([make_candidate(1)]))
     assert header == ("rank", "model", "val", "test [95 %]", "gap")
     assert rows == (("1", "refit 7", "0.930", "0.931 [0.911, 1.000]", "+0.030"),)
+
+
+def test_the_kinds_of_model_that_are_there_are_explained() -> None:
+    board = build_leaderboard([make_candidate(1), make_candidate(2, kind="folds")])
+    assert kind_meanings(board) == (
+        "Refit N is trial N retrained on train + val; folds N is the mean of the models that the "
+        "folds trained with its params."
+    )
+
+
+def test_every_kind_of_model_has_a_meaning() -> None:
+    assert set(KIND_MEANINGS) == set(get_args(CandidateKind))
 
 
 def test_the_wide_summary_has_the_rest() -> None:
