@@ -57,12 +57,7 @@ from tests.predicted import write_predictions
 
 CLASSES = ("glioma", "meningioma", "notumor", "pituitary")
 
-AWKWARD_CLASSES = (
-    "<script>alert(1)</script>",
-    "a \"quoted\" & 'name'",
-    "two\nlines",
-    "опухоль 腫瘍",
-)
+AWKWARD_CLASSES = ("<script>alert(1)</script>", "a \"quoted\" & 'name'", "אבג\nדהח", "опухоль 腫瘍")
 
 CORRUPTIONS = (
     "noise",

@@ -303,6 +303,19 @@ def test_it_reads_without_its_script(page: "Chrome") -> None:
         page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
+NUMBERS_FOLLOW_NAMES = """
+  const names = [...document.querySelectorAll(".example dd bdi")];
+  return names.length > 0 && names.every((name) => {
+    const range = document.createRange();
+    if (!name.nextSibling) return true;
+    range.selectNode(name.nextSibling);
+    const after = range.getClientRects()[0], last = [...name.getClientRects()].at(-1);
+    return after.top > last.top || after.left >= last.right - 1;
+  })
+"""
+"""Also those of names that run from the right."""
+
+
 def test_names_with_markup_do_no_harm(browser: "Chrome", tmp_path: Path) -> None:
     folder = make_study(tmp_path, "awkward", classes=AWKWARD_CLASSES, num_candidates=2)
     for page in load(browser, write_report(folder)):
@@ -311,6 +324,8 @@ def test_names_with_markup_do_no_harm(browser: "Chrome", tmp_path: Path) -> None
         assert [" ".join(name.split()) for name in AWKWARD_CLASSES] == [
             " ".join(name.split()) for name in classes
         ]
+        assert run(page, "return document.querySelector('.gallery').textContent.includes('אבג')")
+        assert run(page, NUMBERS_FOLLOW_NAMES)
         resize(page, 360)
         assert run(page, "return document.documentElement.scrollWidth") <= 360
 
