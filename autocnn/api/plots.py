@@ -67,11 +67,15 @@ class PlotDisplay:
         """
         from autocnn.reporting.plots.style import finish_axes, plot_style
 
+        if ax is None:
+            import matplotlib.pyplot as plt
+
+            # Before the style: the first figure loads the backend, and what a notebook's turns on
+            # to show figures would end with the style.
+            self.figure_ = plt.figure()
         with plot_style():
             if ax is None:
-                import matplotlib.pyplot as plt
-
-                self.figure_ = plt.figure()
+                self.figure_.set_facecolor(plt.rcParams["figure.facecolor"])
                 self._draw(self.figure_)
                 self.ax_ = self.figure_.axes[0]
                 self.figure_.draw_without_rendering()  # ticks get their style when they are drawn
@@ -104,6 +108,10 @@ class StudyPlots:
     def __init__(self, folder: StudyFolder, find: Callable[[int | None], CandidateRecord]) -> None:
         self._folder = folder
         self._find = find
+
+    def __repr__(self) -> str:
+        names = [name for name in vars(type(self)) if not name.startswith("_")]
+        return f"StudyPlots of {self._folder.name}: {', '.join(names)}"
 
     def confusion_matrix(
         self, ax: "Axes | None" = None, candidate: int | None = None

@@ -1,8 +1,10 @@
 """The pictures of a study in a notebook: in axes that are there, or in a figure of their own."""
 
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -15,6 +17,7 @@ from autocnn.core.records import ConfusionMatrix, RocCurve
 from autocnn.reporting.plots.score_values import confusion_table, roc_table
 from tests.reporting.plots.figures import all_texts, cell_texts, legend_texts, points
 from tests.reporting.studies import CLASSES, make_study
+from tests.test_examples import NOTEBOOK, start
 
 NAMES = ("confusion_matrix", "roc", "learning_curves", "search", "reliability", "gap")
 
@@ -81,6 +84,28 @@ def test_without_axes_it_has_a_figure_of_pyplot(study: autocnn.Study, name: str)
     first = display.figure_
     assert display.plot() is display
     assert display.figure_ is not first
+
+
+@pytest.mark.slow
+def test_a_notebook_shows_every_picture(study: autocnn.Study, tmp_path: Path) -> None:
+    """Also where no other figure was there before, which would have loaded the backend."""
+    place = str(study.path.resolve())
+    code = [f"import autocnn; plot = autocnn.open_study({place!r}).plot"]
+    code += ["plot.roc();", "plot.roc();", "plot.gap();"]
+    cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+    cells = [cell | {"id": f"cell-{number}", "source": one} for number, one in enumerate(code)]
+    notebook = {"metadata": {}, "nbformat": 4, "nbformat_minor": 5, "cells": cells}
+    (tmp_path / "pictures.ipynb").write_text(json.dumps(notebook), "utf-8")
+    inline = "module://matplotlib_inline.backend_inline"
+    start(NOTEBOOK, "pictures.ipynb", folder=tmp_path, backend=inline)
+    executed = json.loads((tmp_path / "executed.ipynb").read_text("utf-8"))
+    shown = [json.dumps(one["outputs"]).count("image/png") for one in executed["cells"]]
+    assert shown == [0, 1, 1, 1]
+
+
+def test_what_can_be_drawn_is_told(study: autocnn.Study) -> None:
+    assert repr(study.plot).startswith(f"StudyPlots of {study.name}: ")
+    assert set(repr(study.plot).partition(": ")[2].split(", ")) == set(NAMES)
 
 
 def test_the_numbers_are_those_of_the_files(study: autocnn.Study) -> None:
