@@ -14,6 +14,7 @@ from autocnn.data.table import ArrayImages
 FEWEST_PIXELS = 64
 """Numbers in 0..255 beside each other that must be the pixels of an image."""
 
+_CALLED_PIXEL = re.compile(r"(pixel|pix|px)[ _]?\d+([x_]\d+)?", re.IGNORECASE)
 _PIXEL_NAME = re.compile(r"(pixel|pix|px|p|x)?[ _]?\d+([x_]\d+)?", re.IGNORECASE)
 
 
@@ -46,7 +47,7 @@ class PixelRows:
         if whole:
             self.places = whole[:1]
         elif self.has_names:
-            self.places = _pixel_places(first)
+            self.places = _places(first, _PIXEL_NAME)
         else:
             self.places = list(range(1, self.width))  # the label is the first, as in MNIST's
         number = len(second[whole[0]].split()) if whole else len(self.places)
@@ -105,10 +106,13 @@ class PixelRows:
 def holds_pixels(first: Sequence[str], second: Sequence[str]) -> bool:
     """Whether a table holds the pixels of images, by its first two rows.
 
-    A column each is called by its number, as `pixel7`; else it may say yes or no to a class.
+    A column each is called by its number, as `pixel7`; else it may say yes or no to a class. Where
+    it is not called a pixel, as `7` or `x7`, all other columns hold numbers too: no path is there.
 
     >>> names = ["label", *(f"pixel{i}" for i in range(784))]
     >>> holds_pixels(names, ["3", *["17"] * 784])
+    True
+    >>> holds_pixels(names, ["three", *["17"] * 784])
     True
     >>> holds_pixels(["emotion", "pixels"], ["0", "70 80 " * 1152])
     True
@@ -117,9 +121,11 @@ def holds_pixels(first: Sequence[str], second: Sequence[str]) -> bool:
     """
     if any(map(_is_image, second)):
         return True
-    if sum(map(_is_byte, second)) < FEWEST_PIXELS or not all(map(_is_number, second)):
+    if sum(map(_is_byte, second)) < FEWEST_PIXELS:
         return False
-    return not _are_names(first) or len(_pixel_places(first)) >= FEWEST_PIXELS
+    if not all(map(_is_number, second)):
+        return len(_places(first, _CALLED_PIXEL)) >= FEWEST_PIXELS
+    return not _are_names(first) or len(_places(first, _PIXEL_NAME)) >= FEWEST_PIXELS
 
 
 def _is_image(cell: str) -> bool:
@@ -133,8 +139,8 @@ def _are_names(row: Sequence[str]) -> bool:
     return not all(_is_number(cell) for cell in (row[0], *row[-2:]))
 
 
-def _pixel_places(names: Sequence[str]) -> list[int]:
-    return [place for place, name in enumerate(names) if _PIXEL_NAME.fullmatch(name.strip())]
+def _places(names: Sequence[str], pattern: re.Pattern[str]) -> list[int]:
+    return [place for place, name in enumerate(names) if pattern.fullmatch(name.strip())]
 
 
 def _is_byte(text: str) -> bool:

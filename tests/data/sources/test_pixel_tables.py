@@ -41,6 +41,18 @@ def test_tables_with_a_column_per_pixel(names: str) -> None:
     assert "Pixels are read as grey images of 9 x 9 px." in table.notes
 
 
+@pytest.mark.parametrize("names", ["pixel{}", "px_{}"])
+def test_text_beside_named_pixels(names: str) -> None:
+    pixels, cells = pixel_rows(",")
+    header = ",".join(["label", *(names.format(i) for i in range(81)), "Usage"])
+    usage = ["Training"] * 4 + ["Test"] * 2
+    rows = [f"{NAMES[i % 2]},{cell},{usage[i]}" for i, cell in enumerate(cells)]
+    table = read(lines(header, rows))
+    check_pixels(table, pixels)
+    assert labels_of(table) == list(NAMES[:2]) * 3
+    assert table.splits == ("train",) * 4 + ("test",) * 2
+
+
 def test_tables_of_pixels_without_a_header_begin_with_the_label() -> None:
     pixels, cells = pixel_rows(",")
     rows = [f"{i % 2},{cell}" for i, cell in enumerate(cells)]
