@@ -28,7 +28,7 @@ from autocnn.metrics.label_issues import confident_learning, doubt_labels
 from autocnn.selection.label_issues import copy_numbers
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
-from autocnn.spaces.knobs import image_size_of
+from autocnn.spaces.knobs import image_size_of, is_frozen
 from benchmarks.folds import Arm, read_arm
 from benchmarks.trainings import Training, train_all
 
@@ -162,6 +162,8 @@ def main(
     """Change some labels of DATA, and look for them."""
     loaded = load_space(space)
     arm = read_arm(f"default:{changes}", loaded.start[0], epochs or loaded.epochs)
+    if is_frozen(arm.params):
+        arm = replace(arm, epochs=1)  # a second one would see the same features again
     config = StudyConfig(data=data, image_size=image_size)
     sizes = [image_size_of(arm.params)]
     dataset = prepare_data(config, image_sizes=sizes, observer=Observer())
