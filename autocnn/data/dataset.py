@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from autocnn.core.config import StudyConfig, data_arguments
 from autocnn.core.errors import DataError, Text
 from autocnn.core.events import Observer
-from autocnn.core.records import AuditReport, Channels, Fit, SplitName
+from autocnn.core.records import SPLITS, AuditReport, Channels, Fit, SplitName
 from autocnn.core.wording import first_few
 from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images
 from autocnn.data.audit.copies import Copies, bundle_images, find_copies
@@ -95,7 +96,12 @@ class Dataset:
 
     def positions(self, split: SplitName) -> NDArray[np.int64]:
         """Indices into `table` of the images of a split, ascending."""
-        return np.flatnonzero(np.array(self.split.names) == split).astype(np.int64)
+        return self._positions[split]
+
+    @cached_property
+    def _positions(self) -> dict[str, NDArray[np.int64]]:
+        names = np.array(self.split.names)
+        return {split: np.flatnonzero(names == split).astype(np.int64) for split in SPLITS}
 
     def indices(self, split: SplitName) -> NDArray[np.int64]:
         """Rows of the decoded arrays, and of `labels`, of the images of a split.

@@ -47,7 +47,7 @@ class DiskGuard:
         self.looked = self.clock()
         free_gb = shutil.disk_usage(self.folder.path).free / 1e9
         resume = f"autocnn resume {self.folder.argument}"
-        largest_gb = self.folder.largest_checkpoint_gb()
+        size_gb, largest_gb = self.folder.sizes_gb()
         needed_gb = max(SMALLEST_FREE_GB, CHECKPOINTS_PER_WORKER * self.workers * largest_gb)
         if free_gb < needed_gb:
             raise DiskFullError(
@@ -55,7 +55,6 @@ class DiskGuard:
                 f"space, got {free_gb * 1e3:.0f} MB. The study was stopped, and nothing is lost.",
                 remedy=f"Free some space, then go on with `{resume}`.",
             )
-        size_gb = self.folder.size_gb()
         if size_gb > self.limit_gb:
             raise DiskFullError(
                 Text(

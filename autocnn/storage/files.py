@@ -1,5 +1,6 @@
 """How every file of a study is read and written: whole, or with an error that says why not."""
 
+import fnmatch
 import glob
 import json
 import re
@@ -46,14 +47,16 @@ class Files:
         Raises:
             StudyError: When a folder is there and cannot be listed.
         """
-        found = [self.path]
+        found = [""]
         for part in pattern.split("/"):
             if glob.has_magic(part):
-                found = [child for path in found for child in _list(path) if child.match(part)]
+                names = [(place, fnmatch.filter(_list(self.path / place), part)) for place in found]
+                found = [f"{place}{name}/" for place, some in names for name in some]
             else:
-                found = [path / part for path in found]
+                found = [f"{place}{part}/" for place in found]
+        paths = [self.path / place for place in sorted(found, key=_natural)]
         try:
-            return sorted((path for path in found if path.exists()), key=_natural)
+            return [path for path in paths if path.exists()]
         except OSError as error:
             raise reading_error(error, self.path / pattern) from error
 
@@ -63,9 +66,9 @@ class Files:
         except OSError as error:
             raise reading_error(error, self.path / name) from error
 
-    def _parse(self, path: Path, parse: Callable[[str], T]) -> T:
+    def _parse(self, path: Path, parse: Callable[[bytes], T]) -> T:
         try:
-            return parse(path.read_text("utf-8"))
+            return parse(path.read_bytes())
         except OSError as error:
             raise reading_error(error, path) from error
         except ValueError as error:
@@ -103,16 +106,16 @@ class Files:
         replace_file(self.path / name, text.encode("utf-8", "surrogateescape"))
 
 
-def _natural(path: Path) -> list[list[int | str]]:
+def _natural(path: str) -> list[list[int | str]]:
     """What puts 9999 before 10000; as text it stands behind."""
-    texts = (re.split(r"(\d+)", part) for part in path.parts)
+    texts = (re.split(r"(\d+)", part) for part in path.split("/"))
     return [[int(text) if text.isdecimal() else text for text in part] for part in texts]
 
 
-def _list(folder: Path) -> list[Path]:
-    """What is in a folder; nothing where there is none."""
+def _list(folder: Path) -> list[str]:
+    """The names in a folder; none where there is no folder."""
     try:
-        return list(folder.iterdir())
+        return [path.name for path in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

@@ -195,25 +195,20 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
 
     def size_gb(self) -> float:
         """Size of all files, in GB (10^9 bytes)."""
-        size = 0
+        return self.sizes_gb()[0]
+
+    def sizes_gb(self) -> tuple[float, float]:
+        """Size of all files, and of the largest checkpoint (0 without any), in GB (10^9 bytes)."""
+        total = largest = 0
         for folder, _, names in os.walk(self.path):
             for name in names:
                 with contextlib.suppress(OSError):  # a temporary file may be gone by now
-                    size += os.lstat(f"{folder}/{name}").st_size
-        return size / 1e9
-
-    def largest_checkpoint_gb(self) -> float:
-        """Size of the largest checkpoint of a trial or finalist, in GB; 0 without any."""
-        paths = [
-            path
-            for place in ("trials/*", "finalists/*/*")
-            for path in self.path.glob(f"{place}/{CHECKPOINT}")
-        ]
-        size = 0
-        for path in paths:
-            with contextlib.suppress(OSError):  # its trial may have ended by now
-                size = max(size, path.stat().st_size)
-        return size / 1e9
+                    path = f"{folder}/{name}"
+                    size = os.lstat(path).st_size
+                    total += size
+                    if path.endswith(f"/{CHECKPOINT}"):
+                        largest = max(largest, size)
+        return total / 1e9, largest / 1e9
 
     # -- the study as a whole ---------------------------------------------------------
 

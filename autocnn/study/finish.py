@@ -45,7 +45,8 @@ def finish(context: Context, progress: Progress, prepared: Prepared, searched: S
     ):
         report(folder, observer)  # there may be more trials
         return
-    progress.save("finalists")
+    if progress.status.status != "finalists":  # of a study that was stopped, or had enough trials
+        progress.save("finalists")
     plan = _plan(context, progress, prepared, searched)
     with context.interruption.graceful():
         finalists = retrain(plan, context.executor, folder, observer)
@@ -179,7 +180,9 @@ def _choose_finalists(
     folder.remove_retrained_checkpoints()
     folder.clear_candidates()
     folder.keep_finalists(facts.trial for facts in chosen)
-    progress.update(finalists=chosen, num_folds=shortlist.num_folds, choice=None)
+    progress.update(
+        status="finalists", finalists=chosen, num_folds=shortlist.num_folds, choice=None
+    )
     return True
 
 

@@ -5,7 +5,7 @@ docs/budget.md says the policy in words.
 
 import bisect
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from autocnn.core.records import EpochScore, Params, TrialRecord
@@ -253,17 +253,23 @@ class Budget:
 
     def _affordable(self, ranked: Sequence[TrialRecord], limit_s: float) -> Shortlist:
         """The largest plan that takes no longer, or the smallest one."""
+        plan = Shortlist(tuple(ranked[:1]), 0)
+        for plan in self._plans(ranked):
+            if self.shortlist_s(plan) <= limit_s:
+                break
+        return plan
+
+    def _plans(self, ranked: Sequence[TrialRecord]) -> Iterator[Shortlist]:
+        """What may be made of the best trials, the largest plan first."""
         numbers = range(min(self.finalists, len(ranked)), 0, -1)
         wanted = [self._wanted(ranked, number) for number in numbers]
-        plans = [Shortlist(t, len(t), self.num_folds) for t in wanted if self.num_folds]
+        if self.num_folds:
+            yield from (Shortlist(trials, len(trials), self.num_folds) for trials in wanted)
         most = len(wanted[-1] if self.num_folds else wanted[0])
-        plans += [
-            Shortlist(trials, number)
-            for number in range(most, -1, -1)
-            for trials in (*wanted, tuple(ranked[:1]))
-            if number <= len(trials)
-        ]
-        return next((plan for plan in plans if self.shortlist_s(plan) <= limit_s), plans[-1])
+        for number in range(most, -1, -1):
+            for trials in (*wanted, tuple(ranked[:1])):
+                if number <= len(trials):
+                    yield Shortlist(trials, number)
 
     def _with_members(self, shortlist: Shortlist, limit_s: float) -> Shortlist:
         """The same with as many refits of the best as fit besides."""
@@ -358,21 +364,19 @@ class Budget:
         more_s = epoch_seconds(record.history) * (epochs - record.history[-1].epoch)
         return more_s + again_s <= self.search_left_s(ranked or [then])
 
-    def time_left_s(
-        self, num_left: int | None, pace: Pace, ranked: Sequence[TrialRecord]
-    ) -> float | None:
+    def time_left_s(self, num_left: int | None, pace: Pace, finalists_s: float) -> float | None:
         """Seconds until the study is done; None when that is not known.
 
         Args:
             num_left: Trials still to run, running ones included; None: as many as there is
                 time for.
             pace: Of the ended trials.
-            ranked: As of `shortlist_now`.
+            finalists_s: What `planned_s` says.
         """
         left = None if self.total_s is None else max(0.0, self.left_s)
         if pace.trial_s is None or num_left is None:
             return left
-        estimate = pace.trial_s * num_left / self.workers + self.planned_s(ranked)
+        estimate = pace.trial_s * num_left / self.workers + finalists_s
         return estimate if left is None else min(estimate, left)
 
 

@@ -374,11 +374,11 @@ class _Search:
         """Look at the disk; say how long it will take; note how far the study is."""
         if self.disk is not None:
             self.disk.check()
-        ranked = self._shortlist()
         trials = self.plan.trials
         num_left = None if trials is None else trials - len(self.records)
-        left_s = self.budget.time_left_s(num_left, self.pace, ranked)
-        self.observer.time_left(left_s, finalists_s=self.budget.planned_s(ranked))
+        finalists_s = self.budget.planned_s(self._shortlist())
+        left_s = self.budget.time_left_s(num_left, self.pace, finalists_s)
+        self.observer.time_left(left_s, finalists_s=finalists_s)
         self.plan.save_progress()
 
     # -- what that needs --------------------------------------------------------------------

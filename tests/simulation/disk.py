@@ -18,7 +18,6 @@ import errno
 import fcntl
 import functools
 import io
-import itertools
 import os
 import random
 import shutil
@@ -36,6 +35,14 @@ FIRST_DESCRIPTOR = 1_000_000
 DEVICE = 77
 
 FREE_BYTES = 10**12
+
+FLAGS = {
+    "r": os.O_RDONLY,
+    "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC,
+    "a": os.O_WRONLY | os.O_CREAT | os.O_APPEND,
+    "x": os.O_WRONLY | os.O_CREAT | os.O_EXCL,
+}
+"""Of each mode in which a file is opened."""
 
 
 class Died(BaseException):
@@ -262,8 +269,10 @@ class Disk:
         """
         node = self.find(path)
         if node is None:
-            parents = itertools.accumulate(_parts(path)[:-1], "{}/{}".format, initial=ROOT)
-            is_below_file = any(isinstance(self.find(parent), File) for parent in parents)
+            above = path
+            while self.find(above) is None:
+                above = above.rpartition("/")[0]
+            is_below_file = isinstance(self.find(above), File)
             raise _error(errno.ENOTDIR if is_below_file else errno.ENOENT, path)
         return node
 
@@ -277,12 +286,13 @@ class Disk:
     def split(self, path: str) -> tuple[Folder, str]:
         """The folder that holds a path, and its name there."""
         parent, _, name = path.rstrip("/").rpartition("/")
-        return self.get_folder(parent), name
+        return self._found.get(parent) or self.get_folder(parent), name
 
     def change(self, folder: Folder, *change: tuple[str, File | Folder | None]) -> None:
         """Set names in a folder, or remove those with None, all at once."""
-        if any(isinstance(folder.names.get(name), Folder) for name, _ in change):
-            self._found.clear()  # a folder goes, and all below it
+        for name, _ in change:
+            if isinstance(folder.names.get(name), Folder):
+                self._found.clear()  # a folder goes, and all below it
         _apply(folder.names, change)
         folder.changes.append((self.tick(), change))
         self._changed.append(folder)
@@ -291,6 +301,14 @@ class Disk:
         """A time, later than all before."""
         self._time += 1
         return self._time
+
+    def paths_below(self, path: str) -> Iterator[str]:
+        """Of all that is in a folder and its folders, without a call."""
+        node = self.find(path)
+        if isinstance(node, Folder):
+            for name in node.names:
+                yield f"{path}/{name}"
+                yield from self.paths_below(f"{path}/{name}")
 
     # -- what is asked of `os` ----------------------------------------------------------------
 
@@ -419,10 +437,7 @@ class Disk:
     ) -> Any:
         """See `open`."""
         opener = options.pop("opener", None)
-        flags = {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_CREAT | os.O_TRUNC}
-        flags |= {"a": os.O_WRONLY | os.O_CREAT | os.O_APPEND}
-        flags |= {"x": os.O_WRONLY | os.O_CREAT | os.O_EXCL}
-        number = flags[mode.strip("bt+")]
+        number = FLAGS[mode.strip("bt+")]
         if "+" in mode:
             number = number & ~os.O_WRONLY | os.O_RDWR
         descriptor = self.open_descriptor(path, number) if opener is None else opener(path, number)

@@ -175,7 +175,7 @@ def test_a_finished_study_that_goes_on_without_time_is_noticed(
     )
     for extended in (late, hardly):
         assert run(extended, dataset).outcome() == finished.outcome()
-    monkeypatch.setattr("autocnn.study.finish._is_less", lambda *_: False)
+    monkeypatch.setattr("autocnn.study.finish._is_less", lambda *_, **__: False)
     with pytest.raises(Broken, match="opened again"):
         run(hardly, dataset)
     monkeypatch.setattr("autocnn.study.run._limit_s", lambda config: float("inf"))

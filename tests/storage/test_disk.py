@@ -45,7 +45,8 @@ def folder(tmp_path: Path) -> StudyFolder:
 def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
     disk = Disk()
     monkeypatch.setattr(shutil, "disk_usage", disk.usage)
-    monkeypatch.setattr(StudyFolder, "size_gb", lambda self: disk.size_gb)
+    sizes_gb = StudyFolder.sizes_gb
+    monkeypatch.setattr(StudyFolder, "sizes_gb", lambda self: (disk.size_gb, sizes_gb(self)[1]))
     return disk
 
 

@@ -335,14 +335,14 @@ def test_no_trial_is_too_slow_without_a_budget() -> None:
 def test_time_left(
     total_s: float | None, records: Sequence[TrialRecord], expected: float | None
 ) -> None:
-    left = budget(total_s, now=10.0).time_left_s(4, pace(*records), records)
+    plan = budget(total_s, now=10.0)
+    left = plan.time_left_s(4, pace(*records), plan.planned_s(records))
     assert left == (None if expected is None else pytest.approx(expected))
 
 
 def test_failed_trials_do_not_spoil_the_time_left() -> None:
-    best = [trial()]
-    with_failure = budget(None).time_left_s(4, pace(trial(), failed()), best)
-    assert with_failure == budget(None).time_left_s(4, pace(trial()), best)
+    with_failure = budget(None).time_left_s(4, pace(trial(), failed()), 10.0)
+    assert with_failure == budget(None).time_left_s(4, pace(trial()), 10.0)
 
 
 def test_the_pace_is_the_median_of_the_epochs_and_the_mean_of_the_trials() -> None:
@@ -516,7 +516,8 @@ def test_a_schedule_may_be_shorter_by_a_single_epoch() -> None:
 
 
 def test_workers_share_the_trials_that_are_left() -> None:
-    left = budget(None, workers=2).time_left_s(4, pace(trial()), [trial()])
+    plan = budget(None, workers=2)
+    left = plan.time_left_s(4, pace(trial()), plan.planned_s([trial()]))
     assert left == pytest.approx(4 * 12.0 / 2 + REFIT_S + JUDGING_S)
 
 

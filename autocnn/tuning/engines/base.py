@@ -74,6 +74,11 @@ class TriedPoints:
         return next(iter(self._start.values()), None)
 
     @property
+    def is_counted(self) -> bool:
+        """Whether it is known which points are left."""
+        return self._left is not None
+
+    @property
     def is_exhausted(self) -> bool:
         """Whether all points of a space that can be counted were tried."""
         return self._left is not None and not self._left

@@ -77,7 +77,8 @@ class OptunaEngine:
         storage: str | None = None,
         name: str = "study",
     ) -> None:
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        if optuna.logging.get_verbosity() != optuna.logging.ERROR:  # to set it clears all caches
+            optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space = space
         self.goal = goal
         self.sampler = sampler
@@ -93,6 +94,7 @@ class OptunaEngine:
         self._storage = BoundedStorage(maximize=goal.maximize)
         self._study = optuna.create_study(
             storage=self._storage,
+            sampler=RandomSampler(),  # each trial brings its own
             direction="maximize" if goal.maximize else "minimize",
             pruner=_build_pruner(pruner, epochs),
         )
@@ -104,21 +106,24 @@ class OptunaEngine:
         """The params of a trial; see `base.Engine.ask`.
 
         A start point that was not tried comes first. What was tried before is proposed
-        again only by a space that cannot be counted.
+        again only by a space that cannot be counted; in one that can, chance decides among what
+        is left, at once but for the first trials, which keep most of a start point.
         """
         start = self._tried.next_start
         if start is not None:
             return self._take(self._open_trial(trial, fixed=start, from_start=True))
         if self._tried.is_exhausted:
             return NoProposal.EXHAUSTED
-        untried = self._tried.choose_untried((self.seed, trial))
-        for attempt in range(MOST_ATTEMPTS):
+        is_counted = self._tried.is_counted
+        most = 1 if is_counted and not self._is_first(trial) else MOST_ATTEMPTS
+        for attempt in range(most):
             kept = self._choose_kept(trial, attempt)
             proposal = self._open_trial(trial, fixed=kept, attempt=attempt)
-            is_last = untried is None and attempt == MOST_ATTEMPTS - 1
+            is_last = attempt == most - 1 and not is_counted
             if is_last or proposal.params not in self._tried:
                 return self._take(proposal)
             self._drop(trial)
+        untried = self._tried.choose_untried((self.seed, trial))
         return self._take(self._open_trial(trial, fixed=untried))
 
     def reopen(self, record: TrialRecord) -> None:
