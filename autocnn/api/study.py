@@ -494,7 +494,7 @@ got neither. Start one with `autocnn search`.
 
     def __repr__(self) -> str:
         status, candidates = self._status(), self.candidates
-        facts = [repr(self.name), status.status, f"{len(self._folder.read_trials())} trials"]
+        facts = [repr(self.name), status.status, count(len(self._folder.read_trials()), "trial")]
         facts += [f"best: {self.best}"] if candidates else []
         return f"Study({', '.join(facts)})"
 

@@ -154,12 +154,16 @@ def _write(text: str | Text, name: NameSetting) -> str:
 
 
 def did_you_mean(word: object, words: Iterable[str]) -> str:
-    """The remedy for a word that is close to one of those there are; else nothing.
+    """The remedy for a word that begins one of those there are, or is close to it; else nothing.
 
+    >>> did_you_mean("label", ["drop_labels", "label_column"])
+    "Did you mean 'label_column'?"
     >>> did_you_mean("kapa", ["kappa", "mcc"]), did_you_mean(3, ["kappa"])
     ("Did you mean 'kappa'?", '')
     """
-    close = difflib.get_close_matches(str(word), list(words), n=1)
+    known = list(words)
+    begun = [one for one in known if len(str(word)) >= 3 and one.startswith(str(word))]
+    close = begun or difflib.get_close_matches(str(word), known, n=1)
     return f"Did you mean {close[0]!r}?" if close else ""
 
 

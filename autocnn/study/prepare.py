@@ -220,7 +220,7 @@ def _say_plan(context: Context, status: StudyStatus, prepared: Prepared) -> None
     limit = f", {rough_duration(config.budget_s)} in all" if config.budget_s else ""
     ended = sum(not trial.is_open for trial in prepared.trials)
     so_far = f", {ended} of them ended" if prepared.trials else ""
-    many = "trials" if prepared.num_trials is None else f"{prepared.num_trials} trials"
+    many = "trials" if prepared.num_trials is None else count(prepared.num_trials, "trial")
     context.observer.note(
         f"Study {context.folder.name}: {many} of at most {status.epochs} epochs{so_far}{limit}, "
         f"space {prepared.space.name}, {resources.workers} at once with "

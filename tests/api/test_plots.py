@@ -92,7 +92,12 @@ def test_a_notebook_shows_every_picture(study: autocnn.Study, tmp_path: Path) ->
     place = str(study.path.resolve())
     code = [f"import autocnn; plot = autocnn.open_study({place!r}).plot"]
     code += ["plot.roc();", "plot.roc();", "plot.gap();"]
-    cell: dict[str, Any] = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+    cell: dict[str, Any] = {
+        "cell_type": "code",
+        "metadata": {},
+        "execution_count": None,
+        "outputs": [],
+    }
     cells = [cell | {"id": f"cell-{number}", "source": one} for number, one in enumerate(code)]
     notebook = {"metadata": {}, "nbformat": 4, "nbformat_minor": 5, "cells": cells}
     (tmp_path / "pictures.ipynb").write_text(json.dumps(notebook), "utf-8")

@@ -17,6 +17,7 @@ from autocnn.core.errors import (
 )
 from autocnn.core.paths import to_path
 from autocnn.core.records import ExportMetadata
+from autocnn.core.wording import count, square
 from autocnn.data.sources.open import num_threads
 from autocnn.inference.metadata import METADATA_FILE, read_metadata
 from autocnn.inference.predict.abstention import Abstention, choose_abstention
@@ -42,6 +43,15 @@ class Model:
     metadata: ExportMetadata
     runtime: Runtime
     threads: int
+
+    def __repr__(self) -> str:
+        known = self.metadata
+        channels = "grey" if known.input.is_grey else "RGB"
+        return (
+            f"Model({known.study!r}, candidate {known.candidate}, {known.format}: {channels} "
+            f"images of {square(known.input.height, known.input.width)}, "
+            f"{count(len(known.class_names), 'class', 'classes')})"
+        )
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """What a model says of some images."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.core.records import OperatingPoint
+from autocnn.core.wording import count, first_few
 from autocnn.metrics.operating_point import DIGITS, decide
 
 if TYPE_CHECKING:
@@ -46,6 +48,18 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __repr__(self) -> str:
+        counts = Counter(label for label in self.predicted if label).most_common()
+        errors = count(sum(error is not None for error in self.errors), "error")
+        facts = [first_few([f"{label} {number:,}" for label, number in counts]), errors]
+        images = count(len(self), "image")
+        return f"Predictions({images}: {'; '.join(filter(None, facts))}; see to_frame())"
+
+    def _repr_html_(self) -> str:
+        """The rows of `to_frame`, the first and the last where there are many."""
+        html: str = self.to_frame()._repr_html_()
+        return html
 
     @property
     def choices(self) -> NDArray[np.int64]:

@@ -122,7 +122,7 @@ def name_images(images: Any) -> Iterator[NamedImage]:
             last is 1, 3 or 4 are one image.
 
     Raises:
-        DataError: When something is none of these; an array of floats, above all.
+        DataError: When something is none of these; an array of floats or a folder, above all.
     """
     if isinstance(images, np.ndarray) and images.dtype.kind not in "OSTU":
         _check_pixels(images, "images")
@@ -130,6 +130,11 @@ def name_images(images: Any) -> Iterator[NamedImage]:
         every = images[None] if is_one else images
         yield from (NamedImage(f"images[{i}]", pixels) for i, pixels in enumerate(every))
         return
+    if isinstance(images, str | os.PathLike) and Path(images).is_dir():
+        raise DataError(
+            f"{images}: must be an image, got a folder.",
+            remedy="Give a list of its files; or use autocnn.predict, which takes folders.",
+        )
     if isinstance(images, str | bytes | os.PathLike | Image.Image):
         images = [images]
     for place, image in enumerate(images):
@@ -160,8 +165,8 @@ def _check_pixels(array: NDArray[Any], name: str) -> None:
     if array.dtype != np.uint8:
         raise DataError(
             f"{name}: pixels must be uint8 from 0 to 255, got {array.dtype}.",
-            remedy="Pass the images as they are, without scaling: the model scales by itself. "
-            "Of values in 0..1: (255 * images).round().astype('uint8').",
+            remedy="The model scales by itself. Of whole numbers in 0..255: "
+            "images.astype('uint8'); of values in 0..1: (255 * images).round().astype('uint8').",
         )
     has_channels = array.ndim == 4
     is_image = array.ndim in (2, 3, 4) and 0 not in array.shape[-3 if has_channels else -2 :]

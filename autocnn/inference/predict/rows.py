@@ -10,6 +10,7 @@ import numpy as np
 
 from autocnn.core.csv_tables import Cell, csv_lines
 from autocnn.core.records import OperatingPoint
+from autocnn.core.wording import count
 from autocnn.inference.predict.predictions import DIGITS, Predictions
 from autocnn.metrics.drift import Drift
 
@@ -114,6 +115,11 @@ class Summary:
     num_unlike: int | None = None
     point: OperatingPoint | None = None
     drift: Drift | None = None
+
+    def __repr__(self) -> str:
+        classes = ", ".join(f"{name} {number:,}" for name, number in self.counts.most_common())
+        facts = [classes, count(self.num_errors, "error"), f"{self.num_unsure:,} unsure"]
+        return f"Summary({count(self.num_images, 'image')}: {'; '.join(filter(None, facts))})"
 
     def add(self, predictions: Predictions) -> None:
         """Count some more."""

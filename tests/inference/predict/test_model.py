@@ -60,6 +60,20 @@ def test_an_array_of_many_images_is_predicted_in_batches() -> None:
     assert [len(batch) for batch in runtime.batches] == [256, 256, 88]
 
 
+def test_a_model_and_its_answers_are_short_where_a_notebook_shows_them(tmp_path: Path) -> None:
+    opened = model()
+    assert repr(opened) == (
+        f"Model({opened.metadata.study!r}, candidate {opened.metadata.candidate}, keras: grey "
+        f"images of {SIDE} \N{MULTIPLICATION SIGN} {SIDE}\N{NO-BREAK SPACE}px, 2 classes)"
+    )
+    (tmp_path / "text.png").write_text("no image")
+    found = opened.predict([grey(51), grey(50), tmp_path / "text.png", grey(204)])
+    assert repr(found) == (
+        f"Predictions(4 images: {CLASSES[0]} 2, {CLASSES[1]} 1; 1 error; see to_frame())"
+    )
+    assert "<table" in found._repr_html_() and CLASSES[0] in found._repr_html_()
+
+
 def test_no_images_have_no_answers() -> None:
     nothing: list[Any] = [[], np.zeros((0, 5, 5), np.uint8)]
     for images in nothing:

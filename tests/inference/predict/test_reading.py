@@ -211,11 +211,19 @@ def test_a_list_may_mix_paths_images_and_arrays(tmp_path: Path) -> None:
     assert [one.image for one in name_images(image)] == [image]
 
 
+def test_a_folder_in_the_place_of_an_image_is_refused_with_what_takes_it(tmp_path: Path) -> None:
+    for folder in (tmp_path, str(tmp_path)):
+        with pytest.raises(DataError, match="must be an image, got a folder") as caught:
+            list(name_images(folder))
+        assert "autocnn.predict" in caught.value.remedy
+
+
 @pytest.mark.parametrize("images", [np.zeros((2, 8, 8)), [np.zeros((8, 8), np.float32)]])
 def test_floats_are_refused_with_what_to_do(images: Any) -> None:
     with pytest.raises(DataError, match="must be uint8 from 0 to 255, got float") as caught:
         list(name_images(images))
-    assert "without scaling" in caught.value.remedy
+    assert "scales by itself" in caught.value.remedy
+    assert "astype('uint8')" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

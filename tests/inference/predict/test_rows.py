@@ -55,6 +55,12 @@ def test_csv_parses_back() -> None:
     assert [rows[3][f"p.{name}"] for name in CLASSES] == ["", "", ""]
 
 
+def test_a_summary_is_short() -> None:
+    summary = Summary()
+    summary.add(predictions())
+    assert repr(summary) == 'Summary(4 images: co,m"ma 1, кот 1; 1 error; 1 unsure)'
+
+
 def test_json_parses_back_line_by_line() -> None:
     text = json_rows(predictions())
     assert text.count("\n") == len(NAMES)
