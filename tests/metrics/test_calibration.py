@@ -12,6 +12,7 @@ from autocnn.metrics.calibration import (
     HIGHEST_TEMPERATURE,
     LOWEST_TEMPERATURE,
     apply_temperature,
+    calibrate,
     check_calibration,
     fit_temperature,
     reliability_bins,
@@ -160,4 +161,20 @@ def test_a_temperature_of_very_many_predictions_is_fitted_on_some(
     whole, calibrated = fit_temperature(labels, probabilities), apply_temperature(probabilities, 2)
     monkeypatch.setattr("autocnn.metrics.calibration.MOST_FITTED", 10_000)
     assert fit_temperature(labels, probabilities) == pytest.approx(whole, rel=0.1)
+    monkeypatch.setattr("autocnn.metrics.weighted.CHUNK_ELEMENTS", 99)
     np.testing.assert_array_equal(apply_temperature(probabilities, 2), calibrated)
+
+
+def test_very_many_calibrated_probabilities_are_kept_in_single_precision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, probabilities = make_predictions(300, 3)
+    exact = apply_temperature(probabilities, 2)
+    kept = calibrate(probabilities, 2)
+    assert kept.dtype == np.float64
+    np.testing.assert_array_equal(kept, exact)
+    monkeypatch.setattr("autocnn.metrics.calibration.MOST_EXACT", 899)
+    monkeypatch.setattr("autocnn.metrics.weighted.CHUNK_ELEMENTS", 99)
+    kept = calibrate(probabilities, 2)
+    assert kept.dtype == np.float32
+    np.testing.assert_array_equal(kept, exact.astype(np.float32))

@@ -1,5 +1,6 @@
 """The choice among finalists: on folds, the best or the simplest near it, in words."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from autocnn.metrics.comparison import compare, standard_error
 from autocnn.metrics.ensembles import choose_ensemble
 from autocnn.metrics.scores import score, score_split
 from autocnn.selection.compare import Contender, describe, rank_contenders
-from autocnn.selection.plan import Finalist, Held
+from autocnn.selection.plan import Finalist, Held, OnDemand
 from tests.samples import retrained, trial
 
 NUM_IMAGES, NUM_FOLDS = 600, 3
@@ -338,6 +339,41 @@ def test_an_ensemble_is_scored_with_shares_of_the_other_folds() -> None:
     shares = choose_ensemble(truth[:, rest])
     expected = np.tensordot(shares, calibrated[:, part], axes=1)
     np.testing.assert_allclose(ensemble.out_of_fold[part], expected)
+
+
+def test_of_many_finalists_the_predictions_of_one_are_in_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    num_classes = 100
+    held = replace(HELD, labels=np.arange(NUM_IMAGES) % num_classes)
+    monkeypatch.setattr("autocnn.metrics.weighted.CHUNK_ELEMENTS", num_classes)
+    monkeypatch.setattr("autocnn.metrics.scores.MOST_RANKED", 0)
+
+    def draw(number: int) -> NDArray[np.float32]:
+        rng = np.random.default_rng(number)
+        found = rng.random((NUM_IMAGES, num_classes)) + 20 * np.eye(num_classes)[held.labels]
+        found[rng.permutation(NUM_IMAGES)[:100]] = 1.0
+        return (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def peak(number: int) -> float:
+        """Of the memory while so many finalists are ranked, in arrays of probabilities."""
+        finalists = [
+            replace(
+                finalist(one, wrong=spread(3)),
+                predictions=OnDemand({"folds": lambda one=one: draw(one)}),
+            )
+            for one in range(number)
+        ]
+        tracemalloc.start()
+        try:
+            rank_contenders(finalists, held, GOAL, seed=3)
+            return tracemalloc.get_traced_memory()[1] / (NUM_IMAGES * num_classes * 8)
+        finally:
+            tracemalloc.stop()
+
+    peak(2)  # imports count too
+    few, many = peak(2), peak(24)
+    assert many < few + 1, (few, many)
 
 
 # -- several refits ----------------------------------------------------------------------------

@@ -59,8 +59,11 @@ def folds_score(plan: FinalistsPlan, finalist: Finalist) -> SplitScores:
     return score_split("folds", held.labels, finalist.predictions["folds"], ["0", "1"])
 
 
-@pytest.mark.parametrize("repeats", [1, 2])
-def test_wrong_labels_of_train_and_val_lead_the_list(selection: Selection, repeats: int) -> None:
+@pytest.mark.parametrize(("repeats", "most_exact"), [(1, 100), (2, 100), (2, 10)])
+def test_wrong_labels_of_train_and_val_lead_the_list(
+    selection: Selection, repeats: int, most_exact: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autocnn.metrics.calibration.MOST_EXACT", most_exact)
     truth = selection.dataset
     wrong: Mapping[SplitName, Sequence[int]] = {"train": (5, 8, 11), "val": (3,), "test": (7,)}
     dataset = with_wrong_labels(truth, wrong)
