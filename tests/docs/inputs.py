@@ -34,6 +34,8 @@ def make_inputs(folder: Path) -> None:
     for label, pet in enumerate(PETS):
         for number in range(12):
             _save(_draw(rng, label, 2, SIDE), folder / "pets" / f"{pet}.{number}.png")
+            deep = 15 * _draw(rng, label, 2, SIDE)[..., 0].astype(np.uint16)
+            _save(deep, folder / "cells" / pet / f"{number}.tif")
     for label, name in enumerate(("ill", "well")):
         for patient in range(8):
             for number in range(4):
@@ -61,6 +63,7 @@ def make_inputs(folder: Path) -> None:
 def _make_tables(folder: Path) -> None:
     """The images of `images/` as other people's tables have them."""
     lines = ["id;species;sex;site"]
+    one_hot, pixels = ["image\tusage\tcat\tdog"], []
     rows = []
     for number, path in enumerate(sorted((folder / "images").rglob("*.png"))):
         name = f"{number:04d}"
@@ -69,8 +72,16 @@ def _make_tables(folder: Path) -> None:
         (folder / "photos").mkdir(exist_ok=True)
         (folder / "photos" / f"{name}.png").write_bytes(content)
         lines.append(f"{name};{path.parent.name};{'fm'[number % 2]};{number % 20}")
+        usage = "Testing" if number % 4 == 0 else "Training"
+        one_hot.append(f"{name}.png\t{usage}\t{1 - label}.0\t{label}.0")
+        grey = np.asarray(Image.open(path).convert("L"))
+        pixels.append([PETS[label], *grey.ravel().tolist()])
         rows.append({"image": {"bytes": content, "path": None}, "label": label})
     (folder / "observations.csv").write_text("\n".join(lines))
+    (folder / "one-hot.tsv").write_text("\n".join(one_hot))
+    with (folder / "pixels.csv").open("w", newline="") as file:
+        names = ["label", *(f"pixel{number}" for number in range(SIDE**2))]
+        csv.writer(file).writerows([names, *pixels])
     features = {"label": {"names": list(PETS), "_type": "ClassLabel"}}
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}
     table = pa.Table.from_pylist(rows).replace_schema_metadata(metadata)
