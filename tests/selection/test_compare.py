@@ -2,11 +2,13 @@
 
 import tracemalloc
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from autocnn.core.arrays import FloatArray
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
 from autocnn.core.records import REFIT, Part
@@ -16,7 +18,7 @@ from autocnn.metrics.comparison import compare, standard_error
 from autocnn.metrics.ensembles import choose_ensemble
 from autocnn.metrics.scores import score, score_split
 from autocnn.selection.compare import Contender, describe, rank_contenders
-from autocnn.selection.plan import Finalist, Held, OnDemand
+from autocnn.selection.plan import Finalist, Held, OnDemand, SeenSet
 from tests.samples import retrained, trial
 
 NUM_IMAGES, NUM_FOLDS = 600, 3
@@ -349,18 +351,19 @@ def test_of_many_finalists_the_predictions_of_one_are_in_memory(
     monkeypatch.setattr("autocnn.metrics.weighted.CHUNK_ELEMENTS", num_classes)
     monkeypatch.setattr("autocnn.metrics.scores.MOST_RANKED", 0)
 
-    def draw(number: int) -> NDArray[np.float32]:
+    def draw(number: int) -> NDArray[np.float64]:
         rng = np.random.default_rng(number)
         found = rng.random((NUM_IMAGES, num_classes)) + 20 * np.eye(num_classes)[held.labels]
         found[rng.permutation(NUM_IMAGES)[:100]] = 1.0
-        return (found / found.sum(axis=1, keepdims=True)).astype(np.float32)
+        shares: NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)
+        return shares
 
     def peak(number: int) -> float:
         """Of the memory while so many finalists are ranked, in arrays of probabilities."""
         finalists = [
             replace(
                 finalist(one, wrong=spread(3)),
-                predictions=OnDemand({"folds": lambda one=one: draw(one)}),
+                predictions=OnDemand[SeenSet, FloatArray]({"folds": partial(draw, one)}),
             )
             for one in range(number)
         ]
