@@ -229,7 +229,7 @@ def _record(
         epochs=max(len(record.history) for record in records),
         train_seconds=sum(record.seconds for record in records),
         seed=plan.seed,
-        history=leader.refit.history if contender.kind in ("refit", "trial") else (),
+        history=leader.refit.history if contender.kind == "refit" else (),
     )
 
 

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autocnn.core.records import CandidateRecord
+from autocnn.core.records import CandidateRecord, TrialState
 from autocnn.data import Dataset
+from autocnn.execution.executor import Outcome
 from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.scores import score
 from autocnn.selection.compare import Contender
@@ -67,6 +68,13 @@ def test_the_mean_of_the_folds_names_its_members_and_has_no_history(selection: S
     assert record.history == ()
     assert record.num_weights == 2 * NUM_WEIGHTS
     assert record.train_seconds == pytest.approx(2 * EPOCHS * 1.23456)
+
+
+def test_the_trial_s_own_model_has_no_refit_to_show(selection: Selection) -> None:
+    """Its epochs are the trial's, which learning curves show anyway."""
+    selection.executor.ends = {"train 7 fold 0": Outcome(TrialState.FAILED, 1.0, "ValueError: no")}
+    record = of_kind(run(selection, 7, 0), "trial")
+    assert (record.trial, record.epochs, record.history) == (7, 1, ())
 
 
 def test_an_ensemble_names_its_refits(selection: Selection) -> None:

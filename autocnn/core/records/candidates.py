@@ -246,7 +246,7 @@ class CandidateRecord(Record):
         size_mb: Size of model.keras.
         epochs: Epochs that its models trained, each.
         train_seconds: Time that they took, together.
-        history: Epochs of the refit; empty where there are several.
+        history: Epochs of the refit; empty where there are several, or none.
     """
 
     schema_version: int = SCHEMA_VERSION

@@ -20,6 +20,10 @@ Kind = TypeVar("Kind", bound=np.generic)
 __all__ = ["DIGITS", "Predictions"]
 
 
+NUM_ROWS = 20
+"""Of answers that a notebook shows."""
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """Answers for n images, in the order that they were given.
@@ -58,7 +62,7 @@ class Predictions:
 
     def _repr_html_(self) -> str:
         """The rows of `to_frame`, the first and the last where there are many."""
-        html: str = self.to_frame()._repr_html_()
+        html: str = self.to_frame().to_html(max_rows=NUM_ROWS, notebook=True)
         return html
 
     @property
