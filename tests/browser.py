@@ -44,6 +44,12 @@ def resize(page: "Chrome", width: int) -> None:
     page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
 
+def darken(page: "Chrome", is_dark: bool) -> None:
+    """Ask for dark pages, or for light ones."""
+    wanted = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [wanted]})
+
+
 def log(browser: "Chrome", kind: str) -> list[dict[str, Any]]:
     """What the browser has logged since the last call."""
     entries: list[dict[str, Any]] = browser.get_log(kind)  # type: ignore[no-untyped-call]
@@ -58,7 +64,8 @@ def find_barriers(page: "Chrome") -> list[str]:
     page.execute_script(source)
     found = page.execute_async_script(
         "const done = arguments[arguments.length - 1];"
-        "axe.run(document, {resultTypes: ['violations']}).then(r => done(r.violations))"
+        "const rules = {'label-content-name-mismatch': {enabled: true}};"
+        "axe.run(document, {resultTypes: ['violations'], rules}).then(r => done(r.violations))"
     )
     return [
         f"{one['id']}: {node['html'][:120]}: {node['failureSummary']}"

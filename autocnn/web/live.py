@@ -41,12 +41,13 @@ class LiveStudy:
         for trial in trials:
             counts[str(trial.state)] = counts.get(str(trial.state), 0) + 1
         is_running = self.folder.writer() is not None
+        objective = wording.metric_name(goal.objective)
         return {
             "name": self.folder.name,
             "stage": status.status,
             "is_running": is_running,
             "sentence": describe(status, counts, is_running=is_running),
-            "objective": wording.metric_name(goal.objective),
+            "objective": objective,
             "is_larger_better": goal.maximize,
             "seconds": status.seconds,
             "budget_s": status.config.budget_s,
@@ -54,7 +55,7 @@ class LiveStudy:
             "counts": counts,
             "best": ranked[0].trial if ranked else None,
             "trials": [_row(trial, goal) for trial in trials],
-            "leaderboard": self.leaderboard(),
+            "leaderboard": self.leaderboard(objective),
             "has_report": self.folder.report_path.is_file(),
         }
 
@@ -88,6 +89,8 @@ class LiveStudy:
                     "epoch": score.epoch,
                     "train": score.train.of(objective),
                     "val": score.val.of(objective),
+                    "loss": score.train_loss,
+                    "seconds": score.seconds,
                 }
                 for score in record.history
             ],
@@ -96,13 +99,20 @@ class LiveStudy:
             "traceback": record.traceback,
         }
 
-    def leaderboard(self) -> dict[str, Any] | None:
-        """Header and rows; None while there is none."""
+    def leaderboard(self, objective: str) -> dict[str, Any] | None:
+        """What its columns are, header and rows; None while there is none."""
         try:
-            header, rows = boards.summary_rows(boards.from_csv(self.folder.read_leaderboard()))
+            board = boards.from_csv(self.folder.read_leaderboard())
         except StudyError:
             return None
-        return {"header": header, "rows": rows}
+        header, rows = boards.summary_rows(board)
+        ranked = "folds" if "folds" in header else "val"
+        caption = (
+            f"{wording.capital(objective)}; ranked on {ranked}, never by test. =1: test cannot "
+            "distinguish it from the first. gap: accuracy on train minus val. "
+            + boards.kind_meanings(board)
+        )
+        return {"caption": caption, "header": header, "rows": rows}
 
 
 def describe(status: StudyStatus, counts: dict[str, int], *, is_running: bool) -> str:
@@ -112,6 +122,8 @@ def describe(status: StudyStatus, counts: dict[str, int], *, is_running: bool) -
     number = f"{ended:,} of {asked:,} trials" if asked else wording.count(ended, "trial")
     of_all = f"{number} ended"
     if status.is_done:
+        if not counts:  # a copy without its trials
+            return f"Done, {wording.duration(status.seconds)} in all."
         return f"Done: {of_all}, {wording.duration(status.seconds)} in all."
     if not is_running:
         return f"Stopped: {of_all}. `autocnn resume {status.name}` goes on."
@@ -134,7 +146,7 @@ def _row(trial: TrialRecord, goal: Goal) -> dict[str, Any]:
         "objective": trial.objective,
         "epoch": len(trial.history),
         "epochs": trial.epochs,
-        "seconds": round(trial.seconds, 1),
+        "seconds": round(trial.seconds or sum(score.seconds for score in trial.history), 1),
         "curve": [goal.value_of(score.val) for score in trial.history],
     }
 

@@ -95,6 +95,8 @@ class StudyImages:
     def rows(self) -> list[tuple[str, ...]]:
         """Path, label, group, split and sha256 of each image."""
         rows = self.folder.read_split()
+        if not rows and self.folder.read_status().is_done:
+            raise StudyError(f"{self.folder.path}: must hold split.csv to show images, got none.")
         if not rows:
             raise StudyError(f"{self.folder.path}: has no images yet: they are being read.")
         return rows

@@ -121,17 +121,23 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
+    def refused(request: Request, status: int, reason: str) -> Response:
+        """A page for who opens one, else JSON."""
+        if "text/html" in request.headers.get("accept", ""):
+            page = render("refused.html.j2", name=folder.name, reason=reason)
+            return HTMLResponse(page, status_code=status)
+        return JSONResponse({"error": reason}, status_code=status)
+
     @app.exception_handler(HTTPException)
-    async def explain(request: Request, error: Any) -> JSONResponse:
-        return JSONResponse({"error": error.detail}, status_code=error.status_code)
+    async def explain(request: Request, error: Any) -> Response:
+        return refused(request, error.status_code, error.detail)
 
     @app.exception_handler(AutocnnError)
-    async def tell(request: Request, error: Any) -> JSONResponse:
+    async def tell(request: Request, error: Any) -> Response:
         """Also of a study that is deleted while it is shown."""
-        reason = capital(error.message)
-        if not folder.path.is_dir():
-            reason = f"{folder.path} is gone."
-        return JSONResponse({"error": reason}, status_code=404)
+        is_gone = not folder.path.is_dir()
+        reason = f"{folder.path} is gone." if is_gone else capital(error.message)
+        return refused(request, 404, reason)
 
     @app.get("/api/study")
     def study() -> dict[str, Any]:
@@ -144,14 +150,15 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
 
     @app.get("/", response_class=HTMLResponse)
     def page() -> str:
-        state = study()
+        state, status = study(), folder.read_status()
         trials = sorted(state["trials"], key=lambda row: row["trial"], reverse=True)
         return render(
             "view.html.j2",
             state=state,
             trials=trials[:MOST_ROWS],
             num_left_out=max(0, len(trials) - MOST_ROWS),
-            data=folder.read_status().config.data,
+            data=status.config.data,
+            is_done=status.is_done,
             kinds=KINDS,
             orders=ORDERS,
         )
@@ -167,7 +174,8 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
     def report() -> Response:
         """report.html as it was written, with the policy that it brings itself."""
         if not folder.report_path.is_file():
-            raise HTTPException(404, "the study has no report yet")
+            folder.read_status()  # or say that the study is gone
+            raise HTTPException(404, "The study has no report yet.")
         policy = {"Content-Security-Policy": "frame-ancestors 'none'"}
         return Response(folder.report_path.read_bytes(), media_type="text/html", headers=policy)
 

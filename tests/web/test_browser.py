@@ -13,9 +13,12 @@ import pytest
 from PIL import Image
 
 from autocnn.storage import StudyFolder
-from tests.browser import NEEDS_BROWSER, find_barriers, log, open_browser, resize
+from autocnn.web.service import make_service
+from tests.browser import NEEDS_BROWSER, darken, find_barriers, log, open_browser, resize
 from tests.digits import arguments, reference_study
+from tests.inference.predict.models import model
 from tests.reporting.test_comparison import make_study
+from tests.web.conftest import Start
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -74,7 +77,7 @@ class View:
 
     def names(self) -> list[str]:
         """What is said of each tile that is drawn."""
-        script = "return [...document.querySelectorAll('.tile')].map(t => t.ariaLabel)"
+        script = "return [...document.querySelectorAll('.tile')].map(t => t.textContent)"
         found: list[str] = self.browser.execute_script(script)
         return found
 
@@ -116,6 +119,24 @@ def moved_by_loading(view: View, name: str) -> int:
     return int(view.browser.execute_script(script, name))
 
 
+def shuts_nobody_out(browser: "Chrome") -> None:
+    """In a wide window and in a phone's, light and dark."""
+    assert log(browser, "browser") == []
+    try:
+        for width in (1280, 360):
+            resize(browser, width)
+            size = "return [document.documentElement.scrollWidth, innerWidth]"
+            page, window = browser.execute_script(size)
+            assert page <= window
+            for is_dark in (False, True):
+                darken(browser, is_dark)
+                assert find_barriers(browser) == [], (width, is_dark)
+    finally:
+        darken(browser, False)
+        resize(browser, 1280)
+        log(browser, "browser")  # what axe-core makes it say
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return reference_study(tmp_path_factory)
@@ -144,9 +165,11 @@ def test_a_study_is_followed_while_it_runs_and_is_not_disturbed(
         view = View(browser, study)
         view.open()
         browser.execute_script("window.isSamePage = true")
+        shuts_nobody_out(browser)
         wait(lambda: view.text("state").startswith(("It ", "Done")))
         wait(lambda: len(view.all("#trials tbody tr")) == 3)
         wait(lambda: len(view.all("#best circle")) >= 1)
+        shuts_nobody_out(browser)
         wait(lambda: view.all("#candidates tbody tr"))
         wait(lambda: view.text("state").startswith("Done: 3 of 3 trials ended"))
         wait(lambda: view.all("#filters [name=candidate] option"))
@@ -187,11 +210,11 @@ def test_images_are_filtered_and_looked_at(view: View) -> None:
     view.choose("label", "3")
     view.choose("split", "test")
     wait(lambda: view.text("found") == f"{view.count('3', 'test')} images.")
-    wait(lambda: {name.split(", ")[1] for name in view.names()} == {"3"})
+    wait(lambda: {name[0] for name in view.names()} == {"3"})
     view.choose("kind", "wrong")
     view.choose("label", "")
     view.choose("order", "most sure")
-    wait(lambda: view.names() and all("≠" in name for name in view.names()))
+    wait(lambda: view.names() and all("✗" in name for name in view.names()))
     view.browser.execute_script("document.querySelector('.tile').click()")
     wait(lambda: view.all("dialog[open] .shares"))
     assert moved_by_loading(view, "image-large") == 0, "nothing jumps from under the pointer"
@@ -208,7 +231,7 @@ def test_the_whole_set_can_be_scrolled(view: View) -> None:
     view.browser.execute_script(script)
     last = view.study / "split.csv"
     path = last.read_text("utf-8").splitlines()[-1].split(",")[0]
-    wait(lambda: any(tile.get_attribute("title") == path for tile in view.all(".tile")))
+    wait(lambda: any(name.endswith(f", {path}") for name in view.names()))
     assert len(view.all(".tile")) < 200, "what is not seen is not kept"
 
 
@@ -228,16 +251,67 @@ def test_an_image_of_ones_own_is_tried(view: View, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in view.study.rglob("*")} == before
 
 
-@pytest.mark.parametrize("part", ["search", "leaderboard", "images", "try"])
-def test_it_fits_a_phone_and_shuts_nobody_out(view: View, part: str) -> None:
-    view.open(part, width=360)
-    wait(lambda: view.all("#trials button") or part != "search")
-    wait(lambda: view.all(".tile") or part != "images")
-    widths = view.browser.execute_script(
-        "return [document.documentElement.scrollWidth, innerWidth]"
+def test_it_fits_a_phone_and_shuts_nobody_out(view: View, tmp_path: Path) -> None:
+    picture = tmp_path / "mine.png"
+    Image.new("L", (40, 40)).save(picture)
+    view.open("search")
+    wait(lambda: view.all("#trials button"))[0].click()
+    wait(lambda: view.all("#trial-curve path.best"))
+    shuts_nobody_out(view.browser)
+    view.open("leaderboard")
+    wait(lambda: view.all("#candidates tbody tr"))
+    shuts_nobody_out(view.browser)
+    view.open("images")
+    wait(lambda: len(view.all(".tile img")) > 20)
+    shuts_nobody_out(view.browser)
+    wait(lambda: view.all(".tile"))[0].click()
+    wait(lambda: view.all("dialog[open] section button"))[0].click()
+    wait(lambda: view.all("#image-said img"))
+    shuts_nobody_out(view.browser)
+    resize(view.browser, 360)
+    script = "const d = document.getElementById('image'); return [d.scrollWidth, d.clientWidth]"
+    inside, window = wait(lambda: view.browser.execute_script(script))
+    assert inside <= window, "nothing of an image's window is beside it"
+    view.open("try")
+    wait(lambda: view.all("#file"))[0].send_keys(str(picture))
+    wait(lambda: view.all("#tried img"))
+    shuts_nobody_out(view.browser)
+
+
+def test_who_skips_the_links_stays_in_the_part(view: View) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    view.open("images")
+    wait(lambda: view.all(".tile"))
+    view.browser.execute_script("document.querySelector('.skip').focus()")
+    ActionChains(view.browser).send_keys(Keys.ENTER).perform()
+    assert wait(lambda: view.browser.execute_script("return document.activeElement.id") == "main")
+    assert view.all("#images")[0].is_displayed()
+
+
+def test_the_keys_are_not_lost_with_a_tile_that_is_scrolled_away(view: View) -> None:
+    view.open("images")
+    wait(lambda: view.all(".tile"))
+    view.browser.execute_script(
+        "document.querySelector('.tile').focus(); const g = document.getElementById('grid');"
+        "g.scrollTop = g.scrollHeight"
     )
-    assert widths[0] <= widths[1]
-    assert find_barriers(view.browser) == []
+    wait(lambda: view.browser.execute_script("return document.activeElement.id") == "grid")
+
+
+def test_the_log_of_a_trial_has_its_epochs(view: View) -> None:
+    view.open()
+    wait(lambda: view.all("#trials button"))[0].click()
+    wait(lambda: "epoch 1: loss " in view.text("trial-log"))
+
+
+def test_the_page_of_a_service_shuts_nobody_out(browser: "Chrome", start: Start) -> None:
+    client = start(make_service(model()))
+    resize(browser, 1280)
+    browser.get(client.server.url)
+    shuts_nobody_out(browser)
+    browser.get("about:blank")
 
 
 def test_without_scripts_the_tables_are_there(view: View) -> None:
@@ -257,6 +331,9 @@ def test_a_study_that_is_deleted_is_said_to_be_gone(browser: "Chrome", tmp_path:
     view.open()
     wait(lambda: view.text("state").startswith("Done"))
     folder.remove()
+    wait(lambda: view.text("state") == f"{folder.path} is gone.")
     view.open()
     assert "is gone" in browser.page_source
+    log(browser, "browser")  # that the page answers 404
+    shuts_nobody_out(browser)
     view.close()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import psutil
@@ -23,7 +23,9 @@ from autocnn.web.service import ServiceLimits, make_service
 from autocnn.web.view import make_view
 from tests.fuzz.running import draw
 from tests.inference.predict.models import CLASSES, grey, model
+from tests.reporting.studies import AWKWARD_CLASSES
 from tests.reporting.test_comparison import make_study
+from tests.reporting.test_page import Reader
 from tests.web.conftest import Client, Reply, Start
 
 
@@ -168,6 +170,17 @@ def test_health_labels_and_description(start: Start) -> None:
     assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
+@pytest.mark.parametrize("names", [AWKWARD_CLASSES[:2], AWKWARD_CLASSES[2:]])
+def test_class_names_are_text_on_its_page(start: Start, names: tuple[str, ...]) -> None:
+    client = start(make_service(model(class_names=names)))
+    page = Reader(client.get("/").body.decode())
+    assert page.tags["script"] == 0
+    for name in names:
+        assert " ".join(name.split()) in page.text
+    assert client.get("/labels").data["labels"] == list(names)
+    assert list(client.post("/predict", png(250)).data["probabilities"]) == list(names)
+
+
 def test_a_token_is_asked_for(start: Start) -> None:
     client = start(make_service(model()), token="secret")
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic secret"}):
@@ -225,21 +238,71 @@ def test_large_files_go_through_no_file(start: Start, monkeypatch: pytest.Monkey
     assert not written
 
 
+class Face(NamedTuple):
+    """Where one image is sent."""
+
+    client: Client
+    path: str
+
+    def send(self, content: bytes) -> Reply:
+        return self.client.post(self.path, content)
+
+
+@pytest.fixture(params=["/predict", "/api/try/1"])
+def face(
+    request: pytest.FixtureRequest, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Face:
+    """Of a service and of a study's page."""
+    if request.param == "/predict":
+        return Face(start(make_service(model())), request.param)
+    monkeypatch.setattr("autocnn.web.view.load", lambda path, **options: model())
+    folder = make_study(tmp_path, "mine", images=range(6))
+    return Face(start(make_view(folder)), request.param)
+
+
+def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_files_of_every_kind_are_seen_as_a_viewer_shows_them(face: Face) -> None:
+    dark, bright = (Image.fromarray(np.full((12, 9), value, np.uint8)) for value in (20, 240))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    deep = np.full((12, 9), 20 * 257, np.uint16)
+    deep[0, 0] = 65535  # else it may be one of fewer bits
+    files = [
+        saved(dark, "GIF", save_all=True, append_images=[bright, bright]),
+        saved(dark, "JPEG", exif=turned, quality=95),
+        saved(Image.fromarray(deep), "PNG"),
+        saved(dark.convert("RGB"), "WEBP", lossless=True),
+    ]
+    expected = face.send(saved(dark, "PNG")).data["probabilities"]
+    for content in files:
+        found = face.send(content)
+        assert found.status == 200, content[:12]
+        assert found.data["probabilities"] == pytest.approx(expected, abs=0.02), content[:12]
+    cut = face.send(saved(bright, "PNG")[:-30])
+    assert "truncated" in cut.data["error"]
+
+
+def test_files_of_fifty_megabytes_are_answered_or_refused(face: Face) -> None:
+    most = 20_000_000 if face.path == "/predict" else 50_000_000
+    junk = face.send(bytes(most))
+    assert "is no image that autocnn reads" in junk.data["error"]
+    assert face.send(bytes(most + 1)).status == 413
+    assert face.send(bytes(60_000_000)).status == 413
+    assert face.send(png(250)).status == 200
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("face", ["/predict", "/api/try/1"])
-def test_a_thousand_broken_uploads_leave_it_as_it_was(
-    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, face: str
-) -> None:
-    if face == "/predict":
-        client = start(make_service(model()))
-    else:
-        monkeypatch.setattr("autocnn.web.view.load", lambda path, **options: model())
-        client = start(make_view(make_study(tmp_path, "mine", images=range(6))))
-    good = client.post(face, png(250)).data["probabilities"]
+def test_a_thousand_broken_uploads_leave_it_as_it_was(face: Face) -> None:
+    good = face.send(png(250)).data["probabilities"]
     files = [draw("image", number) for number in range(1000)]
     began = psutil.Process().memory_info().rss
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda content: client.post(face, content), files))
+        found = list(pool.map(face.send, files))
     assert {reply.status for reply in found} <= {200, 422}
     for reply in found:
         refused, answered = reply.data.get("error"), reply.data.get("probabilities")
@@ -247,7 +310,7 @@ def test_a_thousand_broken_uploads_leave_it_as_it_was(
         assert "Traceback" not in str(refused)
     refusals = sum(bool(reply.data.get("error")) for reply in found)
     assert 100 < refusals < 900, "some are whole enough to be seen"
-    assert client.post(face, png(250)).data["probabilities"] == good
+    assert face.send(png(250)).data["probabilities"] == good
     assert psutil.Process().memory_info().rss - began < 300e6
 
 

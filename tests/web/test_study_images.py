@@ -161,5 +161,8 @@ def test_a_table_of_predictions_that_is_not_whole_is_named(images: StudyImages) 
 def test_a_study_that_reads_its_images_says_so(tmp_path: Path) -> None:
     folder = make_study(tmp_path, "mine")
     folder.split_path.unlink()
+    with pytest.raises(StudyError, match=r"must hold split\.csv to show images"):
+        StudyImages(folder).find()
+    folder.write_study({**folder.read_study(), "status": "preparing"})
     with pytest.raises(StudyError, match="they are being read"):
         StudyImages(folder).find()

@@ -2,16 +2,18 @@
 
 import io
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from autocnn.inference.predict.model import Model
+from autocnn.reporting.leaderboard import build_leaderboard
 from autocnn.storage import StudyFolder
 from autocnn.web.view import make_view
 from tests.inference.predict.models import model
-from tests.reporting.studies import AWKWARD_CLASSES, make_status, make_trials
+from tests.reporting.studies import AWKWARD_CLASSES, make_candidate, make_status, make_trials
 from tests.reporting.test_comparison import make_study
 from tests.reporting.test_page import Reader
 from tests.web.conftest import Start
@@ -131,6 +133,31 @@ def test_a_study_that_is_removed_meanwhile_is_gone(start: Start, tmp_path: Path)
     client = start(make_view(folder))
     assert client.get("/api/study").status == 200
     folder.remove()
-    for path in ("/", "/api/study", "/api/images", "/api/images/0", "/thumbnails/0.jpg"):
+    for path in ("/", "/report", "/api/study", "/api/images", "/api/images/0", "/thumbnails/0.jpg"):
         found = client.get(path)
         assert (found.status, found.data["error"]) == (404, f"{folder.path} is gone."), path
+        page = client.get(path, Accept="text/html,*/*;q=0.8")
+        assert (page.status, f"{folder.path} is gone." in page.body.decode()) == (404, True), path
+        assert page.headers["content-type"].startswith("text/html"), path
+
+
+def test_a_copy_without_its_trials_images_and_models_says_so(start: Start, tmp_path: Path) -> None:
+    """As the study that the repository holds."""
+    folder = make_study(tmp_path, "mine", images=range(6))
+    folder.split_path.unlink()
+    shutil.rmtree(folder.path / "trials", ignore_errors=True)
+    client = start(make_view(folder))
+    text = Reader(client.get("/").body.decode()).text
+    assert "trials ended" not in text
+    assert "The trials are not in this folder" in text
+    assert "not finished" not in text
+    assert "must hold split.csv to show images" in client.get("/api/images").data["error"]
+
+
+def test_the_leaderboard_says_what_its_columns_are(start: Start, tmp_path: Path) -> None:
+    folder = make_study(tmp_path, "mine")
+    folder.write_leaderboard(build_leaderboard([make_candidate(1)]).to_csv())
+    board = start(make_view(folder)).get("/api/study").data["leaderboard"]
+    assert board["caption"].startswith("Balanced accuracy; ranked on ")
+    assert "gap: accuracy on train minus val" in board["caption"]
+    assert "Folds N is the mean of the models" in board["caption"]

@@ -3,7 +3,7 @@
 
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
-const WIDTH = 480, HEIGHT = 220, LEFT = 44, BOTTOM = 26, TOP = 8, RIGHT = 8;
+const WIDTH = 480, HEIGHT = 220, LEFT = 58, BOTTOM = 26, TOP = 8, RIGHT = 8;
 
 async function ask(path, options) {
   const answer = await fetch(path, options);
@@ -30,6 +30,9 @@ function draw(name, facts, text) {
   return node;
 }
 
+// A name in a script that runs from the right does not reorder what stands beside it.
+const isolated = (name) => make("bdi", {}, name);
+const parts = (path) => path.split("/").flatMap((part, place) => (place ? ["/", isolated(part)] : [isolated(part)]));
 const shown = (value, places = 4) => (value === null || value === undefined ? "–" : value.toFixed(places));
 
 // -- parts of the page -------------------------------------------------------------------
@@ -37,7 +40,9 @@ const shown = (value, places = 4) => (value === null || value === undefined ? "�
 const PARTS = ["search", "leaderboard", "images", "try"];
 
 function showPart() {
-  const wanted = PARTS.includes(location.hash.slice(1)) ? location.hash.slice(1) : "search";
+  const asked = location.hash.slice(1), isShown = document.querySelector("#parts [aria-current]");
+  if (asked === "main" && isShown) return; // who skips to the study stays in its part
+  const wanted = PARTS.includes(asked) ? asked : "search";
   for (const part of PARTS) $(part).hidden = part !== wanted;
   for (const link of document.querySelectorAll("#parts a")) {
     if (link.getAttribute("href") === `#${wanted}`) link.setAttribute("aria-current", "page");
@@ -80,6 +85,7 @@ const pathOf = (points) => points.map(([x, y], place) => `${place ? "L" : "M"}${
 function drawSearch() {
   const trials = study.trials, better = study.is_larger_better ? Math.max : Math.min;
   const measured = trials.filter((trial) => trial.objective !== null);
+  $("best").closest("figure").hidden = !measured.length;
   let scale = scales(measured.map((t) => t.trial), measured.map((t) => t.objective));
   frame($("best"), scale, "trial");
   let best = null;
@@ -101,6 +107,7 @@ function drawSearch() {
   $("best").prepend(draw("path", { class: "line best", d: pathOf(steps) }));
 
   const curves = trials.filter((trial) => trial.curve.some((value) => value !== null));
+  $("curves").closest("figure").hidden = !curves.length;
   scale = scales(curves.map((t) => t.curve.length), curves.flatMap((t) => t.curve));
   frame($("curves"), scale, "epoch");
   for (const trial of curves.slice(-300)) {
@@ -120,12 +127,19 @@ function point(trial) {
   $("pointed").textContent = `Trial ${trial.trial}, ${trial.state}: ${study.objective} ${shown(trial.objective)} after ${trial.epoch} epochs, ${trial.seconds} s`;
 }
 
+// Of a trial that runs: the best of its epochs so far.
+function bestOf(trial) {
+  const values = trial.curve.filter((value) => value !== null);
+  if (trial.objective !== null || !values.length) return trial.objective;
+  return (study.is_larger_better ? Math.max : Math.min)(...values);
+}
+
 function listTrials() {
   const rows = [...study.trials].reverse().slice(0, 1000).map((trial) => {
     const row = make("tr", { class: trial.trial === chosenTrial ? "on" : "", onclick: () => showTrial(trial.trial) },
       make("th", { scope: "row" }, make("button", { type: "button", "aria-label": `Trial ${trial.trial}` }, String(trial.trial))),
       make("td", {}, trial.state),
-      make("td", { class: "number" }, shown(trial.objective)),
+      make("td", { class: "number" }, shown(bestOf(trial))),
       make("td", { class: "number" }, trial.epochs ? `${trial.epoch} of ${trial.epochs}` : String(trial.epoch)),
       make("td", { class: "number" }, String(trial.seconds)));
     return row;
@@ -143,6 +157,7 @@ function listCandidates() {
   $("no-leaderboard").hidden = Boolean(found);
   $("candidates").hidden = !found;
   if (!found) return;
+  $("candidates").caption.firstElementChild.textContent = found.caption;
   $("candidates").tHead.rows[0].replaceChildren(...found.header.map((name) => make("th", { scope: "col" }, name)));
   $("candidates").tBodies[0].replaceChildren(...found.rows.map((row) => make("tr", {}, ...row.map((cell) => make("td", {}, cell)))));
 }
@@ -159,13 +174,17 @@ function offer() {
   fill("label", classes);
   fill("predicted", classes);
   fill("candidate", study.models);
+  for (const name of ["predicted", "candidate"]) choice(name).closest("label").hidden = !study.models.length;
   $("no-model").hidden = study.models.length > 0;
+  $("legend").hidden = !study.models.length;
   $("drop").hidden = !study.models.length;
   if (grid.isShown && !isFirst) grid.search();
 }
 
+const choice = (name) => document.querySelector(`#filters [name=${name}]`);
+
 function fill(name, choices) {
-  const select = document.querySelector(`#filters [name=${name}]`), before = select.value;
+  const select = choice(name), before = select.value;
   select.replaceChildren(...choices.map(([value, text]) => make("option", { value }, text)));
   if (choices.some(([value]) => String(value) === before)) select.value = before;
 }
@@ -177,12 +196,13 @@ async function follow() {
   try {
     study = await ask("/api/study");
     $("state").textContent = study.sentence;
-    $("report").hidden = !study.has_report;
+    $("state").classList.remove("notice");
+    $("report").hidden = $("more").hidden = !study.has_report;
     const now = JSON.stringify(study);
     if (now !== drawn) {
       drawn = now;
       offer();
-      document.querySelector(".charts").hidden = !study.trials.length;
+      document.querySelector(".charts").hidden = false;
       drawSearch();
       listTrials();
       listCandidates();
@@ -191,6 +211,7 @@ async function follow() {
     if (!study.is_running) wait = 10000;
   } catch (error) {
     $("state").textContent = error instanceof TypeError ? "autocnn view was ended: start it again to go on." : error.message;
+    $("state").classList.add("notice");
     wait = 10000;
   }
   setTimeout(follow, wait);
@@ -203,6 +224,7 @@ async function showTrial(number, isUpdate = false) {
   $("trial").hidden = false;
   $("trial-title").textContent = `Trial ${trial.trial}`;
   $("trial-state").textContent = `${trial.state}${trial.reason ? `: ${trial.reason}` : ""}`;
+  $("trial-curve").toggleAttribute("hidden", !trial.epochs.length);
   const both = trial.epochs.flatMap((one) => [one.train, one.val]);
   const scale = scales(trial.epochs.map((one) => one.epoch), both);
   frame($("trial-curve"), scale, "epoch; train dashed");
@@ -213,7 +235,8 @@ async function showTrial(number, isUpdate = false) {
   }
   $("trial-params").replaceChildren(...Object.entries(trial.params).flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
   const log = $("trial-log"), atEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
-  log.textContent = [trial.log, trial.traceback].filter(Boolean).join("\n") || "It printed nothing.";
+  const epochs = trial.epochs.map((one) => `epoch ${one.epoch}: loss ${shown(one.loss, 3)}, train ${shown(one.train, 3)}, val ${shown(one.val, 3)}, ${shown(one.seconds, 1)} s`);
+  log.textContent = [trial.log.trimEnd(), ...epochs, trial.traceback].filter(Boolean).join("\n") || "No epoch has ended yet.";
   if (atEnd) log.scrollTop = log.scrollHeight;
   if (!isUpdate) {
     drawSearch();
@@ -288,7 +311,10 @@ const grid = {
     const first = Math.max(0, Math.trunc(top / TILE.height) - 2) * this.columns;
     const last = Math.min(this.total, (Math.ceil((top + view.clientHeight) / TILE.height) + 2) * this.columns);
     for (const [place, tile] of this.tiles) {
-      if (place < first || place >= last) { tile.remove(); this.tiles.delete(place); }
+      if (place >= first && place < last) continue;
+      if (tile === document.activeElement) view.focus({ preventScroll: true }); // else the keys go nowhere
+      tile.remove();
+      this.tiles.delete(place);
     }
     for (let place = first; place < last; place++) {
       const page = this.load(Math.trunc(place / PAGE));
@@ -305,14 +331,14 @@ const grid = {
 
   tile(image) {
     const isWrong = image.predicted !== undefined && image.predicted !== image.label;
-    const said = image.predicted === undefined ? image.split : `${image.probability.toFixed(2)} ${isWrong ? "≠ " : ""}${image.predicted}`;
+    const said = image.predicted === undefined ? image.split : `${isWrong ? "✗ " : ""}${image.probability.toFixed(2)} ${image.predicted}`;
     const picture = make("img", { src: `/thumbnails/${image.place}.jpg`, alt: "", width: 112, height: 112, loading: "lazy" });
     picture.addEventListener("error", () => { picture.alt = "cannot be read"; });
+    const facts = [isWrong && "wrong", `in ${image.split}`, image.suspect && "label looks wrong", image.unlike && "unlike the training images", image.path];
     return make("button", {
-      class: "tile", type: "button", title: image.path,
-      "aria-label": `${image.path}, ${image.label}, in ${image.split}, ${said}${image.suspect ? ", label looks wrong" : ""}${image.unlike ? ", unlike the training images" : ""}`,
-      onclick: () => showImage(image.place),
-    }, picture, make("span", {}, `${image.label}${image.suspect ? " ?" : ""}`), make("span", { class: isWrong ? "wrong" : "" }, said));
+      class: "tile", type: "button", title: `${image.label}: ${said}, ${facts.filter(Boolean).join(", ")}`, onclick: () => showImage(image.place),
+    }, picture, make("span", {}, isolated(image.label), image.suspect ? " ?" : ""), make("span", { class: isWrong ? "wrong" : "" }, said),
+    make("span", { class: "unseen" }, `, ${facts.filter(Boolean).join(", ")}`));
   },
 };
 
@@ -332,14 +358,21 @@ function bar(value) {
 }
 
 async function showImage(place) {
-  const found = await ask(`/api/images/${place}`);
-  $("image-title").textContent = found.path;
+  let found;
+  try {
+    found = await ask(`/api/images/${place}`);
+  } catch (error) {
+    $("found").textContent = error.message;
+    $("image").close();
+    return;
+  }
+  $("image-title").replaceChildren(...parts(found.path));
   $("image-large").src = `/images/${place}.png`;
   $("image-large").alt = `${found.label}: ${found.path}`;
-  const facts = [["label", found.label], ["split", found.split]];
-  if (found.group) facts.push(["group", found.group]);
-  if (found.doubt) facts.push(["label looks wrong", `${found.doubt.predicted}; ${found.label} has ${found.doubt.label.toFixed(3)}`]);
-  const list = make("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+  const facts = [["label", [isolated(found.label)]], ["split", [found.split]]];
+  if (found.group) facts.push(["group", [isolated(found.group)]]);
+  if (found.doubt) facts.push(["label looks wrong", [isolated(found.doubt.predicted), "; ", isolated(found.label), ` has ${found.doubt.label.toFixed(3)}`]]);
+  const list = make("dl", { class: "facts" }, ...facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, ...value)]));
   const inside = [list];
   if (found.copies.length) {
     inside.push(make("p", {}, "Copies: ", ...found.copies.slice(0, 12).map((other) =>
@@ -359,17 +392,23 @@ async function showMap(place, candidate, button, target) {
   button.textContent = "Loading the model...";
   try {
     const found = await ask(`/api/images/${place}/look/${candidate}`);
-    target.replaceChildren(found.map ? make("img", { src: found.map, alt: `Where candidate ${candidate} looked for ${found.predicted}` }) : "This model cannot say where it looked.");
+    target.replaceChildren(found.map ? drawMap(found) : "This model cannot say where it looked.");
     button.remove();
   } catch (error) {
     button.textContent = error.message;
   }
 }
 
+function drawMap(found) {
+  return make("figure", {},
+    make("img", { src: found.map, alt: `The image as the model sees it, and where it looked for ${found.predicted}` }),
+    make("figcaption", {}, "As the model sees it, and where it looked"));
+}
+
 // -- an image of yours -------------------------------------------------------------------
 
 async function tryImage(blob, name) {
-  const candidate = document.querySelector("#filters [name=candidate]").value || "1";
+  const candidate = choice("candidate").value || "1";
   $("trying").textContent = `${name}: predicting (the first image loads the model) ...`;
   $("tried").replaceChildren();
   let found;
@@ -384,10 +423,9 @@ async function tryImage(blob, name) {
     return;
   }
   const unlike = found.unlike ? " It is unlike the training images: this is a guess about something that the model does not know." : "";
-  $("trying").textContent = `${name}: ${found.predicted}, ${found.probability.toFixed(3)}.${unlike}`;
+  $("trying").replaceChildren(isolated(name), ": ", isolated(found.predicted), `, ${found.probability.toFixed(3)}.${unlike}`);
   const order = Object.entries(found.probabilities).sort((one, two) => two[1] - one[1]).slice(0, 10);
-  const maps = found.map ? [make("figure", {}, make("img", { src: found.map, alt: `The image as the model sees it, and where it looked for ${found.predicted}` }), make("figcaption", {}, "As the model sees it, and where it looked"))] : [];
-  $("tried").replaceChildren(...maps, shares(order));
+  $("tried").replaceChildren(...(found.map ? [drawMap(found)] : []), shares(order));
 }
 
 function readyToTry() {
