@@ -179,18 +179,19 @@ class WeightedMetrics:
 def class_areas(labels: IntArray, probabilities: FloatArray) -> DoubleArray:
     """(k,) The area under the ROC curve of each class against the rest, one class at a time.
 
-    As `Ranking.auc` with all weights 1, in the memory of one class.
+    As `Ranking.auc` with all weights 1, to the last digit, in the memory of one class.
 
     Args:
         labels: (n,) True classes, 0 to k - 1.
         probabilities: (n, k)
     """
-    all_alike = np.ones((len(labels), 1))
-    areas = [
-        Ranking.prepare(labels == index, column.astype(np.float64)).auc(all_alike)[0]
-        for index, column in enumerate(probabilities.T)
-    ]
-    return np.array(areas)
+    below, pairs = np.zeros((2, probabilities.shape[1]))
+    for index, column in enumerate(probabilities.T):
+        is_own = labels == index
+        own, others = column[is_own], np.sort(column[~is_own])
+        ends = [others.searchsorted(own, side) for side in ("left", "right")]
+        below[index], pairs[index] = np.sum(ends) / 2, len(own) * len(others)
+    return divide(below, pairs)
 
 
 @dataclass(frozen=True)

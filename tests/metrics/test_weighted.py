@@ -6,7 +6,13 @@ from sklearn import metrics as reference
 
 from autocnn.metrics import weighted
 from autocnn.metrics.scores import METRICS, score
-from autocnn.metrics.weighted import WeightedMetrics, check_predictions, draw_weights
+from autocnn.metrics.weighted import (
+    Ranking,
+    WeightedMetrics,
+    check_predictions,
+    class_areas,
+    draw_weights,
+)
 from tests.metrics.predictions import make_predictions
 
 
@@ -80,3 +86,17 @@ def test_predictions_that_cannot_be(labels: object, probabilities: object, match
     for function in (check_predictions, score):
         with pytest.raises(ValueError, match=match):
             function(np.array(labels, dtype=int), np.array(probabilities))
+
+
+def test_areas_one_class_at_a_time_are_those_of_rankings_to_the_last_digit() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 500)  # nothing is of the fifth class
+    probabilities = rng.integers(0, 40, (500, 5)).astype(np.float32)  # many are equal
+    ones = np.ones((500, 1))
+    expected = [
+        Ranking.prepare(labels == index, probabilities[:, index].astype(np.float64)).auc(ones)[0]
+        for index in range(5)
+    ]
+    np.testing.assert_array_equal(class_areas(labels, probabilities), expected)
+    assert np.isnan(expected[4])
+    assert np.isnan(class_areas(np.zeros(3, int), probabilities[:3])).all()
