@@ -85,7 +85,7 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             `autocnn search`.
         sampler: How the engine proposes params.
         objective: What is improved, a field of the leaderboard: "balanced_accuracy", ...
-        max_gap: Largest gap between train and val that is acceptable.
+        max_gap: Largest gap of the objective between train and val that is acceptable.
         finalists: Best trials that are retrained and compared.
         folds: Parts of train on which they are compared; 0: val decides.
         members: Networks, each with another seed, of which the chosen one is an average.

@@ -177,7 +177,7 @@ def print_comparison(found: Comparison) -> None:
         for one in record.metrics
     ]
     title = f"{sides[0].name} minus {sides[1].name}, on the {record.num_common:,} images of both"
-    header = ["score", "difference [95 %]", "p", "distinguished"]
+    header = ["score", "difference [95 %]", "p (corrected)", "distinguished"]
     print_sheet(Sheet(title, header, differences, names=("score",)), console)
     for title, rows in (("Params that differ", record.params), ("Settings", record.settings)):
         if rows:

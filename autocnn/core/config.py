@@ -179,8 +179,8 @@ class StudyConfig(BaseModel):
     )
     max_gap: float | None = _setting(
         None,
-        "Largest gap between train and val that is acceptable, e.g. 0.02; trials beyond it rank "
-        "behind.",
+        "Largest gap of the objective between train and val that is acceptable, e.g. 0.02; trials "
+        "beyond it rank behind.",
         unset="any",
         ge=0,
     )

@@ -206,7 +206,11 @@ def _best(facts: StudyFacts) -> Table | None:
         ]
         for trial in ranked
     ]
-    caption = "The best trials of the search. All are in trials.csv with their params."
+    unit = "" if wording.is_decimal(name) else ", in percentage points"
+    caption = (
+        "The best trials of the search. All are in trials.csv with their params. The gap is how "
+        f"much better {wording.metric_name(name)} is on train than on val{unit}."
+    )
     return make_table(
         "trials", caption, columns=columns, rows=rows, is_sortable=True, most=NUM_BEST
     )

@@ -389,8 +389,8 @@ def _why(
         return
     if other.finalists == chosen.finalists:
         yield (
-            f"{role} is candidate {contenders.index(other) + 1} ({_describe_with_size(other)}). On "
-            "the folds one model was asked for each image, so both have the score of one."
+            f"{role} is candidate {contenders.index(other) + 1} ({_describe_with_size(other)}). "
+            "The folds cannot distinguish the two: one model predicts each image there, never a mean."
         )
         return
     if not other.fold_scores:

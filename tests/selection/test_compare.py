@@ -398,8 +398,8 @@ def test_the_mean_of_several_refits_comes_before_one_of_them() -> None:
     assert [share for _, _, share, _ in first.models] == pytest.approx([1 / 3] * 3)
     assert sentences[0].startswith("Candidate 1 (the mean of 3 refits of trial 4, 3,000 weights)")
     assert sentences[1] == (
-        "The simplest is candidate 2 (the refit of trial 4, 1,000 weights). On the folds one model "
-        "was asked for each image, so both have the score of one."
+        "The simplest is candidate 2 (the refit of trial 4, 1,000 weights). The folds cannot "
+        "distinguish the two: one model predicts each image there, never a mean."
     )
 
 
