@@ -390,7 +390,7 @@ def _why(
     if other.finalists == chosen.finalists:
         yield (
             f"{role} is candidate {contenders.index(other) + 1} ({_describe_with_size(other)}). "
-            "The folds cannot distinguish the two: one model predicts each image there, never a mean."
+            "The folds cannot distinguish the two: there one model predicts each image."
         )
         return
     if not other.fold_scores:

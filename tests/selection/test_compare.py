@@ -399,7 +399,7 @@ def test_the_mean_of_several_refits_comes_before_one_of_them() -> None:
     assert sentences[0].startswith("Candidate 1 (the mean of 3 refits of trial 4, 3,000 weights)")
     assert sentences[1] == (
         "The simplest is candidate 2 (the refit of trial 4, 1,000 weights). The folds cannot "
-        "distinguish the two: one model predicts each image there, never a mean."
+        "distinguish the two: there one model predicts each image."
     )
 
 
