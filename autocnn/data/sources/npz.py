@@ -178,4 +178,6 @@ def _to_uint8(file: Path, blocks: Sequence[NDArray[Any]]) -> tuple[tuple[Pixels,
         )
         for block in blocks
     )
-    return scaled, f"Image values {low:g} to {high:g} were scaled by {factor:g} to 0..255."
+    is_scaled = (black, white) != (0, 255)
+    how = f"scaled by {factor:g} to 0..255" if is_scaled else "taken as 0..255, unscaled"
+    return scaled, f"Image values {low:g} to {high:g} were {how}."
