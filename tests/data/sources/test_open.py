@@ -212,7 +212,11 @@ def test_npz_with_medmnist_keys(tmp_path: Path) -> None:
     ("x", "expected", "note"),
     [
         (np.array([0.0, 0.5, 1.0]), [0, 128, 255], "0 to 1 were scaled by 255"),
-        (np.array([0.0, 100.4, 255.0], np.float32), [0, 100, 255], "0 to 255 were taken as 0..255, unscaled."),
+        (
+            np.array([0.0, 100.4, 255.0], np.float32),
+            [0, 100, 255],
+            "were taken as 0..255, unscaled",
+        ),
         (np.array([0.0, 0.25, 1.25]), [0, 51, 255], "0 to 1.25 were scaled by 204 "),
         (np.array([0, 7, 255], np.int64), [0, 7, 255], ""),
         (np.array([0, 4095, 2000], np.uint16), [0, 255, 125], "0 to 4095 were scaled"),
