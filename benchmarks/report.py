@@ -84,8 +84,8 @@ class Figure:
         """One line: the value, the aim, whether it was reached."""
         text = f"{self.name}: {self.value:.2f}{self.unit}"
         if self.most is not None:
-            text += f"  (aim: under {self.most:g}{self.unit}, "
-            return text + ("reached)" if self.value < self.most else "MISSED)")
+            text += f"  (aim: at most {self.most:g}{self.unit}, "
+            return text + ("reached)" if self.value <= self.most else "MISSED)")
         if self.least is not None:
             text += f"  (aim: at least {self.least:g}{self.unit}, "
             return text + ("reached)" if self.value >= self.least else "MISSED)")
