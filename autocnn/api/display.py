@@ -145,6 +145,7 @@ class Board(Observer):
         )
         self.task: TaskID | None = None
         self.running: dict[int, tuple[Params, int, EpochScore | None]] = {}
+        self.started: dict[int, float] = {}
         self.best: TrialRecord | None = None
 
     def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
@@ -169,6 +170,7 @@ class Board(Observer):
     def trial_started(self, trial: int, params: Params, *, epochs: int) -> None:
         """A new line below the bar."""
         self.running[trial] = (params, epochs, None)
+        self.started[trial] = time.monotonic()
 
     def trial_epoch(self, trial: int, score: EpochScore) -> None:
         """The trial's line changes."""
@@ -198,7 +200,8 @@ class Board(Observer):
         table = Table.grid(padding=(0, 2))
         for trial, (params, epochs, score) in sorted(self.running.items()):
             epoch = f"epoch {score.epoch if score else 0}/{epochs}"
-            value = describe_epoch(score) if score else "starting"
+            waited = f"starting, {time.monotonic() - self.started[trial]:.0f} s"
+            value = describe_epoch(score) if score else waited
             family = Text(visible(str(params.get("family", ""))))
             table.add_row(f"  trial {trial}", epoch, value, family)
         best = Text(_describe_best(self.best).removeprefix("; "))
