@@ -124,7 +124,7 @@ class OptunaEngine:
                 return self._take(proposal)
             self._drop(trial)
         untried = self._tried.choose_untried((self.seed, trial))
-        return self._take(self._open_trial(trial, fixed=untried))
+        return self._take(self._open_trial(trial, fixed=untried, attempt=most))
 
     def reopen(self, record: TrialRecord) -> None:
         """Take a trial as asked for; see `base.Engine.reopen`."""
@@ -198,7 +198,7 @@ class OptunaEngine:
         self._study.sampler = self._build_sampler(trial, attempt)
         with self._storage.bounded():
             opened = self._study.ask()
-            if fixed is not None and self.sampler == "qmc" and not from_start:
+            if fixed is not None and self.sampler == "qmc" and not (from_start or attempt):
                 _ = opened.relative_params  # takes its point off the sequence, as it first did
             params = suggest_point(opened, self.space)
         opened.set_user_attr("trial", trial)

@@ -14,7 +14,7 @@ from autocnn.spaces.space import Categorical, Condition, Float, Int, SearchSpace
 from autocnn.tuning.engines.base import NoProposal, restore
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
 from tests.samples import read_optuna_trials
-from tests.tuning.engines.trials import FOUR_POINTS, GOAL, propose, score
+from tests.tuning.engines.trials import FOUR_POINTS, GOAL, NINE_POINTS, propose, score
 
 SPACE = SearchSpace(
     name="s",
@@ -126,6 +126,25 @@ def test_every_proposal_is_a_full_point_of_the_space(sampler: SamplerName) -> No
     assert [SPACE.problems_of(r.params) for r in records] == [[]] * 15
     families = {r.params["family"] for r in records}
     assert families == {"plain", "resnet"}, "both branches of the conditions were walked"
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "random", "qmc"])
+@pytest.mark.parametrize("seed", range(5))
+def test_of_a_space_that_runs_out_a_resumed_engine_takes_the_same_points(
+    sampler: SamplerName, seed: int
+) -> None:
+    """What was proposed before, and dropped for another point, is told by no record."""
+
+    def new() -> OptunaEngine:
+        return OptunaEngine(NINE_POINTS, GOAL, sampler=sampler, seed=seed, num_trials=9)
+
+    live = new()
+    records = run(live, range(9))
+    assert len({str(r.params) for r in records}) == 9
+    for number in range(1, 9):
+        resumed = new()
+        restore(resumed, records[:number])
+        assert propose(resumed, number).params == records[number].params
 
 
 def test_values_have_the_types_of_the_space() -> None:
