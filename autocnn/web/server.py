@@ -8,10 +8,13 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from autocnn.core.errors import MissingExtraError, Text, UsageError
 from autocnn.core.extras import install_line
+
+if TYPE_CHECKING:
+    import uvicorn
 
 App = Callable[..., Awaitable[None]]
 """An ASGI application."""
@@ -20,6 +23,9 @@ Message = MutableMapping[str, Any]
 
 GRACE_S = 10
 """Seconds that requests under way have to end in, once the server is stopped."""
+
+SETTLE_S = 0.1
+"""Seconds in which a connection that was just taken becomes known."""
 
 BACKLOG = 2048
 """Connections that may wait to be taken."""
@@ -114,7 +120,7 @@ class WebServer:
         self.token = token
         own = None if not is_loopback(host) else own_names(self.host, self.port)
         guarded = _Guard(app, token=token, hosts=own)
-        self._server = uvicorn.Server(
+        self._server = _make_server(
             uvicorn.Config(
                 guarded,
                 log_config=None,  # its own would close the handlers of a program that has some
@@ -162,6 +168,26 @@ class WebServer:
     ) -> None:
         self.close()
         self._socket.close()
+
+
+def _make_server(config: "uvicorn.Config") -> "uvicorn.Server":
+    """A server that also ends connections that it takes in its last instant.
+
+    A browser connects before it has anything to ask. Uvicorn does not see a connection that is
+    being taken while it ends the others, and waits `GRACE_S` for it.
+    """
+    import asyncio
+
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            for server in self.servers:
+                server.close()
+            await asyncio.sleep(SETTLE_S)
+            await super().shutdown(sockets)
+
+    return Server(config)
 
 
 def own_names(host: str, port: int) -> frozenset[str]:

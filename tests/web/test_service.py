@@ -1,5 +1,6 @@
 """A model over HTTP: every answer, every refusal, many clients at once."""
 
+import contextlib
 import io
 import logging
 import socket
@@ -18,6 +19,7 @@ from PIL import Image
 
 from autocnn.core.errors import UsageError
 from autocnn.inference.predict.abstention import Abstention
+from autocnn.storage import StudyFolder
 from autocnn.web.server import WebServer, is_loopback
 from autocnn.web.service import ServiceLimits, make_service
 from autocnn.web.view import make_view
@@ -332,6 +334,30 @@ def test_requests_under_way_are_answered_when_the_server_is_stopped(start: Start
         assert began.wait(20)
         client.server.close()
         assert waiting.result(30).status == 200
+
+
+def test_browsers_that_connect_while_it_ends_do_not_hold_it(
+    start: Start, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = start(make_view(StudyFolder(Path("none"))))
+    address, idle = (client.server.host, client.server.port), []
+
+    def connect() -> None:
+        with contextlib.suppress(OSError):  # it listens no more
+            while True:
+                idle.append(socket.create_connection(address, timeout=1))
+                time.sleep(0.002)
+
+    with ThreadPoolExecutor(1) as pool:
+        connecting = pool.submit(connect)
+        time.sleep(0.5)
+        client.server.close()
+        connecting.result(30)
+    for one in idle:
+        with one, contextlib.suppress(ConnectionResetError):
+            one.settimeout(5)
+            assert one.recv(1) == b"", "it is ended"
+    assert capfd.readouterr().err == ""
 
 
 def test_what_a_program_logs_is_left_to_it(start: Start, tmp_path: Path) -> None:
