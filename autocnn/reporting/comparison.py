@@ -266,7 +266,16 @@ def _differences(
 
 def _settings(side: Side) -> dict[str, object]:
     values = side.status.config.model_dump(mode="json", exclude=set(NO_SETTINGS))
-    return {plain_name(name): value for name, value in values.items()}
+    return {plain_name(name): _with_unit(name, value) for name, value in values.items()}
+
+
+def _with_unit(name: str, value: object) -> object:
+    """Times and sizes as people write them; all else as it is."""
+    if not isinstance(value, int | float):
+        return value
+    if name.endswith("_s"):
+        return wording.duration(value)
+    return wording.size(value) if name.endswith("_gb") else value
 
 
 def _sentences(

@@ -147,6 +147,17 @@ def test_params_and_settings_that_differ_are_listed(tmp_path: Path) -> None:
     assert [row[0] for row in score_rows(found)] == ["one", "two"]
 
 
+def test_times_and_sizes_that_differ_have_their_unit(tmp_path: Path) -> None:
+    first = make_study(tmp_path, "one", budget_s=180.0, memory_limit_gb=2.0)
+    second = make_study(tmp_path, "two", budget_s=7500.0)
+    found = compare_studies(first, second).settings
+    written = [(name, one, two) for name, one, two in found if name != "seed"]
+    assert written == [
+        ("budget", "3\N{NO-BREAK SPACE}min", "2\N{NO-BREAK SPACE}h 5\N{NO-BREAK SPACE}min"),
+        ("memory_limit", "2.0\N{NO-BREAK SPACE}GB", None),
+    ]
+
+
 def test_the_page_is_one_file_and_names_are_text(tmp_path: Path) -> None:
     first = make_study(tmp_path, "one", data="<b>images")
     found = compare_studies(first, make_study(tmp_path, "two", data="images"))
