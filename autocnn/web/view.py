@@ -9,7 +9,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any
 
 from autocnn.core.errors import AutocnnError, DataError, ExportError
-from autocnn.core.wording import capital
 from autocnn.inference.predict.explaining import draw_maps, explainable
 from autocnn.inference.predict.model import Model, load
 from autocnn.inference.predict.reading import NamedImage
@@ -136,7 +135,7 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
     async def tell(request: Request, error: Any) -> Response:
         """Also of a study that is deleted while it is shown."""
         is_gone = not folder.path.is_dir()
-        reason = f"{folder.path} is gone." if is_gone else capital(error.message)
+        reason = f"{folder.path} is gone." if is_gone else error.message
         return refused(request, 404, reason)
 
     @app.get("/api/study")
