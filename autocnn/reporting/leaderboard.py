@@ -71,11 +71,11 @@ MORE_COLUMNS: tuple[str, ...] = (
 """Columns after those of the params."""
 
 KIND_MEANINGS: Mapping[CandidateKind, str] = {
-    "trial": "trial N is the model of trial N itself",
+    "trial": "trial N is as the search trained it, not retrained",
     "refit": "refit N is trial N retrained on train + val",
     "refits": "refits N is the mean of several refits of it",
     "folds": "folds N is the mean of the models that the folds trained with its params",
-    "ensemble": "the ensemble is a weighted mean of refits",
+    "ensemble": "the ensemble is a weighted mean of models of several trials",
 }
 
 _TEXT_COLUMNS = frozenset({"kind", "family"})
