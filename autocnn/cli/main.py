@@ -131,8 +131,8 @@ def run(arguments: list[str]) -> int:
         if is_debug:
             traceback.print_exc()
         message, *remedy = error.lines(as_option)
-        kind = "Stopped" if isinstance(error, SearchInterrupted) else "Error"
-        _say(f"{kind}: {message}", *remedy)
+        kind = "" if isinstance(error, SearchInterrupted) else "Error: "  # who stopped it knows
+        _say(f"{kind}{message}", *remedy)
         return error.exit_code
     except click.ClickException as error:
         shown = io.StringIO()

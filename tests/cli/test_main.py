@@ -408,7 +408,7 @@ def test_a_bug_exits_with_1_and_says_that_it_is_one(
     ("error", "message"),
     [
         (KeyboardInterrupt(), "Interrupted."),
-        (SearchInterrupted("results/a: interrupted."), "Stopped: results/a: interrupted."),
+        (SearchInterrupted("results/a: interrupted."), "results/a: interrupted."),
     ],
 )
 def test_an_interrupt_exits_with_130(
