@@ -28,6 +28,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ClassVar
 
+from numpy.lib import _format_impl
+
 ROOT = "/simulated"
 
 FIRST_DESCRIPTOR = 1_000_000
@@ -747,6 +749,8 @@ def _replacements(disk: Disk) -> list[tuple[Any, str, Callable[..., Any]]]:
         on_descriptor("fstat", fstat),
         on_descriptor("fchmod", lambda descriptor: None),
         (fcntl, "flock", _passing_lock(fcntl.flock)),
+        # NumPy hands what the system opened to C.
+        (_format_impl, "isfileobj", lambda file: False),
     ]
 
 

@@ -31,6 +31,11 @@ MOST_POLLS = 30
 
 MOST_WRITES = 400
 
+JUDGED_SHARE = 1 / 16
+"""To compare finalists takes as long as the rest of a small study."""
+
+MOST_JUDGING_WRITES = 100
+
 
 @dataclass(frozen=True)
 class Session:
@@ -46,6 +51,7 @@ class Session:
         budget_s: The budget from now on of a study that was asked for without; 0: as before.
         code: Of the error; 0: one of `CODES`.
         counts_reads: Whether `at` counts calls that only read, too.
+        is_late: Whether `at` counts from the judging on.
     """
 
     stop: Stop = ""
@@ -57,6 +63,7 @@ class Session:
     budget_s: float = 0.0
     code: int = 0
     counts_reads: bool = False
+    is_late: bool = False
 
     @property
     def fault(self) -> Fault | None:
@@ -94,6 +101,8 @@ class Scenario:
         trouble: Share of trainings that end in a fault.
         is_strict: Whether the disk keeps only what POSIX promises.
         has_fork: Whether another study takes over the trials at the end.
+        is_judged: Whether the finalists are compared and judged; else that only takes time.
+        members: As in the config, where they are.
     """
 
     seed: int
@@ -111,6 +120,8 @@ class Scenario:
     trouble: float = 0.0
     is_strict: bool = True
     has_fork: bool = False
+    is_judged: bool = False
+    members: int = 1
 
     @property
     def is_timed(self) -> bool:
@@ -145,7 +156,7 @@ def draw(seed: int) -> Scenario:
         if not trials:
             more["trials"] = 0
         sessions.append(replace(_draw_session(rng, is_alone), **more))  # type: ignore[arg-type]
-    return Scenario(
+    scenario = Scenario(
         seed=seed,
         sessions=tuple(sessions),
         space=rng.choice(("two", "two", "few", "nested")),
@@ -161,6 +172,26 @@ def draw(seed: int) -> Scenario:
         trouble=rng.choice((0.0, 0.0, 0.2, 0.5)),
         is_strict=rng.random() < 0.6,
         has_fork=rng.random() < 0.05,
+        is_judged=rng.random() < JUDGED_SHARE,
+    )
+    return _draw_judged(rng, scenario) if scenario.is_judged else scenario
+
+
+def _draw_judged(rng: random.Random, scenario: Scenario) -> Scenario:
+    """With more finalists, as one is hardly compared, and more that happens in the judging."""
+    sessions = []
+    for session in scenario.sessions:
+        if session.stop and rng.random() < 0.7:
+            most = 6 if session.presses else MOST_JUDGING_WRITES
+            at = max(1, int(math.exp(rng.uniform(0, math.log(most)))))
+            session = replace(session, at=at, is_late=True)
+        sessions.append(session)
+    return replace(
+        scenario,
+        sessions=tuple(sessions),
+        finalists=rng.choice((1, 2, 3)),
+        folds=rng.choice((0, 0, 2)),
+        members=rng.choice((1, 1, 2)),
     )
 
 

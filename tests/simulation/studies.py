@@ -1,4 +1,4 @@
-"""A whole study of autocnn in one thread: only data, processes and judging are not real.
+"""A whole study of autocnn in one thread: only data, processes, scores and pictures are not real.
 
 `Simulation.run` takes it through the sessions of a scenario, and looks after each whether all that
 was promised was kept.
@@ -6,10 +6,12 @@ was promised was kept.
 
 import contextlib
 import functools
+import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -25,8 +27,9 @@ from autocnn.data import Dataset
 from autocnn.data.thumbnails import picture_data
 from autocnn.execution.machine import Machine
 from autocnn.execution.runner import MOST_ATTEMPTS
-from autocnn.selection.plan import Finalist, cut_folds
-from autocnn.selection.retrain import retrain
+from autocnn.selection import judge as end_of_judging
+from autocnn.selection.judge import judge
+from autocnn.selection.plan import Finalist, FinalistsPlan, cut_folds
 from autocnn.spaces.files import parse_space
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
@@ -40,9 +43,11 @@ from autocnn.study import run as study
 from autocnn.study import trials as search_of_study
 from autocnn.tuning.engines.base import Proposal
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
-from tests.simulation.disk import ROOT, Died, Disk, replaced
+from tests.simulation.disk import ROOT, Died, Disk, File, replaced
+from tests.simulation.judging import Judging
 from tests.simulation.scenario import Scenario, Session
-from tests.simulation.workers import Broken, VirtualExecutor, World
+from tests.simulation.training import Broken
+from tests.simulation.workers import VirtualExecutor, World
 
 SPACES = {
     "two": """
@@ -80,8 +85,6 @@ MACHINE = Machine(64, 256.0, False, "simulated", "simulated")
 TIMEOUT_S = 5000.0
 
 RESULTS = Path(ROOT) / "results"
-
-JUDGING_S = 5.0
 
 PROPOSALS = 5
 """Compared of an engine that was never stopped and of one that was resumed."""
@@ -228,6 +231,8 @@ class Simulation:
         world: Clock and workers.
         ended: Trials that have ended, as their observers heard.
         engine: The last one.
+        judging: What was judged.
+        session, executor: The last ones.
         finalists: Of the last end.
         lost_s: Seconds that may have gone unnoted, since sessions died.
         said: What the observers heard.
@@ -245,6 +250,9 @@ class Simulation:
     world: World = field(init=False)
     ended: dict[int, TrialRecord] = field(default_factory=dict)
     engine: Checked | None = None
+    judging: Judging = field(init=False)
+    session: Session = field(default_factory=Session)
+    executor: VirtualExecutor = field(init=False)
     finalists: list[Finalist] = field(default_factory=list)
     lost_s: float = 0.0
     said: list[str] = field(default_factory=list)
@@ -259,6 +267,7 @@ class Simulation:
         rng = random.Random(self.scenario.seed)
         self.disk = Disk(rng, is_strict=self.scenario.is_strict, on_replaced=check_record)
         self.world = World(rng, self.scenario.trouble)
+        self.judging = self._new_judging()
 
     @property
     def folder(self) -> StudyFolder:
@@ -292,7 +301,10 @@ class Simulation:
     def run_session(self, session: Session) -> bool:
         """Search or resume; whether the study is done."""
         interruption = Interruption()
-        executor = VirtualExecutor(self.world, session.workers, interruption, session.presses)
+        self.executor = executor = VirtualExecutor(
+            self.world, session.workers, interruption, judging=self.judging
+        )
+        self.session = session
         watch = Watch()
         options: dict[str, Any] = {
             "interruption": interruption,
@@ -308,9 +320,11 @@ class Simulation:
         before = None if is_new else self.folder.read_status()
         self.taken_s = 0.0 if before is None else before.seconds
         self.disk.num_writes = self.disk.num_calls = 0
-        self.disk.fault = session.fault
+        if not session.is_late:
+            self._arm()
         self.is_untidy |= session.stop in ("error", "power")
         self.is_refused |= session.stop == "error"
+        self.judging.is_durable = not self.is_refused
         is_done = False
         try:
             if is_new:
@@ -342,6 +356,11 @@ class Simulation:
             self._check_finished(before, session)
         return is_done
 
+    def _arm(self) -> None:
+        """From now on count towards what ends the session."""
+        self.disk.num_writes = self.disk.num_calls = self.executor.num_polls = 0
+        self.disk.fault, self.executor.presses = self.session.fault, self.session.presses
+
     def _config(self, session: Session) -> StudyConfig:
         scenario = self.scenario
         return StudyConfig(
@@ -359,7 +378,7 @@ class Simulation:
             pruner=scenario.pruner,
             finalists=scenario.finalists,
             folds=scenario.folds,
-            members=1,
+            members=scenario.members if scenario.is_judged else 1,
             seed=scenario.seed,
             workers=session.workers,
             threads=1,
@@ -376,37 +395,57 @@ class Simulation:
         return changes
 
     def _finish(self, context: Any, progress: Any, prepared: Any, searched: Any) -> None:
-        """As `study.finish`, with judging that only takes time."""
+        """As `study.finish`, with a look at what the search left."""
         self.check_engine(context, prepared)
         self.check_models(searched.ranked)
-        if progress.status.finalists is None and not end_of_study._choose_finalists(
-            context, progress, prepared, searched
-        ):
-            self.is_kept = True
-            end_of_study.report(context.folder, context.observer)
-            return
-        progress.save("finalists")
-        plan = end_of_study._plan(context, progress, prepared, searched)
-        with context.interruption.graceful():
-            found = retrain(plan, context.executor, context.folder, context.observer)
-        plan = plan.compared_on(found)
-        if len(plan.folds) < progress.status.num_folds:
-            progress.update(num_folds=len(plan.folds))
-        end_of_study._open_test(context, progress, Choice(candidate=1, sentences=("the best",)))
-        believed_s = searched.budget.judging_s([f.trial for f in found], len(plan.folds))
-        self.world.clock.now += believed_s
-        self.finalists = found
-        limit_s = max(context.config.budget_s or float("inf"), self.taken_s)
-        overrun_s = searched.budget.elapsed_s - limit_s
+        self.judging.num_choices += progress.status.finalists is None
+        self.is_kept = True
+        end_of_study.finish(context, progress, prepared, searched)
+
+    def _judge(
+        self,
+        plan: FinalistsPlan,
+        finalists: Sequence[Finalist],
+        *others: Any,
+        open_test: Callable[[Choice], None],
+    ) -> list[Any]:
+        """The real one in some studies; in the others it only takes time."""
+        self.is_kept, self.finalists, self.judging.contents = False, list(finalists), []
+        if self.session.is_late:
+            self._arm()
+        number = self._config(Session()).members
+        believed_s = plan.budget.judging_s([f.trial for f in finalists], len(plan.folds), number)
+        if self.scenario.is_judged:
+            judged: list[Any] = judge(plan, finalists, *others, open_test=open_test)
+            for number, (contender, measured) in enumerate(judged, start=1):
+                task = end_of_judging._candidate_task(plan, number, contender, self.folder)
+                self.judging.check(task, measured)
+        else:
+            open_test(Choice(candidate=1, sentences=("the best",)))
+            self.world.clock.now += believed_s
+            judged = [(SimpleNamespace(finalists=()), None)]
+        limit_s = max(plan.budget.total_s or float("inf"), self.taken_s)
+        overrun_s = plan.budget.elapsed_s - limit_s
         # An epoch with the start of its process; one whose worker is lost is trained again.
         num_epochs = 2 if self.scenario.trouble == 0 else 2 * MOST_ATTEMPTS
         if overrun_s > self.world.longest_s * num_epochs + believed_s + self.lost_s:
             raise Broken(f"the budget is overrun by {overrun_s:.0f} s")
-        context.folder.write_candidate_image(1, "model.keras", b"model")
-        context.folder.write_leaderboard("")
-        end_of_study._close(progress)
-        self.is_kept = False
-        end_of_study.report(context.folder, context.observer)
+        return judged
+
+    def _write_candidate(self, candidate: Any, *_: Any) -> None:
+        """Its files; of one that was not judged, the model."""
+        name = "predictions.csv" if self.scenario.is_judged else "model.keras"
+        self.folder.write_candidate_image(candidate.record.candidate, name, b"of a candidate")
+
+    def _new_judging(self) -> Judging:
+        return Judging(self.scenario.seed, self.scenario.trouble, self._is_test_open)
+
+    def _is_test_open(self) -> bool:
+        """What stands on the disk says so, without a call to it."""
+        found = self.disk.find(f"{self.folder.path}/study.json")
+        assert isinstance(found, File)
+        looks = json.loads(bytes(found.content))["test_looks"]
+        return bool(looks) and not looks[-1]["is_over"]
 
     def _is_hopeless(self) -> bool:
         """Whether no trial can be chosen, so that nothing but an error can end the study."""
@@ -421,7 +460,9 @@ class Simulation:
         session = replace(last, stop="", trials=0, more_time=1.0, budget_s=0.0)
         self.name, self.ended = "fork", {}
         self.num_adopted = len(taken)
-        executor = VirtualExecutor(self.world, session.workers)
+        self.judging = self._new_judging()
+        self.session = session
+        executor = VirtualExecutor(self.world, session.workers, judging=self.judging)
         config = self._config(session).model_copy(
             update={"fork": str(source.path), "budget_s": None, "trials": len(taken) + 1}
         )
@@ -447,8 +488,9 @@ class Simulation:
                 record.model_copy(update={"seconds": 0.0, "num_ended_before": 0})
                 for record in self.folder.read_trials()
             ]
-            finalists = self.folder.read_status().finalists
-        return [*records, finalists, [(f.number, f.has_own_model) for f in self.finalists]]
+            status = self.folder.read_status()
+        finalists = [(f.number, f.has_own_model) for f in self.finalists]
+        return [*records, status.finalists, status.choice, finalists, self.judging.contents]
 
     # -- promises ---------------------------------------------------------------------------
 
@@ -500,8 +542,7 @@ class Simulation:
         path = self.folder.path
         if status.status != "done" or not status.test_looks[-1].is_over:
             raise Broken(f"it ended well, and is noted as {status.status}")
-        if not self.is_refused and not (path / "candidates/01/model.keras").exists():
-            raise Broken("it ended well, and lacks its candidate")
+        self._check_candidates()
         if self.folder.is_report_due:
             raise Broken("it ended well, and lacks its report, or has an old one")
         if list(records) != list(range(len(records))):
@@ -532,6 +573,19 @@ class Simulation:
             own = path / "trials" / f"{finalist.trial:04d}" / "model.keras"
             if not own.exists() or (finalist.epochs and not (part.exists() or own.exists())):
                 raise Broken(f"finalist {finalist.trial} has no model")
+
+    def _check_candidates(self) -> None:
+        """Whether each on the leaderboard has its model and its files, and the board has all."""
+        board = self.folder.leaderboard_path.read_text().split()
+        if not self.is_kept and self.scenario.is_judged:
+            wanted = [f"{n:02d}" for n in range(1, len(self.judging.contents) + 1)]
+            if board != wanted:
+                raise Broken(f"on the leaderboard are {board}, judged were {wanted}")
+        names = ("model.keras", "predictions.csv") if self.scenario.is_judged else ("model.keras",)
+        places = [self.folder.path / f"candidates/{number}/{n}" for number in board for n in names]
+        lost = [str(place) for place in places if not place.exists()]
+        if (lost and not self.is_refused) or not board:
+            raise Broken(f"it ended well, and lacks {lost or 'candidates'}")
 
     def _is_exhausted(self, records: dict[int, TrialRecord]) -> bool:
         points = space_of(self.scenario.space).points(100)
@@ -580,6 +634,18 @@ class Simulation:
             (start_of_study, "cut_folds", lambda dataset, number, **_: _folds(number, hidden)),
             (start_of_study, "load_space", self._load_space),
             (end_of_study, "write_report", lambda folder: folder.write_report("")),
+            (end_of_study, "judge", self._judge),
+            (end_of_study, "score_candidates", lambda plan, judged, *_: _numbered(judged)),
+            (end_of_study, "add_subgroups", lambda plan, candidates, *_: candidates),
+            (
+                end_of_study,
+                "explain_candidates",
+                lambda plan, candidates: [(c, {}) for c in candidates],
+            ),
+            (end_of_study, "picture_augmented", lambda plan, candidate: (candidate, {})),
+            (end_of_study, "write_candidate_files", self._write_candidate),
+            (end_of_study, "write_label_issues", lambda *_, **__: None),
+            (end_of_study, "build_leaderboard", _leaderboard),
             (study, "load_space", self._load_space),
             (study, "inspect_machine", lambda observer: MACHINE),
             (search_of_study, "build_engine", self._build_engine),
@@ -624,6 +690,18 @@ class Simulation:
 def _write_json(folder: StudyFolder, name: str, data: dict[str, Any]) -> None:
     """In one line, and not by Python, which takes a hundred times as long."""
     folder._write_text(name, to_json(data).decode())
+
+
+def _numbered(judged: Sequence[Any]) -> list[Any]:
+    """In the place of scored candidates."""
+    records = (SimpleNamespace(candidate=n, folds=None) for n in range(1, len(judged) + 1))
+    return [SimpleNamespace(record=record) for record in records]
+
+
+def _leaderboard(records: Sequence[Any], **_: Any) -> Any:
+    """A line for each candidate: the name of its folder."""
+    text = "".join(f"{record.candidate:02d}\n" for record in records)
+    return SimpleNamespace(to_csv=lambda: text)
 
 
 def _holds(path: Path, content: bytes) -> bool:

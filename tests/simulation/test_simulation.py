@@ -3,13 +3,14 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from autocnn.data import Dataset
 from tests.simulation import __main__ as program
 from tests.simulation.scenario import Scenario, Session, draw, from_json, simpler, to_json
 from tests.simulation.studies import run
-from tests.simulation.workers import Broken
+from tests.simulation.training import Broken
 
 NUM_QUICK = 100
 
@@ -65,6 +66,9 @@ def test_drawn_studies_meet_every_fault() -> None:
     scenarios = [draw(seed) for seed in range(300)]
     assert {s.is_timed for s in scenarios} == {s.has_fork for s in scenarios} == {True, False}
     assert {s.sampler for s in scenarios} == {"random", "tpe", "qmc"}
+    judged = [s for s in map(draw, range(2000)) if s.is_judged]
+    assert {bool(s.folds) for s in judged} == {s.members > 1 for s in judged} == {True, False}
+    assert {session.stop for s in judged for session in s.sessions if session.is_late} >= {"kill"}
 
 
 def test_a_scenario_is_told_as_one_command(dataset: Dataset) -> None:
@@ -159,6 +163,44 @@ def test_promises_that_are_broken_are_noticed(
     )
     with pytest.raises(Broken, match="lacks its model"):
         run(Scenario(0, (Session(),), trials=3), dataset)
+
+
+JUDGED = Scenario(3, trials=2, epochs=1, finalists=2, is_judged=True)
+
+
+def test_killed_at_any_write_the_judging_goes_on(dataset: Dataset) -> None:
+    expected = run(JUDGED, dataset).outcome()
+    for at in range(1, 60, 7):
+        for stop in ("kill", "torn", "power"):
+            killed = replace(JUDGED, sessions=(Session(stop, at, is_late=True), Session()))
+            assert run(killed, dataset).outcome() == expected
+
+
+def test_judging_that_breaks_a_promise_is_noticed(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A finished candidate is judged again, another model is taken for it, test is closed."""
+
+    with monkeypatch.context() as patch:
+        patch.setattr("autocnn.selection.judge.read_recipe", lambda path: "")
+        with pytest.raises(Broken, match="judged again"):
+            for at in range(1, 80):
+                sessions = (Session("kill", at, is_late=True), Session())
+                run(replace(JUDGED, sessions=sessions), dataset)
+    with monkeypatch.context() as patch:
+        patch.setattr("tests.simulation.judging.candidate_of", lambda task: str(task).encode()[:9])
+        patch.setattr("tests.simulation.judging.probabilities_of", _probabilities)
+        with pytest.raises(Broken, match="is not of candidate"):
+            run(JUDGED, dataset)
+    with monkeypatch.context() as patch:
+        patch.setattr("autocnn.study.finish._open_test", lambda *_: None)
+        with pytest.raises(Broken, match="test is closed"):
+            run(JUDGED, dataset)
+
+
+def _probabilities(content: bytes, rows: np.ndarray, num_classes: int) -> np.ndarray:
+    """Others each time."""
+    return np.random.default_rng().random((len(rows), num_classes))
 
 
 def test_a_finished_study_that_goes_on_without_time_is_noticed(

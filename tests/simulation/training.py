@@ -29,6 +29,10 @@ TROUBLE = 0.6
 FAULTS = ("memory", "always-memory", "crash", "nan", "hang", "lost", "lost")
 
 
+class Broken(AssertionError):
+    """A promise that was not kept."""
+
+
 class Crashed(Exception):
     """The process ends at once."""
 

@@ -15,15 +15,12 @@ from autocnn.core.errors import AutocnnError
 from autocnn.core.events import Interruption
 from autocnn.core.records import TrialState
 from autocnn.execution.executor import EndEvent, EpochEvent, Event, Outcome
-from autocnn.execution.tasks import Task, TrainingTask
-from tests.simulation.training import Crashed, Lost, Training, course_of
+from autocnn.execution.tasks import CandidateTask, PredictionTask, Task, TrainingTask
+from tests.simulation.judging import TASK_S, Judging, file_of
+from tests.simulation.training import Broken, Crashed, Lost, Training, course_of
 
 LATE_SHARE = 0.05
 """Polls in which nothing happens yet."""
-
-
-class Broken(AssertionError):
-    """A promise that was not kept."""
 
 
 class Clock:
@@ -63,7 +60,7 @@ class World:
 class _Process:
     """A task under way."""
 
-    task: TrainingTask
+    task: TrainingTask | PredictionTask | CandidateTask
     started: float
     deadline: float
     training: Training | None = None
@@ -85,6 +82,7 @@ class VirtualExecutor:
         is_closed: Whether all tasks were stopped.
         order: Keys of the events, one after another, that are waited for in the place of drawn
             ones; empty: the clock decides.
+        judging: Of the study.
     """
 
     world: World
@@ -94,6 +92,7 @@ class VirtualExecutor:
     num_polls: int = 0
     is_closed: bool = False
     order: list[int] = field(default_factory=list)
+    judging: Judging = field(default_factory=Judging)
     _running: dict[int, _Process] = field(default_factory=dict)
     _events: list[tuple[float, int, int, _Process]] = field(default_factory=list)
     _number: int = 0
@@ -107,18 +106,20 @@ class VirtualExecutor:
         self, key: int, function: str, task: Task, *, log_path: Path, timeout_s: float | None
     ) -> None:
         """See `Executor.submit`."""
-        assert isinstance(task, TrainingTask)
+        assert isinstance(task, TrainingTask | PredictionTask | CandidateTask)
         if key in self._running or self.is_closed:
             raise Broken(f"task {key} was submitted twice, or after the end")
-        paths = [process.task.checkpoint_path for process in self._running.values()]
-        if task.checkpoint_path in paths:
-            raise Broken(f"two processes write {task.checkpoint_path}")
+        if file_of(task) in [file_of(process.task) for process in self._running.values()]:
+            raise Broken(f"two processes write {file_of(task)}")
         if len(self._running) >= self.workers:
             raise Broken(f"{len(self._running) + 1} tasks at once, not {self.workers}")
         now = self.world.clock.now
         deadline = now + (timeout_s if timeout_s is not None else float("inf"))
         process = self._running[key] = _Process(task, now, deadline)
-        self._plan(key, process, course_of(task.seed, self.world.trouble).start_s)
+        start_s = 0.0
+        if isinstance(task, TrainingTask):
+            start_s = course_of(task.seed, self.world.trouble).start_s
+        self._plan(key, process, start_s)
 
     def poll(self, timeout_s: float) -> list[Event]:
         """See `Executor.poll`."""
@@ -177,18 +178,25 @@ class VirtualExecutor:
 
     def _plan(self, key: int, process: _Process, wait_s: float) -> None:
         """Note when the next step of a process has ended."""
-        training = process.training
-        course = course_of(process.task.seed, self.world.trouble)
+        if isinstance(process.task, TrainingTask):
+            wait_s += self._epoch_s(process, process.task)
+        else:
+            wait_s += TASK_S
+        time = min(self.world.clock.now + wait_s, process.deadline)
+        self.world.longest_s = max(self.world.longest_s, time - self.world.clock.now)
+        self._number += 1
+        heapq.heappush(self._events, (time, self._number, key, process))
+
+    def _epoch_s(self, process: _Process, task: TrainingTask) -> float:
+        """Seconds of its next epoch, if it trains one."""
+        training, course, wait_s = process.training, course_of(task.seed, self.world.trouble), 0.0
         is_training = training is not None and process.num_reported >= len(training.history)
         if training is not None and is_training and not self._is_ending(process, training):
             wait_s += course.epoch_s
             wait_s += course.compile_s if len(training.history) == training.num_restored else 0.0
             if course.fault == "hang" and training.next_epoch == course.fault_epoch:
                 wait_s = float("inf")
-        time = min(self.world.clock.now + wait_s, process.deadline)
-        self.world.longest_s = max(self.world.longest_s, time - self.world.clock.now)
-        self._number += 1
-        heapq.heappush(self._events, (time, self._number, key, process))
+        return wait_s
 
     def _is_ending(self, process: _Process, training: Training) -> bool:
         is_all_said = process.num_reported >= len(training.history)
@@ -202,15 +210,17 @@ class VirtualExecutor:
             limit_s = process.deadline - process.started
             return self._end(key, TrialState.TIMED_OUT, f"ran longer than its {limit_s:.0f} s")
         try:
-            return self._work(key, process)
+            if isinstance(process.task, TrainingTask):
+                return self._work(key, process, process.task)
+            return self._judge(key, process, process.task)
         except Crashed:
             return self._end(key, TrialState.FAILED, "its process was ended by SIGKILL")
         except Lost:
-            self.world.lost[process.task.checkpoint_path] += 1
+            self.world.lost[file_of(process.task)] += 1
             return self._end(key, TrialState.FAILED, "its node is gone", is_lost=True)
         except MemoryError:
             # The whole batch is given up, and its epochs with it.
-            self._forget_reports(process.task)
+            self._forget_reports(file_of(process.task))
             return self._end(key, TrialState.OUT_OF_MEMORY, "MemoryError: ")
         except AutocnnError as error:
             return self._end(key, TrialState.FAILED, str(error), error=error)
@@ -219,8 +229,18 @@ class VirtualExecutor:
             reason = f"{type(error).__name__}: {error}"
             return self._end(key, TrialState.FAILED, reason, traceback=text)
 
-    def _work(self, key: int, process: _Process) -> Event | None:
-        task, training = process.task, process.training
+    def _judge(self, key: int, process: _Process, task: PredictionTask | CandidateTask) -> EndEvent:
+        fault = self.judging.fault_of(task)
+        if fault == "memory" and not task.half_batch:
+            raise MemoryError
+        if fault == "lost" and not self.world.lost[file_of(task)]:
+            raise Lost
+        result = self.judging.run(task)
+        del self._running[key]
+        return EndEvent(key, Outcome(TrialState.COMPLETE, TASK_S, result=result))
+
+    def _work(self, key: int, process: _Process, task: TrainingTask) -> Event | None:
+        training = process.training
         if training is None:
             training = process.training = Training(task, self.world.trouble)
             if not training.history:
@@ -243,8 +263,7 @@ class VirtualExecutor:
         self.world.reported.add((task.checkpoint_path, task.half_batch, score.epoch))
         return EpochEvent(key, score)
 
-    def _forget_reports(self, task: TrainingTask) -> None:
-        path = task.checkpoint_path
+    def _forget_reports(self, path: Path) -> None:
         self.world.reported = {mark for mark in self.world.reported if mark[0] != path}
 
     def _end(
