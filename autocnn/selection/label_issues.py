@@ -15,9 +15,10 @@ from autocnn.core.records import LabelIssue, SplitScores
 from autocnn.core.wording import count
 from autocnn.data import Dataset
 from autocnn.data.thumbnails import draw_thumbnail
-from autocnn.metrics.calibration import calibrate, fit_temperature, kept_type
+from autocnn.metrics.calibration import apply_temperature, calibrate, fit_temperature, kept_type
 from autocnn.metrics.evidence import is_at_chance
 from autocnn.metrics.label_issues import LabelDoubts, doubt_labels
+from autocnn.metrics.weighted import blocks
 from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.storage import StudyFolder
 
@@ -92,8 +93,8 @@ def _predict_unseen(
     for finalist in finalists:
         out_of_fold = finalist.predictions["folds"]
         temperature = fit_temperature(held.labels, out_of_fold)
-        for part in held.parts():  # in which no image is twice
-            train[place[part]] += calibrate(out_of_fold[part], temperature)
+        for block in blocks(out_of_fold.shape):
+            np.add.at(train, place[block], apply_temperature(out_of_fold[block], temperature))
         val += calibrate(finalist.predictions["val"], temperature)
     train /= repeats[:, np.newaxis]
     probabilities /= len(finalists)
