@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import FloatArray, Pixels
+from autocnn.core.atomic import replacing
 from autocnn.execution.tasks import CandidateResult, CandidateTask, PredictionResult, PredictionTask
 from autocnn.metrics.explanation import choose_explained
 from autocnn.metrics.familiarity import Reference, calibrate_familiarity
@@ -37,6 +38,9 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
     Args:
         task: Models, images, rows.
         report: Not called: there are no epochs.
+
+    Raises:
+        DiskFullError: When there is no space for them.
     """
     configure_tensorflow(threads=task.threads)
     if task.own_model is not None:
@@ -47,7 +51,8 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
         probabilities = predict_rows(
             compile_prediction(model), images, prediction.rows, half_batch=task.half_batch
         )
-        np.save(prediction.probabilities_path, probabilities)
+        with replacing(prediction.probabilities_path) as file:
+            np.save(file, probabilities)
     return PredictionResult()
 
 

@@ -1,5 +1,7 @@
 """What a worker makes of finished models: predictions, candidates, disturbances, maps."""
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from autocnn.core.errors import DiskFullError
 from autocnn.core.records import EpochScore
 from autocnn.execution.tasks import CandidateTask, Images, MemberModel, Prediction, PredictionTask
 from autocnn.metrics.calibration import apply_temperature
@@ -90,6 +93,22 @@ def test_each_model_predicts_its_rows(
     assert (first.shape, second.shape) == ((20, 2), (3, 2))
     np.testing.assert_allclose(first, outputs(model_paths[0], images), atol=1e-6)
     np.testing.assert_allclose(second, outputs(model_paths[1], images)[:3], atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_told_as_it_is(
+    images: Images, model_paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not as a model that could not be judged."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(np, "save", refuse)
+    asked = Prediction(model_paths[0], TEST_ROWS, tmp_path / "found.npy")
+    with pytest.raises(DiskFullError):
+        predict(PredictionTask(images, (asked,), threads=1), never)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
