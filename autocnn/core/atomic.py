@@ -11,6 +11,11 @@ from typing import BinaryIO
 
 from autocnn.core.errors import DiskFullError, StudyError, Text
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+LOST = (*FULL, errno.EIO)
+"""Errors of syncing that say more than that a file system cannot sync a folder."""
+
 
 def replace_file(path: Path, content: bytes, *, setting: str = "results") -> None:
     """Write a file whole: temporary name, fsync, rename.
@@ -100,7 +105,7 @@ def writing_error(error: OSError, path: Path, *, setting: str = "results") -> St
         path: What was to be written.
         setting: With which another place is given.
     """
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in FULL:
         return DiskFullError(
             f"{path}: the disk must have free space, got: it is full.",
             remedy=Text(f"Free some space, or choose another folder with {{{setting}}}."),
@@ -116,13 +121,21 @@ def reading_error(error: OSError, path: Path) -> StudyError:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder outlast a power cut; not every file system can."""
-    with contextlib.suppress(OSError):
+    """Make the names in a folder outlast a power cut; not every file system can.
+
+    Raises:
+        DiskFullError: When the disk has no space for them.
+        StudyError: When it cannot be written.
+    """
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:
+        if error.errno in LOST:
+            raise writing_error(error, folder) from error
 
 
 def _make(path: Path) -> None:

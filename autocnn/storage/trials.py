@@ -43,7 +43,11 @@ class TrialFiles(Files):
 
     def remove_checkpoint(self, trial: int) -> None:
         """Delete the checkpoint of a trial that has ended."""
-        shutil.rmtree(self.trial_dir(trial) / "checkpoint", ignore_errors=True)
+        shutil.rmtree(self.trial_checkpoint_dir(trial), ignore_errors=True)
+
+    def trial_checkpoint_dir(self, trial: int) -> Path:
+        """Folder of the checkpoint of a trial."""
+        return (self.trial_dir(trial) / CHECKPOINT).parent
 
     def write_trial(self, record: TrialRecord) -> None:
         """Write trial.json and epochs.csv of a trial: at its start, and at its end."""
@@ -127,8 +131,11 @@ class TrialFiles(Files):
                 history, said = self._recover_checkpoint(self.trial_checkpoint_path(record.trial))
                 record = record.model_copy(update={"history": history})
                 sentences += said
-            elif record.state != TrialState.CUT:
-                self.remove_checkpoint(record.trial)
+            elif self.trial_checkpoint_dir(record.trial).exists():
+                # A process that was killed may have come to the rename of its record alone.
+                sync_folder(self.trial_dir(record.trial))
+                if record.state != TrialState.CUT:
+                    self.remove_checkpoint(record.trial)
             recovered.append(record)
         return recovered, sentences
 

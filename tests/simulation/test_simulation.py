@@ -131,6 +131,18 @@ FOUND = {
         trials=1,
         epochs=1,
     ),
+    601236: Scenario(
+        601236,
+        (
+            Session("kill", 2),
+            Session("full", 133, is_lasting=True, workers=64),
+            Session("full", 174),
+            Session("power", 7),
+        ),
+        trials=3,
+        epochs=2,
+        finalists=2,
+    ),
     10932: Scenario(
         10932,
         (Session("full", 146, workers=2),),
