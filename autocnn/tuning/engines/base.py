@@ -74,9 +74,9 @@ class TriedPoints:
         return next(iter(self._start.values()), None)
 
     @property
-    def is_counted(self) -> bool:
-        """Whether it is known which points are left."""
-        return self._left is not None
+    def is_half_tried(self) -> bool:
+        """Whether at most half of a space that can be counted is left."""
+        return self._left is not None and len(self._left) <= len(self._tried)
 
     @property
     def is_exhausted(self) -> bool:

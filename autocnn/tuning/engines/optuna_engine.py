@@ -107,23 +107,23 @@ class OptunaEngine:
 
         A start point that was not tried comes first. What was tried before is proposed
         again only by a space that cannot be counted; in one that can, chance decides among what
-        is left, at once but for the first trials, which keep most of a start point.
+        is left: at once where that is at most half of it, but for the first trials, which keep
+        most of a start point.
         """
         start = self._tried.next_start
         if start is not None:
             return self._take(self._open_trial(trial, fixed=start, from_start=True))
         if self._tried.is_exhausted:
             return NoProposal.EXHAUSTED
-        is_counted = self._tried.is_counted
-        most = 1 if is_counted and not self._is_first(trial) else MOST_ATTEMPTS
+        untried = self._tried.choose_untried((self.seed, trial))
+        most = 1 if self._tried.is_half_tried and not self._is_first(trial) else MOST_ATTEMPTS
         for attempt in range(most):
             kept = self._choose_kept(trial, attempt)
             proposal = self._open_trial(trial, fixed=kept, attempt=attempt)
-            is_last = attempt == most - 1 and not is_counted
+            is_last = untried is None and attempt == most - 1
             if is_last or proposal.params not in self._tried:
                 return self._take(proposal)
             self._drop(trial)
-        untried = self._tried.choose_untried((self.seed, trial))
         return self._take(self._open_trial(trial, fixed=untried, attempt=most))
 
     def reopen(self, record: TrialRecord) -> None:
