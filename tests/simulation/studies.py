@@ -533,8 +533,9 @@ class Simulation:
         found, known = now.finalists or (), before.finalists or ()
         is_new = not {f.trial for f in found} <= {f.trial for f in known}
         is_new |= any(facts.epochs and facts not in known for facts in found)
-        is_retrained = any(facts.epochs for facts in found) or not any(f.epochs for f in known)
-        is_less = len(found) < len(known) or not is_retrained
+        is_new |= now.num_folds > before.num_folds
+        retrained = [sum(f.epochs is not None for f in facts) for facts in (found, known)]
+        is_less = len(found) < len(known) or retrained[0] < retrained[1]
         if len(now.test_looks) > len(before.test_looks) and is_less and not is_new:
             raise Broken(f"test was opened again for {found}, and there had been {known}")
 
