@@ -173,18 +173,19 @@ def _shortcuts(audit: AuditReport) -> Table | None:
     rows: list[Row] = [
         [
             f"{found.predicts} {found.target}" if found.predicts == "class" else found.target,
-            found.fact,
-            Cell(wording.decimal(found.auc), found.auc),
-            Cell(wording.decimal(found.fact_auc), found.fact_auc),
+            found.sentence,  # early, or a phone shows nothing but high empty rows
             Cell("warning" if found.is_warning else "no alarm", not found.is_warning),
-            found.sentence,
+            Cell(wording.decimal(found.auc), found.auc),
+            found.fact,
+            Cell(wording.decimal(found.fact_auc), found.fact_auc),
         ]
         for found in audit.shortcuts
     ]
     columns = [
-        *text_columns("what is predicted", "telling fact"),
-        *number_columns("AUC, all facts", "AUC, that fact"),
-        *text_columns("verdict", "in words"),
+        *text_columns("what is predicted", "in words", "verdict"),
+        *number_columns("AUC, all facts"),
+        *text_columns("telling fact"),
+        *number_columns("AUC, that fact"),
     ]
     caption = (
         "Shortcuts: how well facts about the files predict class and split, without their "
