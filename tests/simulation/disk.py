@@ -168,7 +168,10 @@ class Disk:
         if fault.kind == "error":
             if fault.code == errno.ENOSPC and name in ("unlink", "rmdir", "chmod", "truncate"):
                 return False  # they need no space
-            raise OSError(fault.code, os.strerror(fault.code), path)
+            # A folder that may not be read cannot be synced at all, and nothing is promised there.
+            is_never_refused = name in ("fsync", "open folder") and fault.code == errno.EACCES
+            code = errno.EIO if is_never_refused else fault.code
+            raise OSError(code, os.strerror(code), path)
         if fault.kind == "torn" and name == "write":
             return True
         self.die(power=fault.kind == "power")
@@ -412,7 +415,8 @@ class Disk:
         """See `os.open`."""
         is_written = bool(flags & (os.O_WRONLY | os.O_RDWR))
         node = None if self.is_dead else self.find(path)
-        self.call("open", path, writes=is_written and (node is None or bool(flags & os.O_TRUNC)))
+        name = "open folder" if isinstance(node, Folder) else "open"
+        self.call(name, path, writes=is_written and (node is None or bool(flags & os.O_TRUNC)))
         self._next_descriptor += 1
         number = self._next_descriptor
         if node is not None and flags & os.O_EXCL and flags & os.O_CREAT:
