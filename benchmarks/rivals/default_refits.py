@@ -1,6 +1,7 @@
 """The default configuration without any search: all minutes go into refits with other seeds.
 
-Their average answers. What a search adds is what it scores above this.
+Their average answers; the last ones have a shorter schedule, where at least half of it fits. What a
+search adds is what it scores above this.
 """
 
 from itertools import count
@@ -18,9 +19,21 @@ from autocnn.execution.tasks import TRAIN, Images, TrainingTask
 from autocnn.spaces.files import load_space
 from benchmarks.rivals import SPLITS, Answer, Assignment, run_program
 
+FEWEST_SHARE = 0.5
+"""Of the epochs of a refit, those with which one is worth its time."""
+
+SLACK = 0.95
+"""Of the time left, what a refit may seem to need: one that is late is lost."""
+
 
 def search(assignment: Assignment) -> Answer:
     """As many refits on train + val as there is time for, as many at once as autocnn has."""
+
+    def fitting() -> int:
+        """Epochs that a refit has time for; 0 where that is less than half of them."""
+        share = min(1.0, SLACK * assignment.left_s / longest_s) if longest_s else 1.0
+        return int(share * space.epochs) if share >= FEWEST_SHARE else 0
+
     folder, space = Path(assignment.folder), load_space(assignment.space)
     params = dict(space.start[0])
     splits = assignment.read_images(int(params.get("image_size", 96)))
@@ -36,14 +49,14 @@ def search(assignment: Assignment) -> Answer:
     longest_s = 0.0
     try:
         while True:
-            while executor.num_running < resources.workers and longest_s < assignment.left_s:
+            while executor.num_running < resources.workers and (epochs := fitting()):
                 number = next(numbers)
                 task = TrainingTask(
                     images=images,
                     train_rows=seen,
                     val_rows=seen[:0],
                     params=params,
-                    epochs=space.epochs,
+                    epochs=epochs,
                     seed=(assignment.seed, number),
                     goal=Goal("balanced_accuracy"),
                     model_path=folder / f"{number}.keras",
