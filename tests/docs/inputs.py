@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
@@ -78,6 +79,10 @@ def _make_tables(folder: Path) -> None:
         pixels.append([PETS[label], *grey.ravel().tolist()])
         rows.append({"image": {"bytes": content, "path": None}, "label": label})
     (folder / "observations.csv").write_text("\n".join(lines))
+    cells = [line.split(";") for line in lines]
+    pd.DataFrame(cells[1:], columns=cells[0]).to_excel(folder / "observations.xlsx", index=False)
+    bare = [f"photos/{name}.png,{species}" for name, species, *_ in cells[1:]]
+    (folder / "bare.csv").write_text("\n".join(bare))
     (folder / "one-hot.tsv").write_text("\n".join(one_hot))
     with (folder / "pixels.csv").open("w", newline="") as file:
         names = ["label", *(f"pixel{number}" for number in range(SIDE**2))]
