@@ -9,7 +9,7 @@ import pytest
 from autocnn.core.objective import Goal
 from autocnn.core.records import TrialRecord, TrialState
 from autocnn.data import Dataset
-from autocnn.tuning.budget import epoch_seconds
+from autocnn.tuning.budget import JUDGING_S, epoch_seconds
 from tests.selection.studies import make_dataset
 from tests.study.situations import MEMBERS, Drawn, Situation, draw, make, without_waiting
 
@@ -57,7 +57,10 @@ def look(drawn: Drawn, budget_s: float) -> Found:
     next_s = typical + situation.start_s + situation.compile_s
     best = drawn.finalists[0]
     if not best.has_own_model and len(best.refits) < MEMBERS:  # the search has left time for them
-        next_s = best.refit.seconds
+        judged_s = drawn.judged_s[-1]
+        late_s = judged_s / situation.judging_error - judged_s  # it was thought to take that more
+        mean_s = JUDGING_S if len(best.refits) == 1 else 0.0  # of several, their mean is judged too
+        next_s = best.refit.seconds + mean_s + late_s
     return Found(
         used=elapsed / budget_s,
         overrun_s=elapsed - budget_s,
