@@ -12,6 +12,7 @@ from typing import BinaryIO
 from autocnn.core.errors import DiskFullError, StudyError, Text
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a disk, or of a user's part of it, that is full."""
 
 LOST = (*FULL, errno.EIO)
 """Errors of syncing that say more than that a file system cannot sync a folder."""

@@ -255,6 +255,8 @@ Model = Callable[[], FloatArray]
 def _models(
     finalists: Sequence[Finalist], what: SeenSet, temperatures: Sequence[float]
 ) -> list[Model]:
+    """What each finalist predicts of a set, at its temperature."""
+
     def predict(finalist: Finalist, temperature: float) -> FloatArray:
         return calibrate(finalist.predictions[what], temperature)
 

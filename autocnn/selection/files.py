@@ -12,6 +12,7 @@ from autocnn.core.records import SPLITS, PrCurve, Robustness, RocCurve
 from autocnn.data import Dataset
 from autocnn.metrics.curves import pr_curves, roc_curves
 from autocnn.metrics.scores import confusion_matrix
+from autocnn.metrics.weighted import blocks
 from autocnn.reporting.names import picture_title
 from autocnn.reporting.plots import (
     draw_confusion_matrix,
@@ -35,9 +36,6 @@ from autocnn.reporting.plots.style import save_png
 from autocnn.selection.plan import Fold
 from autocnn.selection.score import Candidate
 from autocnn.storage import StudyFolder
-
-BLOCK = 2**20
-"""Probabilities that are put into words at once: 30 MB."""
 
 LARGEST_SHARE = 2
 """More than any probability; a rounded one may stand a little above 1."""
@@ -193,10 +191,8 @@ def _share_texts(probabilities: FloatArray) -> Iterator[str]:
     of each number is made once.
     """
     texts = np.zeros(LARGEST_SHARE * 10**6 + 1, "S9")
-    step = max(1, BLOCK // probabilities.shape[1])
-    for start in range(0, len(probabilities), step):
-        block = probabilities[start : start + step].astype(np.float64)
-        millionths = np.rint(block * 1e6).astype(np.int32)
+    for block in blocks(probabilities.shape):
+        millionths = np.rint(probabilities[block].astype(np.float64) * 1e6).astype(np.int32)
         new = np.unique(millionths[texts[millionths] == b""])
         texts[new] = [f"{share}," for share in (new / 1e6).tolist()]
         for row in texts[millionths]:

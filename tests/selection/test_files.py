@@ -103,7 +103,6 @@ def test_predictions_name_every_image_once_with_probabilities_that_add_up(
 def test_probabilities_are_written_to_six_decimals(
     selection: Selection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("autocnn.selection.files.BLOCK", 10)  # 5 images of 2 classes
     plan = selection.plan(make_finalists(7), num_folds=0)
     (candidate,) = judge_all(selection, plan)
     odd = [0.0, 1.0, 1.001, 5e-7, 6e-7, 1.234e-5, 0.1234565, 0.9999996, 0.3, 1e-30, 0.5, 2 / 3]
@@ -111,6 +110,7 @@ def test_probabilities_are_written_to_six_decimals(
     predictions = {**candidate.predictions}
     predictions["test"] = replace(predictions["test"], probabilities=test)
     candidate = replace(candidate, predictions=predictions)
+    monkeypatch.setattr("autocnn.metrics.weighted.CHUNK_ELEMENTS", 10)  # 5 images of 2 classes
     rows = read_rows(write(selection, plan, candidate) / "predictions.csv")[-12:]
     for row, values in zip(rows, test.astype(np.float64).round(6).tolist(), strict=True):
         assert [row[f"p.{name}"] for name in plan.dataset.class_names] == [str(v) for v in values]
