@@ -238,7 +238,10 @@ class FinalistsPlan:
             more = max(1.0, num_images / len(self.dataset.indices("train")))
             limits.append(more * max(self.trial_timeout_s, trial.seconds))
         if self.budget.total_s is not None:
-            limits.append(max(0.0, self.budget.left_s) + LATE * self.budget.refit_s(trial))
+            limits.append(
+                max(0.0, self.budget.left_s)
+                + LATE * self.budget.refit_s(trial, trial.best_epoch or 1)
+            )
         return min(limits, default=None)
 
     def compared_on(self, finalists: Sequence[Finalist]) -> "FinalistsPlan":

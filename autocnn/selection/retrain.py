@@ -87,6 +87,8 @@ def retrain(
     parts = (REFIT, *(Part(fold.number) for fold in plan.folds))
     retrained = [finalist for finalist in plan.finalists if finalist.epochs is not None]
     pairs = [(finalist, part) for finalist in retrained for part in parts]
+    if not plan.folds:  # nothing is waited for to know the best
+        pairs += _more_refits(plan, retrained[:1], plan.finalists, folder, first=retrained)
     trainings = _Trainings()
     if pairs:
         on_folds = f", also on {len(plan.folds)} folds" if plan.folds else ""
@@ -141,16 +143,11 @@ def add_members(
     Raises:
         KeyboardInterrupt: When stopping was asked for; what was made is kept.
     """
-    wanted = [f for f in chosen if not (f.has_own_model or is_frozen(f.trial.params))]
-    trials = [finalist.trial for finalist in finalists]
-    most = plan.budget.members_now([f.trial for f in wanted], trials, len(plan.folds))
-    members = [Part(member=number) for number in range(2, plan.budget.members + 1)]
-    there = [part for part in members if all(_is_there(plan, f, part, folder) for f in wanted)]
-    more = members[: max(most - 1, len(there))] if wanted else []
-    if not more:
+    pairs = _more_refits(plan, chosen, finalists, folder)
+    if not pairs:
         return list(finalists)
     trainings = _Trainings()
-    pairs = [(finalist, part) for part in more for finalist in wanted]
+    wanted, more = (list(dict.fromkeys(some)) for some in zip(*pairs, strict=True))
     name = f"train {1 + len(more)} refits of the best, to average them"
     _train(plan, name, pairs, trainings, executor, folder, observer)
     whole = [p for p in more if all((f.number, p) in trainings.made for f in wanted)]
@@ -169,6 +166,35 @@ def add_members(
         else finalist
         for finalist in finalists
     ]
+
+
+def _more_refits(
+    plan: FinalistsPlan,
+    chosen: Sequence[Finalist],
+    finalists: Sequence[Finalist],
+    folder: StudyFolder,
+    *,
+    first: Sequence[Finalist] = (),
+) -> list[tuple[Finalist, Part]]:
+    """Further refits of the chosen finalists: what there is time for, or is there from before.
+
+    Args:
+        plan: How to train, and how many refits there may be.
+        chosen: Of which each gets as many as the others.
+        finalists: All that will be judged.
+        folder: Has what is there.
+        first: Finalists whose first refit is to be made before.
+    """
+    wanted = [f for f in chosen if not (f.has_own_model or is_frozen(f.trial.params))]
+    if not wanted:
+        return []
+    epochs, first_epochs = ([(f.trial, f.epochs or 1) for f in some] for some in (wanted, first))
+    trials = [finalist.trial for finalist in finalists]
+    most = plan.budget.members_now(epochs, trials, len(plan.folds), first=first_epochs)
+    members = [Part(member=number) for number in range(2, plan.budget.members + 1)]
+    there = [part for part in members if all(_is_there(plan, f, part, folder) for f in wanted)]
+    more = members[: max(most - 1, len(there))]
+    return [(finalist, part) for part in more for finalist in wanted]
 
 
 def _is_there(plan: FinalistsPlan, finalist: Finalist, part: Part, folder: StudyFolder) -> bool:
@@ -235,7 +261,10 @@ def _with_refit(finalist: Finalist, trainings: _Trainings, observer: Observer) -
     """A finalist with the record of its refit, or of its trial's own model in its place."""
     record = trainings.made.get((finalist.number, REFIT))
     if record is not None:
-        return replace(finalist, records={REFIT: record})
+        refits = {
+            p: r for (n, p), r in trainings.made.items() if n == finalist.number and p.is_refit
+        }
+        return replace(finalist, records={REFIT: record} | refits)
     if finalist.epochs is not None:
         observer.warn(
             f"Trial {finalist.number} could not be retrained ({trainings.why(finalist, REFIT)}): "

@@ -109,7 +109,10 @@ def _plan(
     trials = [(by_number[facts.trial], facts.epochs) for facts in chosen]
     is_default = prepared.space.is_default
     folds = prepared.folds[: progress.status.num_folds]
-    workers = min(resources.workers, len(chosen) * (1 + len(folds)))
+    refits = (
+        0 if folds or not any(facts.epochs for facts in chosen) else searched.budget.members - 1
+    )
+    workers = min(resources.workers, len(chosen) * (1 + len(folds)) + refits)
     threads = max(resources.threads, context.machine.num_cpus // workers)
     return FinalistsPlan(
         dataset=prepared.dataset,
@@ -151,10 +154,10 @@ def _choose_finalists(
         raise _no_model(folder, len(searched.ranked))
     shortlist = budget.shortlist_now(kept)
     chosen = tuple(
-        FinalistFacts(trial=record.trial, epochs=record.best_epoch or 1)
-        if number < shortlist.num_retrained
+        FinalistFacts(trial=record.trial, epochs=shortlist.epochs_of(record))
+        if record in shortlist.retrained
         else FinalistFacts(trial=record.trial, epochs=None, own_epochs=record.best_epoch)
-        for number, record in enumerate(shortlist.trials)
+        for record in shortlist.trials
     )
     before = _finished(folder, progress.status)
     more_folds = shortlist.num_folds - progress.status.num_folds
@@ -165,15 +168,16 @@ def _choose_finalists(
     num_wanted = len(kept[:number]) + any(
         prepared.space.is_default(record.params) for record in kept[number:]
     )
-    num_retrained, num_judged = shortlist.num_retrained, len(shortlist.trials)
+    num_retrained, num_judged = len(shortlist.retrained), len(shortlist.trials)
     if not num_retrained:
         context.observer.warn(
             "There is no time to retrain a finalist: the trials' own models are judged."
         )
-    elif num_retrained < num_wanted:
+    elif num_retrained < num_wanted or shortlist.schedule < 1:
+        fewer = f", with {shortlist.schedule:.0%} of the epochs" if shortlist.schedule < 1 else ""
         more = ": of the others their own models are judged" if num_retrained < num_judged else ""
         context.observer.warn(
-            f"There is time to retrain {num_retrained} of {num_wanted} finalists{more}."
+            f"There is time to retrain {num_retrained} of {num_wanted} finalists{fewer}{more}."
         )
     if shortlist.num_folds < len(prepared.folds):
         context.observer.warn("There is no time for folds: the finalists are compared on val.")
@@ -218,19 +222,16 @@ def _is_less(
     """
     trials = {facts.trial: facts for facts in before}
     is_other = any(facts.trial not in trials for facts in chosen)
-    # A trial that the budget had cut may have gone on: then its own model is another one.
-    is_more = any(
-        facts not in before and (facts.epochs or trials[facts.trial].own_epochs)
-        for facts in chosen
-        if facts.trial in trials
-    )
-    if is_other or is_more or more_folds > 0:
+    if is_other or more_folds > 0:
         return False
-    num_retrained, num_before = (
-        sum(facts.epochs is not None for facts in finalists) for finalists in (chosen, before)
-    )
-    is_fewer = len(chosen) < len(before) or num_retrained < num_before or more_folds < 0
-    return is_fewer or not num_retrained
+    pairs = [(facts, trials[facts.trial]) for facts in chosen]
+    epochs = [((now.epochs or 0), (then.epochs or 0)) for now, then in pairs]
+    # A trial that the budget had cut may have gone on: then its own model is another one.
+    is_other_model = any(now != then and not now.epochs and then.own_epochs for now, then in pairs)
+    if is_other_model or any(now > then for now, then in epochs):
+        return False
+    is_fewer = len(chosen) < len(before) or any(now < then for now, then in epochs)
+    return is_fewer or more_folds < 0 or not any(now for now, _ in epochs)
 
 
 def _why_it_stays(budget: Budget) -> str:

@@ -7,6 +7,7 @@ import bisect
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from autocnn.core.records import EpochScore, Params, TrialRecord
 
@@ -21,7 +22,18 @@ FINALISTS_SHARE = 1 / 3
 """Largest share of the budget that the search leaves to the finalists, fixed from the start."""
 
 MEMBERS_SHARE = 1 / 6
-"""Largest share besides that it leaves to further refits of the best one."""
+"""Largest share besides that it leaves to further refits of the best one; without folds to all."""
+
+SCHEDULES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
+"""Shares of its best epochs that a refit may span where there is no time for folds.
+
+Its epochs have more steps than those of the trial."""
+
+LEFT_SCHEDULE = 0.85
+"""The schedule of a refit that the first trial leaves time for: later epochs may be slower."""
+
+FEW_TRIALS = 4
+"""Where a search has time for fewer whole trials, none is stopped for being behind."""
 
 FEWEST_EPOCHS_SHARE = 3
 """Near the end of the budget a trial starts, or goes on, if it can train a third of its epochs."""
@@ -75,16 +87,21 @@ class Shortlist:
 
     Attributes:
         trials: Best first.
-        num_retrained: How many of the first are retrained; of the others their own models are
-            judged.
+        retrained: Those of them that are retrained; of the others their own models are judged.
         num_folds: Folds on which they are compared.
-        num_members: Refits, each with another seed, of the best one.
+        num_members: Refits, each with another seed, of the first retrained one.
+        schedule: Share of its best epochs that each refit spans.
     """
 
     trials: tuple[TrialRecord, ...]
-    num_retrained: int
+    retrained: tuple[TrialRecord, ...] = ()
     num_folds: int = 0
     num_members: int = 1
+    schedule: float = 1.0
+
+    def epochs_of(self, record: TrialRecord) -> int:
+        """Epochs of a refit of one of the trials."""
+        return max(1, round((record.best_epoch or 1) * self.schedule))
 
 
 @dataclass(frozen=True)
@@ -104,8 +121,8 @@ class Budget:
         num_judged: Images that a finalist's models predict at the end, each.
         clock: Seconds now; from the start of the study on.
         started: The clock at the start.
-        most_for_finalists_s: Seconds that the search leaves to the finalists at most; None: their
-            share of the budget.
+        most_for_finalists_s: Seconds that the search leaves to the finalists at most, further
+            refits included; None: their shares of the budget.
     """
 
     total_s: float | None
@@ -135,19 +152,20 @@ class Budget:
     # -- the finalists ----------------------------------------------------------------------
 
     def shortlist_now(self, ranked: Sequence[TrialRecord]) -> Shortlist:
-        """What there is time to make of the best trials now, each refit at its full epochs.
+        """What there is time to make of the best trials now.
 
         The best and the default configuration on folds are worth more than many without: first
-        there are fewer finalists, then no folds. Without them fewer are retrained, the best ones,
-        and the others' own models are judged, which costs next to nothing and serves the ensemble:
-        a refit that is cut short is worse. The best has further refits where time is left then.
+        there are fewer finalists, then no folds. Without them the best and the default
+        configuration are retrained, with up to a quarter fewer epochs where that makes them fit;
+        then one of them alone, the best if it can be. The others' own models are judged, which
+        costs next to nothing and serves the ensemble. Further refits, of the best or of that one,
+        are made where time is left then.
 
         Args:
             ranked: Trials, best first; at least one. Behind as many as there are finalists,
                 only the default configuration is looked for.
         """
-        shortlist = self._affordable(ranked, self.left_s)
-        return self._with_members(shortlist, self.left_s)
+        return self._plan(ranked, self.left_s)
 
     def planned_s(self, ranked: Sequence[TrialRecord]) -> float:
         """Seconds that the search must leave for the finalists, never more than their share.
@@ -157,11 +175,11 @@ class Budget:
         Args:
             ranked: As of `shortlist_now`.
         """
-        if not ranked:
-            return 0.0
-        shortlist = self._affordable(ranked, self._share_s)
-        members_s = 0.0 if self.total_s is None else MEMBERS_SHARE * self.total_s
-        return self.shortlist_s(self._with_members(shortlist, self._share_s + members_s))
+        return self.shortlist_s(self._planned(ranked)) if ranked else 0.0
+
+    def _planned(self, ranked: Sequence[TrialRecord]) -> Shortlist:
+        """What the search must leave time for."""
+        return self._plan(ranked, self._share_s + self._members_share_s)
 
     def settled(self, ranked: Sequence[TrialRecord]) -> "Budget | None":
         """The budget after a search that has ended, if that may go on.
@@ -188,38 +206,54 @@ class Budget:
             return self.most_for_finalists_s
         return float("inf") if self.total_s is None else FINALISTS_SHARE * self.total_s
 
+    @property
+    def _members_share_s(self) -> float:
+        """Seconds besides that it leaves to further refits; without folds, to all refits."""
+        if self.total_s is None or self.most_for_finalists_s is not None:
+            return 0.0
+        return MEMBERS_SHARE * self.total_s
+
     def shortlist_s(self, shortlist: Shortlist) -> float:
         """Seconds that retraining these trials, also on folds, and judging them will take.
 
-        The trainings start in the order in which `retrain` has them.
+        The trainings start in the order in which `retrain` has them: with folds, the best is known
+        only after them; without, its further refits begin where the first ones leave a worker.
         """
         judging_s = self.judging_s(shortlist.trials, shortlist.num_folds, shortlist.num_members)
-        retrained = shortlist.trials[: shortlist.num_retrained]
+        retrained = [(r, shortlist.epochs_of(r)) for r in shortlist.retrained]
         shares = (1.0, *[self.fold_size] * shortlist.num_folds)
-        first_s = self._makespan([self.refit_s(r, s) for r in retrained for s in shares])
-        return first_s + self._members_s(retrained[:1], shortlist.num_members) + judging_s
+        first = [self.refit_s(*refit, share) for refit in retrained for share in shares]
+        more = [self.refit_s(*refit) for refit in retrained[:1]] * (shortlist.num_members - 1)
+        waves = (first, more) if shortlist.num_folds else (first + more,)
+        return sum(map(self._makespan, waves)) + judging_s
 
     def members_now(
-        self, chosen: Sequence[TrialRecord], finalists: Sequence[TrialRecord], num_folds: int
+        self,
+        chosen: Sequence[tuple[TrialRecord, int]],
+        finalists: Sequence[TrialRecord],
+        num_folds: int,
+        *,
+        first: Sequence[tuple[TrialRecord, int]] = (),
     ) -> int:
-        """Refits that there is time for of each of the chosen trials, those made already included.
+        """Refits that there is time for of each of the chosen trials, the first one included.
 
         Args:
-            chosen: One, or those of an ensemble.
+            chosen: One, or those of an ensemble, with the epochs of their refits.
             finalists: All that will be judged.
             num_folds: Fold models of each.
+            first: Refits that are to be made before these.
         """
+        before_s, each_s = (
+            [self.refit_s(*refit) for refit in refits] for refits in (first, chosen)
+        )
         fitting = (
             number
             for number in range(self.members, 1, -1)
-            if self._members_s(chosen, number) + self.judging_s(finalists, num_folds, number)
+            if self._makespan(before_s + each_s * (number - 1))
+            + self.judging_s(finalists, num_folds, number)
             <= self.left_s
         )
         return next(fitting, 1)
-
-    def _members_s(self, chosen: Sequence[TrialRecord], number: int) -> float:
-        """Seconds to train so many refits of each trial but the first, which is there."""
-        return self._makespan([self.refit_s(record) for record in chosen] * (number - 1))
 
     def _makespan(self, seconds: Sequence[float]) -> float:
         """When all of these end that start in their order, each where one ends first."""
@@ -228,9 +262,9 @@ class Budget:
             loads[loads.index(min(loads))] += one
         return max(loads)
 
-    def refit_s(self, record: TrialRecord, share: float = 1.0) -> float:
-        """Seconds to train a trial's params again on a share of train + val."""
-        epochs_s = epoch_seconds(record.history) * (record.best_epoch or 1)
+    def refit_s(self, record: TrialRecord, epochs: int, share: float = 1.0) -> float:
+        """Seconds to train a trial's params again for so many epochs on a share of train + val."""
+        epochs_s = epoch_seconds(record.history) * epochs
         return _start_seconds(record) + epochs_s * self.refit_factor * share
 
     def judging_s(self, best: Sequence[TrialRecord], num_folds: int, num_members: int = 1) -> float:
@@ -251,29 +285,40 @@ class Budget:
         """Whether retraining must end now for the judging to fit."""
         return self.left_s <= self.judging_s(best, num_folds)
 
-    def _affordable(self, ranked: Sequence[TrialRecord], limit_s: float) -> Shortlist:
-        """The largest plan that takes no longer, or the smallest one."""
-        plan = Shortlist(tuple(ranked[:1]), 0)
+    def _plan(self, ranked: Sequence[TrialRecord], limit_s: float) -> Shortlist:
+        """The largest plan that takes no longer, or the smallest one.
+
+        Folds have what is over when further refits have theirs, but always their share: what the
+        search has left for refits without folds is not for folds without refits.
+        """
+        folds_s = min(limit_s, max(self._share_s, limit_s - self._members_share_s))
+        plan = Shortlist(tuple(ranked[:1]))
         for plan in self._plans(ranked):
-            if self.shortlist_s(plan) <= limit_s:
+            if self.shortlist_s(plan) <= (folds_s if plan.num_folds else limit_s):
                 break
-        return plan
+        return self._with_members(plan, limit_s)
 
     def _plans(self, ranked: Sequence[TrialRecord]) -> Iterator[Shortlist]:
         """What may be made of the best trials, the largest plan first."""
         numbers = range(min(self.finalists, len(ranked)), 0, -1)
         wanted = [self._wanted(ranked, number) for number in numbers]
         if self.num_folds:
-            yield from (Shortlist(trials, len(trials), self.num_folds) for trials in wanted)
+            yield from (Shortlist(trials, trials, self.num_folds) for trials in wanted)
+        every = (*wanted, tuple(ranked[:1]))
         most = len(wanted[-1] if self.num_folds else wanted[0])
-        for number in range(most, -1, -1):
-            for trials in (*wanted, tuple(ranked[:1])):
-                if number <= len(trials):
-                    yield Shortlist(trials, number)
+        parts = [slice(number) for number in range(most, 1, -1)]
+        # One whose refit fits, where that of the best takes too long: it serves the average.
+        parts += [slice(place, place + 1) for place in range(len(wanted[0]))]
+        for part in parts:
+            for trials in every:
+                if part.stop <= len(trials):
+                    for schedule in SCHEDULES:
+                        yield Shortlist(trials, trials[part], schedule=schedule)
+        yield from map(Shortlist, every)
 
     def _with_members(self, shortlist: Shortlist, limit_s: float) -> Shortlist:
-        """The same with as many refits of the best as fit besides."""
-        if not shortlist.num_retrained:
+        """The same with as many refits of the first retrained one as fit besides."""
+        if not shortlist.retrained:
             return shortlist
         plans = (replace(shortlist, num_members=n) for n in range(self.members, 1, -1))
         return next((plan for plan in plans if self.shortlist_s(plan) <= limit_s), shortlist)
@@ -296,7 +341,8 @@ class Budget:
     def epochs_for_next(self, epochs: int, pace: Pace, ranked: Sequence[TrialRecord]) -> int:
         """Epochs of a trial that starts now; fewer than `epochs` near the end, then 0.
 
-        A trial whose schedule fits the time left is worth more than one cut off half-way.
+        A trial whose schedule fits the time left is worth more than one cut off half-way. Where
+        there is time for few trials, what is left is worth more as epochs of the refits.
 
         Args:
             epochs: Epochs of a trial with time enough.
@@ -311,7 +357,11 @@ class Budget:
         if pace.epoch_s is None:
             return epochs
         fitting = int((left - pace.start_s) / pace.epoch_s) if pace.epoch_s > 0 else epochs
-        is_worth_it = fitting * FEWEST_EPOCHS_SHARE >= epochs or left > IDLE_SHARE * self.total_s
+        is_settled = self.most_for_finalists_s is not None
+        is_idle = left > IDLE_SHARE * self.total_s and (
+            is_settled or not self.has_few_trials(epochs, pace.epoch_s, ranked)
+        )
+        is_worth_it = fitting * FEWEST_EPOCHS_SHARE >= epochs or is_idle
         return max(0, min(epochs, fitting)) if is_worth_it else 0
 
     def epochs_that_fit(self, record: TrialRecord, ranked: Sequence[TrialRecord]) -> int | None:
@@ -322,21 +372,27 @@ class Budget:
             ranked: As of `shortlist_now`; when there is none, the trial itself is the finalist.
 
         Returns:
-            Fewer than its schedule spans, which takes another process, where so many fit; else
-            what it spans, so that it goes on as it is until it is cut; its epochs so far where not
-            one more fits. None where the second epoch has to tell.
+            Fewer than its schedule spans, which takes another process, where so many fit: up to a
+            quarter fewer if so a refit fits too. Else what it spans, so that it goes on as it is
+            until it is cut; its epochs so far where not one more fits. None where the second epoch
+            has to tell.
         """
         wanted, done = record.epochs or 1, record.history[-1].epoch
-        if self._fits(record, ranked, wanted, 0.0):
+        if self._fits(record, ranked, wanted, 0.0, with_refit=True):
             return wanted
         if _second_tells(record.history, self.left_s - JUDGING_S):
             return None
         again_s = max(0.0, record.history[0].seconds - epoch_seconds(record.history))
-        fewer = range(wanted - 1, done, -1)
-        fitting = next((n for n in fewer if self._fits(record, ranked, n, again_s)), None)
-        if fitting is not None:
-            return fitting
-        return wanted if self._fits(record, ranked, done + 1, 0.0) else done
+
+        def most(*, with_refit: bool) -> int:
+            every = ((n, again_s if n < wanted else 0.0) for n in range(wanted, done, -1))
+            fits = partial(self._fits, record, ranked, with_refit=with_refit)
+            return next((epochs for epochs, more_s in every if fits(epochs, more_s)), 0)
+
+        alone, beside_refit = most(with_refit=False), most(with_refit=True)
+        if beside_refit >= SCHEDULES[-1] * alone > 0:
+            return beside_refit
+        return alone or (wanted if self._fits(record, ranked, done + 1, 0.0) else done)
 
     def epochs_if_slow(self, record: TrialRecord, ranked: Sequence[TrialRecord]) -> int | None:
         """Epochs to which the schedule of a trial that `is_too_slow` is shortened.
@@ -357,12 +413,36 @@ class Budget:
         return epochs if is_worth_it and done < epochs < wanted else None
 
     def _fits(
-        self, record: TrialRecord, ranked: Sequence[TrialRecord], epochs: int, again_s: float
+        self,
+        record: TrialRecord,
+        ranked: Sequence[TrialRecord],
+        epochs: int,
+        again_s: float,
+        *,
+        with_refit: bool = False,
     ) -> bool:
         """Whether a running trial can train so many epochs in all, `again_s` for compiling."""
-        then = record.model_copy(update={"best_epoch": epochs})
+        then = ranked or [record.model_copy(update={"best_epoch": epochs})]
         more_s = epoch_seconds(record.history) * (epochs - record.history[-1].epoch)
-        return more_s + again_s <= self.search_left_s(ranked or [then])
+        plan = self._planned(then)
+        has_refit = not with_refit or (bool(plan.retrained) and plan.schedule >= LEFT_SCHEDULE)
+        return has_refit and more_s + again_s <= self.search_left_s(then)
+
+    def has_few_trials(self, epochs: int, epoch_s: float, ranked: Sequence[TrialRecord]) -> bool:
+        """Whether the whole search has time for a few trials only.
+
+        The model of a trial that ends is worth more then than glimpses of others: it serves the
+        ensemble. And of two or three, nobody knows after a sixth which is behind.
+
+        Args:
+            epochs: Epochs of a trial with time enough.
+            epoch_s: Seconds of a typical epoch.
+            ranked: As of `shortlist_now`.
+        """
+        if self.total_s is None:
+            return False
+        search_s = self.total_s - self.planned_s(ranked)
+        return self.workers * search_s < FEW_TRIALS * epochs * epoch_s
 
     def time_left_s(self, num_left: int | None, pace: Pace, finalists_s: float) -> float | None:
         """Seconds until the study is done; None when that is not known.

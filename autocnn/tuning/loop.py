@@ -22,7 +22,7 @@ from autocnn.spaces.knobs import is_frozen
 from autocnn.storage import StudyFolder
 from autocnn.storage.disk import DiskGuard
 from autocnn.storage.trials import TrialsTable
-from autocnn.tuning.budget import Budget, Pace, is_too_slow
+from autocnn.tuning.budget import Budget, Pace, epoch_seconds, is_too_slow
 from autocnn.tuning.engines.base import Engine, NoProposal, Proposal
 from autocnn.tuning.ranking import Ranking
 
@@ -207,6 +207,7 @@ class _Search:
         self.unfitted: set[int] = set()
         self.fitted: set[int] = set()
         self.exempt: set[int] = set()
+        self.leading: TrialRecord | None = None
         self.is_exhausted = False
         observer.stage("search", total=plan.trials, unit="trials")
         observer.advance(len(self.records))
@@ -288,18 +289,23 @@ class _Search:
         """Tell the engine; what it and the time left say of going on."""
         trial, record = running.job.key, self.started[running.job.key]
         is_behind = self.engine.report(trial, running.history[-1], epochs=record.epochs)
+        is_behind = is_behind and not self._has_few_trials(running)
         if running.is_new_epoch:
             self.observer.trial_epoch(trial, running.history[-1])
+        if trial == min(self.started):
+            self.leading = self._at_its_end(running)
         left_s = float("inf")
         if not running.is_restoring:
             if trial in self.unfitted and not is_behind:
-                epochs = self.budget.epochs_that_fit(self._so_far(running), self._shortlist())
+                epochs = self.budget.epochs_that_fit(
+                    self._so_far(running), self._finalists_beside(running)
+                )
                 if epochs is None:
                     return None  # the next epoch tells
                 fitted = self._fit(running, epochs)
                 if fitted is not None:
                     return fitted
-            left_s = self.budget.search_left_s(self._shortlist() or [self._so_far(running)])
+            left_s = self.budget.search_left_s(self._finalists(running))
         stop = find_stop(
             running.history,
             epochs=record.epochs or 1,
@@ -308,7 +314,9 @@ class _Search:
             left_s=left_s,
         )
         if stop is not None and stop.reason == TOO_SLOW:
-            epochs = self.budget.epochs_if_slow(self._so_far(running), self._shortlist())
+            epochs = self.budget.epochs_if_slow(
+                self._so_far(running), self._finalists_beside(running)
+            )
             return stop if epochs is None else self._fit(running, epochs)
         return stop
 
@@ -390,6 +398,28 @@ class _Search:
     def _shortlist(self) -> list[TrialRecord]:
         """The trials that the budget keeps time for."""
         return self.ranking.shortlist(self.budget.finalists)
+
+    def _finalists_beside(self, running: Running) -> list[TrialRecord]:
+        """The same; before any trial has ended, the first one as it will be at its end.
+
+        Nothing where the running one is the first.
+        """
+        leading = self.leading
+        is_other = leading is not None and leading.trial != running.job.key
+        return self._shortlist() or ([leading] if leading is not None and is_other else [])
+
+    def _finalists(self, running: Running) -> list[TrialRecord]:
+        """The same, or the running one as it will be at its end."""
+        return self._finalists_beside(running) or [self._at_its_end(running)]
+
+    def _at_its_end(self, running: Running) -> TrialRecord:
+        record = self._so_far(running)
+        return record.model_copy(update={"best_epoch": record.epochs})
+
+    def _has_few_trials(self, running: Running) -> bool:
+        """Whether there is time for so few trials that none is stopped for being behind."""
+        epoch_s = self.pace.epoch_s or epoch_seconds(running.history)
+        return self.budget.has_few_trials(self.plan.epochs, epoch_s, self._finalists(running))
 
     def _new_record(self, trial: int, proposal: Proposal, epochs: int) -> TrialRecord:
         most = 1 if is_frozen(proposal.params) else min(epochs, proposal.epochs or epochs)

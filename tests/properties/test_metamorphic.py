@@ -131,11 +131,12 @@ def test_a_larger_budget_never_gives_fewer_finalists(
         )
         return budget.shortlist_now(ranked)
 
-    def made_of(found: Shortlist) -> tuple[int, int, int]:
-        return found.num_folds, found.num_retrained, len(found.trials)
+    def made_of(found: Shortlist) -> tuple[int, int, int, int]:
+        first = ranked.index(found.retrained[0]) if found.retrained else 0
+        return found.num_folds, len(found.retrained), -first, len(found.trials)
 
     less, more = shortlist(total_s), shortlist(total_s * factor)
-    assert less.num_retrained <= more.num_retrained
+    assert len(less.retrained) <= len(more.retrained)
     assert made_of(less) <= made_of(more)
 
 

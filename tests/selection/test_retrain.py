@@ -422,11 +422,11 @@ def test_refits_of_an_earlier_session_are_not_made_again(selection: Selection) -
     assert again.records == first.records
 
 
-@pytest.mark.parametrize(("spare_s", "number"), [(0.0, 1), (20.0, 2), (40.0, 3)])
+@pytest.mark.parametrize(("spare_s", "number"), [(0.0, 1), (25.0, 2), (50.0, 3)])
 def test_there_are_as_many_as_there_is_time_for(
     selection: Selection, spare_s: float, number: int
 ) -> None:
-    """A refit takes 3 s; with several there is one candidate more to judge, in 8 s."""
+    """A refit takes 4.5 s; with several there is one candidate more to judge, in 8 s."""
     finalists = make_finalists(7)
     needed_s = 3 * EPOCHS + 3 * 8.0
     plan = selection.plan(
@@ -449,4 +449,38 @@ def test_a_trial_without_a_refit_gets_no_more(selection: Selection) -> None:
     selection.executor.ends["train 7 fold 0"] = FAILURE
     plan = selection.plan(make_finalists(7), num_folds=0, members=3)
     (finalist,) = add(selection, plan, 7)
+    assert finalist.has_own_model and finalist.refits == [REFIT]
+
+
+def test_without_folds_the_best_has_further_refits_beside_the_first_ones(
+    selection: Selection,
+) -> None:
+    """Nothing has to be waited for to know the best: no worker is idle in between."""
+    plan = selection.plan(make_finalists(7, 0), num_folds=0, members=3)
+    seven, default = run(selection, plan)
+    assert seven.refits == REFITS
+    assert default.refits == [REFIT]
+    assert [task.seed[1:] for task in trainings(selection)] == [
+        (7, RETRAINED, 0),
+        (0, RETRAINED, 0),
+        (7, RETRAINED, 0, 2),
+        (7, RETRAINED, 0, 3),
+    ]
+    ((name, epochs),) = selection.observer.stages
+    assert (name, epochs) == ("retrain the finalists", 4 * EPOCHS)
+
+
+@pytest.mark.parametrize(("left_s", "number"), [(1e3, 3), (10.0, 1)])
+def test_further_refits_beside_the_first_ones_wait_for_their_time(
+    selection: Selection, left_s: float, number: int
+) -> None:
+    plan = selection.plan(make_finalists(7), num_folds=0, members=3, workers=1, budget_s=left_s)
+    (finalist,) = run(selection, plan)
+    assert len(finalist.refits) == number
+
+
+def test_a_failed_refit_takes_its_further_ones_with_it(selection: Selection) -> None:
+    selection.executor.ends["train 7 fold 0"] = FAILURE
+    plan = selection.plan(make_finalists(7), num_folds=0, members=3)
+    (finalist,) = run(selection, plan)
     assert finalist.has_own_model and finalist.refits == [REFIT]

@@ -9,7 +9,7 @@ import pytest
 from autocnn.core.objective import Goal
 from autocnn.core.records import TrialRecord, TrialState
 from autocnn.data import Dataset
-from autocnn.tuning.budget import JUDGING_S, epoch_seconds
+from autocnn.tuning.budget import JUDGING_S, SCHEDULES, epoch_seconds
 from tests.selection.studies import make_dataset
 from tests.study.situations import MEMBERS, Drawn, Situation, draw, make, without_waiting
 
@@ -54,11 +54,11 @@ def look(drawn: Drawn, budget_s: float) -> Found:
     typical = statistics.median(epoch_seconds(record.history) for record in begun)
     is_left = situation.trials is None or len(records) < situation.trials
     is_left = is_left and drawn.num_ends == 1
-    next_s = typical + situation.start_s + situation.compile_s
+    judged_s = drawn.judged_s[-1]
+    late_s = judged_s / situation.judging_error - judged_s  # it was thought to take that more
+    next_s = typical + situation.start_s + situation.compile_s + late_s
     best = drawn.finalists[0]
     if not best.has_own_model and len(best.refits) < MEMBERS:  # the search has left time for them
-        judged_s = drawn.judged_s[-1]
-        late_s = judged_s / situation.judging_error - judged_s  # it was thought to take that more
         mean_s = JUDGING_S if len(best.refits) == 1 else 0.0  # of several, their mean is judged too
         next_s = best.refit.seconds + mean_s + late_s
     return Found(
@@ -70,9 +70,14 @@ def look(drawn: Drawn, budget_s: float) -> Found:
         - max(
             quality(f.trial)
             for f in drawn.finalists
-            if f.has_own_model or len(f.refit.history) >= (f.trial.best_epoch or 1)
+            if f.has_own_model or len(f.refit.history) >= fewest_epochs(f.trial)
         ),
     )
+
+
+def fewest_epochs(record: TrialRecord) -> int:
+    """Of a refit that counts as a whole one."""
+    return max(1, round(SCHEDULES[-1] * (record.best_epoch or 1)))
 
 
 def quality(record: TrialRecord) -> float:

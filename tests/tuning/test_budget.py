@@ -3,6 +3,7 @@
 import random
 import statistics
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from autocnn.tuning.budget import (
     FINALISTS_SHARE,
     FORWARD_SHARE,
     JUDGING_S,
+    MEMBERS_SHARE,
     Budget,
     Pace,
     Shortlist,
@@ -96,13 +98,13 @@ def budget(
 
 def cost(plan: Budget, records: Sequence[TrialRecord], num_folds: int = 0) -> float:
     """Seconds to retrain and judge these."""
-    return plan.shortlist_s(Shortlist(tuple(records), len(records), num_folds))
+    return plan.shortlist_s(Shortlist(tuple(records), tuple(records), num_folds))
 
 
 def numbers(shortlist: Shortlist) -> tuple[list[int], int, int]:
     """What there is time for, in short: trials, folds, how many are retrained."""
     trials = [record.trial for record in shortlist.trials]
-    return trials, shortlist.num_folds, shortlist.num_retrained
+    return trials, shortlist.num_folds, len(shortlist.retrained)
 
 
 REFIT_S = 2.0 + 5 * 1.2
@@ -159,12 +161,14 @@ def test_the_search_ends_in_time_for_the_finalists() -> None:
     [
         (1000.0, ([0, 1, 2], 3)),
         (56.0, ([0, 1, 2], 3)),
-        (55.0, ([0, 1, 2], 2)),
-        (47.0, ([0, 1], 2)),
-        (39.0, ([0, 1], 1)),
-        (32.0, ([0, 1], 1)),
-        (20.0, ([0], 1)),
-        (15.0, ([0], 0)),  # no refit fits: the trial's own model is judged
+        (55.0, ([0, 1, 2], 3)),  # with an epoch less
+        (52.0, ([0, 1, 2], 2)),
+        (47.0, ([0, 1, 2], 2)),
+        (44.0, ([0, 1], 2)),
+        (36.0, ([0, 1], 1)),
+        (28.0, ([0], 1)),
+        (15.0, ([0], 1)),
+        (14.0, ([0], 0)),  # no refit fits: the trial's own model is judged
         (-5.0, ([0], 0)),
     ],
 )
@@ -204,7 +208,8 @@ def test_the_default_configuration_is_known_by_its_params() -> None:
         (40.0, ([1, 0], 0, 2)),
         (32.0, ([1, 0], 0, 1)),
         (18.0, ([1], 0, 1)),
-        (15.9, ([1], 0, 0)),
+        (15.9, ([1], 0, 1)),
+        (14.0, ([1], 0, 0)),
         (1.0, ([1], 0, 0)),
     ],
 )
@@ -251,7 +256,8 @@ def test_the_search_leaves_a_sixth_more_for_further_refits() -> None:
 
 
 def test_more_refits_cost_their_training_and_a_candidate_more() -> None:
-    one, three = Shortlist((trial(),), 1), Shortlist((trial(),), 1, num_members=3)
+    one = Shortlist((trial(),), (trial(),))
+    three = replace(one, num_members=3)
     found = budget(None)
     assert found.shortlist_s(three) - found.shortlist_s(one) == pytest.approx(
         2 * REFIT_S + JUDGING_S
@@ -266,18 +272,102 @@ def test_more_refits_cost_their_training_and_a_candidate_more() -> None:
 )
 def test_as_many_refits_of_the_chosen_as_there_is_time_for(left_s: float, expected: int) -> None:
     found = budget(1e7, now=1e7 - left_s, members=3)
-    assert found.members_now([trial()], [trial()], 0) == expected
-    assert budget(None, members=3).members_now([trial()], [trial()], 0) == 3
+    chosen = [(trial(), 5)]
+    assert found.members_now(chosen, [trial()], 0) == expected
+    assert budget(None, members=3).members_now(chosen, [trial()], 0) == 3
+
+
+def test_refits_that_are_to_come_first_take_their_time_too() -> None:
+    """Of 32 s, after the judging, 8 s for each refit."""
+    for workers, expected in ((1, 2), (2, 3)):
+        found = budget(1e7, now=1e7 - 2 * JUDGING_S - 24.5, members=3, workers=workers)
+        refit = trial(), 5
+        assert found.members_now([refit], [trial()], 0, first=[refit] * 2) == expected
 
 
 def test_the_finalists_take_no_more_than_their_share_which_is_fixed() -> None:
     rng = random.Random(0)
     for _ in range(200):
         total_s = rng.uniform(60, 4000)
-        plan = budget(total_s, now=rng.uniform(0, total_s), num_folds=rng.choice([0, 3]))
+        plan = budget(total_s, now=rng.uniform(0, total_s), num_folds=rng.choice([0, 3]), members=3)
         ranked = [trial(n, epoch_s=rng.uniform(0.1, 9), best=rng.randint(1, 10)) for n in range(5)]
-        least = plan.shortlist_s(Shortlist(tuple(ranked[:1]), 0))
-        assert plan.planned_s(ranked) <= max(FINALISTS_SHARE * total_s, least)
+        least = plan.shortlist_s(Shortlist(tuple(ranked[:1])))
+        assert plan.planned_s(ranked) <= max((FINALISTS_SHARE + MEMBERS_SHARE) * total_s, least)
+
+
+def test_folds_have_a_third_and_refits_without_folds_a_half() -> None:
+    long = trial(epochs=40, best=40, start_s=0.0)  # a refit takes 48 s, on three folds 96 s more
+    for total_s, num_folds in ((530.0, 3), (500.0, 0)):
+        plan = budget(total_s, now=total_s / 2, num_folds=3, members=3)
+        found = plan.shortlist_now([long])
+        assert (found.num_folds, len(found.retrained)) == (num_folds, 1)
+        assert plan.shortlist_s(found) <= plan.planned_s([long]) <= total_s / 2
+    plan = budget(500.0, now=200.0, num_folds=3, members=3)  # the trials came to their end earlier
+    assert plan.shortlist_now([long]).num_folds == 3
+    plan = budget(310.0, now=160.0, num_folds=3, members=3)
+    assert numbers(plan.shortlist_now([long])) == ([0], 0, 1)
+
+
+def test_a_refit_without_folds_may_have_a_shorter_schedule() -> None:
+    """What fits whole is whole, and nothing is shortened by more than a quarter."""
+    long = trial(epochs=40, best=40, start_s=0.0)
+    for left_s, epochs in ((57.0, 40), (55.0, 38), (50.0, 34), (45.0, 30), (43.0, None)):
+        plan = budget(1000.0, now=1000.0 - left_s)
+        found = plan.shortlist_now([long])
+        assert (found.epochs_of(long) if found.retrained else None) == epochs
+        if epochs:
+            assert plan.shortlist_s(found) == pytest.approx(1.2 * epochs + JUDGING_S)
+    on_folds = budget(1000.0, now=890.0, num_folds=1).shortlist_now([long])
+    assert (on_folds.num_folds, on_folds.schedule) == (1, 1.0)
+
+
+def test_without_folds_further_refits_are_made_beside_the_first_ones() -> None:
+    one = Shortlist((trial(),), (trial(),))
+    two, three = (replace(one, num_members=number) for number in (2, 3))
+    plan = budget(None, workers=2)
+    assert plan.shortlist_s(two) == pytest.approx(plan.shortlist_s(one) + JUDGING_S)
+    assert plan.shortlist_s(three) == pytest.approx(plan.shortlist_s(two) + REFIT_S)
+    folds = budget(None, workers=2, num_folds=1)
+    on_folds = [replace(shortlist, num_folds=1) for shortlist in (one, two)]
+    once, twice = map(folds.shortlist_s, on_folds)
+    assert twice == pytest.approx(once + REFIT_S + JUDGING_S)
+
+
+def test_the_first_trial_leaves_time_for_its_refit_where_that_takes_few_epochs() -> None:
+    record = trial(epochs=2, epoch_s=10.0, start_s=0.0)
+    for total_s, epochs, refit_epochs in (
+        (750.0, 30, 30),
+        (650.0, 30, 28),
+        (600.0, 28, 25),
+        (550.0, 26, 23),
+        (500.0, 24, 20),
+        (450.0, 30, None),  # to leave time for a refit would cost it more than a quarter
+        (250.0, 24, None),
+    ):
+        plan = budget(total_s, now=20.0)
+        assert plan.epochs_that_fit(record.model_copy(update={"epochs": 30}), []) == epochs
+        then = trial(epochs=epochs, epoch_s=10.0, best=epochs, start_s=0.0)
+        found = replace(plan, clock=Clock(100.0 + 10.0 * epochs)).shortlist_now([then])
+        assert (found.epochs_of(then) if found.retrained else None) == refit_epochs
+
+
+def test_a_search_with_time_for_few_trials_is_known() -> None:
+    own = trial(epochs=10, epoch_s=10.0, best=10, start_s=0.0)
+    planned_s = budget(1000.0).planned_s([own])
+    assert budget(399.0 + planned_s).has_few_trials(10, 10.0, [own])
+    assert not budget(401.0 + planned_s).has_few_trials(10, 10.0, [own])
+    assert not budget(401.0, workers=2).has_few_trials(10, 10.0, [own])
+    assert not budget(None).has_few_trials(10, 10.0, [own])
+
+
+def test_no_trial_starts_for_a_glimpse_where_there_is_time_for_few() -> None:
+    """Its time gives longer refits, but where they have all that they can use."""
+    own = trial(epochs=10, epoch_s=40.0, best=10, start_s=0.0)  # its refit takes 488 s
+    for left_s, expected in ((110.0, 0), (159.0, 0), (161.0, 4)):
+        plan = budget(1000.0, now=1000.0 - budget(1000.0).planned_s([own]) - left_s)
+        assert plan.epochs_for_next(10, pace(own), [own]) == expected
+    settled = replace(budget(1000.0, now=890.0), most_for_finalists_s=8.0)
+    assert settled.epochs_for_next(10, pace(own), [own]) == 2
 
 
 @pytest.mark.parametrize(
@@ -295,7 +385,7 @@ def test_rather_a_few_epochs_than_a_twentieth_of_the_budget_idle() -> None:
     slow = trial(epoch_s=20.0, best=1)
     for left_s, epochs in ((70.0, 3), (51.0, 2), (49.0, 0)):
         plan = budget(1000.0, now=1000.0 - left_s - budget(1000.0).planned_s([slow]))
-        assert plan.epochs_for_next(30, pace(slow), [slow]) == epochs
+        assert plan.epochs_for_next(10, pace(slow), [slow]) == epochs
 
 
 def test_the_typical_epoch_decides_not_the_slowest() -> None:
@@ -428,7 +518,7 @@ def test_behind_the_finalists_only_the_default_is_looked_for() -> None:
 def test_a_slow_second_best_does_not_starve_the_search() -> None:
     plan = budget(1000.0, now=100.0, finalists=2)
     best = [*numbered(1), trial(1, epoch_s=100.0)]
-    assert plan.planned_s(best) == plan.shortlist_s(Shortlist(tuple(best), 1))
+    assert plan.planned_s(best) == plan.shortlist_s(Shortlist(tuple(best), tuple(best[:1])))
     # When the trials are all done, there is time for both.
     assert numbers(plan.shortlist_now(best)) == ([0, 1], 0, 2)
     late = budget(1000.0, now=700.0, finalists=2)
@@ -444,7 +534,7 @@ def test_a_schedule_is_shortened_only_where_the_new_process_pays() -> None:
     )
     for left_s, expected in (
         (990.0, 90),  # all of them
-        (300.0, 21),  # 100 s for the new process, 19 epochs, and its own model judged
+        (300.0, 5),  # 100 s for the new process, three epochs, and a refit of four
         (160.0, 90),  # no time to compile again
         (15.0, 2),  # not one epoch more
     ):
@@ -454,13 +544,13 @@ def test_a_schedule_is_shortened_only_where_the_new_process_pays() -> None:
 
 def test_the_search_has_again_what_the_finalists_can_no_longer_be() -> None:
     dear = trial(epoch_s=30.0, best=9, start_s=0.0)  # to retrain it takes 324 s
-    plan = budget(1000.0, now=700.0)
+    plan = budget(1000.0, now=800.0)
     assert plan.planned_s([dear]) == pytest.approx(324.0 + JUDGING_S)
     assert plan.search_left_s([dear]) < 0
     settled = plan.settled([dear])
     assert settled is not None
     assert numbers(settled.shortlist_now([dear])) == ([0], 0, False)
-    assert settled.search_left_s([dear]) == pytest.approx(300.0 - JUDGING_S)
+    assert settled.search_left_s([dear]) == pytest.approx(200.0 - JUDGING_S)
     assert settled.settled([dear]) is not None, "with as much to spend again"
     assert budget(1000.0, now=945.0).settled([dear]) is None, "a twentieth may be idle"
     assert budget(1000.0, now=940.0).settled([dear]) is not None
@@ -561,7 +651,8 @@ def test_retraining_ends_when_the_rest_is_for_the_judging() -> None:
 
 def test_a_trial_whose_objective_no_epoch_has_is_retrained_for_one() -> None:
     record = trial().model_copy(update={"best_epoch": None})
-    assert budget(None).refit_s(record) == pytest.approx(2.0 + 1.2)
+    plan = budget(1000.0)
+    assert plan.planned_s([record]) == pytest.approx(2.0 + 1.2 + JUDGING_S)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""What a finished study is made of again, and when it stays as it is."""
+
+import pytest
+
+from autocnn.storage.status import FinalistFacts
+from autocnn.study.finish import _is_less
+
+
+def retrained(trial: int, epochs: int) -> FinalistFacts:
+    return FinalistFacts(trial=trial, epochs=epochs)
+
+
+def own(trial: int, epochs: int) -> FinalistFacts:
+    """One whose trial's own model is judged."""
+    return FinalistFacts(trial=trial, epochs=None, own_epochs=epochs)
+
+
+BEFORE = (retrained(3, 20), own(0, 12))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "more_folds", "expected"),
+    [
+        (BEFORE, 0, False),
+        (BEFORE, 1, False),
+        (BEFORE, -1, True),
+        (BEFORE[:1], 0, True),
+        ((retrained(3, 16), own(0, 12)), 0, True),
+        ((retrained(3, 24), own(0, 12)), 0, False),
+        ((retrained(3, 16), own(0, 14)), 0, False),
+        ((retrained(3, 16), retrained(0, 9)), 0, False),
+        ((own(3, 20), own(0, 12)), 0, True),
+        ((retrained(3, 16), own(5, 12)), 0, False),
+    ],
+    ids=[
+        "the same",
+        "more folds",
+        "fewer folds",
+        "fewer finalists",
+        "a shorter refit",
+        "a longer refit",
+        "a trial went on",
+        "one more refit",
+        "no refit",
+        "another trial",
+    ],
+)
+def test_what_is_less_than_a_finished_study_has(
+    chosen: tuple[FinalistFacts, ...], more_folds: int, expected: bool
+) -> None:
+    assert _is_less(chosen, BEFORE, more_folds=more_folds) is expected
+
+
+def test_the_same_models_of_trials_are_not_judged_again() -> None:
+    finalists = own(3, 20), own(0, 12)
+    assert _is_less(finalists, finalists, more_folds=0)
