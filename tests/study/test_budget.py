@@ -164,6 +164,35 @@ def test_slow_epochs_and_a_short_budget_end_in_the_model_of_the_trial(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+def test_a_budget_of_four_trainings_gives_two_trials_and_a_refit(
+    dataset: Dataset, tmp_path: Path, seed: int
+) -> None:
+    """Half of it is a training of the default; the seed says how slow the second trial is.
+
+    That one has the schedule that fits beside the first and its refit, and is not stopped.
+    """
+    situation = one(
+        seed=seed,
+        budget_s=600.0,
+        epoch_s=8.6,
+        epochs=32,
+        start_s=5.0,
+        compile_s=12.0,
+        judged=0.5,
+        workers=2,
+        folds=3,
+        pruner="asha",
+    )
+    with without_waiting(dataset, situation):
+        drawn, config = make(situation, dataset, tmp_path)
+        drawn.run(config)
+    first, second = (record for record in drawn.records if record.trial < 2)
+    assert first.state == TrialState.COMPLETE and len(first.history) >= 26
+    assert second.state != TrialState.PRUNED
+    assert any(not finalist.has_own_model for finalist in drawn.finalists)
+
+
 def test_a_trial_that_was_cut_goes_on_with_a_larger_budget(
     dataset: Dataset, tmp_path: Path
 ) -> None:
@@ -189,7 +218,7 @@ def test_a_trial_whose_own_model_was_judged_and_that_goes_on_is_judged_again(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     """The budget had cut it; with a larger one it ends, and a refit still takes too long."""
-    situation = draw(840)
+    situation = draw(68)
     with without_waiting(dataset, situation):
         drawn, config = make(situation, dataset, tmp_path)
         drawn.run(config)

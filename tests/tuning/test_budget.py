@@ -321,6 +321,14 @@ def test_a_refit_without_folds_may_have_a_shorter_schedule() -> None:
     assert (on_folds.num_folds, on_folds.schedule) == (1, 1.0)
 
 
+def test_where_the_refit_of_the_best_takes_too_long_that_of_another_is_made() -> None:
+    slow, default = trial(1, epoch_s=100.0), trial(0)
+    found = budget(1000.0, now=900.0, members=3).shortlist_now([slow, default])
+    assert found.trials == (slow, default)
+    assert found.retrained == (default,)
+    assert found.num_members == 3
+
+
 def test_without_folds_further_refits_are_made_beside_the_first_ones() -> None:
     one = Shortlist((trial(),), (trial(),))
     two, three = (replace(one, num_members=number) for number in (2, 3))
