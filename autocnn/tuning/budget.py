@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import product
 
 from autocnn.core.records import EpochScore, Params, TrialRecord
 
@@ -32,7 +33,7 @@ Its epochs have more steps than those of the trial."""
 LEFT_SCHEDULE = 0.85
 """The schedule of a refit that the first trial leaves time for: later epochs may be slower."""
 
-FEW_TRIALS = 4
+FEW_TRIALS = 6
 """Where a search has time for fewer whole trials, none is stopped for being behind."""
 
 FEWEST_EPOCHS_SHARE = 3
@@ -309,18 +310,21 @@ class Budget:
         parts = [slice(number) for number in range(most, 1, -1)]
         # One whose refit fits, where that of the best takes too long: it serves the average.
         parts += [slice(place, place + 1) for place in range(len(wanted[0]))]
-        for part in parts:
-            for trials in every:
-                if part.stop <= len(trials):
-                    for schedule in SCHEDULES:
-                        yield Shortlist(trials, trials[part], schedule=schedule)
+        for part, trials in product(parts, every):
+            if part.stop <= len(trials):
+                retrained = trials[part]
+                # Beside it, on workers that would be idle, further refits take no time.
+                beside = max(1, min(self.members, 1 + self.workers - len(retrained)))
+                for members, schedule in product(range(beside, 0, -1), SCHEDULES):
+                    yield Shortlist(trials, retrained, num_members=members, schedule=schedule)
         yield from map(Shortlist, every)
 
     def _with_members(self, shortlist: Shortlist, limit_s: float) -> Shortlist:
         """The same with as many refits of the first retrained one as fit besides."""
         if not shortlist.retrained:
             return shortlist
-        plans = (replace(shortlist, num_members=n) for n in range(self.members, 1, -1))
+        more = range(self.members, shortlist.num_members, -1)
+        plans = (replace(shortlist, num_members=n) for n in more)
         return next((plan for plan in plans if self.shortlist_s(plan) <= limit_s), shortlist)
 
     def _wanted(self, ranked: Sequence[TrialRecord], number: int) -> tuple[TrialRecord, ...]:

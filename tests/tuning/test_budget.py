@@ -321,6 +321,14 @@ def test_a_refit_without_folds_may_have_a_shorter_schedule() -> None:
     assert (on_folds.num_folds, on_folds.schedule) == (1, 1.0)
 
 
+def test_two_refits_on_two_workers_may_have_a_shorter_schedule_each() -> None:
+    """The second one takes no time, but for its judging."""
+    long = trial(epochs=40, best=40, start_s=0.0)  # a refit takes 48 s
+    for left_s, members, epochs in ((64.5, 2, 40), (62.0, 2, 38), (55.0, 2, 32), (51.0, 1, 34)):
+        found = budget(1000.0, now=1000.0 - left_s, workers=2, members=3).shortlist_now([long])
+        assert (found.num_members, found.epochs_of(long)) == (members, epochs)
+
+
 def test_where_the_refit_of_the_best_takes_too_long_that_of_another_is_made() -> None:
     slow, default = trial(1, epoch_s=100.0), trial(0)
     found = budget(1000.0, now=900.0, members=3).shortlist_now([slow, default])
@@ -362,9 +370,9 @@ def test_the_first_trial_leaves_time_for_its_refit_where_that_takes_few_epochs()
 def test_a_search_with_time_for_few_trials_is_known() -> None:
     own = trial(epochs=10, epoch_s=10.0, best=10, start_s=0.0)
     planned_s = budget(1000.0).planned_s([own])
-    assert budget(399.0 + planned_s).has_few_trials(10, 10.0, [own])
-    assert not budget(401.0 + planned_s).has_few_trials(10, 10.0, [own])
-    assert not budget(401.0, workers=2).has_few_trials(10, 10.0, [own])
+    assert budget(599.0 + planned_s).has_few_trials(10, 10.0, [own])
+    assert not budget(601.0 + planned_s).has_few_trials(10, 10.0, [own])
+    assert not budget(601.0, workers=2).has_few_trials(10, 10.0, [own])
     assert not budget(None).has_few_trials(10, 10.0, [own])
 
 
@@ -393,7 +401,7 @@ def test_rather_a_few_epochs_than_a_twentieth_of_the_budget_idle() -> None:
     slow = trial(epoch_s=20.0, best=1)
     for left_s, epochs in ((70.0, 3), (51.0, 2), (49.0, 0)):
         plan = budget(1000.0, now=1000.0 - left_s - budget(1000.0).planned_s([slow]))
-        assert plan.epochs_for_next(10, pace(slow), [slow]) == epochs
+        assert plan.epochs_for_next(8, pace(slow), [slow]) == epochs
 
 
 def test_the_typical_epoch_decides_not_the_slowest() -> None:
