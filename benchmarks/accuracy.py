@@ -2,6 +2,7 @@
 
     python -m benchmarks.accuracy run OUT --data digits --data brain --minutes 10 --seeds 3
     python -m benchmarks.accuracy table OUT
+    python -m benchmarks.accuracy brief results/yardstick
 
 A part is one program on one data set with one seed. Parts run one after another, in turn over the
 programs, so that a machine that becomes slower does so for all; each leaves a JSON file in OUT, and
@@ -45,6 +46,9 @@ ARMS: dict[str, tuple[str, ...]] = {
 """Name -> module of `rivals` and what it is told besides."""
 
 MEASURES = ("accuracy", "balanced_accuracy", "log_loss", "macro_auc")
+
+BRIEF = ("accuracy", "log_loss")
+"""Of them, those of the short table."""
 
 DETAILED_SIDE = 128
 """Side in px at which images are handed out that are larger than autocnn's default side."""
@@ -90,9 +94,21 @@ def run(
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def table(out: Path) -> None:
     """Print what OUT holds as a Markdown table."""
-    parts = [json.loads(path.read_text("utf-8")) for path in sorted(out.glob("*.json"))]
-    for line in table_lines(parts):
+    for line in table_lines(read_parts(out)):
         click.echo(line)
+
+
+@cli.command()
+@click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def brief(out: Path) -> None:
+    """Print accuracy and log loss of what OUT holds, as README.md shows them."""
+    for line in brief_lines(read_parts(out)):
+        click.echo(line)
+
+
+def read_parts(out: Path) -> list[dict[str, Any]]:
+    """What `run` has left in a folder."""
+    return [json.loads(path.read_text("utf-8")) for path in sorted(out.glob("*.json"))]
 
 
 def write_data(source: str, path: Path) -> None:
@@ -190,6 +206,25 @@ def table_lines(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
     if failed:
         yield ""
         yield f"Without an answer: {'; '.join(failed)}."
+
+
+def brief_lines(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """A Markdown table: a row per minutes and program, a column per data set."""
+    found: dict[tuple[float, str], dict[str, list[dict[str, Any]]]] = defaultdict(dict)
+    for part in parts:
+        if "error" not in part:
+            found[part["minutes"], part["arm"]].setdefault(part["data"], []).append(part["test"])
+    names = sorted({name for row in found.values() for name in row})
+    yield f"| test accuracy / log loss | {' | '.join(names)} |"
+    yield "|---" * (1 + len(names)) + "|"
+    order = list(ARMS)
+    for minutes, arm in sorted(found, key=lambda key: (key[0], order.index(key[1]))):
+        cells = [f"{arm}, {minutes:g} minutes"]
+        for name in names:
+            scores = found[minutes, arm].get(name, [])
+            pair = [with_interval([one[m] for one in scores]) for m in BRIEF if scores]
+            cells.append(" / ".join(pair))
+        yield f"| {' | '.join(cells)} |"
 
 
 def with_interval(values: Sequence[float]) -> str:

@@ -30,6 +30,25 @@ def test_the_table_has_means_over_seeds_with_intervals() -> None:
     assert second.split(" | ")[2:6] == ["optuna", "1", "5", "0.800"]
 
 
+def test_the_short_table_has_a_column_per_data_set() -> None:
+    parts = [part("optuna", 0, 0.8), part("autocnn", 0, 0.9), part("autocnn", 1, 0.92)]
+    parts += [part("autocnn", 0, 0.5, data="cats"), part("optuna", 0, 0.1, data="cats", error="no")]
+    assert list(accuracy.brief_lines(parts)) == [
+        "| test accuracy / log loss | cats | dogs |",
+        "|---|---|---|",
+        "| autocnn, 10 minutes | 0.500 / 0.900 | 0.910 ± 0.127 / 0.900 ± 0.000 |",
+        "| optuna, 10 minutes |  | 0.800 / 0.900 |",
+    ]
+
+
+def test_the_readme_shows_what_the_files_hold() -> None:
+    root = Path(__file__).parents[2]
+    readme = (root / "README.md").read_text("utf-8").splitlines()
+    lines = list(accuracy.brief_lines(accuracy.read_parts(root / "results/yardstick")))
+    place = readme.index(lines[0])
+    assert readme[place : place + len(lines)] == lines
+
+
 def test_what_failed_is_named_below_the_table() -> None:
     parts = [part("autocnn", 0, 0.9), part("autocnn", 1, 0.9) | {"error": "no time"}]
     lines = list(accuracy.table_lines(parts))

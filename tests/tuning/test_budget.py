@@ -7,138 +7,31 @@ from dataclasses import replace
 
 import pytest
 
-from autocnn.core.records import EpochScore, TrialRecord, TrialState
+from autocnn.core.records import EpochScore, TrialRecord
 from autocnn.tuning.budget import (
     FINALISTS_SHARE,
-    FORWARD_SHARE,
     JUDGING_S,
     MEMBERS_SHARE,
-    Budget,
     Pace,
     Shortlist,
     epoch_seconds,
     is_too_slow,
 )
-
-INFINITY = float("inf")
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    def __init__(self, now: float = 0.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def trial(
-    number: int = 0, *, epochs: int = 10, epoch_s: float = 1.0, best: int = 5, start_s: float = 2.0
-) -> TrialRecord:
-    history = tuple(
-        EpochScore(epoch=i + 1, train_loss=1.0, learning_rate=0.1, seconds=epoch_s)
-        for i in range(epochs)
-    )
-    return TrialRecord(
-        trial=number,
-        state=TrialState.COMPLETE,
-        params={"width": number},
-        objective=0.5,
-        best_epoch=best,
-        history=history,
-        seconds=start_s + epochs * epoch_s,
-    )
-
-
-DEFAULT = {"width": 0}
-"""The default configuration: that of trial 0, unless a test says otherwise."""
-
-
-def numbered(count: int, *, start: int = 0) -> list[TrialRecord]:
-    return [trial(start + number) for number in range(count)]
-
-
-def failed() -> TrialRecord:
-    return TrialRecord(trial=9, state=TrialState.FAILED, params={}, seconds=500.0)
-
-
-def pace(*records: TrialRecord) -> Pace:
-    found = Pace()
-    for record in records:
-        found.add(record)
-    return found
-
-
-def budget(
-    total_s: float | None,
-    now: float = 0.0,
-    *,
-    workers: int = 1,
-    finalists: int = 3,
-    num_folds: int = 0,
-    num_judged: int = 0,
-    members: int = 1,
-) -> Budget:
-    return Budget(
-        total_s,
-        workers,
-        finalists,
-        refit_factor=1.2,
-        is_default=lambda params: params == DEFAULT,
-        num_folds=num_folds,
-        members=members,
-        fold_size=2 / 3,
-        num_train=100,
-        num_judged=num_judged,
-        clock=Clock(100.0 + now),
-        started=100.0,
-    )
-
-
-def cost(plan: Budget, records: Sequence[TrialRecord], num_folds: int = 0) -> float:
-    """Seconds to retrain and judge these."""
-    return plan.shortlist_s(Shortlist(tuple(records), tuple(records), num_folds))
-
-
-def numbers(shortlist: Shortlist) -> tuple[list[int], int, int]:
-    """What there is time for, in short: trials, folds, how many are retrained."""
-    trials = [record.trial for record in shortlist.trials]
-    return trials, shortlist.num_folds, len(shortlist.retrained)
-
-
-REFIT_S = 2.0 + 5 * 1.2
-"""A trial above, retrained: its start and five epochs of 1.2 times the images."""
+from tests.tuning.budgets import (
+    INFINITY,
+    REFIT_S,
+    Clock,
+    budget,
+    failed,
+    numbered,
+    numbers,
+    pace,
+    trial,
+)
 
 
 def test_time_counts_from_the_start_of_the_study() -> None:
     assert budget(60.0, now=7.5).elapsed_s == 7.5
-
-
-def test_finalists_cost_their_refit_and_their_judging() -> None:
-    assert cost(budget(None), []) == 0
-    assert cost(budget(None), [trial()]) == pytest.approx(REFIT_S + JUDGING_S)
-    assert cost(budget(None), [trial()] * 3) == pytest.approx(3 * REFIT_S + 4 * JUDGING_S)
-
-
-def test_folds_cost_their_share_of_the_images_and_more_candidates() -> None:
-    fold_s = 2.0 + 5 * 1.2 * 2 / 3
-    one = cost(budget(None), [trial()], 3)
-    assert one == pytest.approx(REFIT_S + 3 * fold_s + 3 * JUDGING_S)  # refit, folds, ensemble
-
-
-def test_predicting_costs_half_of_what_training_on_as_many_images_does() -> None:
-    free, busy = budget(None), budget(None, num_judged=1000)
-    assert cost(busy, [trial()]) - cost(free, [trial()]) == pytest.approx(
-        FORWARD_SHARE * 1000 * 2 * 1.0 / 100
-    )
-
-
-def test_workers_share_the_refits() -> None:
-    long = trial(best=10)
-    two = budget(None, workers=2)
-    assert cost(two, [trial()] * 4) == pytest.approx(2 * REFIT_S + 5 * JUDGING_S)
-    assert cost(two, [trial(), long]) == pytest.approx(2 + 10 * 1.2 + 3 * JUDGING_S)
 
 
 def test_without_a_budget_there_is_time_for_everything() -> None:
@@ -156,96 +49,6 @@ def test_the_search_ends_in_time_for_the_finalists() -> None:
     assert budget(300.0, now=100.0).search_left_s([]) == 200
 
 
-@pytest.mark.parametrize(
-    ("left_s", "expected"),
-    [
-        (1000.0, ([0, 1, 2], 3)),
-        (56.0, ([0, 1, 2], 3)),
-        (55.0, ([0, 1, 2], 3)),  # with an epoch less
-        (52.0, ([0, 1, 2], 2)),
-        (47.0, ([0, 1, 2], 2)),
-        (44.0, ([0, 1], 2)),
-        (36.0, ([0, 1], 1)),
-        (28.0, ([0], 1)),
-        (15.0, ([0], 1)),
-        (14.0, ([0], 0)),  # no refit fits: the trial's own model is judged
-        (-5.0, ([0], 0)),
-    ],
-)
-def test_fewer_refits_when_time_is_short(left_s: float, expected: tuple[list[int], int]) -> None:
-    trials, _, retrained = numbers(budget(1000.0, 1000.0 - left_s).shortlist_now(numbered(5)))
-    assert (trials, retrained) == expected
-
-
-def test_there_are_no_more_finalists_than_trials() -> None:
-    assert len(budget(1000.0).shortlist_now([trial()]).trials) == 1
-    assert len(budget(None, finalists=1).shortlist_now(numbered(4)).trials) == 1
-
-
-def test_the_default_configuration_is_always_a_finalist() -> None:
-    ranked = [*numbered(5, start=1), trial(0)]
-    assert numbers(budget(None).shortlist_now(ranked)) == ([1, 2, 3, 0], 0, 4)
-
-
-def test_the_default_configuration_is_known_by_its_params() -> None:
-    """As after `--fork`, which numbers anew: number 0 may be any point of the space."""
-    ranked = numbered(6, start=1)
-    first = trial(0).model_copy(update={"params": {"width": 9}})
-    assert budget(None).shortlist_now([*ranked, first]).trials == tuple(ranked[:3])
-    default = trial(7).model_copy(update={"params": DEFAULT})
-    assert budget(None).shortlist_now([*ranked, default]).trials == (*ranked[:3], default)
-
-
-@pytest.mark.parametrize(
-    ("left_s", "expected"),
-    [
-        (1e6, ([1, 2, 3, 0], 3, 4)),
-        (165.0, ([1, 2, 0], 3, 3)),
-        (100.0, ([1, 0], 3, 2)),
-        (91.0, ([1, 2, 3, 0], 0, 2)),  # no folds before no default
-        (56.0, ([1, 2, 3, 0], 0, 2)),
-        (48.0, ([1, 2, 0], 0, 2)),
-        (40.0, ([1, 0], 0, 2)),
-        (32.0, ([1, 0], 0, 1)),
-        (18.0, ([1], 0, 1)),
-        (15.9, ([1], 0, 1)),
-        (14.0, ([1], 0, 0)),
-        (1.0, ([1], 0, 0)),
-    ],
-)
-def test_first_finalists_go_then_folds_then_refits(
-    left_s: float, expected: tuple[list[int], int, int]
-) -> None:
-    ranked = [*numbered(5, start=1), trial(0)]
-    found = budget(1e7, now=1e7 - left_s, num_folds=3).shortlist_now(ranked)
-    assert numbers(found) == expected
-
-
-@pytest.mark.parametrize(
-    ("left_s", "expected"),
-    [
-        (1e6, ([1, 2, 3, 0], 3, 3)),
-        (185.0, ([1, 2, 3, 0], 3, 1)),
-        (165.0, ([1, 2, 0], 3, 3)),
-        (140.0, ([1, 2, 0], 3, 1)),
-        (125.0, ([1, 0], 3, 3)),
-        (110.0, ([1, 0], 3, 2)),
-        (100.0, ([1, 0], 3, 1)),
-        (88.0, ([1, 2, 3, 0], 0, 3)),
-        (64.0, ([1, 2, 3, 0], 0, 1)),
-        (40.0, ([1, 0], 0, 1)),
-        (18.0, ([1], 0, 1)),
-        (15.0, ([1], 0, 1)),
-    ],
-)
-def test_further_refits_of_the_best_take_what_is_left(
-    left_s: float, expected: tuple[list[int], int, int]
-) -> None:
-    ranked = [*numbered(5, start=1), trial(0)]
-    found = budget(1e7, now=1e7 - left_s, num_folds=3, members=3).shortlist_now(ranked)
-    assert ([r.trial for r in found.trials], found.num_folds, found.num_members) == expected
-
-
 def test_the_search_leaves_a_sixth_more_for_further_refits() -> None:
     long = trial(epochs=40, best=40, start_s=0.0)  # to retrain it takes 48 s
     one, three = budget(180.0), budget(180.0, members=3)
@@ -253,36 +56,6 @@ def test_the_search_leaves_a_sixth_more_for_further_refits() -> None:
     assert three.planned_s([long]) == pytest.approx(48.0 + JUDGING_S), "a second takes 56 more"
     assert budget(360.0, members=3).planned_s([long]) == pytest.approx(3 * 48.0 + 2 * JUDGING_S)
     assert budget(None, members=3).planned_s([long]) == pytest.approx(3 * 48.0 + 2 * JUDGING_S)
-
-
-def test_more_refits_cost_their_training_and_a_candidate_more() -> None:
-    one = Shortlist((trial(),), (trial(),))
-    three = replace(one, num_members=3)
-    found = budget(None)
-    assert found.shortlist_s(three) - found.shortlist_s(one) == pytest.approx(
-        2 * REFIT_S + JUDGING_S
-    )
-    two = budget(None, workers=2)
-    assert two.shortlist_s(three) - two.shortlist_s(one) == pytest.approx(REFIT_S + JUDGING_S)
-
-
-@pytest.mark.parametrize(
-    ("left_s", "expected"),
-    [(1e6, 3), (2 * JUDGING_S + REFIT_S - 0.1, 1), (2 * JUDGING_S + REFIT_S + 0.1, 2)],
-)
-def test_as_many_refits_of_the_chosen_as_there_is_time_for(left_s: float, expected: int) -> None:
-    found = budget(1e7, now=1e7 - left_s, members=3)
-    chosen = [(trial(), 5)]
-    assert found.members_now(chosen, [trial()], 0) == expected
-    assert budget(None, members=3).members_now(chosen, [trial()], 0) == 3
-
-
-def test_refits_that_are_to_come_first_take_their_time_too() -> None:
-    """Of 32 s, after the judging, 8 s for each refit."""
-    for workers, expected in ((1, 2), (2, 3)):
-        found = budget(1e7, now=1e7 - 2 * JUDGING_S - 24.5, members=3, workers=workers)
-        refit = trial(), 5
-        assert found.members_now([refit], [trial()], 0, first=[refit] * 2) == expected
 
 
 def test_the_finalists_take_no_more_than_their_share_which_is_fixed() -> None:
@@ -293,60 +66,6 @@ def test_the_finalists_take_no_more_than_their_share_which_is_fixed() -> None:
         ranked = [trial(n, epoch_s=rng.uniform(0.1, 9), best=rng.randint(1, 10)) for n in range(5)]
         least = plan.shortlist_s(Shortlist(tuple(ranked[:1])))
         assert plan.planned_s(ranked) <= max((FINALISTS_SHARE + MEMBERS_SHARE) * total_s, least)
-
-
-def test_folds_have_a_third_and_refits_without_folds_a_half() -> None:
-    long = trial(epochs=40, best=40, start_s=0.0)  # a refit takes 48 s, on three folds 96 s more
-    for total_s, num_folds in ((530.0, 3), (500.0, 0)):
-        plan = budget(total_s, now=total_s / 2, num_folds=3, members=3)
-        found = plan.shortlist_now([long])
-        assert (found.num_folds, len(found.retrained)) == (num_folds, 1)
-        assert plan.shortlist_s(found) <= plan.planned_s([long]) <= total_s / 2
-    plan = budget(500.0, now=200.0, num_folds=3, members=3)  # the trials came to their end earlier
-    assert plan.shortlist_now([long]).num_folds == 3
-    plan = budget(310.0, now=160.0, num_folds=3, members=3)
-    assert numbers(plan.shortlist_now([long])) == ([0], 0, 1)
-
-
-def test_a_refit_without_folds_may_have_a_shorter_schedule() -> None:
-    """What fits whole is whole, and nothing is shortened by more than a quarter."""
-    long = trial(epochs=40, best=40, start_s=0.0)
-    for left_s, epochs in ((57.0, 40), (55.0, 38), (50.0, 34), (45.0, 30), (43.0, None)):
-        plan = budget(1000.0, now=1000.0 - left_s)
-        found = plan.shortlist_now([long])
-        assert (found.epochs_of(long) if found.retrained else None) == epochs
-        if epochs:
-            assert plan.shortlist_s(found) == pytest.approx(1.2 * epochs + JUDGING_S)
-    on_folds = budget(1000.0, now=890.0, num_folds=1).shortlist_now([long])
-    assert (on_folds.num_folds, on_folds.schedule) == (1, 1.0)
-
-
-def test_two_refits_on_two_workers_may_have_a_shorter_schedule_each() -> None:
-    """The second one takes no time, but for its judging."""
-    long = trial(epochs=40, best=40, start_s=0.0)  # a refit takes 48 s
-    for left_s, members, epochs in ((64.5, 2, 40), (62.0, 2, 38), (55.0, 2, 32), (51.0, 1, 34)):
-        found = budget(1000.0, now=1000.0 - left_s, workers=2, members=3).shortlist_now([long])
-        assert (found.num_members, found.epochs_of(long)) == (members, epochs)
-
-
-def test_where_the_refit_of_the_best_takes_too_long_that_of_another_is_made() -> None:
-    slow, default = trial(1, epoch_s=100.0), trial(0)
-    found = budget(1000.0, now=900.0, members=3).shortlist_now([slow, default])
-    assert found.trials == (slow, default)
-    assert found.retrained == (default,)
-    assert found.num_members == 3
-
-
-def test_without_folds_further_refits_are_made_beside_the_first_ones() -> None:
-    one = Shortlist((trial(),), (trial(),))
-    two, three = (replace(one, num_members=number) for number in (2, 3))
-    plan = budget(None, workers=2)
-    assert plan.shortlist_s(two) == pytest.approx(plan.shortlist_s(one) + JUDGING_S)
-    assert plan.shortlist_s(three) == pytest.approx(plan.shortlist_s(two) + REFIT_S)
-    folds = budget(None, workers=2, num_folds=1)
-    on_folds = [replace(shortlist, num_folds=1) for shortlist in (one, two)]
-    once, twice = map(folds.shortlist_s, on_folds)
-    assert twice == pytest.approx(once + REFIT_S + JUDGING_S)
 
 
 def test_the_first_trial_leaves_time_for_its_refit_where_that_takes_few_epochs() -> None:
@@ -522,25 +241,6 @@ def test_a_trial_too_slow_has_a_shorter_schedule_or_none(
     assert plan.epochs_if_slow(slow, best) == expected
 
 
-def test_behind_the_finalists_only_the_default_is_looked_for() -> None:
-    ranked = [*numbered(9, start=1), trial(0)]
-    short = [*ranked[:3], trial(0)]
-    for total_s in (None, 330.0, 200.0, 80.0, 1.0):
-        plan = budget(total_s, now=50.0, num_folds=3)
-        assert plan.planned_s(short) == plan.planned_s(ranked)
-        assert plan.shortlist_now(short) == plan.shortlist_now(ranked)
-
-
-def test_a_slow_second_best_does_not_starve_the_search() -> None:
-    plan = budget(1000.0, now=100.0, finalists=2)
-    best = [*numbered(1), trial(1, epoch_s=100.0)]
-    assert plan.planned_s(best) == plan.shortlist_s(Shortlist(tuple(best), tuple(best[:1])))
-    # When the trials are all done, there is time for both.
-    assert numbers(plan.shortlist_now(best)) == ([0, 1], 0, 2)
-    late = budget(1000.0, now=700.0, finalists=2)
-    assert numbers(late.shortlist_now(best)) == ([0, 1], 0, 1)
-
-
 def test_a_schedule_is_shortened_only_where_the_new_process_pays() -> None:
     """It compiles again; without that time, the trial goes on as it is, and is cut."""
     history = trial(epochs=2, epoch_s=10.0).history
@@ -580,27 +280,6 @@ def test_the_processes_of_a_trial_that_was_resumed_are_not_those_of_its_refit() 
     record = trial().model_copy(update={"history": resumed, "seconds": 63.0 + 3 * 2.0})
     assert epoch_seconds(resumed) == 1.0
     assert pace(record).start_s == pytest.approx(19.0 + 3 * 2.0)
-
-
-# -- by hand -------------------------------------------------------------------------------
-
-
-def test_every_model_predicts_and_workers_share_that() -> None:
-    def predicting(workers: int = 1, num_folds: int = 0, num_members: int = 1) -> float:
-        free, busy = (budget(None, workers=workers, num_judged=n) for n in (0, 1000))
-        arguments = [trial()] * 2, num_folds, num_members
-        return busy.judging_s(*arguments) - free.judging_s(*arguments)
-
-    one = 0.5 * 1000 * 1.0 / 100  # a model of one finalist
-    assert predicting() == pytest.approx(2 * 2 * one)  # also in the ensemble
-    assert predicting(num_folds=3) == pytest.approx(2 * 5 * one)
-    assert predicting(num_members=3) == pytest.approx((2 * 2 + 2) * one)
-    assert predicting(workers=2) == pytest.approx(2 * one)
-
-
-def test_without_the_default_configuration_none_takes_its_place() -> None:
-    found = budget(None, finalists=1).shortlist_now(numbered(3, start=1))
-    assert found.trials == (trial(1),)
 
 
 @pytest.mark.parametrize("start_s", [2.0, 200.0])
@@ -648,27 +327,6 @@ def test_a_typical_epoch_is_the_median_without_the_first(
 
 def test_before_any_trial_nothing_is_left_to_finalists() -> None:
     assert budget(60.0, members=3).planned_s([]) == 0.0
-
-
-def test_the_own_models_of_the_best_and_the_default_are_judged_before_the_best_alone() -> None:
-    ranked = [*(trial(n, epochs=40, best=40) for n in (1, 2)), trial(0)]  # to retrain takes 50 s
-    for left_s, expected in ((30.0, [1, 0]), (15.5, [1])):
-        found = budget(1000.0, now=1000.0 - left_s, members=3).shortlist_now(ranked)
-        assert numbers(found) == (expected, 0, False)
-        assert found.num_members == 1, "of a model that is not made again there is one"
-
-
-def test_retraining_ends_when_the_rest_is_for_the_judging() -> None:
-    """Of the refit, the mean of the folds and an ensemble, whose five models predict for 25 s."""
-    for left_s, is_time in ((3 * JUDGING_S + 25.5, False), (3 * JUDGING_S + 25.0, True)):
-        plan = budget(1000.0, now=1000.0 - left_s, num_judged=1000)
-        assert plan.is_time_to_judge([trial()], 3) is is_time
-
-
-def test_a_trial_whose_objective_no_epoch_has_is_retrained_for_one() -> None:
-    record = trial().model_copy(update={"best_epoch": None})
-    plan = budget(1000.0)
-    assert plan.planned_s([record]) == pytest.approx(2.0 + 1.2 + JUDGING_S)
 
 
 @pytest.mark.parametrize(
