@@ -46,6 +46,7 @@ class Training:
         seed: Of all that is by chance.
         rows: That it learns from.
         held_out: Rows that it predicts.
+        parent: Place of the training whose weights it begins with; None: it begins anew.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Training:
     seed: tuple[int, ...]
     rows: IntArray
     held_out: IntArray
+    parent: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +114,7 @@ def train_all(
                 precision=resources.precision,
                 weights=weights,
                 checkpoint_path=folder / f"{number}-checkpoint" / "epoch.npz",
+                start_path=None if one.parent is None else folder / f"{one.parent}.keras",
             )
             return Job(number, one.name, TRAIN, task, folder / f"{number}.txt")
 
@@ -131,10 +134,14 @@ def train_all(
             return Job(number, f"prediction {number}", PREDICT, task, folder / f"{number}.txt")
 
         try:
-            for make, keep in ((training, note), (prediction, lambda job, outcome: None)):
-                numbers = [number for number in range(len(trainings)) if number not in failed]
-                jobs = JobList(deque(map(make, numbers)), keep)
+            first = [n for n, one in enumerate(trainings) if one.parent is None]
+            then = [n for n, one in enumerate(trainings) if one.parent is not None]
+            for numbers in (first, then):
+                jobs = JobList(deque(map(training, numbers)), note)
                 run(jobs, executor, Observer(), workers=resources.workers)
+            numbers = [number for number in range(len(trainings)) if number not in failed]
+            jobs = JobList(deque(map(prediction, numbers)), lambda job, outcome: None)
+            run(jobs, executor, Observer(), workers=resources.workers)
         finally:
             executor.close()
         alike = np.full(dataset.num_classes, 1 / dataset.num_classes, np.float32)
