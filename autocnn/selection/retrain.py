@@ -144,28 +144,30 @@ def add_members(
         KeyboardInterrupt: When stopping was asked for; what was made is kept.
     """
     pairs = _more_refits(plan, chosen, finalists, folder)
-    if not pairs:
+    left = [(finalist, part) for finalist, part in pairs if part not in finalist.records]
+    if not left:
         return list(finalists)
     trainings = _Trainings()
-    wanted, more = (list(dict.fromkeys(some)) for some in zip(*pairs, strict=True))
-    name = f"train {1 + len(more)} refits of the best, to average them"
-    _train(plan, name, pairs, trainings, executor, folder, observer)
-    whole = [p for p in more if all((f.number, p) in trainings.made for f in wanted)]
-    if len(whole) < len(more):
-        lost = next(pair for pair in pairs if (pair[0].number, pair[1]) not in trainings.made)
+    number = 1 + len({part for _, part in pairs})
+    name = f"train {number} refits of the best, to average them"
+    _train(plan, name, left, trainings, executor, folder, observer)
+    lost = [pair for pair in left if (pair[0].number, pair[1]) not in trainings.made]
+    gone = {part for _, part in lost}
+    if lost:
         observer.warn(
-            f"The best is averaged of {count(1 + len(whole), 'refit')}, not of {1 + len(more)}: "
-            f"{trainings.why(*lost)}."
+            f"The best is averaged of {count(number - len(gone), 'refit')}, not of {number}: "
+            f"{trainings.why(*lost[0])}."
         )
-    return [
-        replace(
-            finalist,
-            records={**finalist.records, **{p: trainings.made[finalist.number, p] for p in whole}},
-        )
-        if finalist in wanted
-        else finalist
-        for finalist in finalists
-    ]
+
+    def with_more(finalist: Finalist) -> Finalist:
+        more = {
+            part: record
+            for (trial, part), record in trainings.made.items()
+            if trial == finalist.number and part not in gone
+        }
+        return replace(finalist, records={**finalist.records, **more})
+
+    return [with_more(finalist) for finalist in finalists]
 
 
 def _more_refits(

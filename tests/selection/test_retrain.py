@@ -468,6 +468,9 @@ def test_without_folds_the_best_has_further_refits_beside_the_first_ones(
     ]
     ((name, epochs),) = selection.observer.stages
     assert (name, epochs) == ("retrain the finalists", 4 * EPOCHS)
+    parts = (selection.executor, selection.folder, selection.observer)
+    assert add_members(plan, [seven, default], [seven], *parts) == [seven, default]
+    assert len(selection.observer.stages) == 1, "they are there"
 
 
 @pytest.mark.parametrize(("left_s", "number"), [(1e3, 3), (10.0, 1)])
