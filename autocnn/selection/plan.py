@@ -68,8 +68,8 @@ class Finalist:
 
     Attributes:
         trial: The trial.
-        epochs: Epochs to retrain, its best epoch; None: there is no time for it, and the trial's
-            own model stands in the place of the refit.
+        epochs: Epochs to retrain, its best epoch or up to a quarter fewer; None: there is no time
+            for it, and the trial's own model stands in the place of the refit.
         is_default: Whether its params are the space's default configuration.
         records: Of its retrained models: refits, which have seen all of train + val, and those of
             the folds. Empty until `retrain` has made them.

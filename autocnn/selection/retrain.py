@@ -39,6 +39,12 @@ class _Trainings:
     made: dict[tuple[int, Part], RetrainedRecord] = field(default_factory=dict)
     ends: dict[tuple[int, Part], Outcome] = field(default_factory=dict)
 
+    def refits_of(self, finalist: Finalist) -> dict[Part, RetrainedRecord]:
+        """Its refits by their members' numbers, whichever ended first: an average sums in order."""
+        parts = (p for trial, p in self.made if trial == finalist.number and p.is_refit)
+        ordered = sorted(parts, key=lambda part: part.member)
+        return {part: self.made[finalist.number, part] for part in ordered}
+
     def why(self, finalist: Finalist, part: Part) -> str:
         """Why there is no such model."""
         outcome = self.ends.get((finalist.number, part))
@@ -66,6 +72,8 @@ def retrain(
     plan: FinalistsPlan, executor: Executor, folder: StudyFolder, observer: Observer
 ) -> list[Finalist]:
     """Train every model of every finalist, but those that are there from before.
+
+    Without folds also further refits of the best, as time allows: nothing more will be known of it.
 
     A training that fails is tried once more. The trial's own model stands in the place of a
     refit that could not be had.
@@ -160,11 +168,8 @@ def add_members(
         )
 
     def with_more(finalist: Finalist) -> Finalist:
-        more = {
-            part: record
-            for (trial, part), record in trainings.made.items()
-            if trial == finalist.number and part not in gone
-        }
+        refits = trainings.refits_of(finalist)
+        more = {part: record for part, record in refits.items() if part not in gone}
         return replace(finalist, records={**finalist.records, **more})
 
     return [with_more(finalist) for finalist in finalists]
@@ -260,13 +265,10 @@ def _train(
 
 
 def _with_refit(finalist: Finalist, trainings: _Trainings, observer: Observer) -> Finalist:
-    """A finalist with the record of its refit, or of its trial's own model in its place."""
-    record = trainings.made.get((finalist.number, REFIT))
-    if record is not None:
-        refits = {
-            p: r for (n, p), r in trainings.made.items() if n == finalist.number and p.is_refit
-        }
-        return replace(finalist, records={REFIT: record} | refits)
+    """A finalist with the records of its refits, or of its trial's own model in their place."""
+    refits = trainings.refits_of(finalist)
+    if REFIT in refits:
+        return replace(finalist, records=refits)
     if finalist.epochs is not None:
         observer.warn(
             f"Trial {finalist.number} could not be retrained ({trainings.why(finalist, REFIT)}): "

@@ -487,3 +487,15 @@ def test_a_failed_refit_takes_its_further_ones_with_it(selection: Selection) -> 
     plan = selection.plan(make_finalists(7), num_folds=0, members=3)
     (finalist,) = run(selection, plan)
     assert finalist.has_own_model and finalist.refits == [REFIT]
+
+
+@pytest.mark.parametrize("num_folds", [0, 2])
+def test_refits_are_in_their_order_whichever_ends_first(
+    selection: Selection, num_folds: int
+) -> None:
+    """The second one hangs once, and is made after the third; what is made of them is the same."""
+    late = Outcome(TrialState.TIMED_OUT, 9.0, "ran longer than its 9 s")
+    selection.executor = Dying(ends={"train 7 refit 2": late})
+    plan = selection.plan(make_finalists(7), num_folds=num_folds, members=3)
+    (finalist,) = add(selection, plan, 7)
+    assert finalist.refits == REFITS
