@@ -8,6 +8,7 @@ at.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import product
 
 import click
 import numpy as np
@@ -34,8 +35,17 @@ VAL_PARTS = 7
 @click.option("--outer", type=click.IntRange(min=2), default=3, show_default=True)
 @click.option("--cuts", type=click.IntRange(min=1), default=3, help="Outer folds that are used.")
 @click.option("--refits", type=click.IntRange(min=2), default=3, show_default=True)
-@click.option("--share", type=click.FloatRange(0, 1), default=0.4, help="Of the epochs, if warm.")
-def main(data: str, space: str, outer: int, cuts: int, refits: int, share: float) -> None:
+@click.option(
+    "--share",
+    "shares",
+    type=click.FloatRange(0, 1),
+    multiple=True,
+    default=[0.4],
+    help="Of the epochs, if warm; again for another.",
+)
+def main(
+    data: str, space: str, outer: int, cuts: int, refits: int, shares: tuple[float, ...]
+) -> None:
     """Compare refits from scratch with warm ones on outer folds of DATA."""
     loaded = load_space(space)
     params, epochs = dict(loaded.start[0]), loaded.epochs
@@ -51,15 +61,17 @@ def main(data: str, space: str, outer: int, cuts: int, refits: int, share: float
         for place, cut in enumerate(used):
             bundles = bundles_of(dataset, cut.train)
             part = make_folds(dataset.labels[cut.train], bundles, num_folds=VAL_PARTS, seed=0)
-            trial = place * (1 + 2 * refits)
+            per_cut = 1 + (1 + len(shares)) * refits
+            trial = place * per_cut
             seen, held_out = cut.train, cut.held_out
-            seeds = ((cut.number, number) for number in range(1 + 2 * refits))
+            seeds = ((cut.number, number) for number in range(per_cut))
             yield Training("trial", params, epochs, next(seeds), seen[part != 1], held_out)
             for n in numbers:
                 yield Training(f"scratch {n}", params, epochs, next(seeds), seen, held_out)
-            fewer = round(share * epochs)
-            for n in numbers:
-                yield Training(f"warm {n}", params, fewer, next(seeds), seen, held_out, trial)
+            for share, n in product(shares, numbers):
+                fewer = max(1, round(share * epochs))
+                name = f"warm {share:g} {n}"
+                yield Training(name, params, fewer, next(seeds), seen, held_out, trial)
 
     trainings = list(plan())
     trained = list(zip(trainings, train_all(dataset, trainings), strict=True))
@@ -75,23 +87,20 @@ def main(data: str, space: str, outer: int, cuts: int, refits: int, share: float
         raw = np.concatenate(of_cuts)
         return apply_temperature(raw, fit_temperature(labels, raw))
 
-    averages = {
-        "the trial": ["trial"],
-        "one refit": ["scratch 1"],
-        "one warm refit": ["warm 1"],
-        "the trial and one refit": ["trial", "scratch 1"],
-        "the trial and one warm refit": ["trial", "warm 1"],
-    }
-    for number in numbers[1:]:
-        for kind, word in (("scratch", ""), ("warm", "warm ")):
-            averages[f"{number} {word}refits"] = [f"{kind} {n}" for n in numbers[:number]]
+    averages = {"the trial": ["trial"]}
+    kinds = {"from scratch": [f"scratch {n}" for n in numbers]}
+    for share in shares:
+        kinds[f"warm, {share:g} of the epochs"] = [f"warm {share:g} {n}" for n in numbers]
+    for (kind, names), number in product(kinds.items(), numbers):
+        averages[f"{number} {kind}"] = names[:number]
+        averages[f"the trial and {number} {kind}"] = ["trial", *names[:number]]
     one = average(["scratch 1"])
     click.echo("| average of | log loss | against one refit | accuracy | worker-seconds |")
     click.echo("|---|---|---|---|---|")
     for name, names in averages.items():
         predicted = average(names)
         scores, apart = score(labels, predicted), ""
-        if name != "one refit":
+        if names != ["scratch 1"]:
             apart = difference(labels, predicted, one, "log_loss", groups)
         seconds = sum(t.seconds for member, t in trained if member.name in names)
         click.echo(

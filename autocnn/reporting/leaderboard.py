@@ -73,7 +73,8 @@ MORE_COLUMNS: tuple[str, ...] = (
 KIND_MEANINGS: Mapping[CandidateKind, str] = {
     "trial": "trial N is as the search trained it, not retrained",
     "refit": "refit N is trial N retrained on train + val",
-    "refits": "refits N is the mean of several refits of it",
+    "refits": "refits N is the mean of several refits of it, with trial N itself where they are "
+    "few",
     "folds": "folds N is the mean of the models that the folds trained with its params",
     "ensemble": "the ensemble is a weighted mean of models of several trials",
 }

@@ -41,7 +41,9 @@ def making(record: CandidateRecord) -> str:
     if record.kind == "refit":
         return f"trial {record.trial}, retrained"
     if record.kind == "refits":
-        return f"trial {record.trial}, mean of {count(len(record.members), 'refit')}"
+        number = sum(member.member > 0 for member in record.members)
+        own = " and its own model" if number < len(record.members) else ""
+        return f"trial {record.trial}, mean of {count(number, 'refit')}{own}"
     if record.kind == "trial":
         return f"trial {record.trial}, not retrained"
     if record.kind == "folds":

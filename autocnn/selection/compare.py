@@ -14,7 +14,7 @@ import numpy as np
 from autocnn.core.arrays import FloatArray
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
-from autocnn.core.records import REFIT, CandidateKind, Comparison, Part
+from autocnn.core.records import OWN, REFIT, CandidateKind, Comparison, Part
 from autocnn.core.wording import fraction, fraction_interval, listing, metric_name, weights
 from autocnn.metrics.calibration import apply_temperature, calibrate, fit_temperature
 from autocnn.metrics.comparison import compare, standard_error
@@ -109,8 +109,8 @@ def rank_contenders(
 ) -> tuple[list[Contender], tuple[str, ...]]:
     """All candidates that the finalists give, the chosen one first, and why it is.
 
-    Each finalist gives its refit, the mean of several where it has them, and the mean of its fold
-    models, which share its fold scores; an ensemble of refits is chosen greedily on the
+    Each finalist gives its refit, the mean of that and more where it has them, and the mean of its
+    fold models, which share its fold scores; an ensemble of refits is chosen greedily on the
     out-of-fold predictions. The best on the folds is chosen, or the simplest that is within one
     standard error of it. Without folds an ensemble is chosen on val, and comes first; the others
     are in the order of val, as are those whose objective is not defined on every fold: they come
@@ -206,15 +206,15 @@ def _simplest(ranked: Sequence[Contender], held: Held, goal: Goal, *, seed: int)
 
 
 def _kinds(finalist: Finalist, held: Held) -> list[CandidateKind]:
-    """What its models give alone, the mean of several refits before one of them.
+    """What its models give alone, the mean of several before the refit.
 
     They share their scores on the folds, which are of one model per image. The log loss of a mean
     is at most the mean log loss, so a mean of refits is at least as good as that says.
     """
-    if finalist.has_own_model:
+    if not finalist.is_retrained:
         kinds: list[CandidateKind] = ["trial"]
     else:
-        kinds = ["refits", "refit"] if len(finalist.refits) > 1 else ["refit"]
+        kinds = ["refits", "refit"] if len(finalist.members) > 1 else ["refit"]
     return [*kinds, "folds"] if held.fold_sizes else kinds
 
 
@@ -222,7 +222,8 @@ def _parts(finalist: Finalist, kind: CandidateKind) -> list[Part]:
     """Of which of its models a candidate is made."""
     if kind == "folds":
         return finalist.fold_models
-    return [REFIT] if kind in ("refit", "trial") else finalist.refits
+    alone: dict[CandidateKind, Part] = {"refit": REFIT, "trial": OWN}
+    return [alone[kind]] if kind in alone else finalist.members
 
 
 def _of_one(finalist: Finalist, held: Held, goal: Goal) -> list[Contender]:
@@ -310,7 +311,7 @@ def _ensemble(singles: Sequence[Contender], held: Held, goal: Goal) -> Contender
         tuple(single.own_temperature for single, _ in members),
         temperature,
         () if crossed is None else _fold_scores(held, crossed, temperature, goal),
-        sum(len(single.leader.refits) * single.num_weights for single, _ in members),
+        sum(len(single.leader.members) * single.leader.num_weights for single, _ in members),
         crossed,
     )
 
@@ -348,7 +349,10 @@ def describe(contender: Contender) -> str:
     if contender.kind == "refit":
         return f"the refit of trial {trial}"
     if contender.kind == "refits":
-        return f"the mean of {len(contender.models)} refits of trial {trial}"
+        number = sum(part.is_refit for _, part, _, _ in contender.models)
+        refits = f"{number} refits" if number > 1 else "the refit"
+        own = " and its own model" if number < len(contender.models) else ""
+        return f"the mean of {refits} of trial {trial}{own}"
     if contender.kind == "trial":
         return f"the model of trial {trial} itself"
     if contender.kind == "folds":

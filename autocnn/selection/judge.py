@@ -15,7 +15,7 @@ import numpy as np
 from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.errors import SearchError
 from autocnn.core.events import Observer
-from autocnn.core.records import REFIT, Part
+from autocnn.core.records import OWN, REFIT, Part
 from autocnn.execution.executor import Executor, Outcome
 from autocnn.execution.runner import Job, JobList, run
 from autocnn.execution.tasks import (
@@ -199,8 +199,8 @@ def _candidate_task(
 
 
 def _model_path(finalist: Finalist, part: Part, folder: StudyFolder) -> Path:
-    """Where a model of a finalist stands, or the trial's own in the place of its refit."""
-    if part.is_refit and finalist.has_own_model:
+    """Where a model of a finalist stands."""
+    if part == OWN:
         return folder.trial_model_path(finalist.number)
     return folder.retrained_model_path(finalist.number, part)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from autocnn.core.errors import DataError
 from autocnn.core.events import Interruption
 from autocnn.core.objective import Goal
 from autocnn.core.own_model import OwnModel
-from autocnn.core.records import REFIT, Part, RetrainedRecord, TrialRecord, TrialState
+from autocnn.core.records import OWN, REFIT, Part, RetrainedRecord, TrialRecord, TrialState
 from autocnn.data import Dataset
 from autocnn.data.split import make_folds
 from autocnn.execution.runner import Stop
@@ -71,10 +72,9 @@ class Finalist:
         epochs: Epochs to retrain, its best epoch or up to a quarter fewer; None: there is no time
             for it, and the trial's own model stands in the place of the refit.
         is_default: Whether its params are the space's default configuration.
-        records: Of its retrained models: refits, which have seen all of train + val, and those of
-            the folds. Empty until `retrain` has made them.
-        has_own_model: Whether the trial's own model, which has seen train alone, stands in the
-            place of the refit, and its record too.
+        records: Of its models: refits, which have seen all of train + val, those of the folds, and
+            the trial's own, which has seen train alone, where it is averaged or stands in the
+            place of a refit. Empty until `retrain` has made them.
         predictions: Probabilities, (images, classes): `train` and `val` by the trial's own
             model, which has seen train; `folds` by its fold models, each image by the one that
             has not seen it, fold after fold, and none without folds. Empty until `judge`.
@@ -85,7 +85,6 @@ class Finalist:
     is_default: bool = False
     records: Mapping[Part, RetrainedRecord] = field(default_factory=dict)
     predictions: Mapping[SeenSet, FloatArray] = field(default_factory=dict)
-    has_own_model: bool = False
 
     @property
     def number(self) -> int:
@@ -93,19 +92,29 @@ class Finalist:
         return self.trial.trial
 
     @property
-    def refit(self) -> RetrainedRecord:
-        """Record of the first model that has seen all of train + val, or stands in its place."""
-        return self.records[REFIT]
+    def is_retrained(self) -> bool:
+        """Whether it has a refit."""
+        return REFIT in self.records
 
     @property
-    def refits(self) -> list[Part]:
-        """Its refits, each with another seed."""
-        return [part for part in self.records if part.is_refit]
+    def refit(self) -> RetrainedRecord:
+        """Record of the first refit, or of the trial's own model in its place."""
+        return self.records[REFIT if self.is_retrained else OWN]
+
+    @property
+    def members(self) -> list[Part]:
+        """What is averaged: its refits, each with another seed, and the trial's own model.
+
+        In the order of their numbers, whichever ended first: an average sums in order.
+        """
+        return sorted(
+            (part for part in self.records if part.fold is None), key=attrgetter("member")
+        )
 
     @property
     def fold_models(self) -> list[Part]:
         """Its models of the folds."""
-        return [part for part in self.records if not part.is_refit]
+        return [part for part in self.records if part.fold is not None]
 
     @property
     def num_weights(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 
 from autocnn.core.arrays import IntArray
 from autocnn.core.events import Observer
-from autocnn.core.records import REFIT, Part, RetrainedRecord, TrialState
+from autocnn.core.records import OWN, REFIT, Part, RetrainedRecord, TrialRecord, TrialState
 from autocnn.core.wording import count
 from autocnn.execution.executor import Executor, Outcome
 from autocnn.execution.runner import Job, JobList, run
@@ -40,10 +40,12 @@ class _Trainings:
     ends: dict[tuple[int, Part], Outcome] = field(default_factory=dict)
 
     def refits_of(self, finalist: Finalist) -> dict[Part, RetrainedRecord]:
-        """Its refits by their members' numbers, whichever ended first: an average sums in order."""
-        parts = (p for trial, p in self.made if trial == finalist.number and p.is_refit)
-        ordered = sorted(parts, key=lambda part: part.member)
-        return {part: self.made[finalist.number, part] for part in ordered}
+        """The records of its refits."""
+        return {
+            part: record
+            for (trial, part), record in self.made.items()
+            if trial == finalist.number and part.is_refit
+        }
 
     def why(self, finalist: Finalist, part: Part) -> str:
         """Why there is no such model."""
@@ -133,9 +135,11 @@ def add_members(
     folder: StudyFolder,
     observer: Observer,
 ) -> list[Finalist]:
-    """Train more refits of the chosen finalists, each with another seed, as time allows.
+    """More models of the chosen finalists, for an average: refits as time allows.
 
-    They are chosen by then, on their folds, so nothing is chosen by these models.
+    Each has another seed. Where there is no time for as many as are wanted, the trial's own model
+    is one more, which costs no training. They are chosen by then, on their folds, so nothing is
+    chosen by these models.
 
     Args:
         plan: How to train, and how many refits there may be.
@@ -151,14 +155,14 @@ def add_members(
     Raises:
         KeyboardInterrupt: When stopping was asked for; what was made is kept.
     """
+    chosen = [finalist for finalist in chosen if finalist.is_retrained]
     pairs = _more_refits(plan, chosen, finalists, folder)
     left = [(finalist, part) for finalist, part in pairs if part not in finalist.records]
-    if not left:
-        return list(finalists)
     trainings = _Trainings()
     number = 1 + len({part for _, part in pairs})
-    name = f"train {number} refits of the best, to average them"
-    _train(plan, name, left, trainings, executor, folder, observer)
+    if left:
+        name = f"train {number} refits of the best, to average them"
+        _train(plan, name, left, trainings, executor, folder, observer)
     lost = [pair for pair in left if (pair[0].number, pair[1]) not in trainings.made]
     gone = {part for _, part in lost}
     if lost:
@@ -167,12 +171,22 @@ def add_members(
             f"{trainings.why(*lost[0])}."
         )
 
+    averaged = {finalist.number for finalist in chosen if not _is_alike(finalist)}
+
     def with_more(finalist: Finalist) -> Finalist:
         refits = trainings.refits_of(finalist)
         more = {part: record for part, record in refits.items() if part not in gone}
-        return replace(finalist, records={**finalist.records, **more})
+        found = replace(finalist, records={**finalist.records, **more})
+        if len(found.members) == plan.budget.members:
+            return found
+        return replace(found, records={**found.records, OWN: _own(finalist.trial)})
 
-    return [with_more(finalist) for finalist in finalists]
+    return [with_more(f) if f.number in averaged else f for f in finalists]
+
+
+def _is_alike(finalist: Finalist) -> bool:
+    """Whether all its models are alike, as a classifier on frozen features is."""
+    return is_frozen(finalist.trial.params)
 
 
 def _more_refits(
@@ -192,7 +206,7 @@ def _more_refits(
         folder: Has what is there.
         first: Finalists whose first refit is to be made before.
     """
-    wanted = [f for f in chosen if not (f.has_own_model or is_frozen(f.trial.params))]
+    wanted = [finalist for finalist in chosen if not _is_alike(finalist)]
     if not wanted:
         return []
     epochs, first_epochs = ([(f.trial, f.epochs or 1) for f in some] for some in (wanted, first))
@@ -274,16 +288,20 @@ def _with_refit(finalist: Finalist, trainings: _Trainings, observer: Observer) -
             f"Trial {finalist.number} could not be retrained ({trainings.why(finalist, REFIT)}): "
             "its own model takes the place of the refit."
         )
-    trial = finalist.trial
-    own = RetrainedRecord(
+    return replace(finalist, records={OWN: _own(finalist.trial)})
+
+
+def _own(trial: TrialRecord) -> RetrainedRecord:
+    """What the record of a refit would be, of the trial's own model."""
+    return RetrainedRecord(
         trial=trial.trial,
+        member=OWN.member,
         epochs=trial.best_epoch or 1,
         num_weights=trial.num_weights or 0,
         seconds=trial.seconds,
         history=tuple(s for s in trial.history if s.epoch <= (trial.best_epoch or 1)),
         half_batch=trial.half_batch,
     )
-    return replace(finalist, records={REFIT: own}, has_own_model=True)
 
 
 def _with_folds(finalist: Finalist, plan: FinalistsPlan, trainings: _Trainings) -> Finalist | None:

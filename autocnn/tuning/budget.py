@@ -220,7 +220,8 @@ class Budget:
         The trainings start in the order in which `retrain` has them: with folds, the best is known
         only after them; without, its further refits begin where the first ones leave a worker.
         """
-        judging_s = self.judging_s(shortlist.trials, shortlist.num_folds, shortlist.num_members)
+        num_refits = shortlist.num_members if shortlist.retrained else 0
+        judging_s = self.judging_s(shortlist.trials, shortlist.num_folds, num_refits)
         retrained = [(r, shortlist.epochs_of(r)) for r in shortlist.retrained]
         shares = (1.0, *[self.fold_size] * shortlist.num_folds)
         first = [self.refit_s(*refit, share) for refit in retrained for share in shares]
@@ -268,17 +269,20 @@ class Budget:
         epochs_s = epoch_seconds(record.history) * epochs
         return _start_seconds(record) + epochs_s * self.refit_factor * share
 
-    def judging_s(self, best: Sequence[TrialRecord], num_folds: int, num_members: int = 1) -> float:
+    def judging_s(self, best: Sequence[TrialRecord], num_folds: int, num_refits: int = 1) -> float:
         """Seconds to judge trials at the end.
 
         Each gives a refit, or its own model, and with folds the mean of its fold models; all give
-        an ensemble. The first stands for those of which there are more refits.
+        an ensemble. The first stands for those whose refits are averaged, with its own model where
+        there are fewer than wanted.
         """
         num_models = 2 + num_folds  # the refit in the ensemble too
         per_image = [epoch_seconds(record.history) / self.num_train for record in best]
-        forwards = num_models * sum(per_image) + (num_members - 1) * sum(per_image[:1])
+        has_mean = self.members > 1 and num_refits > 0
+        num_averaged = min(self.members, num_refits + 1) if has_mean else 0
+        forwards = num_models * sum(per_image) + num_averaged * sum(per_image[:1])
         has_ensemble = num_folds > 0 or len(best) > 1
-        num_candidates = len(best) * (2 if num_folds else 1) + has_ensemble + (num_members > 1)
+        num_candidates = len(best) * (2 if num_folds else 1) + has_ensemble + has_mean
         predicting = FORWARD_SHARE * self.num_judged * forwards
         return predicting / self.workers + JUDGING_S * num_candidates
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from autocnn.core.arrays import FloatArray
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
-from autocnn.core.records import REFIT, Part
+from autocnn.core.records import OWN, REFIT, Part
 from autocnn.core.wording import fraction_interval
 from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.comparison import compare, standard_error
@@ -273,7 +273,7 @@ def test_without_folds_an_ensemble_is_chosen_on_val(prefer: Prefer, place: int) 
                 "val": predict(HELD.val_labels, np.arange(start, start + 5)),
                 "folds": np.zeros((0, 2)),
             },
-            has_own_model=is_own,
+            records={part: retrained(number, part) for part in [OWN if is_own else REFIT]},
         )
         for number, start, is_own in ((4, 0, False), (0, 10, True))
     )
@@ -307,11 +307,11 @@ def test_labels_that_cannot_be_learned_are_said_to_be() -> None:
 
 
 def test_a_trial_that_could_not_be_retrained_stands_for_itself() -> None:
-    own = replace(finalist(4, wrong=spread(20)), has_own_model=True)
+    own = replace(finalist(4, wrong=spread(20)), records={OWN: retrained(4, OWN)})
     held = replace(HELD, labels=HELD.labels[:0], groups=HELD.groups[:0], fold_sizes=())
     contenders, sentences = rank(own, held=held)
     assert [contender.kind for contender in contenders] == ["trial"]
-    assert contenders[0].models == [(own, REFIT, 1.0, contenders[0].temperatures[0])]
+    assert contenders[0].models == [(own, OWN, 1.0, contenders[0].temperatures[0])]
     assert "Candidate 1 (the model of trial 4 itself) is the best on val" in sentences[0]
 
 
@@ -382,8 +382,8 @@ def test_of_many_finalists_the_predictions_of_one_are_in_memory(
 # -- several refits ----------------------------------------------------------------------------
 
 
-def with_refits(one: Finalist, number: int) -> Finalist:
-    more = [Part(member=n) for n in range(2, number + 1)]
+def with_refits(one: Finalist, number: int, *, own: bool = False) -> Finalist:
+    more = [Part(member=n) for n in range(2, number + 1)] + [OWN] * own
     return replace(one, records={**one.records, **{p: retrained(one.number, p) for p in more}})
 
 
@@ -401,6 +401,22 @@ def test_the_mean_of_several_refits_comes_before_one_of_them() -> None:
         "The simplest is candidate 2 (the refit of trial 4, 1,000 weights). The folds cannot "
         "distinguish the two: there one model predicts each image."
     )
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (1, "the mean of the refit of trial 4 and its own model, 10 weights"),
+        (2, "the mean of 2 refits of trial 4 and its own model, 15 weights"),
+    ],
+)
+def test_the_trials_own_model_is_averaged_too(number: int, said: str) -> None:
+    one = with_refits(finalist(4, wrong=spread(20), num_weights=5), number, own=True)
+    (first, second, *_), sentences = rank(one)
+    assert (first.kind, second.kind) == ("refits", "refit")
+    assert [part.member for _, part, _, _ in first.models] == list(range(number + 1))
+    assert [part for _, part, _, _ in second.models] == [REFIT]
+    assert f"({said})" in sentences[0]
 
 
 def test_the_simplest_is_one_refit() -> None:

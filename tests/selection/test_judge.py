@@ -207,7 +207,7 @@ def test_a_trial_s_own_model_is_a_candidate_where_its_refit_was_lost(selection: 
     own = selection.folder.trial_model_path(7)
     refit = selection.folder.retrained_model_path(0, REFIT)
     assert paths == [[own, refit], [own], [refit]], "the ensemble is made of both"
-    assert [contender.leader.has_own_model for contender, _ in judged[1:]] == [True, False]
+    assert [contender.leader.is_retrained for contender, _ in judged[1:]] == [False, True]
 
 
 def test_judging_that_was_stopped_goes_on(selection: Selection) -> None:

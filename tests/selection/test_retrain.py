@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autocnn.core.errors import DiskFullError, TrialDivergedError
-from autocnn.core.records import REFIT, Part, TrialState
+from autocnn.core.records import OWN, REFIT, Part, TrialState
 from autocnn.execution.executor import Outcome
 from autocnn.execution.tasks import Task, TrainingTask
 from autocnn.selection.plan import Finalist, FinalistsPlan
@@ -174,8 +174,8 @@ def test_the_trial_s_own_model_takes_the_place_of_a_refit_that_is_lost(
     selection.executor.ends = {"train 7 fold 0": FAILURE}
     retrained = run(selection, selection.plan(make_finalists(7, 0)))
     assert [f.number for f in retrained] == [7, 0]
-    assert [f.has_own_model for f in retrained] == [True, False]
-    assert [list(f.records) for f in retrained] == [PARTS] * 2
+    assert [f.is_retrained for f in retrained] == [False, True]
+    assert [list(f.records) for f in retrained] == [[OWN, *PARTS[1:]], PARTS]
     own, trial = retrained[0].refit, retrained[0].trial
     assert (own.epochs, own.history, own.num_weights) == (1, trial.history, trial.num_weights)
     assert names(selection).count("train 7 fold 0") == 2
@@ -219,7 +219,7 @@ def test_without_time_for_any_refit_the_trials_own_models_stand(selection: Selec
     finalists = tuple(replace(finalist, epochs=None) for finalist in make_finalists(7, 0))
     retrained = run(selection, selection.plan(finalists, num_folds=0, budget_s=10.0))
     assert selection.executor.tasks == []
-    assert [f.has_own_model for f in retrained] == [True, True]
+    assert not any(f.is_retrained for f in retrained)
     assert selection.observer.warnings == []
 
 
@@ -240,7 +240,7 @@ def test_a_refit_that_the_budget_cuts_is_not_kept_and_made_again_with_more_time(
     # Judging one candidate takes 8 s: two of ten epochs fit.
     plan = selection.plan(make_finalists(7, epochs=10), num_folds=0, budget_s=10.0)
     (finalist,) = run(selection, plan)
-    assert finalist.has_own_model
+    assert not finalist.is_retrained
     assert selection.folder.read_retrained(7, REFIT) is None
     assert selection.observer.warnings == [
         "Trial 7 could not be retrained (no time left after 2 of 10 epochs): its own model takes "
@@ -249,7 +249,7 @@ def test_a_refit_that_the_budget_cuts_is_not_kept_and_made_again_with_more_time(
     again = Selection(selection.dataset, selection.folder)
     (finalist,) = run(again, again.plan(make_finalists(7, epochs=10), num_folds=0, budget_s=99.0))
     assert len(finalist.refit.history) == 10
-    assert not finalist.has_own_model
+    assert finalist.is_retrained
 
 
 def test_a_short_refit_of_an_older_study_is_made_again(selection: Selection) -> None:
@@ -269,10 +269,7 @@ def test_when_time_is_up_no_training_is_started(selection: Selection) -> None:
     plan = selection.plan(finalists, num_folds=2, budget_s=8.0 * 5 + 6.0, workers=1)
     found = run(selection, plan)
     assert names(selection) == ["train 7 fold 0", "train 7 fold 1"]
-    assert [(f.number, f.has_own_model, list(f.records)) for f in found] == [
-        (7, False, [REFIT]),
-        (0, True, [REFIT]),
-    ]
+    assert [(f.number, list(f.records)) for f in found] == [(7, [REFIT]), (0, [OWN])]
     assert plan.compared_on(found).folds == ()
     assert selection.observer.warnings == [
         "Trial 0 could not be retrained (no time left): its own model takes the place of the "
@@ -395,9 +392,9 @@ REFITS = [REFIT, Part(member=2), Part(member=3)]
 def test_the_chosen_are_trained_again_with_other_seeds(selection: Selection) -> None:
     plan = selection.plan(make_finalists(7, 0), members=3)
     seven, default = add(selection, plan, 7)
-    assert seven.refits == REFITS
+    assert seven.members == REFITS
     assert seven.fold_models == PARTS[1:]
-    assert default.refits == [REFIT]
+    assert default.members == [REFIT]
     tasks = trainings(selection)
     assert [task.seed for task in tasks] == [(5, 7, RETRAINED, 0, 2), (5, 7, RETRAINED, 0, 3)]
     everything = np.sort(np.concatenate([plan.dataset.indices(s) for s in ("train", "val")]))
@@ -411,7 +408,7 @@ def test_the_chosen_are_trained_again_with_other_seeds(selection: Selection) -> 
 
 def test_each_trial_of_an_ensemble_gets_as_many(selection: Selection) -> None:
     plan = selection.plan(make_finalists(7, 0), members=2)
-    assert [len(f.refits) for f in add(selection, plan, 7, 0)] == [2, 2]
+    assert [f.members for f in add(selection, plan, 7, 0)] == [REFITS[:2]] * 2
 
 
 def test_refits_of_an_earlier_session_are_not_made_again(selection: Selection) -> None:
@@ -423,23 +420,23 @@ def test_refits_of_an_earlier_session_are_not_made_again(selection: Selection) -
 
 
 @pytest.mark.parametrize(("spare_s", "number"), [(0.0, 1), (25.0, 2), (50.0, 3)])
-def test_there_are_as_many_as_there_is_time_for(
+def test_there_are_as_many_as_there_is_time_for_and_the_trials_own_model_is_one_more(
     selection: Selection, spare_s: float, number: int
 ) -> None:
-    """A refit takes 4.5 s; with several there is one candidate more to judge, in 8 s."""
+    """A refit takes 4.5 s."""
     finalists = make_finalists(7)
-    needed_s = 3 * EPOCHS + 3 * 8.0
-    plan = selection.plan(
-        finalists, members=3, workers=1, budget_s=needed_s + 8.0 * (spare_s > 0) + spare_s / 5
-    )
+    needed_s = 3 * EPOCHS + 4 * 8.0
+    plan = selection.plan(finalists, members=3, workers=1, budget_s=needed_s + spare_s / 5)
     (finalist,) = add(selection, plan, 7)
-    assert len(finalist.refits) == number
+    assert finalist.members == [OWN] * (number < 3) + REFITS[:number]
+    if number < 3:
+        assert finalist.records[OWN].history == finalist.trial.history
 
 
 def test_what_fails_is_left_out_and_told(selection: Selection) -> None:
     selection.executor.ends["train 7 refit 3"] = FAILURE
     (finalist,) = add(selection, selection.plan(make_finalists(7), members=3), 7)
-    assert finalist.refits == REFITS[:2]
+    assert finalist.members == [OWN, *REFITS[:2]]
     assert selection.observer.warnings[-1] == (
         "The best is averaged of 2 refits, not of 3: failed: ValueError: no."
     )
@@ -449,7 +446,7 @@ def test_a_trial_without_a_refit_gets_no_more(selection: Selection) -> None:
     selection.executor.ends["train 7 fold 0"] = FAILURE
     plan = selection.plan(make_finalists(7), num_folds=0, members=3)
     (finalist,) = add(selection, plan, 7)
-    assert finalist.has_own_model and finalist.refits == [REFIT]
+    assert finalist.members == [OWN]
 
 
 def test_without_folds_the_best_has_further_refits_beside_the_first_ones(
@@ -458,8 +455,8 @@ def test_without_folds_the_best_has_further_refits_beside_the_first_ones(
     """Nothing has to be waited for to know the best: no worker is idle in between."""
     plan = selection.plan(make_finalists(7, 0), num_folds=0, members=3)
     seven, default = run(selection, plan)
-    assert seven.refits == REFITS
-    assert default.refits == [REFIT]
+    assert seven.members == REFITS
+    assert default.members == [REFIT]
     assert [task.seed[1:] for task in trainings(selection)] == [
         (7, RETRAINED, 0),
         (0, RETRAINED, 0),
@@ -469,24 +466,25 @@ def test_without_folds_the_best_has_further_refits_beside_the_first_ones(
     ((name, epochs),) = selection.observer.stages
     assert (name, epochs) == ("retrain the finalists", 4 * EPOCHS)
     parts = (selection.executor, selection.folder, selection.observer)
-    assert add_members(plan, [seven, default], [seven], *parts) == [seven, default]
+    added, same = add_members(plan, [seven, default], [seven], *parts)
+    assert (added.records, same) == (seven.records, default)
     assert len(selection.observer.stages) == 1, "they are there"
 
 
-@pytest.mark.parametrize(("left_s", "number"), [(1e3, 3), (10.0, 1)])
+@pytest.mark.parametrize(("left_s", "number"), [(1e3, 3), (20.0, 1)])
 def test_further_refits_beside_the_first_ones_wait_for_their_time(
     selection: Selection, left_s: float, number: int
 ) -> None:
     plan = selection.plan(make_finalists(7), num_folds=0, members=3, workers=1, budget_s=left_s)
     (finalist,) = run(selection, plan)
-    assert len(finalist.refits) == number
+    assert finalist.members == REFITS[:number]
 
 
 def test_a_failed_refit_takes_its_further_ones_with_it(selection: Selection) -> None:
     selection.executor.ends["train 7 fold 0"] = FAILURE
     plan = selection.plan(make_finalists(7), num_folds=0, members=3)
     (finalist,) = run(selection, plan)
-    assert finalist.has_own_model and finalist.refits == [REFIT]
+    assert finalist.members == [OWN]
 
 
 @pytest.mark.parametrize("num_folds", [0, 2])
@@ -498,4 +496,4 @@ def test_refits_are_in_their_order_whichever_ends_first(
     selection.executor = Dying(ends={"train 7 refit 2": late})
     plan = selection.plan(make_finalists(7), num_folds=num_folds, members=3)
     (finalist,) = add(selection, plan, 7)
-    assert finalist.refits == REFITS
+    assert finalist.members == REFITS

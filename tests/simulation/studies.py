@@ -489,7 +489,7 @@ class Simulation:
                 for record in self.folder.read_trials()
             ]
             status = self.folder.read_status()
-        finalists = [(f.number, f.has_own_model) for f in self.finalists]
+        finalists = [(f.number, f.is_retrained) for f in self.finalists]
         return [*records, status.finalists, status.choice, finalists, self.judging.contents]
 
     # -- promises ---------------------------------------------------------------------------

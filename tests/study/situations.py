@@ -353,7 +353,8 @@ class Drawn:
             work = context.executor, context.folder, context.observer
             found = add_members(plan, found, found[:1], *work)
         trials = [finalist.trial for finalist in found]
-        believed = searched.budget.judging_s(trials, len(plan.folds), len(found[0].refits))
+        num_refits = sum(part.is_refit for part in found[0].members)
+        believed = searched.budget.judging_s(trials, len(plan.folds), num_refits)
         self.judged_s.append(self.situation.judging_error * believed)
         self.executor.clock.now += self.judged_s[-1]
         self.finalists = found

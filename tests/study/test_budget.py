@@ -9,7 +9,7 @@ import pytest
 from autocnn.core.objective import Goal
 from autocnn.core.records import TrialRecord, TrialState
 from autocnn.data import Dataset
-from autocnn.tuning.budget import JUDGING_S, SCHEDULES, epoch_seconds
+from autocnn.tuning.budget import SCHEDULES, epoch_seconds
 from tests.selection.studies import make_dataset
 from tests.study.situations import MEMBERS, Drawn, Situation, draw, make, without_waiting
 
@@ -58,9 +58,8 @@ def look(drawn: Drawn, budget_s: float) -> Found:
     late_s = judged_s / situation.judging_error - judged_s  # it was thought to take that more
     next_s = typical + situation.start_s + situation.compile_s + late_s
     best = drawn.finalists[0]
-    if not best.has_own_model and len(best.refits) < MEMBERS:  # the search has left time for them
-        mean_s = JUDGING_S if len(best.refits) == 1 else 0.0  # of several, their mean is judged too
-        next_s = best.refit.seconds + mean_s + late_s
+    if best.is_retrained and len(best.members) <= MEMBERS:  # the search has left time for them
+        next_s = best.refit.seconds + late_s
     return Found(
         used=elapsed / budget_s,
         overrun_s=elapsed - budget_s,
@@ -70,7 +69,7 @@ def look(drawn: Drawn, budget_s: float) -> Found:
         - max(
             quality(f.trial)
             for f in drawn.finalists
-            if f.has_own_model or len(f.refit.history) >= fewest_epochs(f.trial)
+            if not f.is_retrained or len(f.refit.history) >= fewest_epochs(f.trial)
         ),
     )
 
@@ -159,7 +158,7 @@ def test_slow_epochs_and_a_short_budget_end_in_the_model_of_the_trial(
         drawn, config = make(situation, dataset, tmp_path)
         drawn.run(config)
     assert [(r.state, len(r.history)) for r in drawn.records] == [(TrialState.COMPLETE, 8)]
-    assert [(f.number, f.has_own_model) for f in drawn.finalists] == [(0, True)]
+    assert [(f.number, f.is_retrained) for f in drawn.finalists] == [(0, False)]
     assert drawn.executor.clock.now < 3600.0
 
 
@@ -190,7 +189,7 @@ def test_a_budget_of_four_trainings_gives_two_trials_and_a_refit(
     first, second = (record for record in drawn.records if record.trial < 2)
     assert first.state == TrialState.COMPLETE and len(first.history) >= 26
     assert second.state != TrialState.PRUNED
-    assert any(not finalist.has_own_model for finalist in drawn.finalists)
+    assert any(finalist.is_retrained for finalist in drawn.finalists)
 
 
 def test_a_trial_that_was_cut_goes_on_with_a_larger_budget(
@@ -222,9 +221,9 @@ def test_a_trial_whose_own_model_was_judged_and_that_goes_on_is_judged_again(
     with without_waiting(dataset, situation):
         drawn, config = make(situation, dataset, tmp_path)
         drawn.run(config)
-        assert any(f.has_own_model and f.trial.state == TrialState.CUT for f in drawn.finalists)
+        assert any(not f.is_retrained and f.trial.state == TrialState.CUT for f in drawn.finalists)
         drawn.go_on(1.5 * situation.budget_s)
-    assert drawn.finalists[0].has_own_model
+    assert not drawn.finalists[0].is_retrained
     assert drawn.finalists[0].trial.state == TrialState.COMPLETE
     assert look(drawn, 1.5 * situation.budget_s).worst <= 0.0
 
@@ -239,7 +238,7 @@ def test_a_finished_study_without_time_stays_as_it_is(
         drawn.run(config)
         assert drawn.folder is not None
         before = drawn.folder.read_status()
-        assert before.is_done and not drawn.finalists[0].has_own_model
+        assert before.is_done and drawn.finalists[0].is_retrained
         drawn._go_on(None, **changes)
     after = drawn.folder.read_status()
     assert (after.is_done, after.finalists) == (True, before.finalists)

@@ -69,6 +69,7 @@ from autocnn.core.records.scores import (
 )
 from autocnn.core.records.subgroups import Subgroup
 from autocnn.core.records.trials import (
+    OWN,
     REFIT,
     EpochScore,
     Part,
@@ -78,6 +79,7 @@ from autocnn.core.records.trials import (
 )
 
 __all__ = [
+    "OWN",
     "REFIT",
     "SCHEMA_VERSION",
     "SPLITS",

@@ -10,9 +10,9 @@ from autocnn.core.records.subgroups import Subgroup
 from autocnn.core.records.trials import EpochScore
 
 CandidateKind = Literal["refit", "refits", "trial", "folds", "ensemble"]
-"""The params of a trial trained on train + val; the mean of several such refits, each with another
-seed; the trial's own model, where there was no time for that; the mean of its fold models; the
-weighted mean of the refits of several trials."""
+"""The params of a trial trained on train + val; the mean of such refits, each with another seed,
+and of the trial's own model where they are few; that alone, where there was no time for a refit;
+the mean of its fold models; the weighted mean of such models of several trials."""
 
 
 class Member(Record):
@@ -20,8 +20,8 @@ class Member(Record):
 
     Attributes:
         trial: The trial whose params it has.
-        fold: The fold that it has not seen; None: a refit.
-        member: Number of a refit among those of its trial.
+        fold: The fold that it has not seen; None: it is no model of a fold.
+        member: Number of a refit among those of its trial; 0: the trial's own model.
         weight: Its share of the average; those of all members add up to 1.
     """
 

@@ -155,11 +155,12 @@ class Part:
     """Which of a finalist's models: what it learns from, and with which seed.
 
     Attributes:
-        fold: The fold that it has not seen, 1 for the first; None: a refit, which has seen all.
-        member: Number of a refit among those that are averaged, each with another seed.
+        fold: The fold that it has not seen, 1 for the first; None: it is no model of a fold.
+        member: Number of a refit, which has seen all, among those that are averaged, each with
+            another seed; 0: the trial's own model, which has seen train alone.
 
-    >>> [part.name for part in (Part(), Part(member=2), Part(fold=1))]
-    ['refit', 'refit-2', 'fold-1']
+    >>> [part.name for part in (Part(), Part(member=2), Part(member=0), Part(fold=1))]
+    ['refit', 'refit-2', 'own', 'fold-1']
     """
 
     fold: int | None = None
@@ -170,16 +171,19 @@ class Part:
         """Of its folder."""
         if self.fold is not None:
             return f"fold-{self.fold}"
-        return "refit" if self.member == 1 else f"refit-{self.member}"
+        return {0: "own", 1: "refit"}.get(self.member, f"refit-{self.member}")
 
     @property
     def is_refit(self) -> bool:
         """Whether it learns from all of train + val."""
-        return self.fold is None
+        return self.fold is None and self.member > 0
 
 
 REFIT = Part()
 """The first refit of a finalist."""
+
+OWN = Part(member=0)
+"""The model of the trial itself."""
 
 
 class RetrainedRecord(Record):
@@ -188,7 +192,7 @@ class RetrainedRecord(Record):
     Attributes:
         trial: Number of the trial whose params it has.
         fold: The fold that it has not seen, 1 for the first; None: it has seen all.
-        member: Number of a refit among those that are averaged.
+        member: As of `Part`.
         epochs: Epochs that it was to train; fewer were when the budget ended.
         num_weights: Weights of the model.
         seconds: Time that the training took, all sessions together.
