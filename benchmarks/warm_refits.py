@@ -2,9 +2,9 @@
 
 Of each outer fold nothing is seen by any network. A trial learns from six sevenths of the rest, as
 it does from train without val. Refits from scratch learn from all the rest, each with another seed;
-warm ones too, but with fewer epochs, from the weights that the trial has ended with. Judged by
-calibrated log loss and accuracy of what the outer folds hold out, by group. Test is never looked
-at.
+warm ones too, but with fewer epochs, from the weights that the trial has ended with. The trial's
+own model is averaged with them too, as it costs no more training. Judged by calibrated log loss
+and accuracy of what the outer folds hold out, by group. Test is never looked at.
 """
 
 from collections.abc import Iterator, Sequence
