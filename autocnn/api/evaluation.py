@@ -12,6 +12,7 @@ from autocnn.api.inputs import placed
 from autocnn.api.settings import PathLike, check_choice
 from autocnn.api.study import Study
 from autocnn.api.watch import show
+from autocnn.core.errors import Text, UsageError
 from autocnn.core.paths import to_path
 from autocnn.core.records import Assessment, CheckedCondition, SplitScores
 from autocnn.core.wording import fraction_interval
@@ -130,8 +131,8 @@ def evaluate(
             know.
         StudyError: When there is no such study or candidate, or `to` cannot be written.
         ExportError: When the folder is no whole export.
-        UsageError: When `to` holds something else, `split` is another, a condition is none, or the
-            model needs code that is not trusted.
+        UsageError: When `to` holds something else, `split` is another, a condition is none, a
+            candidate of a candidate is asked for, or the model needs code that is not trusted.
 
     >>> evaluate("no-model", "digits", results="no-folder")
     Traceback (most recent call last):
@@ -152,6 +153,8 @@ one, an exported folder or a model file in one of these, got none of them. Start
     from autocnn.inference.predict import model as models
 
     check_choice("split", split, ("all", "test"))
+    if isinstance(model, Candidate) and candidate is not None:
+        raise UsageError(Text("{candidate} is for a study, got a candidate as the model."))
     values = {
         "images": images,
         "path_column": path_column,

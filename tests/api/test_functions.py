@@ -194,6 +194,9 @@ def test_evaluate_may_choose_candidate_and_folder(
     found = autocnn.evaluate("mine", data, candidate=2, to=True, cache_dir="cache")
     assert found.record.candidate == 2
     assert found.path == Path("evaluation-mine-2-new")
+    second = autocnn.open_study("mine").candidates[1]
+    with pytest.raises(UsageError, match="candidate is for a study, got a candidate as"):
+        autocnn.evaluate(second, data, candidate=1, cache_dir="cache")
     assert Path("evaluation-mine-2-new/metrics.json").is_file()
 
 

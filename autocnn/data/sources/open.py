@@ -5,13 +5,14 @@ import os
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from autocnn.core.arrays import Pixels
 from autocnn.core.config import BUILT_IN, Reading
-from autocnn.core.errors import DataError, Text
+from autocnn.core.errors import DataError, Text, did_you_mean
 from autocnn.core.events import Observer
 from autocnn.core.paths import to_path
 from autocnn.core.wording import shortened
@@ -31,6 +32,9 @@ _BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
 _OF_TABLES = ("images", "path_column", "label_column", "split_column", "group_column")
 MOST_TABLES = 5
 """That an error names."""
+
+MOST_COMPARED = 20_000
+"""Names of a folder among which one is looked for that is near to a missing one."""
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
@@ -95,6 +99,18 @@ def num_threads() -> int:
     return os.cpu_count() or 1
 
 
+def _near_name(path: Path) -> str:
+    """What the first part of a path that is not there may have been meant to be."""
+    for part in (*reversed(path.parents), path):
+        if not part.exists():
+            try:
+                names = [entry.name for entry in islice(os.scandir(part.parent), MOST_COMPARED)]
+            except OSError:
+                names = []
+            return did_you_mean(part.name, [*names, *BUILT_IN])
+    return ""
+
+
 def find_images(data: str, *, reading: Reading = Reading()) -> FoundImages:  # noqa: B008 - frozen
     """The images behind DATA, of which none is opened.
 
@@ -124,7 +140,8 @@ def find_images(data: str, *, reading: Reading = Reading()) -> FoundImages:  # n
         return _BUILT_IN_READERS[data]()
     if not data or not path.exists():
         rule = f"DATA must be a folder, a table, an .npz or built in ({', '.join(BUILT_IN)})"
-        raise DataError(f"{data or repr(data)}: {rule}, got no such path.")
+        remedy = _near_name(path) if data else ""
+        raise DataError(f"{data or repr(data)}: {rule}, got no such path.", remedy=remedy)
     if is_folder and given is None:
         return _read_folder(path, reading)
     if is_table or is_folder:  # of which a column was named

@@ -165,6 +165,11 @@ def test_paths_that_are_no_data(tmp_path: Path) -> None:
         read_source("~$list.xlsx")
     with pytest.raises(DataError, match="'': DATA must be"):
         read_source("")
+    for given, meant in (("", ""), (tmp_path / "alpha/cat", "alphas"), ("digit", "digits")):
+        (tmp_path / "alphas").mkdir(exist_ok=True)
+        with pytest.raises(DataError) as caught:
+            read_source(str(given))
+        assert caught.value.remedy == (f"Did you mean {meant!r}?" if meant else "")
     (tmp_path / "a").mkdir()
     (tmp_path / "a/x.txt").touch()
     with pytest.raises(DataError, match=r"got no image \(1 \.txt\)"):
