@@ -108,7 +108,10 @@ def brief(out: Path) -> None:
 
 def read_parts(out: Path) -> list[dict[str, Any]]:
     """What `run` has left in a folder."""
-    return [json.loads(path.read_text("utf-8")) for path in sorted(out.glob("*.json"))]
+    parts = [json.loads(path.read_text("utf-8")) for path in sorted(out.glob("*.json"))]
+    if not parts:
+        raise click.UsageError(f"{out} must hold what `run` leaves, got no part.")
+    return parts
 
 
 def write_data(source: str, path: Path) -> None:

@@ -49,6 +49,13 @@ def test_the_readme_shows_what_the_files_hold() -> None:
     assert readme[place : place + len(lines)] == lines
 
 
+@pytest.mark.parametrize("command", ["table", "brief"])
+def test_a_folder_without_parts_has_no_table(command: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(accuracy.cli, [command, str(tmp_path)])
+    assert result.exit_code == 2
+    assert "must hold what `run` leaves, got no part" in result.output
+
+
 def test_what_failed_is_named_below_the_table() -> None:
     parts = [part("autocnn", 0, 0.9), part("autocnn", 1, 0.9) | {"error": "no time"}]
     lines = list(accuracy.table_lines(parts))
