@@ -29,6 +29,11 @@ RETRAINED = 1
 MOST_ATTEMPTS = 2
 """A training that was killed or hung goes on once more from its last epoch."""
 
+WHOLE_SHARE = 0.9
+"""A training that the budget cut counts as whole from so much of its epochs on.
+
+An annealed learning rate has fallen to a fortieth by then."""
+
 RETRIED = (TrialState.FAILED, TrialState.TIMED_OUT)
 
 
@@ -256,8 +261,8 @@ def _train(
     def keep(job: Job, outcome: Outcome) -> None:
         finalist, part = pairs[job.key]
         result = outcome.result
-        # One that the budget cut is not kept: it is worse than the trial was.
-        if isinstance(result, TrainingResult) and len(result.history) == finalist.epochs:
+        # One that the budget cut early is not kept: it is worse than the trial was.
+        if isinstance(result, TrainingResult) and _is_whole(len(result.history), finalist):
             record = _write_record(plan, finalist, job, outcome, result, folder, part=part)
             trainings.made[finalist.number, part] = record
         else:
@@ -341,7 +346,13 @@ def _is_wanted(record: RetrainedRecord, plan: FinalistsPlan, finalist: Finalist)
     """
     is_unknown = not record.rows_digest and record.fold is None
     is_same = is_unknown or record.rows_digest == _digest(_seen(plan, record.fold))
-    return is_same and record.epochs == finalist.epochs == len(record.history)
+    is_same = is_same and record.epochs == finalist.epochs
+    return is_same and _is_whole(len(record.history), finalist)
+
+
+def _is_whole(num_epochs: int, finalist: Finalist) -> bool:
+    """Whether so many epochs are all that a model of a finalist needs."""
+    return num_epochs >= WHOLE_SHARE * (finalist.epochs or 1)
 
 
 def _job(plan: FinalistsPlan, key: int, finalist: Finalist, part: Part, folder: StudyFolder) -> Job:
@@ -390,7 +401,7 @@ def _write_record(
         trial=finalist.number,
         fold=part.fold,
         member=part.member,
-        epochs=len(result.history),
+        epochs=finalist.epochs or 1,
         num_weights=result.num_weights,
         # A resumed one trained in earlier processes too.
         seconds=max(outcome.seconds, sum(score.seconds for score in result.history)),

@@ -252,6 +252,23 @@ def test_a_refit_that_the_budget_cuts_is_not_kept_and_made_again_with_more_time(
     assert finalist.is_retrained
 
 
+@pytest.mark.parametrize(("budget_s", "done", "is_kept"), [(16.9, 9, True), (15.9, 8, False)])
+def test_a_refit_that_the_budget_cuts_near_its_end_counts_as_whole(
+    selection: Selection, budget_s: float, done: int, is_kept: bool
+) -> None:
+    plan = selection.plan(make_finalists(7, epochs=10), num_folds=0, budget_s=budget_s)
+    (finalist,) = run(selection, plan)
+    assert finalist.is_retrained == is_kept
+    if not is_kept:
+        assert f"no time left after {done} of 10 epochs" in selection.observer.warnings[-1]
+        return
+    assert (finalist.refit.epochs, len(finalist.refit.history)) == (10, done)
+    again = Selection(selection.dataset, selection.folder)
+    (same,) = run(again, again.plan(make_finalists(7, epochs=10), num_folds=0, budget_s=99.0))
+    assert again.executor.tasks == []
+    assert same.refit == finalist.refit
+
+
 def test_a_short_refit_of_an_older_study_is_made_again(selection: Selection) -> None:
     """It was kept, although the budget had cut it."""
     cut = retrained(7).model_copy(update={"epochs": EPOCHS})

@@ -191,8 +191,7 @@ class RetrainedRecord(Record):
 
     Attributes:
         trial: Number of the trial whose params it has.
-        fold: The fold that it has not seen, 1 for the first; None: it has seen all.
-        member: As of `Part`.
+        fold, member: As of `Part`.
         epochs: Epochs that it was to train; fewer were when the budget ended.
         num_weights: Weights of the model.
         seconds: Time that the training took, all sessions together.

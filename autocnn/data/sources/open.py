@@ -18,6 +18,7 @@ from autocnn.core.paths import to_path
 from autocnn.core.wording import shortened
 from autocnn.data.sources.folder import LAYOUT, read_folder
 from autocnn.data.sources.groups import group_by_headers, group_by_name
+from autocnn.data.sources.lookup import MOST_COMPARED
 from autocnn.data.sources.npz import read_digits, read_npz
 from autocnn.data.sources.phantoms import read_phantoms
 from autocnn.data.sources.shards import find_shards
@@ -32,9 +33,6 @@ _BUILT_IN_READERS: Mapping[str, Callable[[], FoundImages]] = {
 _OF_TABLES = ("images", "path_column", "label_column", "split_column", "group_column")
 MOST_TABLES = 5
 """That an error names."""
-
-MOST_COMPARED = 20_000
-"""Names of a folder among which one is looked for that is near to a missing one."""
 
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".7z", ".rar")
 
