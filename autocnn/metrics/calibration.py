@@ -175,6 +175,7 @@ def check_calibration(
     test_before: FloatArray,
     test_probabilities: FloatArray,
     test_groups: IntArray | None = None,
+    sharpening: float = 1.0,
 ) -> Calibration:
     """What a temperature did, on the images that it was fitted on and on test.
 
@@ -187,6 +188,7 @@ def check_calibration(
         test_before: (m, k) Probabilities of test before.
         test_probabilities: (m, k) Those of the model with the temperature in it.
         test_groups: (m,) As for `reliability_bins`.
+        sharpening: What it is multiplied by in the model.
 
     Raises:
         ValueError: As for `score_split`.
@@ -195,6 +197,7 @@ def check_calibration(
         temperature=temperature,
         fitted_on=fitted_on,
         num_images=len(labels),
+        sharpening=sharpening,
         fitted_before=_scores(labels, probabilities),
         fitted_after=_scores(labels, calibrate(probabilities, temperature)),
         test_before=_scores(test_labels, test_before),

@@ -1,8 +1,11 @@
-"""Which finalists are averaged, and with which weights."""
+"""Which finalists are averaged, with which weights, and how sure their average may be."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
-from autocnn.core.arrays import DoubleArray, FloatArray
+from autocnn.core.arrays import DoubleArray, FloatArray, IntArray
+from autocnn.metrics.calibration import LOWEST_TEMPERATURE, fit_temperature
 from autocnn.metrics.weighted import SMALLEST_PROBABILITY
 
 SMALLEST_GAIN = 1e-4
@@ -10,6 +13,9 @@ SMALLEST_GAIN = 1e-4
 
 MAX_PICKS = 20
 """Most picks of an ensemble: no weight is finer than 1/20."""
+
+FEWEST_IMAGES = 200
+"""On fewer, temperatures are luck: nothing is said then of how far models are apart."""
 
 
 def choose_ensemble(truth: FloatArray, *, max_picks: int = MAX_PICKS) -> DoubleArray:
@@ -56,6 +62,42 @@ def choose_ensemble(truth: FloatArray, *, max_picks: int = MAX_PICKS) -> DoubleA
     chosen = path[_first_of_best(np.array(losses))]
     weights: DoubleArray = chosen / chosen.sum()
     return weights
+
+
+def fit_disagreement(labels: IntArray, mean: FloatArray, *, num_models: int) -> float:
+    """How far apart models are, by what the mean of some of them lacks in sureness.
+
+    Where models are calibrated, their mean is right more often than it says, and wants a
+    temperature below 1. Measured, that is `temperature_of_mean`: one number tells it for any number
+    of models.
+
+    Args:
+        labels: (n,) True classes.
+        mean: (n, k) Mean probabilities of calibrated models, of images that none has seen.
+        num_models: In the mean; of one, nothing is told.
+
+    Returns:
+        0 where a mean is not less sure than it is right, and where there are fewer than 200 images.
+
+    Source: Rahaman and Thiery 2021, "Uncertainty quantification and deep ensembles", NeurIPS.
+    """
+    if num_models < 2 or len(labels) < FEWEST_IMAGES:
+        return 0.0
+    return max(0.0, (1 - fit_temperature(labels, mean)) / (1 - 1 / num_models))
+
+
+def temperature_of_mean(disagreement: float, weights: Sequence[float]) -> float:
+    """The temperature of the weighted mean of calibrated models.
+
+    Args:
+        disagreement: Of `fit_disagreement`.
+        weights: Of the models; they add up to 1. They count as 1 / (sum of their squares) models.
+
+    >>> [round(temperature_of_mean(0.3, [1 / n] * n), 3) for n in (1, 2, 3)]
+    [1.0, 0.85, 0.8]
+    """
+    squares = sum(weight * weight for weight in weights)
+    return max(LOWEST_TEMPERATURE, 1 - disagreement * (1 - squares))
 
 
 def _first_of_best(losses: DoubleArray) -> int:

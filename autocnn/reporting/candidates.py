@@ -262,10 +262,16 @@ def calibration_table(record: CandidateRecord) -> Table | None:
             (judged, "after", fitted.test_after),
         )
     ]
+    more = "It is part of the model."
+    if fitted.sharpening < 1:
+        more = (
+            "The mean of several models is right more often than it says: in the model it is "
+            f"{fitted.sharpening:.2f} times as high."
+        )
     caption = (
         f"Calibration of candidate {record.candidate}. Temperature {fitted.temperature:.2f}, "
         f"fitted on {fitted.num_images:,} images: "
-        f"{wording.temperature_effect(fitted.temperature)}. It is part of the model."
+        f"{wording.temperature_effect(fitted.temperature)}. {more}"
     )
     columns = [*text_columns("images"), *number_columns("calibration error", "log loss")]
     return make_table(f"calibration-{record.candidate}", caption, columns=columns, rows=rows)

@@ -5,7 +5,7 @@ Pure: out-of-fold probabilities in, ranked candidates out. The test split is not
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import Literal
 
@@ -18,7 +18,7 @@ from autocnn.core.records import OWN, REFIT, CandidateKind, Comparison, Part
 from autocnn.core.wording import fraction, fraction_interval, listing, metric_name, weights
 from autocnn.metrics.calibration import apply_temperature, calibrate, fit_temperature
 from autocnn.metrics.comparison import compare, standard_error
-from autocnn.metrics.ensembles import choose_ensemble
+from autocnn.metrics.ensembles import choose_ensemble, fit_disagreement, temperature_of_mean
 from autocnn.metrics.evidence import guessing, is_at_chance
 from autocnn.metrics.own_objective import measure_of
 from autocnn.metrics.scores import score, score_split
@@ -34,7 +34,9 @@ class Contender:
         finalists: Whose models it is made of; several only for an ensemble.
         shares: Of each finalist; they add up to 1.
         temperatures: Of each finalist's models.
-        temperature: Of the average; 1 but for an ensemble.
+        temperature: Of the average, fitted on what it was chosen on; 1 but for an ensemble.
+        sharpening: What that is multiplied by where more models are averaged than have predicted
+            each of those images.
         fold_scores: The objective on each fold; empty without folds, and where it is not defined
             on one of them.
         num_weights: Of all its models together.
@@ -50,6 +52,7 @@ class Contender:
     fold_scores: tuple[float, ...]
     num_weights: int
     crossed: FloatArray | None = None
+    sharpening: float = 1.0
 
     @property
     def leader(self) -> Finalist:
@@ -129,6 +132,40 @@ def rank_contenders(
     """
     contenders = [one for finalist in finalists for one in _of_one(finalist, held, goal)]
     singles = [c for c in contenders if c.kind in ("refit", "trial")]
+    ranked, sentences = _rank(contenders, singles, held, goal, seed=seed, prefer=prefer)
+    disagreement = _disagreement(singles, held)
+    return [_sharpened(contender, disagreement) for contender in ranked], sentences
+
+
+def _disagreement(singles: Sequence[Contender], held: Held) -> float:
+    """How far apart models are: of the finalists, as of one none has two that have not seen it."""
+    what: SeenSet = "folds" if held.fold_sizes else "val"
+    labels = held.labels if held.fold_sizes else held.val_labels
+    number = len(singles)
+    temperatures = [single.own_temperature for single in singles]
+    models = _models([single.leader for single in singles], what, temperatures)
+    mean = _mix(models, [slice(None)], [[1 / number] * number])
+    return fit_disagreement(labels, mean, num_models=number)
+
+
+def _sharpened(contender: Contender, disagreement: float) -> Contender:
+    """A contender whose average is as sure as more models let it be."""
+    shipped = [share for _, _, share, _ in contender.models]
+    fitted = contender.shares if contender.kind == "ensemble" else (1.0,)
+    before, after = (temperature_of_mean(disagreement, shares) for shares in (fitted, shipped))
+    return replace(contender, sharpening=after / before)
+
+
+def _rank(
+    contenders: list[Contender],
+    singles: Sequence[Contender],
+    held: Held,
+    goal: Goal,
+    *,
+    seed: int,
+    prefer: Prefer,
+) -> tuple[list[Contender], tuple[str, ...]]:
+    """All contenders, the chosen one first, with the ensemble if there is one."""
     has_scores = any(contender.fold_scores for contender in contenders)
     ensemble = _ensemble(singles, held, goal) if has_scores or not held.fold_sizes else None
     if not has_scores:

@@ -178,7 +178,7 @@ def _candidate_task(
             MemberModel(_model_path(finalist, part, folder), share, temperature)
             for finalist, part, share, temperature in contender.models
         ),
-        temperature=contender.temperature,
+        temperature=contender.temperature * contender.sharpening,
         has_temperature=contender.kind == "ensemble",
         model_path=folder.candidate_model_path(number),
         images=plan.largest_images(contender.finalists),

@@ -217,6 +217,7 @@ def _record(
             test_before=measured.test_before[plan.judged],
             test_probabilities=judged.probabilities,
             test_groups=judged.groups,
+            sharpening=contender.sharpening,
         ),
         comparisons=comparisons,
         tied_with=min(tied, default=None),

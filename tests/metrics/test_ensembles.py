@@ -1,10 +1,11 @@
-"""Ensembles of constructed predictions; the one-standard-error rule."""
+"""Ensembles of constructed predictions, and how sure they are."""
 
 import numpy as np
 import pytest
 
 from autocnn.core.arrays import DoubleArray, IntArray
 from autocnn.metrics import ensembles
+from autocnn.metrics.calibration import LOWEST_TEMPERATURE, apply_temperature, fit_temperature
 from autocnn.metrics.scores import score
 
 
@@ -101,3 +102,52 @@ def test_models_that_cannot_be() -> None:
     for wrong, picks in ((truth[0], 20), (truth[:0], 20), (truth[:, :0], 20), (truth, 0)):
         with pytest.raises(ValueError, match=r"must be \(m, n\) with m, n and max_picks >= 1, got"):
             ensembles.choose_ensemble(wrong, max_picks=picks)
+
+
+# -- how sure a mean may be --------------------------------------------------------------------
+
+
+def draw_calibrated(num_models: int, *, seed: int) -> tuple[IntArray, DoubleArray]:
+    """Labels, and what models of the same kind say of them, each calibrated on other images."""
+    rng = np.random.default_rng(seed)
+    truth = 2.0 * rng.normal(size=(4000, 3))
+    labels = (truth + rng.gumbel(size=truth.shape)).argmax(axis=1)
+    noisy = truth + 1.5 * rng.normal(size=(num_models, *truth.shape))
+    models = np.exp(noisy) / np.exp(noisy).sum(axis=-1, keepdims=True)
+    half = len(labels) // 2
+    return labels[half:], np.stack(
+        [apply_temperature(m[half:], fit_temperature(labels[:half], m[:half])) for m in models]
+    )
+
+
+@pytest.mark.parametrize("number", [2, 3, 6])
+def test_a_mean_is_as_sure_as_the_mean_of_others_says(number: int) -> None:
+    """Three models tell how sure any number of others may be, on images that are new to both."""
+    labels, three = draw_calibrated(3, seed=1)
+    disagreement = ensembles.fit_disagreement(labels, three.mean(axis=0), num_models=3)
+    new_labels, others = draw_calibrated(number, seed=2)
+    mean = others.mean(axis=0)
+    temperature = ensembles.temperature_of_mean(disagreement, [1 / number] * number)
+    before, after, best = (
+        score(new_labels, apply_temperature(mean, t)).log_loss or 0.0
+        for t in (1.0, temperature, fit_temperature(new_labels, mean))
+    )
+    assert temperature < 0.95
+    assert before - after > 0.8 * (before - best) > 0.001
+
+
+def test_few_images_and_one_model_tell_nothing_and_equal_ones_that_none_is_apart() -> None:
+    labels, models = draw_calibrated(2, seed=3)
+    mean = models.mean(axis=0)
+    assert ensembles.fit_disagreement(labels, mean, num_models=2) > 0.1
+    assert ensembles.fit_disagreement(labels[:199], mean[:199], num_models=2) == 0.0
+    assert ensembles.fit_disagreement(labels, models[0], num_models=1) == 0.0
+    alike = ensembles.fit_disagreement(labels, models[0], num_models=2)
+    assert alike == pytest.approx(0.0, abs=0.1)
+
+
+def test_weights_count_as_a_number_of_models() -> None:
+    assert ensembles.temperature_of_mean(0.3, [1.0]) == 1.0
+    assert ensembles.temperature_of_mean(0.3, [0.5, 0.5]) == pytest.approx(0.85)
+    assert 0.85 < ensembles.temperature_of_mean(0.3, [0.8, 0.2]) < 1.0
+    assert ensembles.temperature_of_mean(1.6, [0.25] * 4) == LOWEST_TEMPERATURE

@@ -13,9 +13,9 @@ from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
 from autocnn.core.records import OWN, REFIT, Part
 from autocnn.core.wording import fraction_interval
-from autocnn.metrics.calibration import apply_temperature
+from autocnn.metrics.calibration import apply_temperature, calibrate, fit_temperature
 from autocnn.metrics.comparison import compare, standard_error
-from autocnn.metrics.ensembles import choose_ensemble
+from autocnn.metrics.ensembles import choose_ensemble, fit_disagreement, temperature_of_mean
 from autocnn.metrics.scores import score, score_split
 from autocnn.selection.compare import Contender, describe, rank_contenders
 from autocnn.selection.plan import Finalist, Held, OnDemand, SeenSet
@@ -417,6 +417,28 @@ def test_the_trials_own_model_is_averaged_too(number: int, said: str) -> None:
     assert [part.member for _, part, _, _ in first.models] == list(range(number + 1))
     assert [part for _, part, _, _ in second.models] == [REFIT]
     assert f"({said})" in sentences[0]
+
+
+def test_a_mean_is_sharpened_by_what_the_finalists_say_of_means() -> None:
+    """Each image was predicted by one model of each finalist; the mean of both is too unsure."""
+    one = with_refits(finalist(4, wrong=spread(60)), 3)
+    other = finalist(0, wrong=spread(60, start=30))
+    contenders, _ = rank(one, other)
+    sharpening = {(c.kind, c.leader.number): c.sharpening for c in contenders}
+    ensemble = next(c for c in contenders if c.kind == "ensemble")
+    assert sharpening["refit", 4] == sharpening["refit", 0] == 1.0
+    assert sharpening["refits", 4] == sharpening["folds", 0] < 0.9
+    # Two finalists have chosen its temperature; of one of them it has three models.
+    assert sharpening["refits", 4] < ensemble.sharpening < 1.0
+    mean = np.mean([calibrate(f.predictions["folds"], c) for f, c in _temperatures(one, other)], 0)
+    apart = fit_disagreement(HELD.labels, mean, num_models=2)
+    assert sharpening["refits", 4] == pytest.approx(temperature_of_mean(apart, [1 / 3] * 3))
+    alone, _ = rank(one)
+    assert {c.sharpening for c in alone} == {1.0}
+
+
+def _temperatures(*finalists: Finalist) -> list[tuple[Finalist, float]]:
+    return [(f, fit_temperature(HELD.labels, f.predictions["folds"])) for f in finalists]
 
 
 def test_the_simplest_is_one_refit() -> None:

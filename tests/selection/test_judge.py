@@ -86,6 +86,20 @@ def test_the_chosen_is_trained_again_and_averaged(selection: Selection) -> None:
     assert selection.observer.stages[1] == ("train 3 refits of the best, to average them", 6)
 
 
+def test_a_mean_has_the_temperature_of_a_mean_in_the_model(
+    selection: Selection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autocnn.metrics.ensembles.FEWEST_IMAGES", 10)
+    selection.executor.skill = {7: 0.85, 0: 0.8}
+    plan = selection.plan(make_finalists(7, 0), members=3)
+    judged, _ = run(selection, plan, prepare(selection, plan))
+    for task, (contender, _) in zip(made(selection).values(), judged, strict=True):
+        is_mean = len(task.members) > 1
+        assert (contender.sharpening < 1.0) == is_mean
+        assert task.temperature == contender.temperature * contender.sharpening
+        assert task.has_temperature == (contender.kind == "ensemble")
+
+
 def test_before_the_choice_no_model_sees_test_and_fold_models_what_they_have_not_seen(
     selection: Selection,
 ) -> None:
@@ -147,7 +161,7 @@ def test_an_ensemble_averages_refits_at_their_temperatures(selection: Selection)
     )
     task = made(selection)[number]
     assert task.has_temperature
-    assert task.temperature == contender.temperature
+    assert task.temperature == contender.temperature * contender.sharpening
     assert len(task.members) == len(contender.finalists) > 1
     assert sum(member.weight for member in task.members) == pytest.approx(1.0)
     for member, finalist, temperature in zip(

@@ -166,6 +166,8 @@ class Calibration(Record):
         fitted_on: `folds`: out-of-fold predictions; `val`: the trial's, in a study without
             folds.
         num_images: Images that it was fitted on.
+        sharpening: What it is multiplied by in a mean of several models, which is right more often
+            than it says, where fewer have predicted each of those images; 1 of a single one.
         fitted_before, fitted_after: Scores on those images.
         test_before, test_after: Scores on test.
         bins: Reliability on test, after.
@@ -174,6 +176,7 @@ class Calibration(Record):
     temperature: float = Field(gt=0)
     fitted_on: Literal["folds", "val"]
     num_images: int
+    sharpening: float = 1.0
     fitted_before: CalibrationScores
     fitted_after: CalibrationScores
     test_before: CalibrationScores
