@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -152,14 +152,18 @@ class RayTransport:
     def places(self) -> Sequence[Place]:
         """One for each node with processors, or for each of its GPUs; see `Transport.places`."""
         places = []
-        for node in self._ray.nodes():
-            if not node["Alive"] or node["Resources"].get("CPU", 0) < 1:
-                continue
+        for node in self._usable_nodes():
             name, number = node["NodeManagerAddress"], node["NodeID"]
             gpus = int(node["Resources"].get("GPU", 0))
             numbers = [f"{number}/{gpu}" for gpu in range(gpus)] or [number]
             places += [Place(one, number, name) for one in numbers]
         return places
+
+    def _usable_nodes(self) -> Iterator[Mapping[str, Any]]:
+        """Nodes that are there, with processors; Ray lists dead ones without any resources."""
+        for node in self._ray.nodes():
+            if node["Alive"] and node["Resources"].get("CPU", 0) >= 1:
+                yield node
 
     def start(self, place: Place, options: AgentOptions) -> Any:
         """An actor with the free processors of its node, or its GPU's share of them."""
@@ -167,7 +171,7 @@ class RayTransport:
 
         from autocnn.execution.cluster.ray_agent import RayAgent
 
-        node = next((n for n in self._ray.nodes() if n["NodeID"] == place.node), None)
+        node = next((n for n in self._usable_nodes() if n["NodeID"] == place.node), None)
         if node is None:
             return None
         total, free = node["Resources"], _free_resources(place.node)

@@ -129,6 +129,18 @@ def test_there_is_an_agent_per_node_and_per_gpu(monkeypatch: pytest.MonkeyPatch)
     assert transport.start(Place("x", "x", "x"), AgentOptions()) is None
 
 
+def test_a_node_that_dies_before_its_agent_starts_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray lists it without any of its resources then."""
+    fake = FakeRay(one={"CPU": 6.0}, other={"CPU": 6.0})
+    transport = make_transport(fake)
+    monkeypatch.setattr(ray_executor, "_free_resources", lambda node: {"CPU": 6.0})
+    one, other = transport.places()
+    fake.listed[0] |= {"Alive": False, "Resources": {}}
+    assert transport.start(one, AgentOptions()) is None
+    assert transport.places() == [other]
+    assert transport.start(other, AgentOptions()) == "actor"
+
+
 @pytest.mark.parametrize(
     ("asked", "most_workers"),
     [
