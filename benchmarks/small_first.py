@@ -31,7 +31,7 @@ from benchmarks.trainings import Training, bundles_of, difference, train_all
 )
 @click.option("--share", type=click.FloatRange(0, 1), default=0.6, help="Of the epochs, on these.")
 @click.option("--outer", type=click.IntRange(min=2), default=3, show_default=True)
-@click.option("--fold", type=int, default=2, help="The outer fold that is held out.")
+@click.option("--fold", type=click.IntRange(min=1), default=2, help="The one that is held out.")
 @click.option("--seeds", type=click.IntRange(min=1), default=2, show_default=True)
 def main(data: str, space: str, size: int, share: float, outer: int, fold: int, seeds: int) -> None:
     """Compare networks that begin on smaller images with others, on an outer fold of DATA."""
@@ -41,7 +41,10 @@ def main(data: str, space: str, size: int, share: float, outer: int, fold: int, 
     dataset = prepare_data(
         StudyConfig(data=data), image_sizes=[image_size_of(params), size], observer=Observer()
     )
-    cut = cut_folds(dataset, outer, repeats=1, seed=0)[fold - 1]
+    cuts = cut_folds(dataset, outer, repeats=1, seed=0)
+    if fold > len(cuts):
+        raise click.UsageError(f"--fold must be one of {len(cuts)} outer folds, got {fold}.")
+    cut = cuts[fold - 1]
     labels, groups = dataset.labels[cut.held_out], bundles_of(dataset, cut.held_out)
 
     def plan() -> Iterator[Training]:

@@ -79,6 +79,9 @@ def fit_disagreement(labels: IntArray, mean: FloatArray, *, num_models: int) -> 
     Returns:
         0 where a mean is not less sure than it is right, and where there are fewer than 200 images.
 
+    Raises:
+        ValueError: As for `fit_temperature`.
+
     Source: Rahaman and Thiery 2021, "Uncertainty quantification and deep ensembles", NeurIPS.
     """
     if num_models < 2 or len(labels) < FEWEST_IMAGES:
@@ -92,6 +95,9 @@ def temperature_of_mean(disagreement: float, weights: Sequence[float]) -> float:
     Args:
         disagreement: Of `fit_disagreement`.
         weights: Of the models; they add up to 1. They count as 1 / (sum of their squares) models.
+
+    Returns:
+        1 of a single model, less of several, at least 0.2; it divides the logits of their mean.
 
     >>> [round(temperature_of_mean(0.3, [1 / n] * n), 3) for n in (1, 2, 3)]
     [1.0, 0.85, 0.8]

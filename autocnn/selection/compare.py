@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from autocnn.core.arrays import FloatArray
+from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.config import Prefer
 from autocnn.core.objective import Goal
 from autocnn.core.records import OWN, REFIT, CandidateKind, Comparison, Part
@@ -139,11 +139,8 @@ def rank_contenders(
 
 def _disagreement(singles: Sequence[Contender], held: Held) -> float:
     """How far apart models are: of the finalists, as of one none has two that have not seen it."""
-    what: SeenSet = "folds" if held.fold_sizes else "val"
-    labels = held.labels if held.fold_sizes else held.val_labels
-    number = len(singles)
-    temperatures = [single.own_temperature for single in singles]
-    models = _models([single.leader for single in singles], what, temperatures)
+    labels, models = _on_held(singles, held)
+    number = len(models)
     mean = _mix(models, [slice(None)], [[1 / number] * number])
     return fit_disagreement(labels, mean, num_models=number)
 
@@ -301,6 +298,19 @@ def _models(
     return [partial(predict, *pair) for pair in zip(finalists, temperatures, strict=True)]
 
 
+def _on_held(singles: Sequence[Contender], held: Held) -> tuple[IntArray, list[Model]]:
+    """(n,) true classes of what the folds hold out, or of val without folds, and the models there.
+
+    Args:
+        singles: A contender for each finalist.
+        held: What they were measured on.
+    """
+    what: SeenSet = "folds" if held.fold_sizes else "val"
+    labels = held.labels if held.fold_sizes else held.val_labels
+    temperatures = [single.own_temperature for single in singles]
+    return labels, _models([single.leader for single in singles], what, temperatures)
+
+
 def _mix(
     models: Sequence[Model], parts: Sequence[slice], shares: Sequence[Sequence[float]]
 ) -> FloatArray:
@@ -330,10 +340,7 @@ def _ensemble(singles: Sequence[Contender], held: Held, goal: Goal) -> Contender
     """
     if len(singles) < 2:
         return None
-    what: SeenSet = "folds" if held.fold_sizes else "val"
-    labels = held.labels if held.fold_sizes else held.val_labels
-    temperatures = [single.own_temperature for single in singles]
-    models = _models([single.leader for single in singles], what, temperatures)
+    labels, models = _on_held(singles, held)
     truth = np.stack([model()[np.arange(len(labels)), labels] for model in models])
     shares = choose_ensemble(truth).tolist()
     members = [(single, share) for single, share in zip(singles, shares, strict=True) if share > 0]

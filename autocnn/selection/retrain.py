@@ -182,7 +182,7 @@ def add_members(
         refits = trainings.refits_of(finalist)
         more = {part: record for part, record in refits.items() if part not in gone}
         found = replace(finalist, records={**finalist.records, **more})
-        if len(found.members) == plan.budget.members:
+        if len(found.members) >= plan.budget.members:
             return found
         return replace(found, records={**found.records, OWN: _own(finalist.trial)})
 
