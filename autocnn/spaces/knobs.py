@@ -110,6 +110,7 @@ _AUGMENTATION = (
     _number("shift", 0.06, 0.0, 0.9, "largest shift, a fraction of the side"),
     _number("shear", 0.0, 0.0, 0.9, "largest shear, a fraction of the side"),
     _number("brightness", 0.1, 0.0, 0.9, "largest change of brightness, a fraction"),
+    _number("field", 0.0, 0.0, 4.0, "largest change of brightness across the image, a fraction"),
     _number("contrast", 0.0, 0.0, 0.9, "largest change of contrast, a fraction"),
     _number("noise", 0.0, 0.0, 0.5, "largest standard deviation of noise, of the full range"),
     _number("erasing", 0.0, 0.0, 1.0, "probability that a rectangle is blanked"),

@@ -16,6 +16,9 @@ NUM_SEEDS = 16
 ERASED_AREA = (0.02, 0.2)
 """Smallest and largest share of the image that erasing blanks (arXiv:1708.04896)."""
 
+FIELD_KNOTS = 3
+"""Random values along each side that a field runs through (N4, Tustison 2010, corrects with 4)."""
+
 
 class Augmenter:
     """Changes batches of images and labels as the params say.
@@ -35,6 +38,7 @@ class Augmenter:
         self.shift = settings.number("shift")
         self.shear = settings.number("shear")
         self.brightness = settings.number("brightness")
+        self.field = settings.number("field")
         self.contrast = settings.number("contrast")
         self.noise = settings.number("noise")
         self.erasing = settings.number("erasing")
@@ -56,6 +60,8 @@ class Augmenter:
         x = tf.cast(images, tf.float32)
         if self._moves:
             x = self._move(x, seeds[:8])
+        if self.field:
+            x = self._apply_field(x, seeds[14])
         x = self._recolor(x, seeds[8:11])
         if self.erasing:
             x = self._erase(x, seeds[11])
@@ -97,6 +103,13 @@ class Augmenter:
             interpolation="BILINEAR",
             fill_mode="NEAREST",
         )
+
+    def _apply_field(self, x: Tensor, seed: Tensor) -> Tensor:
+        """Times a smooth field, as uneven light or the coils of an MRI scanner make it."""
+        n = tf.shape(x)[0]
+        size = math.log1p(self.field)
+        knots = tf.random.stateless_uniform([n, FIELD_KNOTS, FIELD_KNOTS, 1], seed, -size, size)
+        return x * tf.exp(tf.image.resize(knots, (self.height, self.width), "bicubic"))
 
     def _recolor(self, x: Tensor, seeds: list[Tensor]) -> Tensor:
         """Contrast about the image's mean, brightness as a factor, Gaussian noise."""

@@ -15,6 +15,7 @@ OFF: dict[str, ParamValue] = {
     "shift": 0.0,
     "shear": 0.0,
     "brightness": 0.0,
+    "field": 0.0,
     "contrast": 0.0,
     "noise": 0.0,
     "erasing": 0.0,
@@ -113,6 +114,21 @@ def test_brightness_and_contrast_change_what_they_say() -> None:
     x, _ = augment({"contrast": 0.3})
     np.testing.assert_allclose(x.mean(axis=(1, 2, 3)), IMAGES.mean(axis=(1, 2, 3)), atol=0.6)
     assert (x.std(axis=(1, 2, 3)) / IMAGES.std(axis=(1, 2, 3))).std() > 0.1
+
+
+def test_a_field_multiplies_smoothly_by_at_most_its_share() -> None:
+    images = np.full((64, 40, 24, 3), 80, np.uint8)
+    x, y = augment({"field": 0.5}, images=images)
+    factors = x / 80
+    np.testing.assert_array_equal(x, x[..., :1].repeat(3, axis=-1))
+    # Cubic interpolation swings a little further than the values it runs through.
+    assert 0.55 < factors.min() < 0.75 and 1.33 < factors.max() < 1.8
+    steps = [np.abs(np.diff(factors, axis=axis)).max() for axis in (1, 2)]
+    assert max(steps) < 0.25
+    spread = factors.reshape(64, -1).std(axis=1)
+    assert np.median(spread) > 0.08
+    np.testing.assert_array_equal(y, LABELS)
+    assert (x[0] != x[1]).any()
 
 
 def test_noise_and_shear_and_erasing_change_images_but_no_label() -> None:
