@@ -75,7 +75,10 @@ _BACKBONES = (
     "DenseNet121",
     "ResNet50V2",
 )
-_FAMILIES = ("plain", "resnet", "separable", "pretrained", "frozen")
+PRETRAINED_FAMILIES = ("pretrained", "frozen")
+"""Kinds of network that begin with weights from elsewhere."""
+
+_FAMILIES = ("plain", "resnet", "separable", *PRETRAINED_FAMILIES)
 _FLIPS = ("none", "horizontal", "vertical", "both")
 _FLAG = (False, True)
 

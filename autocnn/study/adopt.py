@@ -7,7 +7,7 @@ from autocnn.core.config import IMAGENET, StudyConfig
 from autocnn.core.events import Observer
 from autocnn.core.records import Params, TrialRecord
 from autocnn.core.wording import metric_name
-from autocnn.spaces.knobs import image_size_of, is_frozen
+from autocnn.spaces.knobs import PRETRAINED_FAMILIES, image_size_of
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
 from autocnn.study.changes import data_changes
@@ -112,7 +112,7 @@ def _weights(config: StudyConfig) -> str:
 
 
 def _is_pretrained(params: Params) -> bool:
-    return params.get("family") == "pretrained" or is_frozen(params)
+    return params.get("family") in PRETRAINED_FAMILIES
 
 
 def _function(config: StudyConfig) -> str:

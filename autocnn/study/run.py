@@ -24,6 +24,7 @@ from autocnn.execution.local import LocalExecutor
 from autocnn.execution.machine import Machine, Resources, share_machine
 from autocnn.integrations.trackers import check_extras, tracked
 from autocnn.spaces.files import is_path, load_space
+from autocnn.spaces.knobs import PRETRAINED_FAMILIES
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.status import Stage, StudyStatus
@@ -70,21 +71,7 @@ def search(
     """
     observer = observer or Observer()
     try:
-        if config.model is not None and not is_path(config.space):
-            raise ConfigError(
-                Text(
-                    "{space} must be a file with {model}, got the shipped {0!r}, whose parameters "
-                    "describe autocnn's networks.",
-                    config.space,
-                ),
-                remedy=Text(
-                    "List what your model reads in a file: {space:my_space.yaml}; see "
-                    "docs/your-model.md."
-                ),
-            )
-        space = load_space(config.space, own_names=config.model is not None)
-        if config.weights is not None and not config.weights.is_file():
-            raise ConfigError(Text("{weights} must be a file, got {0!r}.", str(config.weights)))
+        space = _fitting_space(config)
         check_extras(config)
         if config.cluster is not None and make_executor is None:
             from autocnn.execution.cluster.ray_executor import find_cluster
@@ -116,6 +103,44 @@ def search(
     finally:
         observer.close()
     return folder
+
+
+def _fitting_space(config: StudyConfig) -> SearchSpace:
+    """The space of a new study; settings beside which others would do nothing are refused.
+
+    Here and not in `StudyConfig`, by whose rules older studies are read too.
+    """
+    if config.model is not None and not is_path(config.space):
+        raise ConfigError(
+            Text(
+                "{space} must be a file with {model}, got the shipped {0!r}, whose parameters "
+                "describe autocnn's networks.",
+                config.space,
+            ),
+            remedy=Text(
+                "List what your model reads in a file: {space:my_space.yaml}; see "
+                "docs/your-model.md."
+            ),
+        )
+    space = load_space(config.space, own_names=config.model is not None)
+    if config.weights is not None:
+        if not config.weights.is_file():
+            raise ConfigError(Text("{weights} must be a file, got {0!r}.", str(config.weights)))
+        if config.model is not None:
+            raise ConfigError(Text("{weights} must not go with {model}, which loads its own."))
+        if not set(PRETRAINED_FAMILIES) & set(space.values_of("family")):
+            raise ConfigError(
+                Text(
+                    "{weights} must go with a space of pretrained networks, got {0!r}.",
+                    config.space,
+                ),
+                remedy=Text("Use {space:transfer}, or give your space `family: pretrained`."),
+            )
+    if config.fold_repeats > 1 and not config.folds:
+        raise ConfigError(
+            Text("{fold_repeats} must be 1 with {folds:0}, got {0}.", config.fold_repeats)
+        )
+    return space
 
 
 def resume(

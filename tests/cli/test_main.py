@@ -139,6 +139,10 @@ def test_data_in_the_place_of_a_command_are_told_how_to_be_searched(capsys: Outp
             "Error: --name must be 1 to 100 of a-z, A-Z, 0-9, '.', '_', '-', a letter or digit "
             "first, got 'a/b'.\n",
         ),
+        (
+            ["search", "--folds", "0", "--fold-repeats", "3"],
+            "Error: --fold-repeats must be 1 with --folds 0, got 3.\n",
+        ),
         (["search", "--weights", "none.h5"], "Error: --weights must be a file, got 'none.h5'.\n"),
         (
             ["search", "--sampler", "hyperband"],
@@ -172,6 +176,16 @@ def test_bad_settings_exit_with_2_and_write_nothing(
     assert run(arguments) == 2
     assert capsys.readouterr() == ("", message)
     assert list(Path().iterdir()) == []
+
+
+def test_weights_that_no_network_of_the_space_would_load_are_refused(capsys: Output) -> None:
+    Path("mine.h5").write_text("")
+    assert run(["search", "--weights", "mine.h5"]) == 2
+    assert capsys.readouterr().err == (
+        "Error: --weights must go with a space of pretrained networks, got 'default'.\n"
+        "Use --space transfer, or give your space `family: pretrained`.\n"
+    )
+    assert not Path("results").exists()
 
 
 def test_a_mistake_in_a_space_is_told_with_place_and_remedy(capsys: Output) -> None:

@@ -143,6 +143,7 @@ def test_a_model_that_breaks_a_rule_leaves_nothing(folder: Path, capsys: Output)
     ("arguments", "message"),
     [
         (["--space", "default"], "--space must be a file with --model, got the shipped 'default'"),
+        (["--weights", "my_own_model.py"], "--weights must not go with --model"),
         (["--model", "my_own_model.py"], "--model must be FILE:FUNCTION"),
         (["--model", "no.py:build"], "--model must name a Python file"),
     ],
