@@ -55,6 +55,8 @@ def command(
     from autocnn.cli.audit_table import print_audit
     from autocnn.cli.tables import echo
 
+    if flags["samples"] is not None and to is None and not as_json:
+        raise click.UsageError("--samples goes with --to or --json.")
     found = audit(data, split_out=split_out, to=to, verbose=not quiet, **flags)
     if as_json:
         click.echo(found.record.model_dump_json(indent=2))

@@ -102,6 +102,7 @@ def test_no_command_shows_the_help(capsys: Output) -> None:
         (["resume", "--memory-limit", "1KB"], ["--memory-limit", "like 500MB or 2GB"]),
         (["resume", "--seed", "1"], ["No such option", "--seed"]),
         (["resume", "a", "b"], ["unexpected extra argument"]),
+        (["audit", "digits", "--samples", "2"], ["--samples goes with --to or --json."]),
         (["leaderboard", "--csv", "--json"], ["--csv and --json cannot be given together."]),
     ],
 )
