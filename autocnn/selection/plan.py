@@ -69,8 +69,8 @@ class Finalist:
 
     Attributes:
         trial: The trial.
-        epochs: Epochs to retrain, its best epoch or up to a quarter fewer; None: there is no time
-            for it, and the trial's own model stands in the place of the refit.
+        epochs: Epochs to retrain, those of the trial or up to a quarter fewer; None: there is no
+            time for it, and the trial's own model stands in the place of the refit.
         is_default: Whether its params are the space's default configuration.
         records: Of its models: refits, which have seen all of train + val, those of the folds, and
             the trial's own, which has seen train alone, where it is averaged or stands in the
@@ -248,8 +248,7 @@ class FinalistsPlan:
             limits.append(more * max(self.trial_timeout_s, trial.seconds))
         if self.budget.total_s is not None:
             limits.append(
-                max(0.0, self.budget.left_s)
-                + LATE * self.budget.refit_s(trial, trial.best_epoch or 1)
+                max(0.0, self.budget.left_s) + LATE * self.budget.refit_s(trial, trial.refit_epochs)
             )
         return min(limits, default=None)
 

@@ -26,7 +26,7 @@ MEMBERS_SHARE = 1 / 6
 """Largest share besides that it leaves to further refits of the best one; without folds to all."""
 
 SCHEDULES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
-"""Shares of its best epochs that a refit may span where there is no time for folds.
+"""Shares of the trial's epochs that a refit may span where there is no time for folds.
 
 Its epochs have more steps than those of the trial."""
 
@@ -91,7 +91,7 @@ class Shortlist:
         retrained: Those of them that are retrained; of the others their own models are judged.
         num_folds: Folds on which they are compared.
         num_members: Refits, each with another seed, of the first retrained one.
-        schedule: Share of its best epochs that each refit spans.
+        schedule: Share of its trial's epochs that each refit spans.
     """
 
     trials: tuple[TrialRecord, ...]
@@ -102,7 +102,7 @@ class Shortlist:
 
     def epochs_of(self, record: TrialRecord) -> int:
         """Epochs of a refit of one of the trials."""
-        return max(1, round((record.best_epoch or 1) * self.schedule))
+        return max(1, round(record.refit_epochs * self.schedule))
 
 
 @dataclass(frozen=True)

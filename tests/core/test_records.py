@@ -232,6 +232,14 @@ def test_best_is_the_epoch_of_the_best_objective() -> None:
     assert trial().model_copy(update={"history": ()}).best is None
 
 
+def test_a_refit_spans_the_schedule_of_a_trial_that_was_trained_to_its_end() -> None:
+    whole = trial().model_copy(update={"epochs": len(trial().history), "best_epoch": 1})
+    assert whole.refit_epochs == len(trial().history) > 1
+    assert whole.model_copy(update={"epochs": 30}).refit_epochs == 1, "it was cut, or stopped early"
+    assert whole.model_copy(update={"epochs": None}).refit_epochs == 1, "of an older study"
+    assert whole.model_copy(update={"history": (), "best_epoch": None}).refit_epochs == 1
+
+
 @pytest.mark.parametrize("change", [{"trial": -1}, {"state": "done"}, {"params": {"a": [1]}}])
 def test_impossible_values_are_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=next(iter(change))):

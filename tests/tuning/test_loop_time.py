@@ -27,7 +27,7 @@ def test_the_budget_ends_the_search_and_leaves_time_for_the_finalist(
 
 
 def test_a_trial_that_starts_late_gets_fewer_epochs(make_study: StudyMaker) -> None:
-    study = make_study(trials=1000, epochs=10, budget_s=60.0)
+    study = make_study(trials=1000, epochs=10, budget_s=63.0)
     study.run()
     epochs = [int(said.split()[2]) for said in study.observer.said if said.startswith("start")]
     assert epochs[0] == 10

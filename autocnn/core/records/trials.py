@@ -149,6 +149,15 @@ class TrialRecord(Record):
         """The epoch with the best objective, or None when no epoch ended."""
         return next((score for score in self.history if score.epoch == self.best_epoch), None)
 
+    @property
+    def refit_epochs(self) -> int:
+        """Epochs that a training with its params spans, 1 at least: docs/decisions/0037.
+
+        Those of its schedule. Of a trial that ended before, no more is known than its best epoch.
+        """
+        is_whole = bool(self.history) and self.history[-1].epoch == self.epochs
+        return (self.epochs if is_whole else self.best_epoch) or 1
+
 
 @dataclass(frozen=True)
 class Part:
