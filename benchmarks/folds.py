@@ -17,6 +17,7 @@ import click
 import numpy as np
 
 from autocnn.core.config import StudyConfig
+from autocnn.core.errors import did_you_mean
 from autocnn.core.events import Observer
 from autocnn.core.records import ParamValue
 from autocnn.data import prepare_data
@@ -24,7 +25,7 @@ from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.scores import score
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
-from autocnn.spaces.knobs import image_size_of
+from autocnn.spaces.knobs import KNOBS, image_size_of
 from benchmarks.trainings import Training, bundles_of, difference, train_all
 
 
@@ -48,6 +49,9 @@ def read_arm(text: str, params: Mapping[str, ParamValue], epochs: int) -> Arm:
 
     >>> read_arm("wide:width=32,epochs=25", {"width": 24}, 20)
     Arm(name='wide', params={'width': 32}, epochs=25)
+
+    Raises:
+        click.BadParameter: When it names a knob that is none: both arms would be the same.
     """
     name, _, changes = text.partition(":")
     arm = Arm(name, dict(params), epochs)
@@ -55,6 +59,9 @@ def read_arm(text: str, params: Mapping[str, ParamValue], epochs: int) -> Arm:
         key, _, value = change.partition("=")
         if key == "epochs":
             arm = replace(arm, epochs=int(value))
+        elif key not in KNOBS:
+            remedy = did_you_mean(key, KNOBS)
+            raise click.BadParameter(f"{key} is no knob. {remedy}".strip(), param_hint="--arm")
         else:
             arm = replace(arm, params={**arm.params, key: _value(value)})
     return arm
