@@ -14,7 +14,7 @@ from typing import Any
 
 from autocnn.core.errors import SpaceError
 from autocnn.core.records import Channels, Params, ParamValue
-from autocnn.spaces.knobs import KNOBS, Group
+from autocnn.spaces.knobs import KNOBS, PRETRAINED_FAMILIES, Group
 
 
 @dataclass(frozen=True)
@@ -172,6 +172,11 @@ class SearchSpace:
         if isinstance(parameter, (Categorical, Int)):
             return tuple(parameter.values)
         return (KNOBS[name].default,)
+
+    @property
+    def has_pretrained(self) -> bool:
+        """Whether some of its networks begin with weights from elsewhere."""
+        return not {*PRETRAINED_FAMILIES}.isdisjoint(self.values_of("family"))
 
     def points(self, most: int) -> list[dict[str, ParamValue]] | None:
         """Every point of the space, or None when there are more than `most`."""

@@ -13,7 +13,7 @@ from autocnn.execution.tasks import FIND_WEIGHTS, WeightsResult, WeightsTask
 from autocnn.selection.folds import fold_columns, folds_of
 from autocnn.selection.plan import Fold, cut_folds
 from autocnn.spaces.files import load_space
-from autocnn.spaces.knobs import PRETRAINED_FAMILIES, image_size_of
+from autocnn.spaces.knobs import image_size_of
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage.status import DataFacts, StudyStatus, installed_versions, timestamp
 from autocnn.study.adopt import adopt_trials
@@ -79,7 +79,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
             f"The finalists are compared on {len(folds) or 'no'} folds: a class has too "
             f"few different images for {config.folds}."
         )
-    if own_model is None and set(PRETRAINED_FAMILIES) & set(space.values_of("family")):
+    if own_model is None and space.has_pretrained:
         space = _find_weights(context, space, dataset)
     if progress.status.is_prepared:
         _check_drift(context, progress.status, space, dataset, own_model)

@@ -24,7 +24,6 @@ from autocnn.execution.local import LocalExecutor
 from autocnn.execution.machine import Machine, Resources, share_machine
 from autocnn.integrations.trackers import check_extras, tracked
 from autocnn.spaces.files import is_path, load_space
-from autocnn.spaces.knobs import PRETRAINED_FAMILIES
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.status import Stage, StudyStatus
@@ -106,9 +105,13 @@ def search(
 
 
 def _fitting_space(config: StudyConfig) -> SearchSpace:
-    """The space of a new study; settings beside which others would do nothing are refused.
+    """The space of a new study, whose settings must go together.
 
-    Here and not in `StudyConfig`, by whose rules older studies are read too.
+    Checked here and not in `StudyConfig`, by whose rules older studies are read too.
+
+    Raises:
+        SpaceError: When the space breaks a rule.
+        ConfigError: When a setting would do nothing beside the others, or its file is none.
     """
     if config.model is not None and not is_path(config.space):
         raise ConfigError(
@@ -128,7 +131,7 @@ def _fitting_space(config: StudyConfig) -> SearchSpace:
             raise ConfigError(Text("{weights} must be a file, got {0!r}.", str(config.weights)))
         if config.model is not None:
             raise ConfigError(Text("{weights} must not go with {model}, which loads its own."))
-        if not set(PRETRAINED_FAMILIES) & set(space.values_of("family")):
+        if not space.has_pretrained:
             raise ConfigError(
                 Text(
                     "{weights} must go with a space of pretrained networks, got {0!r}.",
