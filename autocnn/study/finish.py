@@ -180,7 +180,11 @@ def _choose_finalists(
             f"There is time to retrain {num_retrained} of {num_wanted} finalists{fewer}{more}."
         )
     if shortlist.num_folds < len(prepared.folds):
-        context.observer.warn("There is no time for folds: the finalists are compared on val.")
+        enough = rough_duration(budget.enough_for_folds_s(kept))
+        context.observer.warn(
+            "There is no time for folds: the finalists are compared on val. A budget of about "
+            f"{enough} in all has time for them."
+        )
     folder.remove_retrained_checkpoints()
     folder.clear_candidates()
     folder.keep_finalists(facts.trial for facts in chosen)

@@ -200,6 +200,15 @@ class Budget:
         is_idle = self.left_s - needed_s > IDLE_SHARE * self.total_s
         return replace(self, most_for_finalists_s=needed_s) if is_idle else None
 
+    def enough_for_folds_s(self, ranked: Sequence[TrialRecord]) -> float:
+        """Seconds of a whole budget that holds the folds of the best and the default.
+
+        Args:
+            ranked: As of `shortlist_now`; at least one.
+        """
+        trials = self._wanted(ranked, 1)
+        return self.shortlist_s(Shortlist(trials, trials, self.num_folds)) / FINALISTS_SHARE
+
     @property
     def _share_s(self) -> float:
         """Seconds that the search leaves to the finalists at most."""

@@ -167,6 +167,16 @@ def test_folds_have_a_third_and_refits_without_folds_a_half() -> None:
     assert numbers(plan.shortlist_now([long])) == ([0], 0, 1)
 
 
+def test_what_is_said_to_be_enough_for_folds_is_and_no_more() -> None:
+    ranked = [*(trial(n, epochs=40, best=40) for n in (1, 2)), trial(0)]
+    short = budget(300.0, now=150.0, num_folds=3, members=3)
+    assert short.shortlist_now(ranked).num_folds == 0
+    enough_s = short.enough_for_folds_s(ranked)
+    for total_s, num_folds in ((enough_s + 0.1, 3), (enough_s - 0.1, 0)):
+        plan = budget(total_s, now=0.5 * total_s, num_folds=3, members=3)
+        assert plan.shortlist_now(ranked).num_folds == num_folds
+
+
 def test_a_refit_without_folds_may_have_a_shorter_schedule() -> None:
     """What fits whole is whole, and nothing is shortened by more than a quarter."""
     long = trial(epochs=40, best=40, start_s=0.0)
