@@ -65,6 +65,15 @@ class QuietDisplay(Observer):
         click.echo(f"Warning: {visible(text)}", err=True)
 
 
+def unit_of(unit: str, total: int | None) -> str:
+    """What a stage counts, of so many.
+
+    >>> unit_of("trials", 1), unit_of("trials", 3), unit_of("trials", None)
+    ('trial', 'trials', 'trials')
+    """
+    return unit.removesuffix("s") if total == 1 else unit
+
+
 class PlainDisplay(QuietDisplay):
     """Shows lines, for logs and pipes."""
 
@@ -79,9 +88,9 @@ class PlainDisplay(QuietDisplay):
 
     def stage(self, name: str, *, total: int | None = None, unit: str = "") -> None:
         """One line per stage."""
-        self.name, self.total, self.unit, self.done = name, total, unit, 0
+        self.name, self.total, self.unit, self.done = name, total, unit_of(unit, total), 0
         self.said = time.monotonic()
-        count = f": {total:,} {unit}" if total is not None else ""
+        count = f": {total:,} {self.unit}" if total is not None else ""
         click.echo(f"== {name}{count}", err=True)
 
     def advance(self, steps: int = 1) -> None:
@@ -152,7 +161,7 @@ class Board(Observer):
         """A fresh bar in the place of the one before."""
         if self.task is not None:
             self.progress.remove_task(self.task)
-        self.task = self.progress.add_task(name, total=total, unit=unit, left="")
+        self.task = self.progress.add_task(name, total=total, unit=unit_of(unit, total), left="")
 
     def advance(self, steps: int = 1) -> None:
         """The bar grows."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from autocnn.core.config import IMAGENET, StudyConfig
 from autocnn.core.events import Observer
 from autocnn.core.records import Params, TrialRecord
-from autocnn.core.wording import metric_name
+from autocnn.core.wording import count, metric_name
 from autocnn.spaces.knobs import PRETRAINED_FAMILIES, image_size_of
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
@@ -73,7 +73,8 @@ def adopt_trials(
     elif status.epochs != epochs:
         reason = f"their schedules span {status.epochs} epochs, those of the new study {epochs}."
     if reason:
-        observer.warn(f"None of the {len(ended)} trials of {source.name} are valid: {reason}")
+        number = count(len(ended), "ended trial")
+        observer.warn(f"Took over none of {number} of {source.name}: {reason}")
         return 0
     taken: list[TrialRecord] = []
     problems: list[str] = []
@@ -97,7 +98,8 @@ def adopt_trials(
             )
         )
         folder.adopt_trial(source, record.trial, taken[-1])
-    observer.note(f"Took over {len(taken)} of {len(ended)} ended trials of {source.name}.")
+    number = count(len(ended), "ended trial")
+    observer.note(f"Took over {len(taken):,} of {number} of {source.name}.")
     if problems:
         observer.note(
             f"The others do not fit: {'; '.join(problems[:3])}"

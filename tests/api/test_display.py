@@ -150,7 +150,7 @@ def test_plain_lines_tell_the_story(capsys: pytest.CaptureFixture[str]) -> None:
         "finalists",
         "trial 0 complete: 0.8125 at epoch 1, gap train-val +0.100, 61 s; "
         "best so far: 0.8125 (trial 0); about 5 min left",
-        "== retrain: 1 finalists",
+        "== retrain: 1 finalist",
     ]
 
 

@@ -150,7 +150,7 @@ def test_trials_without_a_result_stay_behind(
     source.write_trial(ended(3))
     taken, observer = adopt(source, folder)
     assert taken == 1
-    assert observer.notes == ["Took over 1 of 1 ended trials of old."]
+    assert observer.notes == ["Took over 1 of 1 ended trial of old."]
     assert [record.trial for record in folder.read_trials()] == [0]
 
 
@@ -233,7 +233,7 @@ def test_trials_on_other_images_are_refused_with_what_changed(
     assert taken == 0
     assert observer.notes == []
     assert observer.warnings == [
-        "None of the 1 trials of old are valid: their scores were measured on other images: "
+        "Took over none of 1 ended trial of old: their scores were measured on other images: "
         "1 image has another label: b.png (dog, now cat)."
     ]
     assert folder.read_trials() == []
@@ -279,7 +279,7 @@ def test_trials_of_another_model_are_refused(
     )
     assert got == taken
     assert observer.warnings == [
-        "None of the 1 trials of old are valid: their networks are those of another model."
+        "Took over none of 1 ended trial of old: their networks are those of another model."
     ] * (1 - taken)
 
 
@@ -289,7 +289,7 @@ def test_a_study_that_was_never_prepared_has_nothing_to_give(
     write_status(source, is_prepared=False)
     taken, observer = adopt(source, folder)
     assert taken == 0
-    assert observer.warnings[0].startswith("None of the 0 trials of old are valid: ")
+    assert observer.warnings[0].startswith("Took over none of 0 ended trials of old: ")
 
 
 def test_trials_with_another_objective_are_refused(
@@ -300,7 +300,7 @@ def test_trials_with_another_objective_are_refused(
     taken, observer = adopt(source, folder)
     assert taken == 0
     assert observer.warnings == [
-        "None of the 1 trials of old are valid: they kept the weights that are best in accuracy."
+        "Took over none of 1 ended trial of old: they kept the weights that are best in accuracy."
     ]
     assert adopt(source, folder, objective="accuracy")[0] == 1
 
@@ -379,7 +379,7 @@ def test_trials_of_other_channels_or_epochs_are_refused(
     source.write_trial(ended(0))
     taken, observer = adopt(source, folder, **new)
     assert taken == 0
-    assert observer.warnings == [f"None of the 1 trials of old are valid: {reason}"]
+    assert observer.warnings == [f"Took over none of 1 ended trial of old: {reason}"]
 
 
 @pytest.mark.parametrize("sampler", ["hyperband", "grid"])
