@@ -32,6 +32,7 @@ from autocnn.core.wording import METRICS
 from autocnn.data import prepare_data, read_source
 from autocnn.data.arrays import LARGEST_SIDE, choose_image_size
 from autocnn.data.correction import correct_split
+from autocnn.execution.machine import Machine
 from autocnn.metrics.scores import score
 from benchmarks.rivals import SPLITS, Assignment
 
@@ -86,6 +87,7 @@ def run(
             write_data(source, data)
         found = run_part(arm, data, space=space, minutes=minutes, seed=seed)
         facts = {"data": name, "arm": arm, "minutes": minutes, "seed": seed, "space": space}
+        facts |= {"machine": Machine.inspect().to_json()}
         path.write_text(json.dumps(facts | found, indent=1), "utf-8")
         click.echo(f"  {found.get('error') or found['test']}")
 

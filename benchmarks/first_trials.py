@@ -1,6 +1,7 @@
 """Where a search should begin: points by chance, or the default configuration with some changes.
 
     python -m benchmarks.first_trials digits --points 20 --share 0.15 --share 0.35
+    python -m benchmarks.first_trials digits --share 0.35 --keep architecture
 
 Each way draws as many points of the space. All of them are trained on the same part and judged by
 the calibrated log loss of the same held-out part, as the default configuration is, three times with
@@ -9,7 +10,7 @@ and of ten to be expected, and the seconds. Test is never looked at.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import click
@@ -24,7 +25,7 @@ from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.scores import score
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
-from autocnn.spaces.knobs import image_size_of
+from autocnn.spaces.knobs import KNOBS, image_size_of
 from autocnn.spaces.space import AnyParameter, Categorical, Float, Int, SearchSpace
 from benchmarks.trainings import Training, train_all
 
@@ -43,7 +44,12 @@ def draw_point(space: SearchSpace, rng: np.random.Generator) -> dict[str, ParamV
 
 
 def change_point(
-    space: SearchSpace, point: Params, rng: np.random.Generator, *, share: float
+    space: SearchSpace,
+    point: Params,
+    rng: np.random.Generator,
+    *,
+    share: float,
+    kept: Collection[str] = (),
 ) -> dict[str, ParamValue]:
     """A point near another one: each of its params is drawn anew with probability `share`.
 
@@ -55,8 +61,13 @@ def change_point(
         point: A full point of it.
         rng: Of all that is by chance.
         share: From 0 to 1.
+        kept: Params that are not drawn.
     """
-    able = [p.name for p in space.parameters if p.name in point and p.values != (point[p.name],)]
+    able = [
+        p.name
+        for p in space.parameters
+        if p.name in point and p.name not in kept and p.values != (point[p.name],)
+    ]
     changed = {name for name in able if rng.random() < share}
     if able and not changed:
         changed = {able[rng.integers(len(able))]}
@@ -92,6 +103,13 @@ def _draw(parameter: AnyParameter, rng: np.random.Generator) -> ParamValue:
 @click.option("--image-size", type=int, help="Of all points; default: the space's, or the data's.")
 @click.option("--points", type=click.IntRange(min=10), default=20, show_default=True)
 @click.option("--share", "shares", type=float, multiple=True, default=(0.15, 0.35))
+@click.option(
+    "--keep",
+    "kept_groups",
+    type=click.Choice(sorted({knob.group for knob in KNOBS.values()})),
+    multiple=True,
+    help="Also draw without the params of such a group.",
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 def main(
     data: str,
@@ -100,6 +118,7 @@ def main(
     image_size: int | None,
     points: int,
     shares: Sequence[float],
+    kept_groups: Sequence[str],
     seed: int,
 ) -> None:
     """Compare ways to draw the first points of a search on DATA."""
@@ -110,6 +129,11 @@ def main(
     ways: dict[str, Draw] = {"chance": partial(draw_point, loaded)}
     for share in shares:
         ways[f"{share:g} changed"] = partial(change_point, loaded, default, share=share)
+        for group in kept_groups:
+            kept = {name for name, knob in KNOBS.items() if knob.group == group}
+            ways[f"{share:g} changed, {group} kept"] = partial(
+                change_point, loaded, default, share=share, kept=kept
+            )
     drawn = {
         name: [draw(np.random.default_rng((seed, number))) for number in range(points)]
         for name, draw in ways.items()
