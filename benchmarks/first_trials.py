@@ -10,8 +10,9 @@ and of ten to be expected, and the seconds. Test is never looked at.
 """
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import get_args
 
 import click
 import numpy as np
@@ -25,7 +26,7 @@ from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.scores import score
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
-from autocnn.spaces.knobs import KNOBS, image_size_of
+from autocnn.spaces.knobs import Group, image_size_of
 from autocnn.spaces.space import AnyParameter, Categorical, Float, Int, SearchSpace
 from benchmarks.trainings import Training, train_all
 
@@ -49,7 +50,7 @@ def change_point(
     rng: np.random.Generator,
     *,
     share: float,
-    kept: Collection[str] = (),
+    kept: str | None = None,
 ) -> dict[str, ParamValue]:
     """A point near another one: each of its params is drawn anew with probability `share`.
 
@@ -61,12 +62,12 @@ def change_point(
         point: A full point of it.
         rng: Of all that is by chance.
         share: From 0 to 1.
-        kept: Params that are not drawn.
+        kept: Group of params that are not drawn.
     """
     able = [
         p.name
         for p in space.parameters
-        if p.name in point and p.name not in kept and p.values != (point[p.name],)
+        if p.name in point and p.group != kept and p.values != (point[p.name],)
     ]
     changed = {name for name in able if rng.random() < share}
     if able and not changed:
@@ -106,7 +107,7 @@ def _draw(parameter: AnyParameter, rng: np.random.Generator) -> ParamValue:
 @click.option(
     "--keep",
     "kept_groups",
-    type=click.Choice(sorted({knob.group for knob in KNOBS.values()})),
+    type=click.Choice(get_args(Group)),
     multiple=True,
     help="Also draw without the params of such a group.",
 )
@@ -130,9 +131,8 @@ def main(
     for share in shares:
         ways[f"{share:g} changed"] = partial(change_point, loaded, default, share=share)
         for group in kept_groups:
-            kept = {name for name, knob in KNOBS.items() if knob.group == group}
             ways[f"{share:g} changed, {group} kept"] = partial(
-                change_point, loaded, default, share=share, kept=kept
+                change_point, loaded, default, share=share, kept=group
             )
     drawn = {
         name: [draw(np.random.default_rng((seed, number))) for number in range(points)]

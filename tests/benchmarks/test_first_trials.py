@@ -18,3 +18,16 @@ def test_points_are_of_their_space_and_near_where_they_should_be() -> None:
             assert space.problems_of(near) == []
             apart.append(sum(near.get(name) != value for name, value in default.items()))
         assert np.mean(apart) < 0.3 * len(default) + 1
+
+
+def test_params_of_a_group_may_be_kept() -> None:
+    space = load_space("default")
+    default = dict(space.default)
+    optimisation = {p.name for p in space.parameters if p.group == "optimisation"}
+    drawn = set()
+    for seed in range(50):
+        near = change_point(
+            space, default, np.random.default_rng(seed), share=0.35, kept="optimisation"
+        )
+        drawn |= {name for name, value in default.items() if near.get(name) != value}
+    assert drawn and not drawn & optimisation
