@@ -72,9 +72,9 @@ def adopt_trials(
         reason = f"their images were made square by {status.config.fit}, not by {config.fit}."
     elif status.epochs != epochs:
         reason = f"their schedules span {status.epochs} epochs, those of the new study {epochs}."
+    of_all = f"of {count(len(ended), 'ended trial')} of {source.name}"
     if reason:
-        number = count(len(ended), "ended trial")
-        observer.warn(f"Took over none of {number} of {source.name}: {reason}")
+        observer.warn(f"Took over none {of_all}: {reason}")
         return 0
     taken: list[TrialRecord] = []
     problems: list[str] = []
@@ -98,8 +98,7 @@ def adopt_trials(
             )
         )
         folder.adopt_trial(source, record.trial, taken[-1])
-    number = count(len(ended), "ended trial")
-    observer.note(f"Took over {len(taken):,} of {number} of {source.name}.")
+    observer.note(f"Took over {len(taken):,} {of_all}.")
     if problems:
         observer.note(
             f"The others do not fit: {'; '.join(problems[:3])}"
