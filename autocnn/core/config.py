@@ -180,7 +180,7 @@ class StudyConfig(BaseModel):
     max_gap: float | None = _setting(
         None,
         "Largest gap of the objective between train and val that is acceptable, e.g. 0.02; trials "
-        "beyond it rank behind.",
+        "beyond it, at their best epoch or at their end, rank behind.",
         unset="any",
         ge=0,
     )

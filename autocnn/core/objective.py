@@ -58,10 +58,13 @@ class Goal:
     def gap_excess(self, record: TrialRecord) -> float | None:
         """How far a trial's gap exceeds `max_gap`: above 0, it is not feasible.
 
-        None where there is no limit or the gap was not measured.
+        What counts is the larger of the gaps at its best epoch, whose model is kept, and at the
+        epoch at which its refits end. None where there is no limit or no gap was measured.
         """
-        gap = self.gap_of(record.best) if record.best else None
-        return None if gap is None or self.max_gap is None else gap - self.max_gap
+        kept = (record.best_epoch, record.refit_epochs)
+        found = [self.gap_of(score) for score in record.history if score.epoch in kept]
+        gaps = [gap for gap in found if gap is not None]
+        return max(gaps) - self.max_gap if gaps and self.max_gap is not None else None
 
     def rank(self, records: Sequence[TrialRecord]) -> list[TrialRecord]:
         """Trials that have an objective, best first: feasible ones before the others.

@@ -157,7 +157,10 @@ def _sentences(facts: StudyFacts) -> tuple[str, ...]:
         limit = f"{wording.points(config.max_gap, sign=False)} points"
         if wording.is_decimal(config.objective):
             limit = wording.decimal(config.max_gap)
-        sentences.append(f"Trials with a gap beyond {limit} rank behind the others.")
+        sentences.append(
+            f"Trials with a gap beyond {limit}, at their best epoch or at their end, rank behind "
+            "the others."
+        )
     return tuple(sentences)
 
 

@@ -128,6 +128,18 @@ def test_a_trial_beyond_the_gap_stands_after_every_feasible_one() -> None:
     assert [r.trial for r in Goal("accuracy", max_gap=0.02).rank(records)] == [1, 2, 0]
 
 
+def test_the_gap_at_the_end_of_the_schedule_counts_too_as_refits_go_on_to_it() -> None:
+    history = (epoch(1, 0.75, 0.75), epoch(2, 0.5, 1.0), epoch(3, 0.5, 0.875))
+    whole = trial(0, 0.75).model_copy(update={"history": history, "epochs": 3})
+    goal = Goal("accuracy", max_gap=0.125)
+    assert goal.gap_excess(whole) == 0.25
+    stopped = whole.model_copy(update={"epochs": 9})
+    assert goal.gap_excess(stopped) == -0.125, "its refit ends with its best epoch"
+    other = whole.model_copy(update={"history": (epoch(1, 0.5, 1.0), epoch(2, 0.25, 0.25))})
+    other = other.model_copy(update={"epochs": 2})
+    assert goal.gap_excess(other) == 0.375, "the model of its best epoch is kept"
+
+
 def test_a_trial_at_the_limit_of_the_gap_or_without_one_is_feasible() -> None:
     records = [trial(0, 0.5, train=0.75), trial(1, 0.75), trial(2, 0.75, train=1.0)]
     ranked = Goal("accuracy", max_gap=0.25).rank([*records, trial(3, 0.625, train=1.0)])
