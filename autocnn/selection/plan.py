@@ -275,8 +275,8 @@ def study_images(dataset: Dataset, image_size: int | None) -> Images:
 def cut_folds(dataset: Dataset, num_folds: int, *, repeats: int, seed: int) -> tuple[Fold, ...]:
     """Cut train into stratified folds, copies and groups kept whole; val is always trained on.
 
-    By val the finalists and their epochs were chosen, so they look better on it than on new
-    images: it is no evidence, and is not held out.
+    By val the finalists were chosen, so they look better on it than on new images: it is no
+    evidence, and is not held out.
 
     Where a class has too few different images for so many folds, there are fewer; where it
     has one, there are none.

@@ -1,8 +1,7 @@
 """Retrains the finalists: on train + val, and on that without each fold of train.
 
-Every one is trained with its params for the number of epochs that its search found best,
-its learning rate annealed over just those (docs/decisions/0004). Nothing is chosen by what
-is held out.
+Every one is trained with its params over the whole schedule of its trial, or up to the best
+epoch of one that ended before (docs/decisions/0037). Nothing is chosen by what is held out.
 """
 
 import hashlib
