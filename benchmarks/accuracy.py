@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -28,7 +28,7 @@ import numpy as np
 
 from autocnn.core.config import StudyConfig
 from autocnn.core.events import Observer
-from autocnn.core.wording import METRICS
+from autocnn.core.wording import METRICS, count
 from autocnn.data import prepare_data, read_source
 from autocnn.data.arrays import LARGEST_SIDE, choose_image_size
 from autocnn.data.correction import correct_split
@@ -211,6 +211,23 @@ def table_lines(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
     if failed:
         yield ""
         yield f"Without an answer: {'; '.join(failed)}."
+    machines = Counter(name_machine(part["machine"]) for part in parts if "machine" in part)
+    if machines:
+        noted = [f"{name} ({count(number, 'part')})" for name, number in machines.items()]
+        missing = len(parts) - machines.total()
+        noted += [f"not noted ({count(missing, 'part')})"] if missing else []
+        yield ""
+        yield f"Minutes are those of: {'; '.join(noted)}."
+
+
+def name_machine(machine: dict[str, Any]) -> str:
+    """What tells how much its minutes hold.
+
+    >>> name_machine({"cpu": "AMD EPYC", "num_cpus": 2, "has_bfloat16": False})
+    'AMD EPYC, 2 processors without bfloat16'
+    """
+    kind = "with" if machine["has_bfloat16"] else "without"
+    return f"{machine['cpu']}, {count(machine['num_cpus'], 'processor')} {kind} bfloat16"
 
 
 def brief_lines(parts: Sequence[dict[str, Any]]) -> Iterator[str]:

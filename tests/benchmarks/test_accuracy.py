@@ -63,6 +63,16 @@ def test_what_failed_is_named_below_the_table() -> None:
     assert lines[-1] == "Without an answer: autocnn on dogs, 10 minutes, seed 1 (no time)."
 
 
+def test_below_the_table_stands_whose_minutes_they_are() -> None:
+    """The same minutes hold four times as many trainings on another machine."""
+    slow = {"cpu": "Old", "num_cpus": 2, "has_bfloat16": False}
+    parts = [part("autocnn", seed, 0.9, machine=slow) for seed in range(2)]
+    lines = list(accuracy.table_lines([*parts, part("autocnn", 2, 0.9)]))
+    assert lines[-1] == (
+        "Minutes are those of: Old, 2 processors without bfloat16 (2 parts); not noted (1 part)."
+    )
+
+
 @pytest.mark.slow
 def test_no_copy_stands_on_two_sides(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
