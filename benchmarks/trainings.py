@@ -14,7 +14,7 @@ from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.config import IMAGENET
 from autocnn.core.events import Observer
 from autocnn.core.objective import Goal
-from autocnn.core.records import Params
+from autocnn.core.records import EpochScore, Params
 from autocnn.data import Dataset
 from autocnn.execution.executor import Outcome
 from autocnn.execution.gpus import inspect_machine
@@ -34,10 +34,12 @@ from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, choose_sample, co
 from autocnn.selection.plan import study_images
 from autocnn.spaces.knobs import image_size_of
 
+LOG_LOSS = Goal("log_loss")
+
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """One network that is trained without val, and what it is asked then.
+    """One network that is trained, and what it is asked then.
 
     Attributes:
         name: For the progress.
@@ -47,6 +49,7 @@ class Training:
         rows: That it learns from.
         held_out: Rows that it predicts.
         parent: Place of the training whose weights it begins with; None: it begins anew.
+        val: Rows that it is scored on after each epoch, the best of which is kept; none: the last.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Training:
     rows: IntArray
     held_out: IntArray
     parent: int | None = None
+    val: IntArray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +70,13 @@ class Trained:
         seconds: Of its process.
         predicted: (held out, classes) probabilities, before any temperature.
         drop: Accuracy that disturbances cost, on average over all of them; 0 without.
+        history: Of its epochs; none where it failed.
     """
 
     seconds: float
     predicted: FloatArray
     drop: float = 0.0
+    history: tuple[EpochScore, ...] = ()
 
 
 def train_all(
@@ -80,6 +86,7 @@ def train_all(
     num_disturbed: int = 0,
     may_fail: bool = False,
     weights: str = IMAGENET,
+    goal: Goal = LOG_LOSS,
 ) -> list[Trained]:
     """Train and ask all of them, in their order.
 
@@ -89,12 +96,13 @@ def train_all(
         num_disturbed: Of the held-out images, so many are also disturbed.
         may_fail: Whether a training that fails predicts all classes alike, and ends nothing.
         weights: Pretrained ones: a file, or ImageNet's.
+        goal: By which the best epoch on val is found.
     """
     resources = share_machine(
         inspect_machine(Observer()), trials=None, workers=None, threads=None, precision="auto"
     )
     seconds = [0.0] * len(trainings)
-    failed: set[int] = set()
+    histories: dict[int, tuple[EpochScore, ...]] = {}
     executor = LocalExecutor(devices=resources.devices)
     with tempfile.TemporaryDirectory(prefix="autocnn-trainings-") as place:
         folder = Path(place)
@@ -104,11 +112,11 @@ def train_all(
             task = TrainingTask(
                 images=study_images(dataset, image_size_of(one.params)),
                 train_rows=one.rows,
-                val_rows=one.rows[:0],
+                val_rows=one.rows[:0] if one.val is None else one.val,
                 params=dict(one.params),
                 epochs=one.epochs,
                 seed=one.seed,
-                goal=Goal("log_loss"),
+                goal=goal,
                 model_path=folder / f"{number}.keras",
                 threads=resources.threads,
                 precision=resources.precision,
@@ -120,10 +128,10 @@ def train_all(
 
         def note(job: Job, outcome: Outcome) -> None:
             seconds[job.key] = outcome.seconds
-            if not isinstance(outcome.result, TrainingResult):
-                if not may_fail:
-                    raise SystemExit(f"{job.name}: {outcome.reason}")
-                failed.add(job.key)
+            if isinstance(outcome.result, TrainingResult):
+                histories[job.key] = outcome.result.history
+            elif not may_fail:
+                raise SystemExit(f"{job.name}: {outcome.reason}")
             click.echo(f"  {job.name}: {outcome.seconds:.0f} s", err=True)
 
         def prediction(number: int) -> Job:
@@ -139,22 +147,21 @@ def train_all(
             for numbers in (first, then):
                 jobs = JobList(deque(map(training, numbers)), note)
                 run(jobs, executor, Observer(), workers=resources.workers)
-            numbers = [number for number in range(len(trainings)) if number not in failed]
-            jobs = JobList(deque(map(prediction, numbers)), lambda job, outcome: None)
+            jobs = JobList(deque(map(prediction, sorted(histories))), lambda job, outcome: None)
             run(jobs, executor, Observer(), workers=resources.workers)
         finally:
             executor.close()
         alike = np.full(dataset.num_classes, 1 / dataset.num_classes, np.float32)
         found = []
         for number, one in enumerate(trainings):
-            if number in failed:
+            if number not in histories:
                 found.append(Trained(seconds[number], np.tile(alike, (len(one.held_out), 1))))
                 continue
             predicted, drop = np.load(folder / f"{number}.npy"), 0.0
             if num_disturbed:
                 model_path = folder / f"{number}.keras"
                 drop = _drop(dataset, one, model_path, predicted, num_disturbed)
-            found.append(Trained(seconds[number], predicted, drop))
+            found.append(Trained(seconds[number], predicted, drop, histories[number]))
         return found
 
 
