@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from autocnn.core.errors import SearchError
 from autocnn.core.events import Observer
 from autocnn.core.objective import distinct_trials
+from autocnn.core.records import TrialRecord
 from autocnn.core.wording import count, rough_duration
 from autocnn.reporting.leaderboard import build_leaderboard
 from autocnn.reporting.page import write_report
@@ -180,11 +181,7 @@ def _choose_finalists(
             f"There is time to retrain {num_retrained} of {num_wanted} finalists{fewer}{more}."
         )
     if shortlist.num_folds < len(prepared.folds):
-        enough = rough_duration(budget.enough_for_folds_s(kept))
-        context.observer.warn(
-            "There is no time for folds: the finalists are compared on val. A budget of about "
-            f"{enough} in all has time for them."
-        )
+        context.observer.warn(_why_no_folds(budget, kept))
     folder.remove_retrained_checkpoints()
     folder.clear_candidates()
     folder.keep_finalists(facts.trial for facts in chosen)
@@ -236,6 +233,18 @@ def _is_less(
         return False
     is_fewer = len(chosen) < len(before) or any(now < then for now, then in epochs)
     return is_fewer or more_folds < 0 or not any(now for now, _ in epochs)
+
+
+def _why_no_folds(budget: Budget, ranked: Sequence[TrialRecord]) -> str:
+    """That there are none; and how large a budget has time for them, where this one has not.
+
+    It may have: then the last epochs of the search took longer than they were to.
+    """
+    said = "There is no time for folds: the finalists are compared on val."
+    enough_s = budget.enough_for_folds_s(ranked)
+    if budget.total_s is None or enough_s <= budget.total_s:
+        return said
+    return f"{said} A budget of about {rough_duration(enough_s)} in all has time for them."
 
 
 def _why_it_stays(budget: Budget) -> str:
