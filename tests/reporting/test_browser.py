@@ -60,6 +60,9 @@ def load(browser: "Chrome", path: Path) -> "Iterator[Chrome]":
     log(browser, "performance")
     resize(browser, 1280)
     browser.get(path.as_uri())
+    # On a slow machine a large page has been asked while it was read, and had no script yet.
+    here = "return document.readyState + ' ' + document.location.href"
+    until(browser, lambda: run(browser, here) == f"complete {path.as_uri()}")
     yield browser
     assert log(browser, "browser") == []
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
