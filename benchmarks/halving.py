@@ -33,18 +33,14 @@ from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import Settings, image_size_of
 from autocnn.spaces.space import SearchSpace
 from autocnn.tuning.engines import halving
+from autocnn.tuning.engines.optuna_engine import CHANGED_SHARE
 from benchmarks.first_trials import change_point
 from benchmarks.trainings import Training, bundles_of, train_all
-
-VAL_PARTS = 7
-"""One part in so many is val."""
-
-CHANGED_SHARE = 0.35
-"""Of the params of a point, that are drawn."""
+from benchmarks.warm_refits import VAL_PARTS
 
 NUM_ORDERS = 400
 
-GLIMPSE = 1 / 6
+GLIMPSE = halving.RUNGS[0]
 """Share of its epochs for which each trial is trained before the best go on."""
 
 
