@@ -253,7 +253,7 @@ def test_a_model_with_layers_of_the_user_s_own_names_what_it_requires(
     metadata = read_metadata(export_model(copy, "keras", trust_code=True))
     assert sorted(metadata.requires) == ["my_layers", "my_model"]
     assert metadata.parity is not None
-    assert metadata.parity.largest_difference < 1e-6
+    assert metadata.parity.largest_difference < 1e-5
     assert "First import" in (copy.export_dir("keras", "float32") / "model_card.md").read_text()
 
 
