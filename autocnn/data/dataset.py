@@ -341,9 +341,10 @@ def _decode_sizes(
 
 
 def _levels_in_words(decoded: DecodedImages, config: StudyConfig) -> tuple[str, ...]:
-    """How values of more than 8 bits were read; empty where there are none."""
+    """How values of more than 8 bits were read; empty where there are none and none were meant."""
     if decoded.levels is None:
-        return ()
+        unused = "--window does nothing here: no image has values of more than 8 bits."
+        return (unused,) if config.window else ()
     low, high = decoded.levels
     why = ", the middle of the windows that the files name" if decoded.has_windows else ""
     how = "as --window says" if config.window else f"in all images{why}"

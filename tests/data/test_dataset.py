@@ -59,6 +59,18 @@ def test_settings_win(class_folders: Any, tmp_path: Path) -> None:
     assert dataset.images().image_shape == (24, 24, 3)
 
 
+def test_a_window_for_images_of_8_bits_is_told_to_do_nothing(
+    class_folders: Any, tmp_path: Path
+) -> None:
+    root = class_folders({"a": 6, "b": 6})
+    with_window, without = (
+        prepare(tmp_path, root, **settings) for settings in ({"window": (40, 400)}, {})
+    )
+    says = "--window does nothing here: no image has values of more than 8 bits."
+    assert says in with_window.audit.notes
+    assert not [note for note in without.audit.notes if "--window" in note]
+
+
 def test_every_size_has_the_same_channels(class_folders: Any, tmp_path: Path, save: Any) -> None:
     root = class_folders({"a": 4, "b": 4})
     pixels = np.full((64, 64, 3), 100, np.uint8)
