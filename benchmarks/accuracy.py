@@ -34,6 +34,7 @@ from autocnn.data.arrays import LARGEST_SIDE, choose_image_size
 from autocnn.data.correction import correct_split
 from autocnn.execution.machine import Machine
 from autocnn.metrics.scores import score
+from benchmarks.commands import BenchmarkGroup
 from benchmarks.rivals import SPLITS, Assignment
 
 ARMS: dict[str, tuple[str, ...]] = {
@@ -58,7 +59,7 @@ GRACE_S = 600.0
 """Seconds beyond its minutes after which a program is ended."""
 
 
-@click.group()
+@click.group(cls=BenchmarkGroup)
 def cli() -> None:
     """Accuracy for the same minutes: autocnn beside its alternatives."""
 

@@ -28,6 +28,7 @@ from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import Group, image_size_of
 from autocnn.spaces.space import AnyParameter, Categorical, Float, Int, SearchSpace
+from benchmarks.commands import BenchmarkCommand
 from benchmarks.trainings import Training, train_all
 
 Draw = Callable[[np.random.Generator], dict[str, ParamValue]]
@@ -97,7 +98,7 @@ def _draw(parameter: AnyParameter, rng: np.random.Generator) -> ParamValue:
             return float(rng.uniform(parameter.low, parameter.high))
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("data")
 @click.option("--space", default="default", show_default=True)
 @click.option("--epochs", type=int, help="Of the schedule; default: the space's.")

@@ -27,6 +27,7 @@ from autocnn.core.events import Warnings
 from autocnn.core.records import ParamValue
 from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.machine import Machine
+from benchmarks.commands import BenchmarkCommand
 from benchmarks.processes import ROOT, autocnn_command, module_command, quiet_environment
 
 NUM_IMAGES, SIDE, EPOCHS, BATCH = 2048, 64, 3, 64
@@ -42,7 +43,7 @@ MOST_S = 280.0
 NO_GPU = 2
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.option("--device", "devices", multiple=True, type=click.Choice(["cpu", "gpu"]))
 @click.option("--part", type=click.Choice(["train"]), hidden=True)
 @click.option("--to", type=click.Path(path_type=Path), hidden=True)

@@ -34,6 +34,7 @@ from autocnn.spaces.knobs import Settings, image_size_of
 from autocnn.spaces.space import SearchSpace
 from autocnn.tuning.engines import halving
 from autocnn.tuning.engines.optuna_engine import CHANGED_SHARE
+from benchmarks.commands import BenchmarkCommand
 from benchmarks.first_trials import change_point
 from benchmarks.trainings import Training, bundles_of, train_all
 from benchmarks.warm_refits import VAL_PARTS
@@ -142,7 +143,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("data")
 @click.option("--space", default="default", show_default=True)
 @click.option("--epochs", type=int, help="Of the schedule; default: the space's.")

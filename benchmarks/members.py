@@ -23,10 +23,11 @@ from autocnn.metrics.scores import score
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import image_size_of
+from benchmarks.commands import BenchmarkCommand
 from benchmarks.trainings import Training, bundles_of, difference, train_all
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("data")
 @click.option("--space", default="default", show_default=True)
 @click.option("--epochs", type=int, help="Of the schedule; default: the space's.")

@@ -26,6 +26,7 @@ from autocnn.core.events import Observer
 from autocnn.data import choose_image_size, decode_images, find_copies, read_source
 from autocnn.data.audit.copies import NEAR
 from autocnn.data.audit.fingerprints import Spectra, compute_spectra, squared_distances
+from benchmarks.commands import BenchmarkCommand
 
 SAMPLE = 100
 """Images that are changed."""
@@ -152,7 +153,7 @@ def count_copies(data: str) -> str:
     )
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("data", nargs=-1, required=True)
 @click.option("--side", "sides", type=int, multiple=True, default=(32, 64, 96, 128, 160, 224))
 @click.option("--peer", is_flag=True, help="ImageHash's pHash beside it.")

@@ -19,9 +19,10 @@ from autocnn.core.records import CandidateRecord
 from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.ensembles import fit_disagreement, temperature_of_mean
 from autocnn.metrics.scores import score
+from benchmarks.commands import BenchmarkCommand
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("studies", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 def main(studies: Sequence[Path]) -> None:
     """Compare the temperatures of the means in finished STUDIES."""

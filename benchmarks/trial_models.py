@@ -22,6 +22,7 @@ from autocnn.selection.plan import study_images
 from autocnn.spaces.knobs import image_size_of
 from autocnn.storage import StudyFolder
 from autocnn.storage.folder import open_study
+from benchmarks.commands import BenchmarkCommand
 from benchmarks.trainings import difference
 
 
@@ -53,7 +54,7 @@ def predict_all(
     return found
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("study")
 @click.option("--results", type=click.Path(path_type=Path), default="results", show_default=True)
 def main(study: str, results: Path) -> None:

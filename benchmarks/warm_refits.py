@@ -23,13 +23,14 @@ from autocnn.metrics.scores import score
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import image_size_of
+from benchmarks.commands import BenchmarkCommand
 from benchmarks.trainings import Training, bundles_of, difference, train_all
 
 VAL_PARTS = 7
 """One part in so many is val."""
 
 
-@click.command()
+@click.command(cls=BenchmarkCommand)
 @click.argument("data")
 @click.option("--space", default="default", show_default=True)
 @click.option("--outer", type=click.IntRange(min=2), default=3, show_default=True)
