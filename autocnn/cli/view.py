@@ -26,8 +26,8 @@ def command(study: str | None, port: int, opens: bool, trust_code: bool, results
     STUDY is a name under --results, a path, or the newest; it may be running: the page follows
     it, and nothing is written. Search: best so far, every trial's curve, its params and its log.
     Images: by class, split, what was predicted, wrong ones, doubted labels, copies, the least
-    sure; a click shows what every candidate says and where it looked. Try an image: drop one, or
-    take a picture. Only this machine can reach it; from another one, `ssh -L`.
+    sure; a click shows what every candidate says and where it looked, and the arrow keys go on to
+    the next. Try an image: drop one, or take a picture. Only this machine can reach it; from another one, `ssh -L`.
 
     \b
     Examples:

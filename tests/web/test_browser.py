@@ -218,10 +218,62 @@ def test_images_are_filtered_and_looked_at(view: View) -> None:
     view.browser.execute_script("document.querySelector('.tile').click()")
     wait(lambda: view.all("dialog[open] .shares"))
     assert moved_by_loading(view, "image-large") == 0, "nothing jumps from under the pointer"
+    assert f"{view.text('position')} images." == f"1 of {view.text('found')}"
     view.browser.find_element(By.XPATH, "//dialog//button[text()='Where it looked']").click()
     wait(lambda: view.all("#image-said img"))
     view.browser.find_element(By.CSS_SELECTOR, "dialog button[aria-label=Close]").click()
     assert not view.all("dialog[open]")
+
+
+def test_one_image_after_the_other_is_looked_at(view: View) -> None:
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    def press(key: str) -> None:
+        ActionChains(view.browser).send_keys(key).perform()
+
+    def enabled(name: str) -> bool:
+        return bool(view.all(f"#{name}")[0].is_enabled())
+
+    view.open("images?split=test&label=3")
+    total = view.count("3", "test")
+    wait(lambda: len(view.all(".tile")) == total)
+    view.all(".tile")[0].click()
+    wait(lambda: view.all("dialog[open] .shares"))
+    first = view.text("image-title")
+    assert (enabled("previous"), enabled("next")) == (False, True)
+    view.all("#next")[0].click()
+    wait(lambda: view.text("image-title") != first)
+    assert view.text("position") == f"2 of {total}"
+    press(Keys.ARROW_LEFT)
+    wait(lambda: view.text("image-title") == first)
+    press(Keys.ARROW_LEFT)
+    for position in range(2, total + 1):
+        press(Keys.ARROW_RIGHT)
+        wait(lambda position=position: view.text("position") == f"{position} of {total}")
+    assert (enabled("previous"), enabled("next")) == (True, False)
+    press(Keys.ESCAPE)
+    wait(lambda: not view.all("dialog[open]"))
+
+
+def test_what_is_asked_for_stands_in_the_address(view: View) -> None:
+    asked = "return location.hash"
+    view.open("images")
+    wait(lambda: view.all(".tile"))
+    assert view.browser.execute_script(asked) == "#images"
+    view.choose("label", "3")
+    view.choose("split", "test")
+    said = f"{view.count('3', 'test')} images."
+    wait(lambda: view.text("found") == said)
+    assert view.browser.execute_script(asked) == "#images?label=3&split=test"
+    view.browser.refresh()
+    wait(lambda: view.text("found") == said)
+    for part in ("leaderboard", "images"):
+        view.all(f"#parts [href='#{part}']")[0].click()
+    assert view.browser.execute_script(asked) == "#images?label=3&split=test"
+    view.open("images?label=no+such&text=%00&candidate=77&x=1")
+    wait(lambda: view.text("found") == "0 images.")
+    assert view.browser.execute_script(asked).startswith("#images?text=")
 
 
 def test_the_whole_set_can_be_scrolled(view: View) -> None:

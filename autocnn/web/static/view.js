@@ -40,7 +40,7 @@ const shown = (value, places = 4) => (value === null || value === undefined ? "â
 const PARTS = ["search", "leaderboard", "images", "try"];
 
 function showPart() {
-  const asked = location.hash.slice(1), isShown = document.querySelector("#parts [aria-current]");
+  const [asked, query] = location.hash.slice(1).split("?"), isShown = document.querySelector("#parts [aria-current]");
   if (asked === "main" && isShown) return; // who skips to the study stays in its part
   const wanted = PARTS.includes(asked) ? asked : "search";
   for (const part of PARTS) $(part).hidden = part !== wanted;
@@ -48,7 +48,12 @@ function showPart() {
     if (link.getAttribute("href") === `#${wanted}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  if (wanted === "images") grid.show();
+  if (wanted === "images") {
+    if (query) readFilters(new URLSearchParams(query));
+    if (query && grid.isShown) grid.search();
+    grid.show();
+    history.replaceState(null, "", filterAddress());
+  }
   window.scrollTo(0, 0);
 }
 
@@ -247,6 +252,25 @@ async function showTrial(number, isUpdate = false) {
 
 // -- the images --------------------------------------------------------------------------
 
+// What is asked for stands in the address, so that it outlives a reload and can be sent to others.
+function filterAddress() {
+  const query = new URLSearchParams();
+  for (const field of $("filters").elements) {
+    if (field.value && field.value !== firstOf(field)) query.set(field.name, field.value);
+  }
+  return `#images${String(query) && "?"}${query}`;
+}
+
+function readFilters(query) {
+  for (const field of $("filters").elements) {
+    const wanted = query.get(field.name), choices = field.options && [...field.options].map((one) => one.value);
+    const isThere = wanted !== null && (!choices || choices.includes(wanted));
+    field.value = isThere ? wanted : firstOf(field);
+  }
+}
+
+const firstOf = (field) => (field.options && field.options.length ? field.options[0].value : "");
+
 const TILE = { width: 128, height: 164 }, PAGE = 200;
 
 const grid = {
@@ -265,6 +289,7 @@ const grid = {
     const asked = new URLSearchParams(new FormData($("filters")));
     for (const [name, value] of [...asked]) if (!value) asked.delete(name);
     this.query = asked.toString();
+    if (!$("images").hidden) history.replaceState(null, "", filterAddress());
     this.pages = new Map();
     $("grid").scrollTop = 0;
     const query = this.query;
@@ -321,7 +346,7 @@ const grid = {
       if (!Array.isArray(page)) { page.then(() => this.draw(), () => {}); continue; }
       let tile = this.tiles.get(place);
       if (!tile && page[place % PAGE]) {
-        tile = this.tile(page[place % PAGE]);
+        tile = this.tile(page[place % PAGE], place);
         this.tiles.set(place, tile);
         $("space").append(tile);
       }
@@ -329,14 +354,14 @@ const grid = {
     }
   },
 
-  tile(image) {
+  tile(image, position) {
     const isWrong = image.predicted !== undefined && image.predicted !== image.label;
     const said = image.predicted === undefined ? image.split : `${isWrong ? "âœ— " : ""}${image.probability.toFixed(2)} ${image.predicted}`;
     const picture = make("img", { src: `/thumbnails/${image.place}.jpg`, alt: "", width: 112, height: 112, loading: "lazy" });
     picture.addEventListener("error", () => { picture.alt = "cannot be read"; });
     const facts = [isWrong && "wrong", `in ${image.split}`, image.suspect && "label looks wrong", image.unlike && "unlike the training images", image.path];
     return make("button", {
-      class: "tile", type: "button", title: `${image.label}: ${said}, ${facts.filter(Boolean).join(", ")}`, onclick: () => showImage(image.place),
+      class: "tile", type: "button", title: `${image.label}: ${said}, ${facts.filter(Boolean).join(", ")}`, onclick: () => showImage(image.place, position),
     }, picture, make("span", {}, isolated(image.label), image.suspect ? " ?" : ""), make("span", { class: isWrong ? "wrong" : "" }, said),
     make("span", { class: "unseen" }, `, ${facts.filter(Boolean).join(", ")}`));
   },
@@ -357,8 +382,16 @@ function bar(value) {
   return make("span", { class: "bar", "aria-hidden": "true" }, inner);
 }
 
-async function showImage(place) {
+let looked = 0, numTurns = 0;
+
+// One of the images that were found, by its position there, or a copy of the one that is shown.
+async function showImage(place, position = looked) {
+  const turn = ++numTurns;
   let found;
+  looked = position;
+  $("position").textContent = `${(position + 1).toLocaleString("en")} of ${grid.total.toLocaleString("en")}`;
+  $("previous").disabled = position <= 0;
+  $("next").disabled = position + 1 >= grid.total;
   try {
     found = await ask(`/api/images/${place}`);
   } catch (error) {
@@ -366,6 +399,7 @@ async function showImage(place) {
     $("image").close();
     return;
   }
+  if (turn !== numTurns) return; // another one was asked for meanwhile, or none any more
   $("image-title").replaceChildren(...parts(found.path));
   $("image-large").src = `/images/${place}.png`;
   $("image-large").alt = `${found.label}: ${found.path}`;
@@ -385,6 +419,17 @@ async function showImage(place) {
     return make("section", {}, make("h4", {}, one.title), one.is_own ? "" : make("p", {}, "Said by the model of the search, which had not been retrained yet."), one.unlike ? make("p", {}, "Unlike the training images, as this candidate sees them.") : "", one.shares ? shares(one.shares) : "", look, maps);
   }));
   if (!$("image").open) $("image").showModal();
+}
+
+async function step(by) {
+  const position = looked + by;
+  if (position < 0 || position >= grid.total) return;
+  try {
+    const page = await grid.load(Math.trunc(position / PAGE)), image = page[position % PAGE];
+    if (image) showImage(image.place, position);
+  } catch (error) {
+    $("position").textContent = error.message;
+  }
 }
 
 async function showMap(place, candidate, button, target) {
@@ -475,6 +520,13 @@ $("filters").addEventListener("input", (event) => {
   typing = setTimeout(() => grid.search(), 250);
 });
 $("filters").addEventListener("submit", (event) => event.preventDefault());
+$("previous").addEventListener("click", () => step(-1));
+$("next").addEventListener("click", () => step(1));
+$("image").addEventListener("close", () => { numTurns++; });
+document.addEventListener("keydown", (event) => {
+  const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (by && $("image").open && !event.altKey && !event.ctrlKey && !event.metaKey) step(by);
+});
 $("grid").addEventListener("scroll", () => grid.draw(), { passive: true });
 window.addEventListener("resize", () => grid.layout());
 window.addEventListener("hashchange", showPart);
