@@ -27,7 +27,8 @@ def command(study: str | None, port: int, opens: bool, trust_code: bool, results
     it, and nothing is written. Search: best so far, every trial's curve, its params and its log.
     Images: by class, split, what was predicted, wrong ones, doubted labels, copies, the least
     sure; a click shows what every candidate says and where it looked, and the arrow keys go on to
-    the next. Try an image: drop one, or take a picture. Only this machine can reach it; from another one, `ssh -L`.
+    the next. Try an image: drop one, or take a picture. Only this machine can reach it; from
+    another one, `ssh -L`.
 
     \b
     Examples:
