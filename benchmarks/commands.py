@@ -1,10 +1,18 @@
-"""Commands whose user errors are a sentence and a remedy, as those of autocnn are."""
+"""What the commands of benchmarks share: options, and errors that are a sentence and a remedy."""
 
 from typing import Any
 
 import click
 
 from autocnn.core.errors import AutocnnError, as_option
+
+space_option = click.option("--space", default="default", show_default=True)
+
+epochs_option = click.option("--epochs", type=int, help="Of the schedule; default: the space's.")
+
+image_size_option = click.option(
+    "--image-size", type=int, help="Of all points; default: the space's, or the data's."
+)
 
 
 class BenchmarkCommand(click.Command):

@@ -28,7 +28,7 @@ from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import Group, image_size_of
 from autocnn.spaces.space import AnyParameter, Categorical, Float, Int, SearchSpace
-from benchmarks.commands import BenchmarkCommand
+from benchmarks.commands import BenchmarkCommand, epochs_option, image_size_option, space_option
 from benchmarks.trainings import Training, train_all
 
 Draw = Callable[[np.random.Generator], dict[str, ParamValue]]
@@ -100,9 +100,9 @@ def _draw(parameter: AnyParameter, rng: np.random.Generator) -> ParamValue:
 
 @click.command(cls=BenchmarkCommand)
 @click.argument("data")
-@click.option("--space", default="default", show_default=True)
-@click.option("--epochs", type=int, help="Of the schedule; default: the space's.")
-@click.option("--image-size", type=int, help="Of all points; default: the space's, or the data's.")
+@space_option
+@epochs_option
+@image_size_option
 @click.option("--points", type=click.IntRange(min=10), default=20, show_default=True)
 @click.option("--share", "shares", type=float, multiple=True, default=(0.15, 0.35))
 @click.option(

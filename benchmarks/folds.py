@@ -26,7 +26,7 @@ from autocnn.metrics.scores import score
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import KNOBS, image_size_of
-from benchmarks.commands import BenchmarkCommand
+from benchmarks.commands import BenchmarkCommand, epochs_option, space_option
 from benchmarks.trainings import Training, bundles_of, difference, train_all
 
 
@@ -81,8 +81,8 @@ def _value(text: str) -> ParamValue:
 
 @click.command(cls=BenchmarkCommand)
 @click.argument("data")
-@click.option("--space", default="default", show_default=True)
-@click.option("--epochs", type=int, help="Of the schedule; default: the space's.")
+@space_option
+@epochs_option
 @click.option("--folds", "num_folds", type=click.IntRange(min=2), default=3, show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=2, show_default=True)
 @click.option(

@@ -34,7 +34,7 @@ from autocnn.spaces.knobs import Settings, image_size_of
 from autocnn.spaces.space import SearchSpace
 from autocnn.tuning.engines import halving
 from autocnn.tuning.engines.optuna_engine import CHANGED_SHARE
-from benchmarks.commands import BenchmarkCommand
+from benchmarks.commands import BenchmarkCommand, epochs_option, image_size_option, space_option
 from benchmarks.first_trials import change_point
 from benchmarks.trainings import Training, bundles_of, train_all
 from benchmarks.warm_refits import VAL_PARTS
@@ -145,9 +145,9 @@ RULES: dict[str, Rule] = {
 
 @click.command(cls=BenchmarkCommand)
 @click.argument("data")
-@click.option("--space", default="default", show_default=True)
-@click.option("--epochs", type=int, help="Of the schedule; default: the space's.")
-@click.option("--image-size", type=int, help="Of all points; default: the space's, or the data's.")
+@space_option
+@epochs_option
+@image_size_option
 @click.option("--points", type=click.IntRange(min=10), default=40, show_default=True)
 @click.option(
     "--budget",

@@ -29,7 +29,7 @@ from autocnn.selection.label_issues import copy_numbers
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import image_size_of, is_frozen
-from benchmarks.commands import BenchmarkCommand
+from benchmarks.commands import BenchmarkCommand, space_option
 from benchmarks.folds import Arm, read_arm
 from benchmarks.trainings import Training, train_all
 
@@ -141,7 +141,7 @@ def print_rows(data: str, results: Sequence[list[tuple[str, float, int, float, f
 
 @click.command(cls=BenchmarkCommand)
 @click.argument("data")
-@click.option("--space", default="default", show_default=True)
+@space_option
 @click.option("--params", "changes", default="", help="knob=value,... beside the default's.")
 @click.option("--image-size", type=int, help="Default: the space's, or chosen from the data.")
 @click.option("--epochs", type=int, help="Default: the space's.")

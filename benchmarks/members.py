@@ -23,14 +23,14 @@ from autocnn.metrics.scores import score
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import image_size_of
-from benchmarks.commands import BenchmarkCommand
+from benchmarks.commands import BenchmarkCommand, epochs_option, space_option
 from benchmarks.trainings import Training, bundles_of, difference, train_all
 
 
 @click.command(cls=BenchmarkCommand)
 @click.argument("data")
-@click.option("--space", default="default", show_default=True)
-@click.option("--epochs", type=int, help="Of the schedule; default: the space's.")
+@space_option
+@epochs_option
 @click.option("--outer", type=click.IntRange(min=2), default=3, show_default=True)
 @click.option("--refits", type=click.IntRange(min=2), default=4, show_default=True)
 @click.option("--folds", type=click.IntRange(min=2), default=3, show_default=True)

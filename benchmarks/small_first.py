@@ -20,13 +20,13 @@ from autocnn.metrics.scores import score
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import image_size_of
-from benchmarks.commands import BenchmarkCommand
+from benchmarks.commands import BenchmarkCommand, space_option
 from benchmarks.trainings import Training, bundles_of, difference, train_all
 
 
 @click.command(cls=BenchmarkCommand)
 @click.argument("data")
-@click.option("--space", default="default", show_default=True)
+@space_option
 @click.option(
     "--size", type=click.IntRange(min=8), default=64, help="Of the smaller images, in px."
 )

@@ -23,7 +23,7 @@ from autocnn.metrics.scores import score
 from autocnn.selection.plan import cut_folds
 from autocnn.spaces.files import load_space
 from autocnn.spaces.knobs import image_size_of
-from benchmarks.commands import BenchmarkCommand
+from benchmarks.commands import BenchmarkCommand, space_option
 from benchmarks.trainings import Training, bundles_of, difference, train_all
 
 VAL_PARTS = 7
@@ -32,7 +32,7 @@ VAL_PARTS = 7
 
 @click.command(cls=BenchmarkCommand)
 @click.argument("data")
-@click.option("--space", default="default", show_default=True)
+@space_option
 @click.option("--outer", type=click.IntRange(min=2), default=3, show_default=True)
 @click.option("--cuts", type=click.IntRange(min=1), default=3, help="Outer folds that are used.")
 @click.option("--refits", type=click.IntRange(min=2), default=3, show_default=True)
