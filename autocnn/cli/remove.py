@@ -25,11 +25,15 @@ def command(study: str, yes: bool, results: Path) -> int:
     """  # noqa: D301 - click wants the backspace character itself
     from autocnn.api import Study
     from autocnn.cli.tables import echo
+    from autocnn.core.errors import TornRecordError
     from autocnn.core.wording import count, size, visible
 
     found = Study.find(study, results=results)
     found.check_removable()
-    what = f"{count(len(found.trials), 'trial')}, {count(len(found.candidates), 'candidate')}"
+    try:
+        what = f"{count(len(found.trials), 'trial')}, {count(len(found.candidates), 'candidate')}"
+    except TornRecordError:
+        what = "records that are torn"
     question = f"Delete {found.path} ({what}, {size(found.size_gb)}) for good?"
     if not yes and not click.confirm(visible(question), err=True):
         echo(f"{found.path} is as it was.", err=True)

@@ -539,6 +539,12 @@ def test_a_study_is_removed_after_a_yes(
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert run(["remove", "mine"]) == 130, "nobody answers"
     assert place.exists()
+    torn = place / "trials" / "0000" / "trial.json"
+    torn.parent.mkdir(parents=True)
+    torn.write_text("{", "utf-8")
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert run(["remove", "mine"]) == 0, "what is torn can be deleted too"
+    assert "Delete results/mine (records that are torn, " in capsys.readouterr().err
     assert run(["remove", "mine", "--yes"]) == 0
     assert not place.exists()
     assert run(["remove", "mine", "--yes"]) == 4
