@@ -85,7 +85,12 @@ def train_whole(curves: Sequence[Curve], budget_s: float) -> list[Curve]:
 
 
 def halve(
-    curves: Sequence[Curve], budget_s: float, *, factor: int, counts_first: bool = False
+    curves: Sequence[Curve],
+    budget_s: float,
+    *,
+    factor: int,
+    shares: tuple[float, ...] = halving.RUNGS,
+    counts_first: bool = False,
 ) -> list[Curve]:
     """As the engine does: of each rung the best go on, and the start point always.
 
@@ -93,11 +98,12 @@ def halve(
         curves: The start point first.
         budget_s: Seconds.
         factor: One in so many goes on.
+        shares: Of a schedule, where it stands at a rung.
         counts_first: Whether the others are compared with the start point too.
     """
     ended = []
     left = budget_s
-    with patch.object(halving, "FACTOR", factor):
+    with patch.object(halving, "FACTOR", factor), patch.object(halving, "RUNGS", shares):
         rungs = halving.Halving(maximize=True)
         for place, curve in enumerate(curves):
             is_behind, spent = False, 0.0
@@ -134,9 +140,11 @@ def keep_best(curves: Sequence[Curve], budget_s: float, *, number: int) -> list[
 
 
 RULES: dict[str, Rule] = {
-    "halving by 3 (autocnn)": partial(halve, factor=3),
-    "... the default counts": partial(halve, factor=3, counts_first=True),
-    "halving by 2": partial(halve, factor=2),
+    "halving (autocnn)": partial(halve, factor=halving.FACTOR),
+    "... the default counts": partial(halve, factor=halving.FACTOR, counts_first=True),
+    "halving by 3": partial(halve, factor=3),
+    "halving by 2, at half alone": partial(halve, factor=2, shares=(1 / 2,)),
+    "halving by 3, at half alone": partial(halve, factor=3, shares=(1 / 2,)),
     "none is stopped": train_whole,
     "a sixth each, then the best": partial(keep_best, number=1),
     "a sixth each, then the best 3": partial(keep_best, number=3),

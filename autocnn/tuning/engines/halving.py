@@ -1,4 +1,4 @@
-"""Asynchronous successive halving: a trial goes on past a rung while it is in the best third.
+"""Asynchronous successive halving: a trial goes on past a rung while it is in the better half.
 
 Optuna's pruner has its rungs at the same epochs for all trials, whatever their schedules: of ten
 epochs at 1, 3 and 9, so in the warm-up of one trial and just before the end of another. Here a
@@ -8,8 +8,10 @@ rung is a share of each trial's own schedule.
 import bisect
 import math
 
-FACTOR = 3
-"""The best third goes on past each rung (Li et al. 2020, arXiv:1810.05934)."""
+FACTOR = 2
+"""The better half goes on past each rung (Li et al. 2020, arXiv:1810.05934, have three or four).
+
+With a third, too few trials are trained whole: docs/search.md."""
 
 RUNGS = (1 / 6, 1 / 2)
 """Shares of a trial's epochs. None is in the last third: most of its cost has been paid by then,
@@ -57,9 +59,9 @@ class Halving:
         self._at_rung: tuple[list[float], ...] = tuple([] for _ in RUNGS)
 
     def is_behind(self, epoch: int, value: float, *, epochs: int, warmup_epochs: int) -> bool:
-        """Count a trial in where it stands at a rung; whether it is not in the best third there.
+        """Count a trial in where it stands at a rung; whether it is not in the better half there.
 
-        Of fewer than three trials, the best is. What is equal to the last of the third is in it.
+        Of fewer than four trials, the best is. What is equal to the last of the half is in it.
 
         Args:
             epoch: That has just ended.

@@ -123,7 +123,7 @@ def test_optuna_driven_bare_proposes_the_same(sampler: SamplerName, seed: int) -
 # -- ASHA ----------------------------------------------------------------------------------
 
 
-def reference_asha(eta: int = 3) -> Callable[[int, int, float], bool]:
+def reference_asha(eta: int = 2) -> Callable[[int, int, float], bool]:
     """Li et al. 2020, algorithm 2, seen from a trial that stands at a rung.
 
     Returns:
