@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -235,8 +236,12 @@ def test_one_image_after_the_other_is_looked_at(view: View) -> None:
     def enabled(name: str) -> bool:
         return bool(view.all(f"#{name}")[0].is_enabled())
 
-    view.open("images?split=test&label=3")
     total = view.count("3", "test")
+
+    def said_to_be(position: int) -> bool:
+        return view.text("position") == f"{position} of {total}"
+
+    view.open("images?split=test&label=3")
     wait(lambda: len(view.all(".tile")) == total)
     view.all(".tile")[0].click()
     wait(lambda: view.all("dialog[open] .shares"))
@@ -244,13 +249,13 @@ def test_one_image_after_the_other_is_looked_at(view: View) -> None:
     assert (enabled("previous"), enabled("next")) == (False, True)
     view.all("#next")[0].click()
     wait(lambda: view.text("image-title") != first)
-    assert view.text("position") == f"2 of {total}"
+    assert said_to_be(2)
     press(Keys.ARROW_LEFT)
     wait(lambda: view.text("image-title") == first)
     press(Keys.ARROW_LEFT)
     for position in range(2, total + 1):
         press(Keys.ARROW_RIGHT)
-        wait(lambda position=position: view.text("position") == f"{position} of {total}")
+        wait(partial(said_to_be, position))
     assert (enabled("previous"), enabled("next")) == (True, False)
     press(Keys.ESCAPE)
     wait(lambda: not view.all("dialog[open]"))
