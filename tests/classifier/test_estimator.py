@@ -412,7 +412,7 @@ def test_a_real_study_predicts_here_and_in_another_process(tmp_path: Path) -> No
         "np.save('there.npy', classifier.predict_proba(np.load('unseen.npy')))"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=os.environ)
-    assert np.allclose(np.load(tmp_path / "there.npy"), expected, atol=1e-5)
+    assert np.allclose(np.load(tmp_path / "there.npy"), expected, atol=1e-6)
 
 
 @pytest.mark.slow
@@ -443,7 +443,7 @@ def test_a_network_of_ones_own_goes_into_a_pickle(
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env=os.environ)
     expected = classifier.predict_proba(images)
-    assert np.allclose(np.load(tmp_path / "there.npy"), expected, atol=1e-5)
+    assert np.allclose(np.load(tmp_path / "there.npy"), expected, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def test_predictions_name_every_image_once_with_probabilities_that_add_up(
         is_first = names[row["path"]] == 0  # so the executor says
         assert row["unlike"] == (str(is_first).lower() if row["split"] == "test" else "")
     test = [found[dataset.table.paths[position]] for position in dataset.positions("test")]
-    np.testing.assert_allclose(test, candidate.predictions["test"].probabilities, atol=1e-5)
+    np.testing.assert_allclose(test, candidate.predictions["test"].probabilities, atol=1e-6)
 
 
 @pytest.mark.usefixtures("without_drawing")
@@ -132,7 +132,7 @@ def test_out_of_fold_predictions_name_the_fold_that_held_the_image_out(
     ]
     assert [(row["fold"], row["path"]) for row in rows] == expected
     shares = [[float(row[f"p.{name}"]) for name in dataset.class_names] for row in rows]
-    np.testing.assert_allclose(shares, candidate.predictions["folds"].probabilities, atol=1e-5)
+    np.testing.assert_allclose(shares, candidate.predictions["folds"].probabilities, atol=1e-6)
 
 
 @pytest.mark.usefixtures("without_drawing")

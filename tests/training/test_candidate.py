@@ -91,8 +91,8 @@ def test_each_model_predicts_its_rows(
     predict(PredictionTask(images, predictions, threads=1), never)
     first, second = (np.load(prediction.probabilities_path) for prediction in predictions)
     assert (first.shape, second.shape) == ((20, 2), (3, 2))
-    np.testing.assert_allclose(first, outputs(model_paths[0], images), atol=1e-5)
-    np.testing.assert_allclose(second, outputs(model_paths[1], images)[:3], atol=1e-5)
+    np.testing.assert_allclose(first, outputs(model_paths[0], images), atol=1e-6)
+    np.testing.assert_allclose(second, outputs(model_paths[1], images)[:3], atol=1e-6)
 
 
 @pytest.mark.slow
@@ -142,10 +142,10 @@ def test_a_refit_is_its_model_at_its_temperature(
 ) -> None:
     found = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
     before = outputs(model_paths[0], images)
-    np.testing.assert_allclose(found.test_before, before, atol=1e-5)
-    np.testing.assert_allclose(found.test, apply_temperature(before, 2.0), atol=1e-5)
+    np.testing.assert_allclose(found.test_before, before, atol=1e-6)
+    np.testing.assert_allclose(found.test, apply_temperature(before, 2.0), atol=1e-6)
     saved = outputs(tmp_path / "candidate.keras", images)
-    np.testing.assert_allclose(saved, found.test, atol=1e-5)
+    np.testing.assert_allclose(saved, found.test, atol=1e-6)
     assert min(found.num_weights, found.flops, found.latency_ms) > 0
     assert found.familiarity is not None
     facts = found.familiarity.facts
@@ -166,11 +166,11 @@ def test_an_ensemble_is_one_model_with_a_temperature_of_its_own(
         member.weight * apply_temperature(outputs(member.path, images), member.temperature)
         for member in members
     ]
-    np.testing.assert_allclose(found.test_before, np.sum(parts, axis=0), atol=1e-5)
+    np.testing.assert_allclose(found.test_before, np.sum(parts, axis=0), atol=1e-6)
     expected = apply_temperature(np.sum(parts, axis=0), 1.5)
-    np.testing.assert_allclose(found.test, expected, atol=1e-5)
+    np.testing.assert_allclose(found.test, expected, atol=1e-6)
     saved = outputs(tmp_path / "candidate.keras", images)
-    np.testing.assert_allclose(saved, expected, atol=1e-5)
+    np.testing.assert_allclose(saved, expected, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -206,9 +206,9 @@ import keras
 
 
 @keras.saving.register_keras_serializable("mine")
-class Halve(keras.layers.Layer):
+class Scale(keras.layers.Layer):
     def call(self, images):
-        return keras.ops.cast(images, "float32") / 2
+        return keras.ops.cast(images, "float32") / 255
 """
 
 OWN_MODEL = """
@@ -218,7 +218,7 @@ import my_layers
 
 def build(params, image_shape, num_classes):
     x = inputs = keras.Input(image_shape, dtype="uint8")
-    x = keras.layers.Flatten()(my_layers.Halve()(x))
+    x = keras.layers.Flatten()(my_layers.Scale()(x))
     head = keras.layers.Dense(num_classes, activation="softmax", name="probabilities")
     return keras.Model(inputs, head(x))
 
@@ -226,6 +226,7 @@ def build(params, image_shape, num_classes):
 if __name__ == "__main__":
     import sys
 
+    keras.utils.set_random_seed(0)
     build({}, (8, 8, 1), 10).save(sys.argv[1])
 """
 
@@ -253,7 +254,7 @@ def test_a_model_with_layers_of_the_user_s_own_names_what_it_requires(
     metadata = read_metadata(export_model(copy, "keras", trust_code=True))
     assert sorted(metadata.requires) == ["my_layers", "my_model"]
     assert metadata.parity is not None
-    assert metadata.parity.largest_difference < 1e-5
+    assert metadata.parity.largest_difference < 1e-6
     assert "First import" in (copy.export_dir("keras", "float32") / "model_card.md").read_text()
 
 

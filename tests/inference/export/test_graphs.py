@@ -45,7 +45,7 @@ def test_a_keras_export_takes_colour_and_any_size(grey: keras.Model) -> None:
     assert exported.output_names == ["probabilities"]
     images = noise(4, 12, 12, 3)
     wanted = np.asarray(grey(to_grey(images), training=False))
-    assert np.allclose(exported(images, training=False), wanted, atol=1e-5)
+    assert np.allclose(exported(images, training=False), wanted, atol=1e-6)
     assert np.asarray(exported(noise(2, 30, 25, 3), training=False)).shape == (2, 3)
 
 
@@ -58,7 +58,7 @@ def test_a_served_model_agrees_and_measures_distances(grey: keras.Model, tmp_pat
     served = ServedModel(grey, tmp_path / "familiarity.npz")
     found = served.serve(tf.constant(images))
     assert served.outputs == ("probabilities", "distance")
-    assert np.allclose(found["probabilities"], grey(pixels, training=False), atol=1e-5)
+    assert np.allclose(found["probabilities"], grey(pixels, training=False), atol=1e-6)
     own = np.asarray(feature_model(grey)(pixels))
     wanted = neighbour_distances(own, reference.features, reference.facts.neighbours)
     assert np.allclose(found["distance"], wanted, atol=1e-5)
@@ -71,7 +71,7 @@ def test_an_ensemble_of_two_sizes_stays_the_same(mixed: keras.Model, with_featur
     images = noise(5, 16, 16, 1)
     found = portable(mixed, with_features=with_features)(images, training=False)
     probabilities = found[0] if with_features else found
-    assert np.allclose(probabilities, mixed(images, training=False), atol=1e-5)
+    assert np.allclose(probabilities, mixed(images, training=False), atol=1e-6)
     graph = tf.function(lambda x: portable(mixed, with_features=with_features)(x, training=False))
     nodes = graph.get_concrete_function(
         tf.TensorSpec((1, 16, 16, 1), tf.uint8)
@@ -82,14 +82,14 @@ def test_an_ensemble_of_two_sizes_stays_the_same(mixed: keras.Model, with_featur
 def test_features_beside_probabilities_are_those_alone(mixed: keras.Model) -> None:
     images = noise(5, 16, 16, 1)
     probabilities, features = model_with_features(mixed)(images, training=False)
-    assert np.allclose(probabilities, mixed(images, training=False), atol=1e-5)
+    assert np.allclose(probabilities, mixed(images, training=False), atol=1e-6)
     assert np.allclose(features, feature_model(mixed)(images), atol=1e-5)
 
 
 def test_a_lite_model_names_its_output(mixed: keras.Model) -> None:
     images = noise(3, 16, 16, 1)
     found = lite_graph(mixed)(images, training=False)
-    assert np.allclose(found["probabilities"], mixed(images, training=False), atol=1e-5)
+    assert np.allclose(found["probabilities"], mixed(images, training=False), atol=1e-6)
 
 
 @keras.saving.register_keras_serializable("tests")

@@ -42,11 +42,11 @@ def test_answers_come_in_the_order_of_the_images(tmp_path: Path) -> None:
         [grey(51), tmp_path / "text.png", str(tmp_path / "bright.png"), Image.new("L", (7, 5), 255)]
     )
     assert found.names[1:3] == (str(tmp_path / "text.png"), str(tmp_path / "bright.png"))
-    np.testing.assert_allclose(found.probabilities[[0, 2, 3], 1], [0.2, 0.8, 1], atol=1e-5)
+    np.testing.assert_allclose(found.probabilities[[0, 2, 3], 1], [0.2, 0.8, 1], atol=1e-6)
     assert np.isnan(found.probabilities[1]).all()
     assert found.errors == (None, "is no image that autocnn reads", None, None)
     assert found.predicted == (CLASSES[0], "", CLASSES[1], CLASSES[1])
-    np.testing.assert_allclose(found.confidences[[0, 2, 3]], [0.8, 0.8, 1], atol=1e-5)
+    np.testing.assert_allclose(found.confidences[[0, 2, 3]], [0.8, 0.8, 1], atol=1e-6)
 
 
 def test_an_array_of_many_images_is_predicted_in_batches() -> None:
@@ -54,7 +54,7 @@ def test_an_array_of_many_images_is_predicted_in_batches() -> None:
     opened = model()
     found = opened.predict(images)
     expected = images[:, 0, 0] / 255
-    np.testing.assert_allclose(found.probabilities[:, 1], expected, atol=1e-5)
+    np.testing.assert_allclose(found.probabilities[:, 1], expected, atol=1e-6)
     runtime = opened.runtime
     assert isinstance(runtime, BrightnessRuntime)
     assert [len(batch) for batch in runtime.batches] == [256, 256, 88]
@@ -105,7 +105,7 @@ def test_what_is_unlike_is_marked(tmp_path: Path) -> None:
     assert found.is_unlike is not None
     assert found.distances is not None
     assert found.is_unlike.tolist() == [True, False, False]
-    np.testing.assert_allclose(found.distances[:2], [1, 1 - 200 / 255], atol=1e-5)
+    np.testing.assert_allclose(found.distances[:2], [1, 1 - 200 / 255], atol=1e-6)
     assert np.isnan(found.distances[2])
 
 

@@ -65,7 +65,7 @@ def test_a_candidate_s_model_predicts_and_measures_distances(
     wanted = neighbour_distances(features, features[:50], facts.neighbours)
     assert found.distances is not None
     assert found.probabilities.dtype == found.distances.dtype == np.float32
-    assert np.allclose(found.probabilities, network(images, training=False), atol=1e-5)
+    assert np.allclose(found.probabilities, network(images, training=False), atol=1e-6)
     assert np.allclose(found.distances, wanted, atol=1e-5)
     plain = open_keras(tmp_path / "model.keras", familiarity_path=None, threads=1)
     assert plain.predict(images[:1]).distances is None
@@ -78,7 +78,7 @@ def test_an_export_is_the_same_model_with_distances(
     facts = write_familiarity(network, images[:50], tmp_path / "familiarity.npz")
     described = metadata(tmp_path, familiarity=facts)
     found = open_runtime(described, tmp_path, threads=1).predict(np.repeat(images[:9], 3, axis=3))
-    assert np.allclose(found.probabilities, network(images[:9], training=False), atol=1e-5)
+    assert np.allclose(found.probabilities, network(images[:9], training=False), atol=1e-6)
     assert found.distances is not None
     assert (found.distances >= -1e-5).all()
     assert open_runtime(described, tmp_path, threads=1).predict(

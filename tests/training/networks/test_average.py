@@ -56,7 +56,7 @@ def test_temperature_divides_the_logits(temperature: float) -> None:
     model = member(0)
     before = predict(model)
     set_temperature(model, temperature)
-    np.testing.assert_allclose(predict(model), soften(before, temperature), atol=1e-5)
+    np.testing.assert_allclose(predict(model), soften(before, temperature), atol=1e-6)
     assert before.std(axis=0).max() > 1e-3
 
 
@@ -66,7 +66,7 @@ def test_temperature_reaches_a_graph_that_is_compiled_already() -> None:
     before = predict_rows(compiled, IMAGES, np.arange(5))
     set_temperature(model, 3.0)
     after = predict_rows(compiled, IMAGES, np.arange(5))
-    np.testing.assert_allclose(after, soften(before.astype(np.float64), 3.0), atol=1e-5)
+    np.testing.assert_allclose(after, soften(before.astype(np.float64), 3.0), atol=1e-6)
 
 
 def test_temperature_needs_a_softmax_layer_of_that_name() -> None:
@@ -96,7 +96,7 @@ def test_the_average_is_the_weighted_mean(temperature: float) -> None:
     weights = [0.5, 0.3, 0.2]
     average = average_models(members, weights, temperature=temperature)
     mean = np.average([predict(model) for model in members], axis=0, weights=weights)
-    np.testing.assert_allclose(predict(average), soften(mean, temperature), atol=1e-5)
+    np.testing.assert_allclose(predict(average), soften(mean, temperature), atol=1e-6)
     assert average.layers[-1].name == "probabilities"
     assert average.output.dtype == "float32"
     names = [layer.name for layer in average.layers if isinstance(layer, keras.Model)]
@@ -108,7 +108,7 @@ def test_one_member_with_temperature_is_that_member_with_it() -> None:
     average = average_models([alone], [1.0], temperature=1.7)
     found = predict(average)
     set_temperature(alone, 1.7)
-    np.testing.assert_allclose(found, predict(alone), atol=1e-5)
+    np.testing.assert_allclose(found, predict(alone), atol=1e-6)
 
 
 def test_smaller_members_get_rounded_resized_images() -> None:
@@ -138,7 +138,7 @@ def test_a_call_without_training_predicts(tmp_path: Path) -> None:
     for model in (average, loaded, keras.models.clone_model(average)):
         model.set_weights(average.get_weights())
         weights = model.get_weights()
-        np.testing.assert_allclose(np.asarray(model(IMAGES)), expected, atol=1e-5)
+        np.testing.assert_allclose(np.asarray(model(IMAGES)), expected, atol=1e-6)
         for before, after in zip(weights, model.get_weights(), strict=True):
             np.testing.assert_array_equal(before, after)
 
@@ -163,7 +163,7 @@ def test_prediction_and_flops_work_as_for_any_model() -> None:
     members = [member(0), member(1, side=8)]
     average = average_models(members, [0.5, 0.5], temperature=1.5)
     found = predict_rows(compile_prediction(average), IMAGES, np.array([3, 0]))
-    np.testing.assert_allclose(found, predict(average)[[3, 0]], atol=1e-5)
+    np.testing.assert_allclose(found, predict(average)[[3, 0]], atol=1e-6)
     assert count_flops(average) >= sum(count_flops(model) for model in members)
     assert average.count_params() == sum(model.count_params() for model in members)
 
@@ -178,7 +178,7 @@ def test_saved_averages_keep_their_members_apart(tmp_path: Path, temperature: fl
     average.save(tmp_path / "average.keras")
     loaded = keras.models.load_model(tmp_path / "average.keras", compile=False)
     mean = 0.4 * predict(members[0]) + 0.6 * predict(members[1])
-    np.testing.assert_allclose(predict(loaded), soften(mean, temperature), atol=1e-5)
+    np.testing.assert_allclose(predict(loaded), soften(mean, temperature), atol=1e-6)
     assert np.abs(predict(members[0]) - predict(members[1])).max() > 0.01
     assert b"autocnn" not in (tmp_path / "average.keras").read_bytes()
 
@@ -191,7 +191,7 @@ def test_a_saved_average_loads_without_autocnn(tmp_path: Path) -> None:
     names = ("average.keras", "images.npy", "found.npy")
     command = [sys.executable, "-c", SUBPROCESS, *(str(tmp_path / name) for name in names)]
     subprocess.run(command, check=True, cwd=tmp_path, capture_output=True)
-    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), predict(average), atol=1e-5)
+    np.testing.assert_allclose(np.load(tmp_path / "found.npy"), predict(average), atol=1e-6)
 
 
 def test_members_must_fit_together() -> None:

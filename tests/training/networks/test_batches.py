@@ -109,8 +109,8 @@ def test_the_training_step_makes_the_same_batches(
         assert images.dtype == tf.uint8
         apart = np.abs(images.numpy().astype(int) - expected[0].numpy())
         assert apart.max() <= 1 and apart.mean() < 0.01, "but for rounding"
-        np.testing.assert_allclose(labels, expected[1], atol=1e-5)
-        np.testing.assert_allclose(weights, expected[2], atol=1e-5)
+        np.testing.assert_allclose(labels, expected[1], atol=1e-6)
+        np.testing.assert_allclose(weights, expected[2], atol=1e-6)
 
 
 def runs_on_gpu(operation: Any) -> bool:

@@ -109,7 +109,7 @@ def test_a_saved_model_needs_no_autocnn(tmp_path) -> None:  # type: ignore[no-un
     model = build_model({**SMALL, "stochastic_depth": 0.3}, (16, 16, 1), 2)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_allclose(loaded(IMAGES), model(IMAGES), atol=1e-5)
+    np.testing.assert_allclose(loaded(IMAGES), model(IMAGES), atol=1e-6)
     assert b"autocnn" not in (tmp_path / "model.keras").read_bytes()
 
 
@@ -120,7 +120,7 @@ def test_prediction_follows_the_rows_and_the_weights() -> None:
     expected = np.asarray(model(IMAGES[rows]))
     np.testing.assert_allclose(predict_rows(predict, IMAGES, rows), expected, atol=1e-5)
     model.set_weights([weight * 0 for weight in model.get_weights()])
-    np.testing.assert_allclose(predict_rows(predict, IMAGES, rows), 0.5, atol=1e-5)
+    np.testing.assert_allclose(predict_rows(predict, IMAGES, rows), 0.5, atol=1e-6)
 
 
 def test_flops_count_the_convolutions() -> None:
@@ -193,7 +193,7 @@ def test_efficientnet_sees_images_alike_wherever_its_weights_come_from(
     saved.set_weights(trained.get_weights())
     saved.save(tmp_path / "model.keras")
     found = keras.models.load_model(tmp_path / "model.keras")(images)
-    np.testing.assert_allclose(found, trained(images), atol=1e-5)
+    np.testing.assert_allclose(found, trained(images), atol=1e-6)
 
 
 def test_weights_that_fit_nothing_say_so(tmp_path) -> None:  # type: ignore[no-untyped-def]

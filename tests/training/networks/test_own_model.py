@@ -70,7 +70,7 @@ def test_it_can_be_calibrated_averaged_and_measured() -> None:
     assert np.asarray(first(IMAGES)).max() < sure
     average = average_models([first, second], [0.5, 0.5])
     both = (np.asarray(first(IMAGES)) + np.asarray(second(IMAGES))) / 2
-    np.testing.assert_allclose(np.asarray(average(IMAGES)), both, atol=1e-5)
+    np.testing.assert_allclose(np.asarray(average(IMAGES)), both, atol=1e-6)
     assert feature_model(average).output_shape == (None, 8 + 4)
 
 
