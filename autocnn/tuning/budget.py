@@ -26,7 +26,7 @@ MEMBERS_SHARE = 1 / 6
 """Largest share besides that it leaves to further refits of the best one; without folds to all."""
 
 SCHEDULES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75)
-"""Shares of the trial's epochs that a refit may span where there is no time for folds.
+"""Shares of the trial's epochs that a refit may span, so that it, or its folds, fit.
 
 Its epochs have more steps than those of the trial."""
 
@@ -156,11 +156,11 @@ class Budget:
         """What there is time to make of the best trials now.
 
         The best and the default configuration on folds are worth more than many without: first
-        there are fewer finalists, then no folds. Without them the best and the default
-        configuration are retrained, with up to a quarter fewer epochs where that makes them fit;
-        then one of them alone, the best if it can be. The others' own models are judged, which
-        costs next to nothing and serves the ensemble. Further refits, of the best or of that one,
-        are made where time is left then.
+        there are fewer finalists, then up to a quarter fewer epochs, then no folds. Without them
+        the best and the default configuration are retrained, with up to a quarter fewer epochs
+        where that makes them fit; then one of them alone, the best if it can be. The others' own
+        models are judged, which costs next to nothing and serves the ensemble. Further refits, of
+        the best or of that one, are made where time is left then.
 
         Args:
             ranked: Trials, best first; at least one. Behind as many as there are finalists,
@@ -206,8 +206,8 @@ class Budget:
         Args:
             ranked: As of `shortlist_now`; at least one.
         """
-        trials = self._wanted(ranked, 1)
-        return self.shortlist_s(Shortlist(trials, trials, self.num_folds)) / FINALISTS_SHARE
+        *_, smallest = self._plans_on_folds([self._wanted(ranked, 1)])
+        return self.shortlist_s(smallest) / FINALISTS_SHARE
 
     @property
     def _share_s(self) -> float:
@@ -317,7 +317,7 @@ class Budget:
         numbers = range(min(self.finalists, len(ranked)), 0, -1)
         wanted = [self._wanted(ranked, number) for number in numbers]
         if self.num_folds:
-            yield from (Shortlist(trials, trials, self.num_folds) for trials in wanted)
+            yield from self._plans_on_folds(wanted)
         every = (*wanted, tuple(ranked[:1]))
         most = len(wanted[-1] if self.num_folds else wanted[0])
         parts = [slice(number) for number in range(most, 1, -1)]
@@ -331,6 +331,13 @@ class Budget:
                 for members, schedule in product(range(beside, 0, -1), SCHEDULES):
                     yield Shortlist(trials, retrained, num_members=members, schedule=schedule)
         yield from map(Shortlist, every)
+
+    def _plans_on_folds(self, wanted: Sequence[tuple[TrialRecord, ...]]) -> Iterator[Shortlist]:
+        """All of them over whole schedules, then fewer, then the fewest over shorter ones."""
+        for trials in wanted:
+            yield Shortlist(trials, trials, self.num_folds)
+        for schedule in SCHEDULES[1:]:
+            yield Shortlist(wanted[-1], wanted[-1], self.num_folds, schedule=schedule)
 
     def _with_members(self, shortlist: Shortlist, limit_s: float) -> Shortlist:
         """The same with as many refits of the first retrained one as fit besides."""
@@ -442,7 +449,8 @@ class Budget:
         then = ranked or [record.model_copy(update={"best_epoch": epochs})]
         more_s = epoch_seconds(record.history) * (epochs - record.history[-1].epoch)
         plan = self._planned(then)
-        has_refit = not with_refit or (bool(plan.retrained) and plan.schedule >= LEFT_SCHEDULE)
+        is_roomy = plan.num_folds > 0 or plan.schedule >= LEFT_SCHEDULE
+        has_refit = not with_refit or (bool(plan.retrained) and is_roomy)
         return has_refit and more_s + again_s <= self.search_left_s(then)
 
     def has_few_trials(self, epochs: int, epoch_s: float, ranked: Sequence[TrialRecord]) -> bool:

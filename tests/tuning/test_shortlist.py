@@ -80,7 +80,8 @@ def test_the_default_configuration_is_known_by_its_params() -> None:
         (1e6, ([1, 2, 3, 0], 3, 4)),
         (165.0, ([1, 2, 0], 3, 3)),
         (100.0, ([1, 0], 3, 2)),
-        (91.0, ([1, 2, 3, 0], 0, 2)),  # no folds before no default
+        (91.0, ([1, 0], 3, 2)),  # with an epoch less
+        (84.0, ([1, 2, 3, 0], 0, 2)),  # no folds before no default
         (56.0, ([1, 2, 3, 0], 0, 2)),
         (48.0, ([1, 2, 0], 0, 2)),
         (40.0, ([1, 0], 0, 2)),
@@ -156,12 +157,12 @@ def test_refits_that_are_to_come_first_take_their_time_too() -> None:
 
 def test_folds_have_a_third_and_refits_without_folds_a_half() -> None:
     long = trial(epochs=40, best=40, start_s=0.0)  # a refit takes 48 s, on three folds 96 s more
-    for total_s, num_folds in ((530.0, 3), (500.0, 0)):
+    for total_s, num_folds in ((530.0, 3), (425.0, 3), (415.0, 0)):
         plan = budget(total_s, now=total_s / 2, num_folds=3, members=3)
         found = plan.shortlist_now([long])
         assert (found.num_folds, len(found.retrained)) == (num_folds, 1)
         assert plan.shortlist_s(found) <= plan.planned_s([long]) <= total_s / 2
-    plan = budget(500.0, now=200.0, num_folds=3, members=3)  # the trials came to their end earlier
+    plan = budget(415.0, now=150.0, num_folds=3, members=3)  # the trials came to their end earlier
     assert plan.shortlist_now([long]).num_folds == 3
     plan = budget(310.0, now=160.0, num_folds=3, members=3)
     assert numbers(plan.shortlist_now([long])) == ([0], 0, 1)
@@ -186,8 +187,21 @@ def test_a_refit_without_folds_may_have_a_shorter_schedule() -> None:
         assert (found.epochs_of(long) if found.retrained else None) == epochs
         if epochs:
             assert plan.shortlist_s(found) == pytest.approx(1.2 * epochs + JUDGING_S)
-    on_folds = budget(1000.0, now=890.0, num_folds=1).shortlist_now([long])
-    assert (on_folds.num_folds, on_folds.schedule) == (1, 1.0)
+
+
+def test_the_best_and_the_default_on_folds_may_have_a_shorter_schedule() -> None:
+    """Only where they do not fit whole; each fold model's schedule is as short as the refit's."""
+    best, default = trial(1, epochs=40, best=40, start_s=0.0), trial(0, start_s=0.0)
+    ranked = [best, trial(2, epochs=40, best=40, start_s=0.0), default]
+    for left_s, epochs in ((203.0, 40), (201.0, 38), (170.0, 32), (163.0, 30), (162.0, None)):
+        plan = budget(1000.0, now=1000.0 - left_s, num_folds=3)
+        found = plan.shortlist_now(ranked)
+        assert (found.epochs_of(best) if found.num_folds else None) == epochs
+        if epochs:
+            assert found.trials == (best, default)
+            assert found.epochs_of(default) == round(5 * found.schedule)
+            num_epochs = epochs + found.epochs_of(default)
+            assert plan.shortlist_s(found) == pytest.approx(3 * 1.2 * num_epochs + 5 * JUDGING_S)
 
 
 def test_two_refits_on_two_workers_may_have_a_shorter_schedule_each() -> None:
