@@ -15,19 +15,21 @@ MIN_CLASS_IMAGES = 10
 """Images below which a class cannot be spoken of alone."""
 
 
-def equivalent_images(scored: SplitScores, metric: str) -> float:
-    """How many images a score of a set rests on: where classes count alike, the rarest decide.
+def equivalent_images(part: SplitScores, whole: SplitScores, metric: str) -> float:
+    """How many images a score of a part of a set rests on: where classes count alike, the rarest.
 
-    k^2 / sum(1 / n_c) of k classes with n_c images for a mean over classes, which is 0 where a
-    class has none; all images for the others.
+    k^2 / sum(1 / n_c) of k classes with n_c images for a mean over classes, which is 0 where the
+    part has none of a class that the whole set has; all images for the others.
 
     Args:
-        scored: The set.
+        part: Of the set.
+        whole: The set. A class that it lacks is not spoken of.
         metric: A field of `Scores`.
     """
     if metric not in ("balanced_accuracy", "macro_f1", "macro_auc"):
-        return scored.num_images
-    counts = np.array([one.num_images for one in scored.classes], np.float64)
+        return part.num_images
+    pairs = zip(part.classes, whole.classes, strict=True)
+    counts = np.array([one.num_images for one, all_of in pairs if all_of.num_images], np.float64)
     return equally_informative(counts) if counts.size and counts.all() else 0.0
 
 
@@ -44,11 +46,14 @@ def is_at_chance(scored: SplitScores) -> bool:
     """Whether a set does not show that anything was learned.
 
     Neither the interval of the balanced accuracy nor that of the macro AUC is above guessing:
-    a model that always names the largest class may still rank the images.
+    a model that always names the largest class may still rank the images. Images of a single
+    class cannot tell.
 
     Args:
         scored: With intervals.
     """
+    if guessing(scored) == 1:
+        return False
     balanced, area = (scored.intervals.get(name) for name in ("balanced_accuracy", "macro_auc"))
     is_low = balanced is not None and balanced.low <= guessing(scored)
     return is_low and (area is None or area.low <= 0.5)

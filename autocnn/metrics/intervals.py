@@ -65,20 +65,61 @@ def share_interval(
     return Interval(value=share, low=float(low / (1 + low)), high=float(high / (1 + high)))
 
 
-def mean_interval(shares: list[Interval]) -> Interval:
-    """The interval of the mean of independent shares, from the interval of each.
+def mean_interval(shares: list[Interval], correlations: DoubleArray | None = None) -> Interval:
+    """The interval of the mean of shares, from the interval of each.
 
-    Source: Zou & Donner 2008, Statistics in Medicine 27:1693-1702 (MOVER).
+    Source: Zou & Donner 2008, Statistics in Medicine 27:1693-1702 (MOVER); of dependent ones Zou
+    2007, Psychological Methods 12:399-413.
 
     Args:
-        shares: At least one.
+        shares: k of them, at least one.
+        correlations: (k, k) Of the errors of each two; None: they are independent.
     """
     value = float(np.mean([one.value for one in shares]))
-    down = np.sqrt(sum((one.value - one.low) ** 2 for one in shares)) / len(shares)
-    up = np.sqrt(sum((one.high - one.value) ** 2 for one in shares)) / len(shares)
+    matrix = np.eye(len(shares)) if correlations is None else correlations
+    down = np.array([one.value - one.low for one in shares])
+    up = np.array([one.high - one.value for one in shares])
+    # Of estimated correlations, some of them 0, a sum may be a hair below 0.
+    below, above = (float(np.sqrt(max(0.0, side @ matrix @ side))) for side in (down, up))
     return Interval(
-        value=value, low=max(0.0, float(value - down)), high=min(1.0, float(value + up))
+        value=value,
+        low=max(0.0, value - below / len(shares)),
+        high=min(1.0, value + above / len(shares)),
     )
+
+
+def shared_errors(labels: IntArray, groups: IntArray, recalls: DoubleArray) -> DoubleArray | None:
+    """Correlations of the recalls of classes that share groups.
+
+    Where a patient or a site has images of several classes, these are right or wrong together.
+
+    Args:
+        labels: (n,) True classes, 0 to k - 1.
+        groups: (n,) The group of each image.
+        recalls: (k, b) Of resamples of the groups; NaN where there is no image.
+
+    Returns:
+        (k, k), 0 for two classes without a common group; None where no group has two classes.
+    """
+    pairs = np.unique(np.column_stack([groups, labels]), axis=0)
+    _, members, sizes = np.unique(pairs[:, 0], return_inverse=True, return_counts=True)
+    is_mixed = sizes[members] > 1
+    if not is_mixed.any():
+        return None
+    from scipy.sparse import coo_array
+
+    ones = np.ones(int(is_mixed.sum()))
+    places = (members[is_mixed], pairs[is_mixed, 1])
+    has_images = coo_array((ones, places), shape=(len(sizes), len(recalls))).tocsr()
+    is_shared = (has_images.T @ has_images).toarray() > 0
+    errors = recalls - np.nanmean(recalls, axis=1, keepdims=True)
+    errors = np.nan_to_num(errors)
+    spreads = np.sqrt((errors**2).sum(axis=1))
+    products = np.outer(spreads, spreads)
+    found = np.divide(errors @ errors.T, products, out=np.zeros_like(products), where=products > 0)
+    found *= is_shared
+    np.fill_diagonal(found, 1.0)
+    return found
 
 
 def loss_interval(

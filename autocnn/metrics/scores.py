@@ -30,6 +30,7 @@ from autocnn.metrics.intervals import (
     loss_interval,
     mean_interval,
     share_interval,
+    shared_errors,
 )
 from autocnn.metrics.own_objective import Measure, measured_interval
 from autocnn.metrics.weighted import (
@@ -109,9 +110,10 @@ def score_split(
     less than as many independent ones. For shares (accuracy, macro F1, macro AUC, and all
     that are given per class) it is the spread of the resamples on the logit scale
     (`share_interval`); for balanced accuracy, that of the mean of the recalls
-    (`mean_interval`); for kappa and Matthews' correlation that of shares, of (1 + value) / 2;
-    for log loss the bootstrap-t (`loss_interval`); for the calibration
-    error the errors of its bins (`calibration_interval`). Two rules:
+    (`mean_interval`), which move together where classes share groups (`shared_errors`); for
+    kappa and Matthews' correlation that of shares, of (1 + value) / 2; for log loss the
+    bootstrap-t (`loss_interval`); for the calibration error the errors of its bins
+    (`calibration_interval`). Two rules:
 
     - A share that is the same in every resample, as 0 and 1 are, gets the Wilson interval
       of as many independent images as its groups are worth (`effective_number`): for
@@ -161,9 +163,13 @@ def score_split(
     means, freedom = numbers.of_all(), {"macro_auc": numbers.freedom}
     shares = {name: getattr(points, name) for name in METRICS if name in SHARES}
     intervals = _intervals(shares, {n: getattr(resampled, n) for n in shares}, means, freedom)
-    recalls = [one.intervals["recall"] for one in by_class if "recall" in one.intervals]
     if 0 < scores.balanced_accuracy[0] < 1:
-        intervals["balanced_accuracy"] = mean_interval(recalls)
+        measured = [index for index, one in enumerate(by_class) if "recall" in one.intervals]
+        recalls = [by_class[index].intervals["recall"] for index in measured]
+        shared = shared_errors(labels, groups, resampled_classes.recall)
+        intervals["balanced_accuracy"] = mean_interval(
+            recalls, None if shared is None else shared[np.ix_(measured, measured)]
+        )
     for name in CORRELATIONS:
         value = getattr(points, name)
         if value is not None:

@@ -99,7 +99,7 @@ def view_answer(facts: StudyFacts) -> Answer | None:
         score_name=f"{wording.metric_name(objective)} on {_PLACES[headline.split]}",
         score=wording.metric(objective, headline.scores.of(objective)),
         interval=wording.metric_range(objective, headline.interval_of(objective)),
-        score_notes=tuple(_score_notes(best, headline, objective)),
+        score_notes=tuple(_score_notes(facts, best, headline)),
         gap=best.gap.sentence if best.gap else "",
         choice=facts.status.choice.sentences if facts.status.choice else (),
         steps=steps_table(best),
@@ -129,7 +129,9 @@ def _has_copies(record: CandidateRecord) -> bool:
 def _carries(record: CandidateRecord, objective: str) -> bool:
     """Whether the clean part of test is large enough for a verdict."""
     clean = record.test_clean
-    return clean is not None and equivalent_images(clean, objective) >= MIN_IMAGES
+    if clean is None:
+        return False
+    return equivalent_images(clean, record.test, objective) >= MIN_IMAGES
 
 
 def all_warnings(facts: StudyFacts) -> tuple[str, ...]:
@@ -240,38 +242,50 @@ def _model(facts: StudyFacts, record: CandidateRecord) -> str:
     )
 
 
-def _score_notes(record: CandidateRecord, headline: SplitScores, objective: str) -> list[str]:
+def _score_notes(facts: StudyFacts, record: CandidateRecord, headline: SplitScores) -> list[str]:
     """On what the large number was measured, the other numbers, and those of all of test."""
-    scores = headline.scores
+    scores, objective = headline.scores, facts.goal.objective
+    has_groups = facts.audit is not None and facts.audit.groups_across_splits > 0
+    kin = "copy or image of their group" if has_groups else "copy"
     others = [
         f"{wording.METRICS[name]} {wording.metric(name, getattr(scores, name))}"
         for name in ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
         if name != objective and getattr(scores, name) is not None
     ]
     return [
-        *_measured_on(record, headline, objective),
+        *_measured_on(record, headline, objective, kin),
         *([f"{wording.capital(wording.listing(others))}."] if others else []),
         *_worst_class(headline),
         *_rare_classes(record.test_clean),
     ]
 
 
-def _measured_on(record: CandidateRecord, headline: SplitScores, objective: str) -> Iterator[str]:
+def _measured_on(
+    record: CandidateRecord, headline: SplitScores, objective: str, kin: str
+) -> Iterator[str]:
+    """On what, and how much of test it is.
+
+    Args:
+        record: The best candidate.
+        headline: Its scores that lead.
+        objective: What the search improved.
+        kin: What test images have in train or val that are not clean.
+    """
     clean, test = record.test_clean, record.test
     if headline is record.folds:
         images = wording.count(headline.num_images, "image")
         yield f"Measured on {images} of train, each by a fold model that had not seen it."
         if clean is None:
-            yield "Every test image has a copy in train or val, so test cannot carry a verdict."
+            yield f"Every test image has a {kin} in train or val, so test cannot carry a verdict."
         else:
             have = "has" if clean.num_images == 1 else "have"
             yield (
-                f"Only {wording.count(clean.num_images, 'test image')} {have} no copy in train or "
+                f"Only {wording.count(clean.num_images, 'test image')} {have} no {kin} in train or "
                 f"val, too few for a verdict: {_value(clean, objective)} on them."
             )
     elif clean is not None:
         yield (
-            f"Measured on the {wording.count(clean.num_images, 'test image')} without a copy in "
+            f"Measured on the {wording.count(clean.num_images, 'test image')} without a {kin} in "
             "train or val."
         )
         if not _carries(record, objective):
@@ -282,7 +296,7 @@ def _measured_on(record: CandidateRecord, headline: SplitScores, objective: str)
     else:
         yield f"Measured on {wording.count(test.num_images, 'test image')}."
         if record.num_test_clean == 0:
-            yield "All of them have a copy in train or val: the figure says little of new images."
+            yield f"All of them have a {kin} in train or val: the figure says little of new images."
     if clean is not None or headline is record.folds:
         yield f"On all {test.num_images:,} test images: {_value(test, objective)}."
 

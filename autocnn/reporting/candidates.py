@@ -111,8 +111,9 @@ def leaderboard_table(
         for record, scored in zip(candidates, judged, strict=True)
     ]
     caption = (
-        f"Ranked by {name} on {'folds' if has_folds else 'val'}, never by test. =1: not "
-        "distinguished from candidate 1 on test. Scores without a name are accuracies."
+        f"Ranked by {name} on {'folds' if has_folds else 'val'}, behind the chosen one, never by "
+        "test. =1: not distinguished from candidate 1 on test. Scores without a name are "
+        "accuracies."
     )
     return make_table(
         "candidates",

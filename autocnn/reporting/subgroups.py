@@ -69,11 +69,21 @@ def describe_worst(subgroups: Sequence[Subgroup]) -> Iterator[str]:
         yield (
             f"By {column}, the worst is {worst.value}: accuracy "
             f"{wording.fraction_interval(worst.scores['accuracy'])} of "
-            f"{wording.count(worst.num_images, 'image')}. It {shown} the others, "
+            f"{wording.count(worst.num_images, 'image')}. {_own_part(worst)}It {shown} the others, "
             f"{wording.fraction(worst.others.value)} on the same mix of classes (p "
             f"{wording.fraction(worst.p_value)}, corrected for "
             f"{wording.count(number, 'value')}).{few}"
         )
+
+
+def _own_part(one: Subgroup) -> str:
+    """Its accuracy on the classes that the others have too, where it has more; else nothing."""
+    if one.others is None or one.difference is None:
+        return ""
+    compared = one.others.value + one.difference.value
+    if abs(compared - one.scores["accuracy"].value) < 1e-9:
+        return ""
+    return f"On the classes that the others have too it has {wording.fraction(compared)}. "
 
 
 def view_subgroups(record: CandidateRecord) -> Section | None:
@@ -89,8 +99,8 @@ def view_subgroups(record: CandidateRecord) -> Section | None:
     where = wording.images_of(record.judged.split, record.judged.num_images)
     caption = (
         f"Candidate {record.candidate} on {where}, by the values of columns of the table. Others: "
-        "the images with other values, their classes mixed as in these. p is corrected for the "
-        "number of values."
+        "the images with other values, their classes mixed as in these; a class that they lack is "
+        "not compared. p is corrected for the number of values."
     )
     return Section(
         sentences=tuple(describe_worst(record.subgroups)),

@@ -15,7 +15,7 @@ TERMS: dict[str, str] = {
     "candidate": "a model that is judged on test: a refit (or the trial's own model where there "
     "was no time for it), the mean of several refits of a finalist (and of the trial's own "
     "model where they are few) or of its fold models, or an ensemble",
-    "clean test": "the test images without a copy in train or val",
+    "clean test": "the test images without a copy, or an image of their group, in train or val",
     "gap": "a difference between two scores: train minus val is overfitting, val minus folds is "
     "luck or less training, folds minus clean test is shift",
     "group": "images that belong together, such as those of one patient; a split never separates "

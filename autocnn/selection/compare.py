@@ -177,7 +177,7 @@ def _rank(
     sentences = (
         *_against_chance(contenders[0], held, seed=seed),
         *_why(contenders, best, held, goal, seed=seed),
-        *_against_default(contenders, singles, held, goal, seed=seed),
+        *_against_default(contenders, best, singles, held, goal, seed=seed),
     )
     return contenders, sentences
 
@@ -485,6 +485,7 @@ def _describe_with_size(contender: Contender) -> str:
 
 def _against_default(
     contenders: Sequence[Contender],
+    best: Contender,
     singles: Sequence[Contender],
     held: Held,
     goal: Goal,
@@ -497,7 +498,8 @@ def _against_default(
     if default is None:
         return
     if chosen.finalists == default.finalists:
-        yield "It is the space's default configuration: the search found nothing better."
+        found = ": the search found nothing better" if best.finalists == default.finalists else ""
+        yield f"It is the space's default configuration{found}."
         return
     # One ensemble or single was chosen out of these, by the same images: they chose no trial.
     num_rivals = len(singles) - 1 + any(c.kind == "ensemble" for c in contenders)

@@ -223,6 +223,12 @@ class FinalistsPlan:
         labels = dataset.labels[dataset.indices("test")][judged]
         return judged[choose_sample(labels, number, seed=self.seed)]
 
+    @property
+    def num_repeats(self) -> int:
+        """Times that the folds hold each image of train out; 1 without folds."""
+        number = sum(len(fold.held_out) for fold in self.folds)
+        return max(1, number // len(self.dataset.indices("train")))
+
     def held(self) -> Held:
         """What the finalists are compared on: val, and what the folds hold out."""
         dataset = self.dataset

@@ -6,6 +6,7 @@ from functools import partial
 
 from autocnn.core.arrays import BoolArray, FloatArray, IntArray
 from autocnn.core.events import Observer
+from autocnn.core.objective import Goal
 from autocnn.core.records import (
     CandidateRecord,
     Comparison,
@@ -114,7 +115,8 @@ def score_candidates(
 
 
 def _score(plan: FinalistsPlan, name: ScoredSet, what: Predictions) -> SplitScores:
-    return score_split(
+    """Scores of a set; an image that several repeats of the folds predict is one image."""
+    scored = score_split(
         name,
         what.labels,
         what.probabilities,
@@ -123,6 +125,16 @@ def _score(plan: FinalistsPlan, name: ScoredSet, what: Predictions) -> SplitScor
         seed=plan.seed,
         own=measure_of(plan.goal),
     )
+    repeats = plan.num_repeats if name == "folds" else 1
+    if repeats == 1:
+        return scored
+    numbers = (one.num_images // repeats for one in scored.classes)
+    classes = tuple(
+        one.model_copy(update={"num_images": number})
+        for one, number in zip(scored.classes, numbers, strict=True)
+    )
+    facts = {"num_images": scored.num_images // repeats, "classes": classes}
+    return scored.model_copy(update=facts)
 
 
 def _predictions(
@@ -187,6 +199,7 @@ def _record(
     tied = [comparison.other for comparison in comparisons if not comparison.is_told_apart]
     records = [finalist.records[part] for finalist, part, _, _ in contender.models]
     judged, held, has_folds = judged_part(predictions), plan.held(), "folds" in predictions
+    fitted = scores["folds" if has_folds else "val"]
     return CandidateRecord(
         candidate=number,
         rank=number,
@@ -196,7 +209,7 @@ def _record(
         params=dict(leader.trial.params),
         builder=plan.own_model.name if plan.own_model is not None else None,
         is_default=leader.is_default,
-        objective=leader.trial.objective or 0.0,
+        objective=_on_val(contender, scores["val"], plan.goal),
         cv_mean=contender.cv_mean,
         cv_sd=contender.cv_sd,
         fold_scores=contender.fold_scores,
@@ -218,7 +231,7 @@ def _record(
             test_probabilities=judged.probabilities,
             test_groups=judged.groups,
             sharpening=contender.sharpening,
-        ),
+        ).model_copy(update={"num_images": fitted.num_images}),
         comparisons=comparisons,
         tied_with=min(tied, default=None),
         robustness=_robustness(measured, predictions["test"]),
@@ -232,6 +245,13 @@ def _record(
         seed=plan.seed,
         history=leader.refit.history if contender.kind == "refit" else (),
     )
+
+
+def _on_val(contender: Contender, scored: SplitScores, goal: Goal) -> float:
+    """The objective on val: what the search saw of a trial, or what an ensemble of them has."""
+    if contender.kind == "ensemble":
+        return scored.scores.of(goal.objective) or 0.0
+    return contender.leader.trial.objective or 0.0
 
 
 def _training(plan: FinalistsPlan) -> Training:

@@ -15,6 +15,7 @@ from autocnn.metrics.intervals import (
     loss_interval,
     mean_interval,
     share_interval,
+    shared_errors,
     wilson_interval,
 )
 from autocnn.metrics.weighted import draw_weights
@@ -100,6 +101,32 @@ def test_mean_interval_by_hand() -> None:
     assert found.value == pytest.approx(0.8)
     assert found.low == pytest.approx(0.8 - (0.01 + 0.01) ** 0.5 / 2)
     assert found.high == pytest.approx(0.8 + (0.0025 + 0.0225) ** 0.5 / 2)
+
+
+def test_mean_interval_of_shares_that_move_together() -> None:
+    """As long as each of them; of two that move apart, the mean is known to a hair."""
+    part = Interval(value=0.7, low=0.6, high=0.85)
+    together = mean_interval([part, part], np.ones((2, 2)))
+    assert (together.low, together.high) == pytest.approx((0.6, 0.85))
+    apart = mean_interval([part, part], np.array([[1.0, -1.0], [-1.0, 1.0]]))
+    assert (apart.low, apart.high) == pytest.approx((0.7, 0.7))
+
+
+def test_only_classes_that_share_groups_have_correlated_errors() -> None:
+    rng = np.random.default_rng(0)
+    recalls = np.repeat(rng.random((1, 50)), 4, axis=0)
+    recalls[1] *= -1
+    recalls[3, :5] = np.nan  # resamples without it
+    labels = np.array([0, 1, 1, 2, 0, 3])
+    groups = np.array([0, 0, 1, 2, 3, 3])
+    found = shared_errors(labels, groups, recalls)
+    assert found is not None
+    assert found[0, 1] == pytest.approx(-1)
+    assert 0.8 < found[0, 3] < 1
+    assert np.array_equal(
+        found == 0, np.array([[0, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 1], [0, 1, 1, 0]])
+    )
+    assert shared_errors(labels, np.arange(6), recalls) is None
 
 
 def test_loss_interval_of_even_losses_is_that_of_the_normal_distribution() -> None:

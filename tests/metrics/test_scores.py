@@ -305,7 +305,7 @@ def test_of_one_group_the_log_loss_has_no_interval() -> None:
 
 def test_intervals_come_from_the_resamples() -> None:
     labels, probabilities = make_predictions(200, 3)
-    groups = np.arange(200) // 2
+    groups = np.arange(200) // 2 + 100 * labels  # of one class each
     split = score_split(
         "val", labels, probabilities, NAMES[:3], groups=groups, num_resamples=400, seed=7
     )
@@ -322,6 +322,17 @@ def test_intervals_come_from_the_resamples() -> None:
     assert accuracy == share_interval(accuracy.value, resampled.accuracy, 100)
     recall = split.classes[1].intervals["recall"]
     assert recall == share_interval(recall.value, classes.recall[1], 30)
+
+
+def test_balanced_accuracy_is_no_surer_than_accuracy_where_groups_hold_all_classes() -> None:
+    """Ten images of a site, half of each class, are right or wrong together."""
+    groups, labels = np.repeat(np.arange(40), 10), np.tile([0, 1], 200)
+    is_right = groups < 28
+    predicted = np.where(is_right, labels, 1 - labels)
+    probabilities = np.where(np.eye(2, dtype=bool)[predicted], 0.8, 0.2)
+    found = score_split("test", labels, probabilities, ("a", "b"), groups=groups).intervals
+    accuracy, balanced = found["accuracy"], found["balanced_accuracy"]
+    assert (balanced.low, balanced.high) == pytest.approx((accuracy.low, accuracy.high), abs=0.005)
 
 
 @pytest.mark.parametrize("share", [0, 1])

@@ -32,20 +32,26 @@ class Population:
         skill: How far the right logit stands out.
         num_images: Of each split that is drawn from it.
         most_alike: Images of one group, at most: they share their class and most of their noise.
+        is_by_site: Whether groups hold all classes instead, and share how hard their images are.
     """
 
     shares: tuple[float, ...]
     skill: float
     num_images: int
     most_alike: int = 1
+    is_by_site: bool = False
 
     def draw(self, rng: np.random.Generator, number: int) -> tuple[IntArray, DoubleArray, IntArray]:
         """Labels, probabilities and groups of some images."""
         sizes = rng.integers(1, self.most_alike + 1, number)
         groups = np.repeat(np.arange(number), sizes)[:number]
-        labels = rng.choice(len(self.shares), number, p=self.shares)[groups]
+        labels = rng.choice(len(self.shares), number, p=self.shares)
         own, shared = rng.normal(size=(2, number, len(self.shares)))
-        logits = own if self.most_alike == 1 else 0.6 * own + 0.8 * shared[groups]
+        if self.is_by_site:
+            own[np.arange(number), labels] += 2 * shared[groups, 0]
+        elif self.most_alike > 1:
+            labels, own = labels[groups], 0.6 * own + 0.8 * shared[groups]
+        logits = own
         logits[np.arange(number), labels] += self.skill
         raised = np.exp(1.3 * logits)
         return labels, raised / raised.sum(axis=1, keepdims=True), groups
@@ -55,6 +61,7 @@ POPULATIONS = {
     "78 images": Population((0.27, 0.73), 1.5, 78),
     "20 per class": Population((0.25,) * 4, 2.0, 80),
     "300 in groups": Population((0.2, 0.3, 0.5), 2.0, 300, most_alike=6),
+    "600 of sites with all classes": Population((0.3, 0.3, 0.4), 2.0, 600, 20, is_by_site=True),
     "1,000 images": Population((0.1, 0.2, 0.3, 0.4), 2.5, 1000),
 }
 

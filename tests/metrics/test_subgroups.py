@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from autocnn.metrics.subgroups import score_subgroups
+from autocnn.reporting.subgroups import describe_worst
 
 NAMES = ("a", "b")
 
@@ -125,3 +126,5 @@ def test_a_class_that_the_others_lack_is_not_compared() -> None:
     assert worst.difference is not None
     assert worst.difference.value == 0
     assert worst.verdict == "no difference shown"
+    (sentence,) = describe_worst([worst])
+    assert "On the classes that the others have too it has 1.0000." in sentence

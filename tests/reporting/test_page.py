@@ -15,7 +15,7 @@ from PIL import Image
 
 from autocnn.core.atomic import replace_file
 from autocnn.core.errors import StudyError
-from autocnn.core.records import CandidateRecord, Interval, TrialState
+from autocnn.core.records import CandidateRecord, Interval, SplitScores, TrialState
 from autocnn.reporting.candidates import class_table, leaderboard_table, worst_class
 from autocnn.reporting.elements import load_picture
 from autocnn.reporting.facts import NUM_PICTURED, PICTURES, read_facts, shown_copies
@@ -126,6 +126,13 @@ def with_clean_test(folder: StudyFolder, counts: Sequence[int], **changes: objec
     return render(folder)
 
 
+def without_images(record: CandidateRecord, label: int) -> SplitScores:
+    """Scores of all of test, where it has no image of a class."""
+    classes = list(record.test.classes)
+    classes[label] = classes[label].model_copy(update={"num_images": 0})
+    return record.test.model_copy(update={"classes": tuple(classes)})
+
+
 def test_a_clean_part_that_is_too_small_leaves_the_lead_to_the_folds(tmp_path: Path) -> None:
     """As 2 of 319 images of a class, whose recall is a quarter of a balanced accuracy."""
     folder = make_study(tmp_path, num_candidates=1)
@@ -136,6 +143,10 @@ def test_a_clean_part_that_is_too_small_leaves_the_lead_to_the_folds(tmp_path: P
     page = with_clean_test(folder, (219, 17, 9, 81))
     assert "97.6 % balanced accuracy on clean test images" in page.text
     assert "Clean test has fewer than 10 images of notumor (9)." in page.text
+    page = with_clean_test(folder, (400, 400, 0, 199))
+    assert "too few for a verdict" in page.text
+    page = with_clean_test(folder, (400, 400, 0, 199), test=without_images(make_candidate(1), 2))
+    assert "97.6 % balanced accuracy on clean test images" in page.text, "test never had it"
     page = with_clean_test(folder, (219, 17, 2, 81), folds=None)
     assert "97.6 % balanced accuracy on clean test images" in page.text
     assert "That is too few for a verdict, as the rarest class decides" in page.text

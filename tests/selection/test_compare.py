@@ -127,6 +127,13 @@ def test_the_simplest_within_one_standard_error_is_chosen_on_demand() -> None:
     assert "accuracy +0." in sentences[1]
 
 
+def test_the_default_that_is_chosen_for_its_size_is_not_said_to_be_the_best() -> None:
+    large = finalist(4, wrong=spread(20), num_weights=1_000_000)
+    small = finalist(7, wrong=spread(21, start=20), num_weights=20_000, is_default=True)
+    _, sentences = rank(large, small, prefer="simple")
+    assert sentences[-1] == "It is the space's default configuration."
+
+
 def test_a_small_network_that_is_worse_by_more_is_not_chosen() -> None:
     large = finalist(4, wrong=spread(20), num_weights=1_000_000)
     small = finalist(7, wrong=spread(40), num_weights=20_000)

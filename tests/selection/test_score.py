@@ -12,7 +12,7 @@ from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.scores import score
 from autocnn.selection.compare import Contender
 from autocnn.selection.judge import judge
-from autocnn.selection.plan import Finalist, FinalistsPlan
+from autocnn.selection.plan import Finalist, FinalistsPlan, cut_folds
 from autocnn.selection.retrain import retrain
 from autocnn.selection.score import Candidate, score_candidates
 from autocnn.training.measurements import Measurements
@@ -240,12 +240,28 @@ def test_without_folds_the_temperature_of_an_ensemble_is_fitted_on_val_before_it
     first = run(selection, 7, 8, 0, num_folds=0)[0]
     found, labels = first.record.calibration, first.predictions["val"].labels
     assert (first.record.kind, first.record.folds, found is None) == ("ensemble", None, False)
+    assert first.record.objective == first.record.val.scores.accuracy
     assert found is not None and found.fitted_on == "val"
     before = score(labels, first.contender.mix_seen("val")).log_loss
     after = score(labels, first.predictions["val"].probabilities).log_loss
     assert (found.fitted_before.log_loss, found.fitted_after.log_loss) == pytest.approx(
         (before, after)
     )
+
+
+def test_an_image_that_several_repeats_hold_out_is_one_image(selection: Selection) -> None:
+    plan = selection.plan(make_finalists(7))
+    dataset = selection.dataset
+    plan = replace(plan, folds=cut_folds(dataset, 2, repeats=2, seed=0))
+    for candidate in score_candidates(
+        plan, judged_of(selection, plan), selection.folder, selection.observer
+    ):
+        folds, found = candidate.record.folds, candidate.record.calibration
+        assert folds is not None
+        assert found is not None
+        number = len(dataset.positions("train"))
+        assert folds.num_images == sum(one.num_images for one in folds.classes) == number
+        assert found.num_images == number
 
 
 def test_disturbed_images_are_held_against_the_same_ones_undisturbed(selection: Selection) -> None:

@@ -65,6 +65,7 @@ def test_the_page_shows_them_and_names_the_worst(selection: Selection) -> None:
     large = [one.model_copy(update={"p_value": 0.01}) for one in first.record.subgroups]
     large[0] = large[0].model_copy(update={"verdict": "worse"})
     (sentence,) = describe_worst(large)
+    assert "On the classes that the others have too" not in sentence
     assert f"the worst is {large[0].value}: accuracy" in sentence or "is not shown" in sentence
     assert "corrected for 2 values" in sentence
 

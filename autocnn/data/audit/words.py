@@ -62,7 +62,8 @@ def _warnings(report: AuditReport, *, has_files: bool, asked: str) -> Iterator[s
     if report.groups_across_splits:
         have = "group has" if report.groups_across_splits == 1 else "groups have"
         yield (
-            f"{report.groups_across_splits:,} named {have} images in more than one split, as given."
+            f"{report.groups_across_splits:,} named {have} images in more than one split, as "
+            "given: those in test that have others in train or val are no part of clean test."
         )
     yield from _absent_in_test(report)
     yield from _likely_groups(report)

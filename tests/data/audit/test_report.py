@@ -161,7 +161,10 @@ def test_label_conflicts_and_groups(make_table: Any) -> None:
         "2 groups of copies carry different labels (2 byte-identical): 0.png (a) = 1.png (b), "
         "2.png (a) = 3.png (b). Correct the labels."
     )
-    assert report.warnings[1] == "1 named group has images in more than one split, as given."
+    assert report.warnings[1] == (
+        "1 named group has images in more than one split, as given: those in test that have "
+        "others in train or val are no part of clean test."
+    )
 
 
 def test_of_many_copies_under_different_labels_few_are_named(make_table: Any) -> None:
