@@ -46,7 +46,9 @@ class LiveStudy:
             "name": self.folder.name,
             "stage": status.status,
             "is_running": is_running,
-            "sentence": describe(status, counts, is_running=is_running),
+            "sentence": describe(
+                status, counts, argument=self.folder.argument, is_running=is_running
+            ),
             "objective": objective,
             "is_larger_better": goal.maximize,
             "seconds": status.seconds,
@@ -115,8 +117,10 @@ class LiveStudy:
         return {"caption": caption, "header": header, "rows": rows}
 
 
-def describe(status: StudyStatus, counts: dict[str, int], *, is_running: bool) -> str:
-    """What the study does now, in a sentence."""
+def describe(
+    status: StudyStatus, counts: dict[str, int], *, argument: str, is_running: bool
+) -> str:
+    """What the study does now, in a sentence; `argument` is its folder in a command."""
     ended = sum(number for state, number in counts.items() if state != "running")
     asked = status.config.trials
     number = f"{ended:,} of {asked:,} trials" if asked else wording.count(ended, "trial")
@@ -126,7 +130,7 @@ def describe(status: StudyStatus, counts: dict[str, int], *, is_running: bool) -
             return f"Done, {wording.duration(status.seconds)} in all."
         return f"Done: {of_all}, {wording.duration(status.seconds)} in all."
     if not is_running:
-        return f"Stopped: {of_all}. `autocnn resume {status.name}` goes on."
+        return f"Stopped: {of_all}. `autocnn resume {argument}` goes on."
     doing = {
         "preparing": "It reads the images",
         "searching": f"It searches: {of_all}",

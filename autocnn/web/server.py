@@ -1,6 +1,7 @@
 """A server on one socket: who may ask, how much at once, and a clean end."""
 
 import ipaddress
+import re
 import secrets
 import signal
 import socket
@@ -119,7 +120,7 @@ class WebServer:
             ) from error
         self.host, self.port = host, int(self._socket.getsockname()[1])
         self.token = token
-        own = None if not is_loopback(host) else own_names(self.host, self.port)
+        own = None if not is_loopback(host) else own_names(self.host)
         guarded = _Guard(app, token=token, hosts=own)
         self._server = _make_server(
             uvicorn.Config(
@@ -191,13 +192,20 @@ def _make_server(config: "uvicorn.Config") -> "uvicorn.Server":
     return Server(config)
 
 
-def own_names(host: str, port: int) -> frozenset[str]:
+def own_names(host: str) -> frozenset[str]:
     """What a browser on this machine may call the server.
 
-    A page elsewhere whose name somebody lets point here calls it something else.
+    A page elsewhere whose name somebody lets point here calls it something else. The port may be
+    any: a browser leaves 80 out, and a tunnel has one of its own.
     """
     named = f"[{host}]" if ":" in host else host
-    return frozenset(f"{name}:{port}" for name in (named, "localhost", "127.0.0.1", "[::1]"))
+    return frozenset((named.casefold(), "localhost", "127.0.0.1", "[::1]"))
+
+
+def _named(header: bytes) -> str:
+    """The name in a Host header, without the port."""
+    name = header.decode("latin-1").casefold()
+    return re.sub(r":\d*$", "", name)
 
 
 class _Guard:
@@ -225,7 +233,7 @@ class _Guard:
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
-        if self.hosts is not None and given.get(b"host", b"").decode("latin-1") not in self.hosts:
+        if self.hosts is not None and _named(given.get(b"host", b"")) not in self.hosts:
             await refuse(send_with_headers, 421, "this server is asked for by another name")
         elif self.token is not None and not self._is_allowed(given.get(b"authorization", b"")):
             challenge = [(b"www-authenticate", b"Bearer")]

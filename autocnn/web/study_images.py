@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from autocnn.core.arrays import Pixels
 from autocnn.core.csv_tables import SHARE_PREFIX
-from autocnn.core.errors import DataError, StudyError
+from autocnn.core.errors import DataError, MissingExtraError, StudyError
 from autocnn.core.records import Channels, LabelIssue
 from autocnn.data import FoundImages, decode_image, find_decoded, find_images
 from autocnn.data.decode import pillow_quiet
@@ -20,6 +20,7 @@ from autocnn.data.thumbnails import draw_thumbnail
 from autocnn.reporting.names import title
 from autocnn.storage import StudyFolder
 from autocnn.storage.predictions import torn_predictions
+from autocnn.storage.status import DataFacts
 
 Kind = Literal["all", "wrong", "suspect", "copy", "unlike"]
 Order = Literal["path", "least sure", "most sure"]
@@ -29,6 +30,9 @@ MOST_SHARES = 20_000_000
 
 SIDE = 112
 """Of a thumbnail, px."""
+
+UNREADABLE = (DataError, MissingExtraError, OSError)
+"""Why an image cannot be shown."""
 
 GREY = 128
 """In the place of an image that cannot be read any more."""
@@ -87,6 +91,7 @@ class StudyImages:
     """
 
     folder: StudyFolder
+    _arrays: dict[int, Pixels | None] = field(default_factory=dict)
     _judged: dict[int, Judged] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _source_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -282,7 +287,7 @@ class StudyImages:
         """Why the images cannot be shown; empty where the first one can."""
         try:
             self.pixels(0)
-        except (DataError, OSError) as error:
+        except UNREADABLE as error:
             return getattr(error, "message", None) or str(error)
         return ""
 
@@ -290,23 +295,29 @@ class StudyImages:
         """A JPEG of an image, from the decoded array where it is still kept; else a grey one."""
         try:
             pixels = self.pixels(place)
-        except (DataError, OSError):
+        except UNREADABLE:
             pixels = np.full((SIDE, SIDE, 1), GREY, np.uint8)
         return draw_thumbnail(pixels, side=SIDE)
 
-    def pixels(self, place: int) -> Pixels:
+    def pixels(self, place: int, *, side: int | None = None) -> Pixels:
         """(side, side, 1 | 3) uint8, as the study's networks see it.
+
+        Args:
+            place: Of the image.
+            side: That a network takes, px; None: the study's default one.
 
         Raises:
             DataError: When the image cannot be read any more.
+            MissingExtraError: When a package that reads it is not installed.
         """
-        arrays = self._arrays
+        data = self._data
+        side = side or data.image_shape[0]
+        if side not in self._arrays:
+            self._arrays[side] = self._find_arrays(side)
+        arrays = self._arrays[side]
         if arrays is not None:
             found: Pixels = arrays[self._rows[place]]
             return found
-        status = self.folder.read_status()
-        if status.data is None:
-            raise DataError("the study has not read its images yet")
         with self._source_lock:
             source = self._source
         if isinstance(source, DataError):
@@ -315,27 +326,31 @@ class StudyImages:
         index = self._index.get(path)
         if index is None:
             raise DataError(f"{path}: is not there any more")
-        channels: Channels = "grey" if status.data.image_shape[2] == 1 else "rgb"
+        channels: Channels = "grey" if data.image_shape[2] == 1 else "rgb"
         with pillow_quiet():
             return decode_image(
                 source.images.open(path, index),
-                side=status.data.image_shape[0],
+                side=side,
                 channels=channels,
-                levels=status.data.levels,
-                fit=status.config.fit,
+                levels=data.levels,
+                fit=self.folder.read_status().config.fit,
             )
 
     @cached_property
-    def _arrays(self) -> Pixels | None:
-        status = self.folder.read_status()
-        if status.data is None:
-            return None
-        config, contents = status.config, [row[4] for row in self.rows]
-        for row, content in status.data.absent:  # in their order: each goes where it was
+    def _data(self) -> DataFacts:
+        data = self.folder.read_status().data
+        if data is None:
+            raise DataError("the study has not read its images yet")
+        return data
+
+    def _find_arrays(self, side: int) -> Pixels | None:
+        """The decoded images of a side, where they are still kept."""
+        config, contents = self.folder.read_status().config, [row[4] for row in self.rows]
+        for row, content in self._data.absent:  # in their order: each goes where it was
             contents.insert(row, content)
         return find_decoded(
             contents,
-            image_size=status.data.image_shape[0],
+            image_size=side,
             channels=config.channels or "auto",
             cache_dir=config.cache_dir,
             levels=config.levels,
@@ -345,8 +360,7 @@ class StudyImages:
     @cached_property
     def _rows(self) -> NDArray[np.int64]:
         """(n,) Row of each image in the decoded array."""
-        data = self.folder.read_status().data
-        absent = [row for row, _ in data.absent] if data else []
+        absent = [row for row, _ in self._data.absent]
         return np.setdiff1d(np.arange(len(self.rows) + len(absent)), absent)
 
     @cached_property

@@ -4,11 +4,12 @@ import asyncio
 import base64
 import contextlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any
 
-from autocnn.core.errors import AutocnnError, DataError, ExportError
+from autocnn.core.errors import AutocnnError, ExportError
 from autocnn.inference.predict.explaining import draw_maps, explainable
 from autocnn.inference.predict.model import Model, load
 from autocnn.inference.predict.reading import NamedImage
@@ -17,7 +18,7 @@ from autocnn.storage import StudyFolder
 from autocnn.web.live import LiveStudy
 from autocnn.web.pages import render
 from autocnn.web.server import App, Limits
-from autocnn.web.study_images import KINDS, ORDERS, ImageFilter, StudyImages, encode_png
+from autocnn.web.study_images import KINDS, ORDERS, UNREADABLE, ImageFilter, StudyImages, encode_png
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -67,10 +68,18 @@ class _Models:
     _stamp: tuple[int, ...] = ()
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answer(self, image: Any, candidate: int) -> dict[str, object]:
-        """What a candidate says of an image, and a picture of where it looked."""
+    def answer(self, content: bytes, candidate: int) -> dict[str, object]:
+        """What a candidate says of an image file, and a picture of where it looked."""
+        return self._answer(lambda _: content, candidate)
+
+    def look(self, images: StudyImages, place: int, candidate: int) -> dict[str, object]:
+        """The same of one of the study's images, of the size that the candidate takes."""
+        return self._answer(lambda side: images.pixels(place, side=side), candidate)
+
+    def _answer(self, image_of: Callable[[int], Any], candidate: int) -> dict[str, object]:
         with self._lock:
             model, cam = self._load(candidate)
+            image = image_of(model.metadata.input.height)
             (batch,) = model.read([NamedImage("image", image)])
             predictions = model.answer(batch)
             (found,) = json_objects(predictions)
@@ -157,6 +166,7 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
             trials=trials[:MOST_ROWS],
             num_left_out=max(0, len(trials) - MOST_ROWS),
             data=status.config.data,
+            argument=folder.argument,
             is_done=status.is_done,
             kinds=KINDS,
             orders=ORDERS,
@@ -208,7 +218,7 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
 
     @app.get("/api/images/{place}/look/{candidate}")
     def look(place: int, candidate: int) -> dict[str, object]:
-        return models.answer(newest().pixels(checked(place)), candidate)
+        return models.look(newest(), checked(place), candidate)
 
     @app.get("/thumbnails/{place}.jpg")
     def thumbnail(place: int) -> Response:
@@ -218,7 +228,7 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
     def image(place: int) -> Response:
         try:
             png = encode_png(newest().pixels(checked(place)), side=LARGE)
-        except DataError:
+        except UNREADABLE:
             return Response(newest().thumbnail(place), media_type="image/jpeg")
         return Response(png, media_type="image/png")
 

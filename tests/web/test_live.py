@@ -28,7 +28,8 @@ def test_the_state_says_what_runs_and_what_is_best(folder: StudyFolder) -> None:
     live = LiveStudy(folder)
     state = live.state()
     assert not state["is_running"]
-    assert state["sentence"] == "Stopped: 4 of 24 trials ended. `autocnn resume mine` goes on."
+    goes_on = f"`autocnn resume {folder.argument}` goes on."
+    assert state["sentence"] == f"Stopped: 4 of 24 trials ended. {goes_on}"
     folder.lock()
     state = live.state()
     assert state["is_running"]

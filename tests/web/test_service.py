@@ -213,7 +213,9 @@ def test_a_token_is_asked_for(start: Start) -> None:
 def test_a_page_elsewhere_cannot_ask_by_its_own_name(start: Start) -> None:
     client = start(make_service(model()))
     assert client.get("/health", Host="evil.example:80").status == 421
-    assert client.get("/health", Host=f"localhost:{client.server.port}").status == 200
+    assert client.get("/health", Host="127.0.0.1.evil.example").status == 421
+    for own in (f"localhost:{client.server.port}", "localhost", "127.0.0.1:9", "[::1]:80"):
+        assert client.get("/health", Host=own).status == 200, f"{own}: port 80, or a tunnel"
 
 
 def test_who_asks_too_often_has_to_wait(start: Start) -> None:

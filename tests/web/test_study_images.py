@@ -1,6 +1,7 @@
 """The images of a study, found and described."""
 
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -127,6 +128,35 @@ def test_images_are_read_from_their_files_where_no_array_is_kept(tmp_path: Path)
     images = StudyImages(folder)
     assert images.problem() == ""
     assert [int(images.pixels(place).mean()) for place in (0, 3, 9)] == [0, 60, 180]
+
+
+def test_an_image_has_the_size_that_a_network_takes(tmp_path: Path) -> None:
+    """A line in an image that is shown smaller is a line for a network that sees it whole."""
+    data = write_images(tmp_path / "data")
+    fine = np.zeros((12, 12), np.uint8)
+    fine[::2] = 240
+    Image.fromarray(fine).save(data / "a" / "0.png")
+    folder = make_study(tmp_path, "mine", images=(), data=str(data), cache_dir=str(tmp_path / "c"))
+    facts = folder.read_study()
+    folder.write_study({**facts, "data": {**facts["data"], "image_shape": [6, 6, 1]}})
+    folder.write_split([("a/0.png", "a", "", "test", "0")])
+    images = StudyImages(folder)
+    assert images.pixels(0).shape == (6, 6, 1)
+    assert np.array_equal(images.pixels(0, side=12)[..., 0], fine)
+
+
+def test_without_the_package_that_reads_an_image_it_is_grey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_images(tmp_path / "data")
+    (data / "a" / "0.png").rename(data / "a" / "0.dcm")
+    (data / "a" / "0.dcm").write_bytes(bytes(128) + b"DICM")
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    folder = make_study(tmp_path, "mine", images=(), data=str(data), cache_dir=str(tmp_path / "c"))
+    folder.write_split([("a/0.dcm", "a", "", "test", "0")])
+    images = StudyImages(folder)
+    assert "pydicom" in images.problem()
+    assert images.thumbnail(0)
 
 
 def test_the_decoded_array_is_found_where_an_image_is_left_out(tmp_path: Path) -> None:

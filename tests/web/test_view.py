@@ -5,12 +5,14 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from autocnn.inference.predict.model import Model
 from autocnn.reporting.leaderboard import build_leaderboard
 from autocnn.storage import StudyFolder
+from autocnn.web.study_images import StudyImages
 from autocnn.web.view import make_view
 from tests.inference.predict.models import model
 from tests.reporting.studies import AWKWARD_CLASSES, make_candidate, make_status, make_trials
@@ -108,6 +110,22 @@ def test_candidates_that_are_made_anew_are_loaded_anew(
     os.utime(folder.leaderboard_path, ns=(1, 1))
     client.post("/api/try/1", image.getvalue())
     assert len(loaded) == 2
+
+
+def test_a_candidate_looks_at_an_image_of_the_size_that_it_takes(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+
+    def pixels(_: StudyImages, place: int, *, side: int | None = None) -> np.ndarray:
+        asked.append(side)
+        return np.zeros((side or 5, side or 5, 1), np.uint8)
+
+    monkeypatch.setattr("autocnn.web.view.load", lambda path, **options: model())
+    monkeypatch.setattr(StudyImages, "pixels", pixels)
+    client = start(make_view(make_study(tmp_path, "mine", images=range(6))))
+    assert client.get("/api/images/0/look/1").data["error"] is None
+    assert asked == [model().metadata.input.height]
 
 
 def test_a_torn_table_of_one_candidate_leaves_the_page(start: Start, tmp_path: Path) -> None:

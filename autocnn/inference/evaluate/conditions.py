@@ -93,7 +93,9 @@ def parse_condition(text: str, class_names: Sequence[str]) -> Condition:
         )
     words, end = match[2], "value"
     before, _, last = words.rpartition(" ")
-    is_end = last in ENDS and not before.rstrip().endswith(" of")
+    # A class may be called low, or `risk low`.
+    is_label = words.partition(" of ")[2].strip() in class_names
+    is_end = last in ENDS and not is_label and not before.rstrip().endswith(" of")
     if is_end:
         words, end = before.strip(), last
     metric, label = _find_metric(words, class_names)
@@ -179,8 +181,8 @@ def _scores(record: Assessment, condition: Condition) -> tuple[SplitScores | Non
         return record.scores, ""
     if record.num_seen is None:
         return None, (
-            "an exported model does not know which images were in training: name the study, or "
-            "write all in place of clean"
+            "which images were in training is known by a study with its split.csv alone, not by "
+            "an exported model: name the study, or write all in place of clean"
         )
     if record.num_seen and record.unseen is None:
         return None, "all images were seen in training"

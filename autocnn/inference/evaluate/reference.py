@@ -90,7 +90,7 @@ def study_reference(folder: StudyFolder, candidate: int) -> Reference:
     judged = record.test_clean or record.test
     status = folder.read_status()
     rows = folder.read_split()  # path, label, group, split, sha256
-    seen = frozenset(row[4] for row in rows if row[3] != "test" and row[4])
+    seen = frozenset(row[4] for row in rows if row[3] != "test" and row[4]) or None
     source = None
     if status.data is not None and seen:
         config = status.config
@@ -111,7 +111,7 @@ def study_reference(folder: StudyFolder, candidate: int) -> Reference:
         scored="test_clean" if record.test_clean else "test",
         figures=judged.intervals,
         seen=seen,
-        tested=frozenset((row[0], row[4]) for row in rows if row[3] == "test" and row[4]),
+        tested=frozenset((row[0], row[4]) for row in rows if row[3] == "test" and row[4]) or None,
         source=source,
         seed=record.seed,
     )

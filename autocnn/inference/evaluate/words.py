@@ -61,8 +61,8 @@ def _difference(accuracy: FigureComparison) -> str:
 def _seen(record: Assessment) -> list[str]:
     if record.num_seen is None:
         return [
-            "Whether some of these images were in training is not known for an exported model: "
-            "give the study as MODEL to look for copies."
+            "Whether some of these images were in training is not known: an exported model, or a "
+            "study without its split.csv, cannot tell. Give the study as MODEL to look for copies."
         ]
     found: list[str] = []
     if record.num_seen:

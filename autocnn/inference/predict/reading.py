@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from autocnn.core.arrays import Pixels
-from autocnn.core.errors import DataError
+from autocnn.core.errors import DataError, MissingExtraError
 from autocnn.core.records import ModelInput
 from autocnn.data.decode import decode_image, pillow_quiet
 from autocnn.execution.machine import batch_size_for
@@ -180,7 +180,7 @@ def _check_pixels(array: NDArray[Any], name: str) -> None:
 def _read_or_reason(image: Readable, taken: ModelInput) -> Pixels | str:
     try:
         return read_image(image, taken)
-    except DataError as error:
+    except (DataError, MissingExtraError) as error:
         return error.message
 
 

@@ -62,11 +62,12 @@ function showPart() {
 let study = null, chosenTrial = null;
 
 function scales(xs, ys) {
-  const finite = ys.filter((y) => y !== null && Number.isFinite(y));
-  let low = Math.min(...finite), high = Math.max(...finite);
-  if (!finite.length) [low, high] = [0, 1];
+  // Not Math.min(...ys): all epochs of all trials are more than a call may have arguments.
+  let low = Infinity, high = -Infinity, last = 1;
+  for (const y of ys) if (y !== null && Number.isFinite(y)) [low, high] = [Math.min(low, y), Math.max(high, y)];
+  for (const x of xs) last = Math.max(last, x);
+  if (low > high) [low, high] = [0, 1];
   if (high - low < 1e-9) [low, high] = [low - 0.05, high + 0.05];
-  const last = Math.max(1, ...xs);
   return {
     x: (value) => LEFT + (value / last) * (WIDTH - LEFT - RIGHT),
     y: (value) => HEIGHT - BOTTOM - ((value - low) / (high - low)) * (HEIGHT - BOTTOM - TOP),
@@ -111,11 +112,11 @@ function drawSearch() {
   }
   $("best").prepend(draw("path", { class: "line best", d: pathOf(steps) }));
 
-  const curves = trials.filter((trial) => trial.curve.some((value) => value !== null));
+  const curves = trials.filter((trial) => trial.curve.some((value) => value !== null)).slice(-300);
   $("curves").closest("figure").hidden = !curves.length;
   scale = scales(curves.map((t) => t.curve.length), curves.flatMap((t) => t.curve));
   frame($("curves"), scale, "epoch");
-  for (const trial of curves.slice(-300)) {
+  for (const trial of curves) {
     const points = trial.curve.flatMap((value, place) => (value === null ? [] : [[scale.x(place + 1), scale.y(value)]]));
     const line = draw("path", {
       class: `line${trial.trial === study.best ? " best" : ""}${trial.trial === chosenTrial ? " on" : ""}`, d: pathOf(points),

@@ -101,6 +101,17 @@ def test_the_value_and_the_ends_are_compared() -> None:
     assert check("all sensitivity of of low low >= 0", record) == (True, recall.low, "")
 
 
+def test_a_class_may_be_called_as_an_end() -> None:
+    for text, label, end in (
+        ("risk low", "risk low", "value"),
+        ("risk low high", "risk low", "high"),
+        ("risk high", "risk", "high"),
+        ("risk value", "risk", "value"),
+    ):
+        found = parse_condition(f"all sensitivity of {text} >= 0.9", ["risk", "risk low"])
+        assert (found.label, found.end) == (label, end), text
+
+
 def test_clean_is_what_the_model_has_not_seen() -> None:
     record = assess()
     assert record.unseen is not None

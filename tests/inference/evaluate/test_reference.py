@@ -74,6 +74,12 @@ def test_a_study_knows_its_figures_and_its_images(study: StudyFolder) -> None:
     assert study_reference(study, 2).scored == "test"
 
 
+def test_without_its_split_nothing_is_known_of_what_was_seen(study: StudyFolder) -> None:
+    study.split_path.unlink()
+    found = study_reference(study, 1)
+    assert (found.seen, found.tested, found.source) == (None, None, None)
+
+
 def test_a_candidate_that_is_not_there_is_an_error(study: StudyFolder) -> None:
     with pytest.raises(StudyError, match="must have the candidate 3, got 1, 2"):
         study_reference(study, 3)

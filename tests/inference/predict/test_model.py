@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -442,6 +443,15 @@ def test_an_export_decides_as_it_was_exported(tmp_path: Path, opened: list[dict[
     assert found.predict(grey(126)).predicted == (CLASSES[1],)
     assert model().predict(grey(126)).predicted == (CLASSES[0],)
     assert len(opened) == 1
+
+
+def test_what_a_missing_package_would_read_is_a_row_with_a_reason(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pydicom", None)
+    found = model().predict([bytes(128) + b"DICM", grey(40)])
+    assert found.errors[1] is None
+    assert "DICOM images need pydicom" in (found.errors[0] or "")
 
 
 def test_an_unreadable_image_has_no_class_at_an_operating_point(tmp_path: Path) -> None:
