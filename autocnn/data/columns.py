@@ -8,7 +8,7 @@ import numpy as np
 
 from autocnn.core.errors import DataError, Text
 from autocnn.core.wording import first_few
-from autocnn.data.table import ImageTable
+from autocnn.data.table import ImageTable, is_absent
 
 MISSING = "missing"
 """The value of a cell that says nothing."""
@@ -17,8 +17,6 @@ MOST_VALUES = 12
 """Of a column: of more, each has few images, and a difference would have to be large."""
 
 NUM_BINS = 4
-
-_ABSENT = frozenset(("", "nan", "na", "n/a", "null"))
 
 
 def values_by(table: ImageTable, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -47,7 +45,7 @@ def values_by(table: ImageTable, names: Sequence[str]) -> dict[str, tuple[str, .
                 ),
                 remedy="" if table.others else "Give a table that has such columns.",
             )
-        cells = [MISSING if one.casefold() in _ABSENT else one for one in table.others[name]]
+        cells = [MISSING if is_absent(one) else one for one in table.others[name]]
         kinds = dict.fromkeys(one for one in cells if one != MISSING)
         if len(kinds) > MOST_VALUES:
             cells = _binned(table, name, cells)

@@ -31,7 +31,7 @@ from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import Channels, Fit
 from autocnn.data.dicom import File, StoredValues
-from autocnn.data.image_files import BROKEN, orientation_of, read_file, read_header, refuse
+from autocnn.data.image_files import BROKEN, put_upright, read_file, read_header, refuse
 
 GREY_TOLERANCE = 2
 """Largest difference between channels, of 255, that still counts as grey: JPEG rounds
@@ -182,7 +182,7 @@ def _load(
 ) -> Image.Image | StoredValues:
     """The pixels in memory, upright, in one of Pillow's modes where it has one for them."""
     if isinstance(image, Image.Image):
-        return _upright(image)
+        return put_upright(image)
     if not isinstance(image, Path | bytes):
         return Image.fromarray(image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image)
 
@@ -190,27 +190,9 @@ def _load(
         # JPEG can be decoded at 1/2, 1/4, 1/8 for little: at least twice the side is kept;
         # and its brightness alone.
         opened.draft("L" if channels == "grey" else None, (2 * side, 2 * side))
-        return _upright(opened)
+        return put_upright(opened)
 
     return read_file(image, load)
-
-
-def _upright(opened: Image.Image) -> Image.Image:
-    opened.load()  # the pixels outlive the file
-    turn = _TURNS.get(orientation_of(opened))
-    return opened if turn is None else opened.transpose(turn)
-
-
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation -> what puts the image upright."""
 
 
 def fit_square(image: Image.Image, fit: Fit, *, side: int) -> Image.Image:

@@ -74,6 +74,17 @@ _FRAMED = ("GIF", "WEBP", TIFF, "PNG", "AVIF", HEIF)
 """Formats in which frames are pages or moments; the second picture of a JPEG is its depth, or
 that of the other eye."""
 
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what puts the image upright."""
+
 _PNG_MARK = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNKS = frozenset((b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"eXIf"))
 _TIFF_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -218,6 +229,13 @@ def orientation_of(opened: Image.Image) -> int:
     return orientation if 1 <= orientation <= 8 else 1
 
 
+def put_upright(opened: Image.Image) -> Image.Image:
+    """The pixels in memory, turned as the EXIF block says."""
+    opened.load()  # the pixels outlive the file
+    turn = _TURNS.get(orientation_of(opened))
+    return opened if turn is None else opened.transpose(turn)
+
+
 def refuse(error: BaseException) -> NoReturn:
     """Raise the reason why a file cannot be read, in words."""
     if isinstance(error, AutocnnError):
@@ -236,7 +254,8 @@ def refuse(error: BaseException) -> NoReturn:
     raise DataError(reason) from error
 
 
-_ORIENTATION, _BITS, _COMPRESSION, _PLANES = 0x0112, 0x0102, 0x0103, 0x011C
+_WIDTH, _HEIGHT, _ORIENTATION = 0x0100, 0x0101, 0x0112
+_BITS, _COMPRESSION, _PLANES = 0x0102, 0x0103, 0x011C
 
 
 def _open(file: File, formats: tuple[str, ...] = FORMATS) -> Image.Image:
@@ -269,18 +288,28 @@ def _header_of(opened: Image.Image) -> Header:
         # The first table is that of brightness; a finer one has smaller entries.
         coarseness = sum(opened.quantization[min(opened.quantization)])
     width, height = opened.size
+    file_type = opened.format or ""
+    if isinstance(opened, TiffImagePlugin.TiffImageFile):  # Pillow 13 turns its size, 11 does not
+        width, height = opened.tag_v2[_WIDTH], opened.tag_v2[_HEIGHT]
     if orientation_of(opened) >= 5:
         width, height = height, width
-    file_type = opened.format or ""
     return Header(
         file_type,
         opened.mode,
         width,
         height,
-        num_frames=getattr(opened, "n_frames", 1) if file_type in _FRAMED else 1,
+        num_frames=_num_frames(opened) if file_type in _FRAMED else 1,
         has_transparency=opened.has_transparency_data,
         coarseness=coarseness,
     )
+
+
+def _num_frames(opened: Image.Image) -> int:
+    """Pages or moments; 2, that is several, where one behind the first is broken."""
+    try:
+        return int(getattr(opened, "n_frames", 1))
+    except BROKEN:
+        return 2
 
 
 def _first_bytes(file: File) -> bytes:

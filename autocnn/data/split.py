@@ -70,16 +70,23 @@ def make_split(
     made = tuple(split for split in _MADE if split not in names)
     _check_given(table, bundles, names, made)
     pool = [i for i, name in enumerate(names) if name == "train"]
+    in_val = {int(bundle) for bundle, name in zip(bundles, names, strict=True) if name == "val"}
     fractions = {"val": val_fraction, "test": test_fraction}
     for done, split in enumerate(made):
         rest = [i for i in pool if names[i] == "train"]
-        taken = take_bundles(
-            tuple(gather_bundles(bundles, rest).values()),
-            table.labels,
-            targets=_targets(table.labels[pool], fractions[split], len(table.class_names)),
-            keep=len(made) - done,
-            rng=np.random.default_rng((seed, SPLITS.index(split))),
-        )
+        every = gather_bundles(bundles, rest)
+        # An image of test that has a copy or its group in a given val would not be clean.
+        apart = {bundle: members for bundle, members in every.items() if bundle not in in_val}
+        for some in (apart, every):
+            taken = take_bundles(
+                tuple(some.values()),
+                table.labels,
+                targets=_targets(table.labels[pool], fractions[split], len(table.class_names)),
+                keep=len(made) - done,
+                rng=np.random.default_rng((seed, SPLITS.index(split))),
+            )
+            if len(set(table.labels[taken])) == len(set(table.labels[pool])):
+                break
         for i in taken:
             names[i] = split
         _check_classes(table, names, split, pool)
@@ -295,7 +302,8 @@ def _kept_in_words(table: ImageTable, copies: Sequence[Copies], pool: Sequence[i
             f"{'copy' if surplus == 1 else 'copies'} in {num_groups:,} "
             f"{'group' if num_groups == 1 else 'groups'})"
         )
-    named = len({table.groups[i] for i in pool if table.groups[i]})
+    beside = {group for i, group in enumerate(table.groups) if i not in in_pool}
+    named = len({table.groups[i] for i in pool if table.groups[i]} - beside)
     if named:
         text += f", {named:,} named {'group' if named == 1 else 'groups'} kept whole"
     return text

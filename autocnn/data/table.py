@@ -36,6 +36,7 @@ _SPLIT_WORDS: Mapping[str, SplitName] = {
     "tst": "test",
     "holdout": "test",
 }
+_ABSENT = frozenset(("", "nan", "na", "n/a", "null"))
 _SPLIT_SUFFIX = re.compile(r"[ _-]?(set|data|images|split)$")
 
 
@@ -217,6 +218,15 @@ def split_word(word: str) -> SplitName | None:
     ('train', 'val', 'test', None)
     """
     return _SPLIT_WORDS.get(_SPLIT_SUFFIX.sub("", word.strip().casefold()))
+
+
+def is_absent(cell: str) -> bool:
+    """Whether a cell says nothing: it is empty, or what R and pandas write for that.
+
+    >>> is_absent("NA"), is_absent("nan"), is_absent("naevus")
+    (True, True, False)
+    """
+    return cell.casefold() in _ABSENT
 
 
 def natural_key(text: str) -> str:

@@ -147,9 +147,20 @@ def test_the_size_is_that_of_the_upright_image(tmp_path: Path) -> None:
     exif = Image.Exif()
     for orientation in range(1, 10):
         exif[0x0112] = orientation
-        Image.new("L", (20, 10)).save(tmp_path / "x.jpg", exif=exif)
         is_turned = 5 <= orientation <= 8
-        assert read_size(tmp_path / "x.jpg") == ((10, 20) if is_turned else (20, 10))
+        for suffix in ("jpg", "png", "tif", "webp"):
+            path = tmp_path / f"x.{suffix}"
+            Image.new("L", (20, 10)).save(path, exif=exif)
+            assert read_size(path) == ((10, 20) if is_turned else (20, 10)), suffix
+
+
+def test_a_broken_frame_behind_the_first_is_a_frame(tmp_path: Path) -> None:
+    """As of an animation that was half downloaded: what is read is whole."""
+    path = tmp_path / "x.gif"
+    Image.new("L", (SIDE, SIDE), 10).save(path)
+    path.write_bytes(path.read_bytes()[:-1] + b"," + bytes(4))
+    assert decode_image(path, side=SIDE)[0, 0, 0] == 10
+    assert read_header(path).num_frames == 2
 
 
 def test_frames_and_pages_are_counted(tmp_path: Path) -> None:

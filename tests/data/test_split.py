@@ -47,6 +47,31 @@ def test_the_seed_decides(make_table: Any) -> None:
     assert split_of(table).names != split_of(table, seed=1).names
 
 
+def test_a_made_test_keeps_away_from_the_groups_of_a_given_val(make_table: Any) -> None:
+    n = 120
+    groups = [f"p{i // 6}" if i < 60 else f"q{i}" for i in range(n)]
+    splits = ["val" if i % 5 == 0 else None for i in range(n)]
+    split = split_of(make_table([i % 2 for i in range(n)], splits=splits, groups=groups))
+    sides: dict[str, set[str]] = {}
+    for group, name in zip(groups, split.names, strict=True):
+        sides.setdefault(group, set()).add(name)
+    assert not [found for found in sides.values() if {"val", "test"} <= found]
+    assert split.names.count("test") == 14
+    (sentence,) = [one for one in split.sentences if "named groups kept whole" in one]
+    whole = len({group for group, given in zip(groups, splits, strict=True) if not given})
+    torn = {group for group, given in zip(groups, splits, strict=True) if given}
+    assert f"{len(set(groups) - torn)} named groups kept whole" in sentence
+    assert whole > len(set(groups) - torn)
+
+
+def test_a_class_whose_groups_all_reach_into_val_is_in_test_all_the_same(make_table: Any) -> None:
+    n = 60
+    groups = [f"p{i // 6}" for i in range(n)]
+    splits = ["val" if i % 6 == 0 else None for i in range(n)]
+    split = split_of(make_table([i // 6 % 2 for i in range(n)], splits=splits, groups=groups))
+    assert "test" in split.names
+
+
 def test_copies_and_groups_stay_on_one_side(make_table: Any) -> None:
     rng = np.random.default_rng(2)
     n = 400

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autocnn.core.errors import DataError, Text, did_you_mean
@@ -372,6 +372,23 @@ def find_splits(columns: Columns, asked: str | None, where: str) -> Splits | Non
     if any(0 < sum(flag) < len(flag) for flag in flags.values()):
         return _join_flags(flags, where)
     return None
+
+
+def unread_splits(columns: Columns) -> Iterator[str]:
+    """What columns that are named or filled like splits say that is none; a sentence of each."""
+    for name, cells in columns.items():
+        values = list(dict.fromkeys(cells))
+        if _plain(name) in SPLIT_FLAGS:
+            is_meant = any(cell.lower() in _TRUE for cell in values)
+            others = [cell or "nothing" for cell in values if not _are_flags([cell])]
+            remedy = "yes or no"
+        else:
+            is_meant = _plain(name) in SPLIT_NAMES and "train" in map(split_word, values)
+            others = [cell for cell in values if cell and split_word(cell) is None]
+            remedy = "train, val, test or nothing"
+        if is_meant and others:
+            shown = first_few([shortened(cell) for cell in others])
+            yield f"`{name}` is not read as the split, because of {shown}: write {remedy} there."
 
 
 def _join_flags(flags: Mapping[str, Sequence[bool]], where: str) -> Splits:

@@ -25,6 +25,7 @@ from autocnn.core.csv_tables import to_csv
 from autocnn.core.errors import ConfigError, DataError
 from autocnn.core.records import SplitName
 from autocnn.core.wording import shortened
+from autocnn.data.image_files import put_upright
 from autocnn.data.sources.columns import PATH_NAMES, named_like
 
 KINDS = (
@@ -220,6 +221,9 @@ def _labels_of(labels: Any) -> NDArray[np.int64] | NDArray[np.str_]:
     if array.dtype.kind in "iu" and (not len(array) or array.min() >= 0):
         return array.astype(np.int64)
     texts = [_cell(value) for value in array.tolist()]
+    if isinstance(labels, list | tuple):  # NumPy makes the text "nan" of NaN among text
+        given = zip(labels, texts, strict=True)
+        texts = ["" if _is_missing(label) else text for label, text in given]
     if "" in texts:
         raise _unlabelled(texts.index(""))
     return np.array(texts, dtype=np.str_)
@@ -313,6 +317,7 @@ def _encode(image: Any, place: int) -> tuple[bytes, str]:
             f"images[{place}]: must be an array, an image of Pillow's or the content of a file, "
             f"got {type(image).__name__}."
         )
+    image = put_upright(image)  # neither kind is written with the orientation of the photo
     kind = "PNG" if image.mode in _PNG_MODES else "TIFF"
     file = io.BytesIO()
     image.save(file, kind, compress_level=1) if kind == "PNG" else image.save(file, kind)

@@ -159,8 +159,8 @@ def _to_uint8(file: Path, blocks: Sequence[NDArray[Any]]) -> tuple[tuple[Pixels,
     kinds = {block.dtype.kind for block in blocks}
     if not kinds <= set("buif"):
         raise DataError(f"{file}: images must be numbers, got {blocks[0].dtype}.")
-    low = min(block.min().item() for block in blocks)
-    high = max(block.max().item() for block in blocks)
+    low = np.min([block.min() for block in blocks]).item()
+    high = np.max([block.max() for block in blocks]).item()
     has_floats = "f" in kinds
     if not (low >= 0 and high <= (HIGHEST_FLOAT if has_floats else HIGHEST_INTEGER)):  # or NaN
         rule = "must be in 0..1 or 0..255, or whole numbers below 65,536"

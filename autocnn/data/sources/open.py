@@ -193,11 +193,19 @@ def _hash_all(found: FoundImages, observer: Observer) -> Iterator[str]:
 
 
 def _sha256(image: Path | bytes | Pixels) -> str:
-    """Hex digest of a file's or an array's bytes; empty when the file cannot be read."""
+    """Hex digest of a file's or an array's content; empty when the file cannot be read.
+
+    The shape of an array counts where its bytes do not tell it: not of squares, grey or RGB.
+    """
     if isinstance(image, bytes):
         return hashlib.sha256(image).hexdigest() if image else ""
     if not isinstance(image, Path):
-        return hashlib.sha256(np.ascontiguousarray(image).data).hexdigest()
+        height, width = image.shape[:2]
+        digest = (
+            hashlib.sha256() if height == width else hashlib.sha256(f"{width}x{height} ".encode())
+        )
+        digest.update(np.ascontiguousarray(image).data)
+        return digest.hexdigest()
     try:
         with image.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,7 +19,7 @@ from autocnn.data.sources import columns as roles
 from autocnn.data.sources.columns import Columns, Labels, Splits
 from autocnn.data.sources.lookup import FileLookup, Match, absolute
 from autocnn.data.sources.table_files import Cells, read_cells
-from autocnn.data.table import FileImages, FoundImages, Images
+from autocnn.data.table import FileImages, FoundImages, Images, is_absent
 
 SAMPLE_ROWS = 200
 """From which the column of paths is judged."""
@@ -86,9 +86,7 @@ class _TableReader:
             str(self.file),
         )
         splits = self.read_splits(found, lines)
-        groups = (
-            [cell or None for cell in rest[group_column]] if group_column else [None] * len(lines)
-        )
+        groups = self.read_groups(rest[group_column]) if group_column else [None] * len(lines)
         self.check_labels(labels.cells, lines)
         images: Images
         if path_column in packed:
@@ -233,7 +231,10 @@ class _TableReader:
     def choose_splits(self, columns: Columns) -> Splits | None:
         label = self.reading.label_column
         known = {name: columns[name] for name in columns if name != label}
-        return roles.find_splits(known, self.reading.split_column, str(self.file))
+        found = roles.find_splits(known, self.reading.split_column, str(self.file))
+        if found is None and self.reading.split_column is None:
+            self.notes += roles.unread_splits(known)
+        return found
 
     def choose_group_column(self, columns: Columns, splits: Sequence[str]) -> str | None:
         taken = (self.reading.label_column, *splits)
@@ -244,6 +245,18 @@ class _TableReader:
         return roles.find_group(known, asked, str(self.file))
 
     # -- rows --------------------------------------------------------------------------------
+
+    def read_groups(self, cells: Sequence[str]) -> list[str | None]:
+        """The group of each row; what other programs write for none is none."""
+        groups = [None if is_absent(cell) else cell for cell in cells]
+        unknown = Counter(
+            cell for cell, group in zip(cells, groups, strict=True) if cell and not group
+        )
+        if unknown:
+            have = "has" if unknown.total() == 1 else "have"
+            cells_shown = first_few([repr(shortened(cell)) for cell in unknown])
+            self.notes.append(f"{count(unknown.total(), 'row')} {have} no group: {cells_shown}.")
+        return groups
 
     def read_splits(self, found: Splits | None, lines: Sequence[int]) -> list[SplitName | None]:
         if found is None:

@@ -147,6 +147,18 @@ def test_a_frame_of_images_keeps_its_columns() -> None:
     assert table.groups == ("a", "a", "b", "b", "c", "c")
 
 
+def test_photos_are_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    paths = [tmp_path / f"{number}.jpg" for number in range(2)]
+    for number, path in enumerate(paths):
+        Image.fromarray(draw(2, 8, 12, 3)[number]).save(path, exif=exif)
+    table = read(write_data(([Image.open(path) for path in paths], ["a", "b"]), Path("results")))
+    for number, path in enumerate(paths):
+        written = decode_image(table.open(number), side=8)
+        assert np.array_equal(written, decode_image(path, side=8))
+
+
 def test_train_and_test_as_keras_loads_them() -> None:
     train, test = (draw(6, 8, 8, 3), np.arange(6)[:, None] % 3), (draw(3, 8, 8, 3) // 2, [0, 1, 2])
     for data in ((train, test), (list(train), list(test))):
@@ -234,6 +246,7 @@ def test_a_data_set_of_the_hub_writes_itself() -> None:
         ((draw(6, 8, 8), np.linspace(0, 1, 6)), "labels must be classes, got numbers like 0.2"),
         ((draw(6, 8, 8), [None, *KINDS[1:]]), "must have a label, got none at place 0"),
         ((draw(3, 8, 8), [0.0, 1.0, np.nan]), "must have a label, got none at place 2"),
+        ((draw(3, 8, 8), ["a", float("nan"), "b"]), "must have a label, got none at place 1"),
         ((draw(3, 8, 8), [0.0, 1.0, np.inf]), "labels must be classes, got numbers like inf"),
         ((draw(2, 8, 8), [["a"], ["a", "b"]]), r"got at place 1: \['a', 'b'\]\. Several labels"),
         ((draw(2, 8, 8), pd.Series([["a"], ["a", "b"]])), "one label, got at place 1: "),

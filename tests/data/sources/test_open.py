@@ -1,3 +1,4 @@
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -267,6 +268,28 @@ def test_npz_values_are_brought_to_uint8(
 def test_npz_that_breaks_a_rule(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         read_source(save_npz(tmp_path, **arrays))
+
+
+def test_npz_with_values_that_are_none_in_a_later_array(tmp_path: Path) -> None:
+    y, bad = [0, 1] * 3, np.full((6, 4, 4), 0.5)
+    bad[3, 0, 0] = np.nan
+    x = {"train_images": np.full((6, 4, 4), 0.5), "test_images": bad}
+    with pytest.raises(DataError, match=r"image values must be in 0\.\.1"):
+        read_source(save_npz(tmp_path, **x, train_labels=y, test_labels=y))
+
+
+def test_the_shape_of_an_array_is_part_of_its_content(tmp_path: Path) -> None:
+    """Else a table of decoded images would be found again after a wrong shape was corrected."""
+    x, y = images(6, 4, 8), [0, 1] * 3
+    found = [
+        read_source(save_npz(tmp_path, x=x.reshape(6, *shape), y=y)).sha256[0]
+        for shape in ((4, 8), (8, 4), (4, 8, 1))
+    ]
+    assert found[0] != found[1]
+    assert found[0] == found[2]
+    square = images(6, 8, 8)
+    expected = hashlib.sha256(square[0].tobytes()).hexdigest()
+    assert read_source(save_npz(tmp_path, x=square, y=y)).sha256[0] == expected
 
 
 def test_npz_arrays_that_are_not_read_are_named(tmp_path: Path) -> None:

@@ -261,6 +261,36 @@ def test_splits_under_their_usual_names(
     assert f"splits from `{name}`" in table.notes[0]
 
 
+GROUPS = ["p1", "NA", "p1", "nan", "", "p2"]
+
+
+def test_what_other_programs_write_for_no_group_is_none() -> None:
+    make_files(*NAMES)
+    rows = [f"{pair},{group}" for pair, group in zip(PAIRS, GROUPS, strict=True)]
+    table = read(lines("path,label,patient_id", rows))
+    assert table.groups == ("p1", None, "p1", None, None, "p2")
+    assert "2 rows have no group: 'NA', 'nan'." in table.notes
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "because"),
+    [
+        ("subset", ("train", "test", "unused"), "unused: write train, val, test or nothing"),
+        ("Partition", ("train", "tets", ""), "tets: write train, val, test or nothing"),
+        ("is_test", ("1", "", "0"), "nothing: write yes or no"),
+    ],
+)
+def test_a_column_of_splits_that_is_passed_over_is_named(
+    header: str, cells: tuple[str, str, str], because: str
+) -> None:
+    make_files(*NAMES)
+    rows = [f"{pair},{cells[number % 3]}" for number, pair in enumerate(PAIRS)]
+    table = read(lines(f"path,label,{header}", rows))
+    assert set(table.splits) == {None}
+    assert f"`{header}` is not read as the split, because of {because} there." in table.notes
+    assert read(lines(f"path,label,{header}", rows), split_column="none").notes == table.notes[:1]
+
+
 def test_splits_and_groups_may_be_said_or_denied() -> None:
     make_files(*NAMES)
     rows = [f"{p},{'ab'[i % 2]},{i // 2}" for i, p in enumerate(PAIRS)]
