@@ -444,22 +444,29 @@ got neither. Start one with `autocnn search`.
         """
         self._status()
 
-    def check_removable(self) -> None:
+    def check_removable(self, *, force_unlock: bool = False) -> None:
         """See that its folder may be deleted.
+
+        Args:
+            force_unlock: As of `remove`.
 
         Raises:
             StudyError: As `remove`.
         """
-        self._folder.check_removable()
+        self._folder.check_removable(force=force_unlock)
 
-    def remove(self) -> None:
-        """Delete its folder for good.
+    def remove(self, *, force_unlock: bool = False) -> None:
+        """Delete its folder for good, on a full disk too.
+
+        Args:
+            force_unlock: Although a process on another host, that wrote it last, did not say that
+                it ended: it is gone.
 
         Raises:
             StudyError: When it is a link, holds files that are no study's, or is written just now.
         """
-        self._folder.check_removable()
-        self._folder.lock()
+        self.check_removable(force_unlock=force_unlock)
+        self._folder.lock(force=force_unlock, is_noted=False)
         self._folder.remove()
 
     def load(self, candidate: int | None = None, *, trust_code: bool = False) -> "Model":

@@ -11,8 +11,11 @@ from autocnn.cli.words import StudyName
 @click.command("remove")
 @click.argument("study", type=StudyName())
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option(
+    "--force-unlock", is_flag=True, help="The process on another host that wrote it is gone."
+)
 @results_option
-def command(study: str, yes: bool, results: Path) -> int:
+def command(study: str, yes: bool, force_unlock: bool, results: Path) -> int:
     """Delete STUDY for good: a name under --results, or a path.
 
     Asks first, with what is lost. A folder that holds anything that is no study's is left alone,
@@ -29,7 +32,7 @@ def command(study: str, yes: bool, results: Path) -> int:
     from autocnn.core.wording import count, size, visible
 
     found = Study.find(study, results=results)
-    found.check_removable()
+    found.check_removable(force_unlock=force_unlock)
     try:
         what = f"{count(len(found.trials), 'trial')}, {count(len(found.candidates), 'candidate')}"
     except TornRecordError:
@@ -38,6 +41,6 @@ def command(study: str, yes: bool, results: Path) -> int:
     if not yes and not click.confirm(visible(question), err=True):
         echo(f"{found.path} is as it was.", err=True)
         return 0
-    found.remove()
+    found.remove(force_unlock=force_unlock)
     echo(f"removed: {found.path}")
     return 0

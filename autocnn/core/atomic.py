@@ -67,11 +67,15 @@ def replacing(path: Path, *, setting: str = "results") -> Iterator[BinaryIO]:
         raise
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Path, *, setting: str = "results") -> None:
     """Make a folder, and what is missing above it; one that is there is no error.
 
     Its name is synced before anything stands in it: a power cut would else take the folder away,
     with files in it that were synced themselves.
+
+    Args:
+        path: Of the folder.
+        setting: With which another place is given.
 
     Raises:
         DiskFullError: When the disk is full.
@@ -80,7 +84,7 @@ def make_folder(path: Path) -> None:
     try:
         _make(path)
     except OSError as error:
-        raise writing_error(error, path) from error
+        raise writing_error(error, path, setting=setting) from error
 
 
 def remove(path: Path) -> None:

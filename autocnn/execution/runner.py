@@ -87,12 +87,14 @@ class Running:
         attempt: 1, and one more for each worker that was lost with it.
         history: Epochs that were reported since it was submitted, restored ones included.
         stop: Why it was told to end; None: it goes on.
+        stop_then: Why it is to end after its restored epochs: a worker that was lost had been told.
     """
 
     job: Job
     attempt: int = 1
     history: list[EpochScore] = field(default_factory=list)
     stop: Stop | None = None
+    stop_then: Stop | None = None
 
     @property
     def is_restoring(self) -> bool:
@@ -230,6 +232,8 @@ class _Runner:
             self._start(Running(again, running.attempt))
             return
         running.stop = verdict
+        if not running.is_restoring:
+            running.stop = verdict or running.stop_then
         is_last = isinstance(job.task, TrainingTask) and score.epoch == job.task.epochs
         if (
             self.interruption.is_wished
@@ -252,7 +256,8 @@ class _Runner:
             self.observer.warn(f"{job.name} lost its worker ({outcome.reason}); it is repeated.")
             num_restored = max(job.num_restored, len(running.history))
             again = replace(job, num_restored=num_restored)
-            self._start(Running(again, running.attempt + 1))
+            stop_then = running.stop or running.stop_then
+            self._start(Running(again, running.attempt + 1, stop_then=stop_then))
             return
         if outcome.is_lost:
             outcome = replace(outcome, reason=f"its worker was lost {MOST_ATTEMPTS} times")

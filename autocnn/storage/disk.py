@@ -46,7 +46,7 @@ class DiskGuard:
             return
         self.looked = self.clock()
         free_gb = shutil.disk_usage(self.folder.path).free / 1e9
-        resume = f"autocnn resume {self.folder.argument}"
+        resume = self.folder.resume_command()
         size_gb, largest_gb = self.folder.sizes_gb()
         needed_gb = max(SMALLEST_FREE_GB, CHECKPOINTS_PER_WORKER * self.workers * largest_gb)
         if free_gb < needed_gb:

@@ -31,7 +31,7 @@ from autocnn.storage.trials import TrialFiles
 
 _NAMES = (
     r"(study\.json|space\.yaml|split\.csv|dropped\.csv|audit(\.json)?|trials(\.csv)?|finalists"
-    r"|candidates|leaderboard\.csv|subgroups\.csv|label_issues(\.csv)?|report\.html"
+    r"|candidates|leaderboard\.csv|subgroups\.csv|label_issues(\.csv(\.broken)?)?|report\.html"
     r"|model_card\.md|builder(\.txt)?|weights\.txt|optuna\.db.*|keras_tuner|tensorboard|exports)"
 )
 _OWN_NAMES = re.compile(rf"{_NAMES}|\.{_NAMES}\.\w{{8}}|\.lock|\.owner\.json(\.\w{{8}})?")
@@ -97,11 +97,12 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
             raise (writing_error(cause, path) if isinstance(cause, OSError) else error) from cause
         return cls(path)
 
-    def lock(self, *, force: bool = False) -> Owner | None:
+    def lock(self, *, force: bool = False, is_noted: bool = True) -> Owner | None:
         """Become the only writer, until `unlock` or the end of the process.
 
         Args:
             force: Take the study from an owner on another host.
+            is_noted: As of `StudyLock.acquire`.
 
         Returns:
             The owner before, who died without letting go, or None.
@@ -112,13 +113,21 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
         """
         try:
             lock = StudyLock(self.path)
-            owner = lock.acquire(force=force)
+            owner = lock.acquire(force=force, is_noted=is_noted)
             # A process that was killed may not have come to it.
             sync_folder(self.path.parent)
         except OSError as error:
             raise writing_error(error, self.path) from error
         self._lock = lock
         return owner
+
+    def resume_command(self, *options: str) -> str:
+        """What somebody is told to type to go on with it, as a shell takes it."""
+        words = ["autocnn resume", self.argument, *options]
+        with contextlib.suppress(StudyError):
+            if self.read_status().config.own_code:
+                words.append("--trust-code")
+        return " ".join(words)
 
     def unlock(self) -> None:
         """Let others write."""
@@ -130,8 +139,11 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
         """The process on this machine that writes it now; None: nobody is seen to."""
         return StudyLock(self.path).holder()
 
-    def check_removable(self) -> None:
+    def check_removable(self, *, force: bool = False) -> None:
         """See that the folder is a study and nothing else, and that nobody writes it.
+
+        Args:
+            force: Although an owner on another host did not say that it ended.
 
         Raises:
             StudyError: When it is a link, holds something else, or is written just now.
@@ -154,6 +166,8 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
                 f"{self.path}: must not be written to be removed, {writer} does.",
                 remedy="Wait for it, or stop it.",
             )
+        if not force:
+            StudyLock(self.path).check_here()
 
     def remove(self) -> None:
         """Delete the folder with all that is in it: to readers it is gone at once.

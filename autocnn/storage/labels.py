@@ -8,7 +8,7 @@ from autocnn.core.atomic import make_folder, remove, replace_file
 from autocnn.core.csv_tables import read_csv, to_csv
 from autocnn.core.errors import StudyError
 from autocnn.core.records import LabelIssue
-from autocnn.storage.files import Files, read_picture
+from autocnn.storage.files import Files, read_picture, set_aside
 
 ISSUE_COLUMNS = (
     "path",
@@ -21,7 +21,7 @@ ISSUE_COLUMNS = (
     "picture",
     "drop",
 )
-"""Of label_issues.csv. `drop` is empty: a person fills it in, for --drop-labels."""
+"""Of label_issues.csv. `drop` is empty: a person fills it in, for --drop-labels, and it stays."""
 
 DROPPED_COLUMNS = ("path", "label", "split")
 
@@ -37,8 +37,13 @@ class LabelFiles(Files):
     def write_label_issues(
         self, issues: Sequence[LabelIssue], pictures: Mapping[str, bytes]
     ) -> None:
-        """Write label_issues.csv, and its thumbnails under label_issues/ by their names."""
-        self.remove_label_issues()
+        """Write label_issues.csv, and its thumbnails under label_issues/ by their names.
+
+        What a person wrote into the column `drop` stays; rows of it that are no longer among the
+        issues stand at the end.
+        """
+        marked = self._marked_rows()
+        self._remove_pictures()
         for name, content in pictures.items():
             path = self.path / "label_issues" / name
             make_folder(path.parent)
@@ -53,11 +58,11 @@ class LabelFiles(Files):
                 one.split,
                 one.is_suspect,
                 one.picture,
-                "",
+                marked.pop(one.path, ("",))[-1],
             )
             for one in issues
         )
-        self._write_text("label_issues.csv", to_csv(ISSUE_COLUMNS, rows))
+        self._write_text("label_issues.csv", to_csv(ISSUE_COLUMNS, [*rows, *marked.values()]))
 
     def read_label_issues(self) -> list[LabelIssue] | None:
         """The rows of label_issues.csv; None where there is none.
@@ -84,9 +89,31 @@ class LabelFiles(Files):
         return issues
 
     def remove_label_issues(self) -> None:
-        """Delete label_issues.csv and its thumbnails: they are not of this end of the study."""
+        """Delete label_issues.csv and its thumbnails: they are not of this end of the study.
+
+        Rows into whose column `drop` a person wrote stay.
+        """
+        if self._marked_rows():
+            self.write_label_issues((), {})
+            return
         remove(self.label_issues_path)
+        self._remove_pictures()
+
+    def _remove_pictures(self) -> None:
         shutil.rmtree(self.path / "label_issues", ignore_errors=True)
+
+    def _marked_rows(self) -> dict[str, tuple[str, ...]]:
+        """Path -> row of label_issues.csv, without its thumbnail, where `drop` is not empty.
+
+        A file that is none any more, as a spreadsheet may leave one, is renamed: it may have marks.
+        """
+        if not self.label_issues_path.exists():
+            return {}
+        header, *rows = list(read_csv(self._read("label_issues.csv"))) or [[]]
+        if tuple(header) != ISSUE_COLUMNS or any(len(row) != len(header) for row in rows):
+            set_aside(self.label_issues_path)
+            return {}
+        return {path: (path, *facts, "", drop) for path, *facts, _, drop in rows if drop.strip()}
 
     def read_label_picture(self, name: str) -> bytes | None:
         """The bytes of a thumbnail of label_issues.csv; None where there is none."""

@@ -77,11 +77,13 @@ class StudyLock:
         self.folder = folder
         self._lock = FileLock(folder / ".lock")
 
-    def acquire(self, *, force: bool = False) -> Owner | None:
+    def acquire(self, *, force: bool = False, is_noted: bool = True) -> Owner | None:
         """Become the only writer, until `release` or the end of the process.
 
         Args:
             force: Take the study from an owner on another host.
+            is_noted: Whether the owner is written down, for other hosts; a full disk has no room
+                for that.
 
         Returns:
             The owner before, who died without letting go, or None.
@@ -96,21 +98,27 @@ class StudyLock:
         owner, me = self._owner(), Owner.this()
         if owner is not None and owner.host != me.host and not force:
             self._lock.release()
-            raise StudyLockedError(
-                f"{self.folder}: only one process may write a study; {owner} last did and "
-                "did not say that it ended.",
-                remedy="If it is gone, take the study over with "
-                f"`autocnn resume {shlex.quote(str(self.folder))} --force-unlock`.",
-            )
+            raise self._foreign(owner, "take the study over with `autocnn resume")
         if owner is not None and owner.host == me.host and owner != me and owner.is_alive:
             self._lock.release()
             raise self._held(owner)
         try:
-            replace_file(self._owner_path, json.dumps(asdict(me)).encode())
+            if is_noted:
+                replace_file(self._owner_path, json.dumps(asdict(me)).encode())
         except StudyError:
             self._lock.release()
             raise
         return owner if owner != me else None
+
+    def check_here(self) -> None:
+        """See that the last owner is no process on another host that may still write.
+
+        Raises:
+            StudyLockedError: When it may be.
+        """
+        owner = self._owner()
+        if owner is not None and owner.host != socket.gethostname():
+            raise self._foreign(owner, "delete the study with `autocnn remove")
 
     def holder(self) -> Owner | None:
         """Who writes the study now, as far as it can be seen from this machine."""
@@ -136,11 +144,20 @@ class StudyLock:
         except (OSError, ValueError):
             return None
 
+    def _foreign(self, owner: Owner, then: str) -> StudyLockedError:
+        return StudyLockedError(
+            f"{self.folder}: only one process may write a study; {owner} last did and did not say "
+            "that it ended.",
+            remedy=f"If it is gone, {then} {shlex.quote(str(self.folder))} --force-unlock`.",
+        )
+
     def _held(self, owner: Owner | None) -> StudyLockedError:
         who = str(owner) if owner else "another process"
-        kill = (
-            f", or stop it: kill {owner.process}" if owner and owner.process != os.getpid() else ""
-        )
+        kill = ""
+        if owner and owner.host != socket.gethostname():
+            kill = ", or stop it there"
+        elif owner and owner.process != os.getpid():
+            kill = f", or stop it: kill {owner.process}"
         return StudyLockedError(
             f"{self.folder}: only one process may write a study; {who} does.",
             remedy=f"Wait for it{kill}.",

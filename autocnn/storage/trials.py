@@ -124,6 +124,8 @@ class TrialFiles(Files):
                 set_aside(path)
                 sentences.append(f"{error.message} Set aside; the trial is repeated.")
                 self.remove_checkpoint(int(path.parent.name))
+                # Repeated behind later trials, it may have other params: its models are not theirs.
+                remove(self.path / "finalists" / path.parent.name)
         recovered = []
         for record in records:
             if record.is_open:

@@ -197,7 +197,7 @@ def _no_model(folder: StudyFolder, number: int) -> SearchError:
         f"{folder.path}: a trial that is chosen must have its model, got none of "
         f"{count(number, 'trial')} with one.",
         remedy="A fork has the models that the other study kept, and deleted ones are gone: let "
-        f"more trials run with `autocnn resume {folder.argument} --trials N`, N in all.",
+        f"more trials run with `{folder.resume_command('--trials N')}`, N in all.",
     )
 
 

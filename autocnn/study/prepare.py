@@ -205,7 +205,7 @@ def _check_drift(
         raise StudyChangedError(
             f"{folder.path}: must find {what} as they were, got: " + " ".join(changes),
             remedy="Put them back, or start a new study that takes over the trials that "
-            f"are still valid: autocnn search ... --name NEW --fork {folder.path}",
+            f"are still valid: autocnn search ... --name NEW --fork {folder.argument}",
         )
     versions = version_changes(status.versions, installed_versions())
     if versions:

@@ -275,7 +275,7 @@ def _what_gives_more(
             found = f"and has no time for more: it took {used} of {limit}"
     return (
         f"{folder.path}: is finished, {found}. For more, say how {much}: "
-        f"autocnn resume {folder.argument} {' '.join(options)}"
+        f"{folder.resume_command(*options)}"
     )
 
 
@@ -320,8 +320,7 @@ def _run(
         ended = sum(not record.is_open for record in folder.read_trials())
         raise SearchInterrupted(
             f"{folder.path}: stopped with {_of_all(ended, config)} ended.",
-            remedy=f"Go on with `autocnn resume {folder.argument}"
-            f"{' --trust-code' if config.own_code else ''}`.",
+            remedy=f"Go on with `{folder.resume_command()}`.",
         ) from error
     except AutocnnError as error:
         if is_new and not progress.status.is_prepared and not isinstance(error, StudyError):

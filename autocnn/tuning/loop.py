@@ -205,7 +205,7 @@ class _Search:
         self._numbers = (number for number in all_numbers if number not in begun)
         self.number = next(self._numbers, None)
         self.unfitted: set[int] = set()
-        self.fitted: set[int] = set()
+        self.told: set[int] = set()
         self.exempt: set[int] = set()
         self.leading: TrialRecord | None = None
         self.is_exhausted = False
@@ -277,9 +277,9 @@ class _Search:
             record = record.model_copy(update={"half_batch": True, "history": ()})
             self.started[job.key] = record
         self.folder.write_trial(record.model_copy(update={"history": ()}))
-        if record.trial in self.fitted:  # for whoever watches it just goes on
-            self.fitted.discard(record.trial)
-            return
+        if job.num_restored and record.trial in self.told:
+            return  # with another schedule or worker: for whoever watches it just goes on
+        self.told.add(record.trial)
         self.observer.trial_started(record.trial, record.params, epochs=record.epochs or 1)
         if record.history:
             done = record.history[-1].epoch
@@ -334,7 +334,6 @@ class _Search:
         self.observer.note(
             f"trial {trial} trains {epochs} epochs, not {wanted}: so many fit into the budget"
         )
-        self.fitted.add(trial)
         return Again(self.plan.make_task(record))
 
     def _so_far(self, running: Running) -> TrialRecord:

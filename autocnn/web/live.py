@@ -47,7 +47,7 @@ class LiveStudy:
             "stage": status.status,
             "is_running": is_running,
             "sentence": describe(
-                status, counts, argument=self.folder.argument, is_running=is_running
+                status, counts, resume=self.folder.resume_command(), is_running=is_running
             ),
             "objective": objective,
             "is_larger_better": goal.maximize,
@@ -117,10 +117,8 @@ class LiveStudy:
         return {"caption": caption, "header": header, "rows": rows}
 
 
-def describe(
-    status: StudyStatus, counts: dict[str, int], *, argument: str, is_running: bool
-) -> str:
-    """What the study does now, in a sentence; `argument` is its folder in a command."""
+def describe(status: StudyStatus, counts: dict[str, int], *, resume: str, is_running: bool) -> str:
+    """What the study does now, in a sentence; `resume` is the command that goes on with it."""
     ended = sum(number for state, number in counts.items() if state != "running")
     asked = status.config.trials
     number = f"{ended:,} of {asked:,} trials" if asked else wording.count(ended, "trial")
@@ -130,7 +128,7 @@ def describe(
             return f"Done, {wording.duration(status.seconds)} in all."
         return f"Done: {of_all}, {wording.duration(status.seconds)} in all."
     if not is_running:
-        return f"Stopped: {of_all}. `autocnn resume {argument}` goes on."
+        return f"Stopped: {of_all}. `{resume}` goes on."
     doing = {
         "preparing": "It reads the images",
         "searching": f"It searches: {of_all}",

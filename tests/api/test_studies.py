@@ -14,6 +14,7 @@ from autocnn.core.records import TrialState
 from autocnn.storage import StudyFolder
 from tests.reporting.studies import make_status, make_trials
 from tests.reporting.test_comparison import make_study
+from tests.samples import fail_disk_full
 
 
 def names(folder: Path) -> list[str]:
@@ -65,6 +66,28 @@ def test_a_study_is_removed_and_nothing_else(tmp_path: Path) -> None:
     make_study(tmp_path, "other")
     autocnn.open_study("mine", results=tmp_path).remove()
     assert names(tmp_path) == ["other"]
+
+
+def test_a_study_is_removed_from_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_study(tmp_path, "mine")
+    monkeypatch.setattr("autocnn.storage.lock.replace_file", fail_disk_full)
+    autocnn.open_study("mine", results=tmp_path).remove()
+    assert names(tmp_path) == []
+
+
+def test_a_study_of_a_host_that_is_gone_is_removed_on_demand(tmp_path: Path) -> None:
+    """As a container has another name each time."""
+    study = make_study(tmp_path, "mine")
+    owner = {"host": "far", "process": 4711, "started": 1.7e9}
+    (study.path / ".owner.json").write_text(json.dumps(owner))
+    found = autocnn.open_study("mine", results=tmp_path)
+    for refused in (found.check_removable, found.remove):
+        with pytest.raises(StudyLockedError, match=r"`autocnn remove .*mine --force-unlock`\.$"):
+            refused()
+    found.remove(force_unlock=True)
+    assert names(tmp_path) == []
 
 
 def test_what_is_no_study_is_left_alone(tmp_path: Path) -> None:

@@ -227,6 +227,23 @@ def test_a_task_whose_worker_was_lost_is_submitted_again(make_jobs: MakeJobs) ->
     assert executor.trainings == [executor.trainings[0]] * 3, "the same task"
 
 
+def test_a_training_that_was_told_to_stop_stops_though_its_worker_was_lost(
+    make_jobs: MakeJobs,
+) -> None:
+    """Who judges epochs judges each once: one that is reported again is not judged."""
+
+    class Once(Listed):
+        def epoch_ended(self, running: Running) -> Stop | Again | None:
+            verdict = super().epoch_ended(running)
+            return verdict if running.is_new_epoch else None
+
+    stop = Stop(TrialState.PRUNED, "behind")
+    source = Once(make_jobs(1, epochs=9), stops={(0, 1): stop})
+    run_all(source, SimulatedExecutor(losses={0: 2}))
+    assert source.told[-2:] == ["epoch 0 1 again", "end 0 pruned"]
+    assert source.ends[0].reason == "behind"
+
+
 def test_a_task_whose_worker_is_lost_again_and_again_has_failed(make_jobs: MakeJobs) -> None:
     source, executor = Listed(make_jobs(2)), SimulatedExecutor(losses={0: 99})
     run_all(source, executor)

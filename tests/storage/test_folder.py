@@ -22,6 +22,7 @@ from autocnn.core.errors import (
 from autocnn.spaces.files import load_space
 from autocnn.storage import StudyFolder, open_study
 from autocnn.storage.lock import Owner
+from tests.reporting.studies import make_status
 from tests.samples import fail_disk_full
 
 
@@ -181,6 +182,16 @@ def test_a_folder_that_cannot_be_locked_is_told(folder: StudyFolder) -> None:
         folder.lock()
     folder.unlock()
     assert folder.path.is_file()
+
+
+def test_the_command_that_goes_on_is_one_that_a_shell_takes(tmp_path: Path) -> None:
+    folder = StudyFolder.create(tmp_path / "My Studies", "mine", make_status("mine").to_json())
+    assert folder.resume_command() == f"autocnn resume '{folder.path}'"
+    facts = folder.read_study()
+    config = {**facts["config"], "objective": "costs.py:cost"}
+    folder.write_study({**facts, "config": config})
+    expected = f"autocnn resume '{folder.path}' --trials 9 --trust-code"
+    assert folder.resume_command("--trials 9") == expected
 
 
 def test_a_study_is_taken_by_force_from_another_host(folder: StudyFolder) -> None:

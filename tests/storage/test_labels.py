@@ -31,6 +31,36 @@ def test_what_a_person_fills_in_does_not_disturb(folder: StudyFolder) -> None:
     assert folder.read_label_issues() == make_issues()[:1]
 
 
+def mark(folder: StudyFolder, *places: int) -> None:
+    """As a person who wants these rows dropped."""
+    lines = folder.label_issues_path.read_text().splitlines()
+    marked = [line + "yes" if place in places else line for place, line in enumerate(lines, -1)]
+    folder.label_issues_path.write_text("\n".join(marked) + "\n")
+
+
+def test_what_a_person_filled_in_stays_when_the_list_is_made_anew(folder: StudyFolder) -> None:
+    first, second, *_ = make_issues()
+    folder.write_label_issues((first, second), {})
+    mark(folder, 0, 1)
+    folder.write_label_issues((second,), {"01.jpg": b"new"})
+    lines = folder.label_issues_path.read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == [second.path, first.path]
+    assert all(line.endswith(",yes") for line in lines[1:])
+    folder.remove_label_issues()
+    left = folder.read_label_issues()
+    assert left is not None
+    assert {one.path for one in left} == {first.path, second.path}
+    assert folder.read_label_picture("01.jpg") is None
+
+
+def test_what_a_spreadsheet_made_of_it_is_put_aside(folder: StudyFolder) -> None:
+    folder.label_issues_path.write_text("path;label;drop\na.png;cat;yes\n")
+    folder.write_label_issues(make_issues(), {})
+    assert folder.read_label_issues() == make_issues()
+    aside = folder.path / "label_issues.csv.broken"
+    assert aside.read_text() == "path;label;drop\na.png;cat;yes\n"
+
+
 @pytest.mark.parametrize("text", ["path,label\na,b\n", "path\na,b\n", "path,drop\na\n"])
 def test_another_table_is_told(folder: StudyFolder, text: str) -> None:
     folder.label_issues_path.write_text(text)

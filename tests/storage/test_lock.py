@@ -149,6 +149,18 @@ def test_a_living_process_is_named_and_its_death_is_told(tmp_path: Path) -> None
     assert take_and_release(tmp_path) == owner
 
 
+def test_who_holds_it_on_another_host_is_not_killed_on_this_one(tmp_path: Path) -> None:
+    """Some file systems carry locks between hosts."""
+    lock = StudyLock(tmp_path)
+    lock.acquire()
+    write_owner(tmp_path, Owner("far", 4711, 1_700_000_000.0))
+    with pytest.raises(
+        StudyLockedError, match=r"on far, .* does\. Wait for it, or stop it there\."
+    ):
+        StudyLock(tmp_path).acquire()
+    lock.release()
+
+
 def test_a_lock_whose_owner_is_not_known_is_refused(tmp_path: Path) -> None:
     lock = StudyLock(tmp_path)
     lock.acquire()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from autocnn.core.errors import StudyError
-from autocnn.core.records import TrialState
+from autocnn.core.records import REFIT, TrialState
 from autocnn.storage import StudyFolder
 from autocnn.storage.checkpoint import read_checkpoint, write_checkpoint
 from autocnn.storage.trials import TrialsTable
@@ -205,6 +205,8 @@ def test_a_torn_record_is_set_aside_and_its_trial_repeated(
     for number in range(3):
         folder.write_trial(trial(number))
     write_checkpoint(folder.trial_checkpoint_path(1), checkpoint())
+    for number in (0, 1):
+        folder.retrained_dir(number, REFIT)
     torn = folder.path / "trials/0001/trial.json"
     torn.write_bytes(content)
     records, sentences = folder.recover_trials()
@@ -214,6 +216,8 @@ def test_a_torn_record_is_set_aside_and_its_trial_repeated(
     assert sentences[0].endswith(". Set aside; the trial is repeated.")
     assert trial_files(folder, 1) == ["epochs.csv", "trial.json.broken"]
     assert torn.with_name("trial.json.broken").read_bytes() == content
+    finalists = [path.name for path in (folder.path / "finalists").iterdir()]
+    assert finalists == ["0000"], "what was retrained of a trial with other params is not its own"
     assert folder.recover_trials() == (records, [])
 
 

@@ -480,6 +480,8 @@ def test_a_trial_whose_worker_was_lost_ends_as_if_nothing_had_been(
     assert timeless == [record.model_copy(update={"seconds": 0.0}) for record in plain]
     epochs = [line for line in study.observer.said if line.startswith("epoch 1")]
     assert epochs == [f"epoch 1 {epoch}" for epoch in range(1, 5)], "none is shown twice"
+    starts = [line for line in study.observer.said if line.startswith("start 1 ")]
+    assert len(starts) == 1, "trackers take a start for a new beginning, and forget the epochs"
 
 
 def test_a_full_disk_stops_the_study_and_leaves_the_trial_open(make_study: StudyMaker) -> None:

@@ -339,7 +339,7 @@ def test_the_time_of_a_refit_is_given_away_only_when_nothing_runs(make_study: St
     )
     study.run()
     said = [line for line in study.observer.said if line.startswith(("start", "end"))]
-    assert said[3:] == ["end 0 best 0", "end 1 best 1", "start 2 4", "end 2 best 1"]
+    assert said[2:] == ["end 0 best 0", "end 1 best 1", "start 2 4", "end 2 best 1"]
 
 
 def test_each_of_the_first_trials_is_fitted_once_and_cut_when_time_is_up(

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from autocnn.core.atomic import append_to_file
 from autocnn.core.errors import ConfigError, StudyError, Text
 from autocnn.core.events import Observer
 from autocnn.core.records import TrialState
@@ -378,9 +379,11 @@ class RemoteExecutor:
 
     def _check_hope(self) -> None:
         """Stop the study when no machine is left, after some patience."""
-        if self._agents or not self._queue:
+        if self._usable or not self._queue:
             self._alone_since = None
             return
+        if self._agents:
+            return  # one starts, which may or may not do so in the end
         now = self._clock()
         names = {place.name for place in self._transport.places()}
         if names and names <= self._banned.keys():
@@ -390,9 +393,10 @@ class RemoteExecutor:
             self._alone_since = now
             self._observer.warn("No node of the cluster is left; the study waits for one.")
         if now - self._alone_since > WAIT_S:
+            reasons = "".join(f"; {name} {why}" for name, why in sorted(self._unstarted.items()))
             raise StudyError(
                 f"{self._study}: the cluster must have a node for trials, got none for "
-                f"{WAIT_S / 60:.0f} minutes.",
+                f"{WAIT_S / 60:.0f} minutes{reasons}.",
                 remedy="Start nodes, then go on with "
                 f"`autocnn resume {shlex.quote(str(self._study))}`.",
             )
@@ -581,5 +585,4 @@ class RemoteExecutor:
 
 def _append(path: Path, log: bytes) -> None:
     if log:
-        with path.open("ab") as file:
-            file.write(log)
+        append_to_file(path, log)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from autocnn.core.atomic import replace_file, replacing
+from autocnn.core.atomic import make_folder, reading_error, replace_file, replacing
 from autocnn.core.errors import ConfigError, StudyError, Text
 from autocnn.execution.cluster.messages import Contents
 from autocnn.execution.cluster.names import NamedTask
@@ -142,12 +142,13 @@ class BySharedFolder:
         reads = dict(task.reads)
         if task.checkpoint is not None and task.writes[task.checkpoint].exists():
             reads[task.checkpoint] = task.writes[task.checkpoint]
-        folder.mkdir(parents=True)
         for name, path in reads.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            _copy(path, folder / name)
+            make_folder((folder / name).parent, setting="storage")
+            _copy(path, folder / name, setting="storage")
+        make_folder(folder, setting="storage")
         if task.checkpoint is not None:
-            replace_file(folder / OPEN, json.dumps({"checkpoint": task.checkpoint}).encode())
+            marker = json.dumps({"checkpoint": task.checkpoint}).encode()
+            replace_file(folder / OPEN, marker, setting="storage")
         return {}, str(folder)
 
     def keep(self, task: NamedTask, files: Contents) -> None:
@@ -187,6 +188,15 @@ class BySharedFolder:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as content, replacing(target) as file:
+def _copy(source: Path, target: Path, *, setting: str = "results") -> None:
+    """Copy a file whole; `setting` gives the place of the target.
+
+    Raises:
+        StudyError: When one cannot be read or the other not be written.
+    """
+    try:
+        content = source.open("rb")
+    except OSError as error:
+        raise reading_error(error, source) from error
+    with content, replacing(target, setting=setting) as file:
         shutil.copyfileobj(content, file, 2**20)

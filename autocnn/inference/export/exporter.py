@@ -118,7 +118,7 @@ def _check_candidate(folder: StudyFolder, candidate: int) -> None:
     if not numbers:
         raise ExportError(
             f"{folder.path}: must have a finished model, got a study without candidates.",
-            remedy=f"Let it finish: `autocnn resume {folder.argument}`.",
+            remedy=f"Let it finish: `{folder.resume_command()}`.",
         )
     if candidate not in numbers:
         raise StudyError(

@@ -141,7 +141,7 @@ def _find_record(folder: StudyFolder, number: int) -> CandidateRecord:
     if not records:
         raise StudyError(
             f"{folder.path}: must have a finished model, got none: it has no candidates yet.",
-            remedy=f"Go on with it: `autocnn resume {folder.argument}`.",
+            remedy=f"Go on with it: `{folder.resume_command()}`.",
         )
     if number not in records:
         there = ", ".join(map(str, records))

@@ -1,5 +1,6 @@
 """The protocol between a study and its agents: leases, attempts, batches, images; no process."""
 
+import errno
 import json
 import os
 import time
@@ -16,9 +17,18 @@ from autocnn.core.records import TrialRecord, TrialState
 from autocnn.execution.cluster import agent as agent_module
 from autocnn.execution.cluster import image_sender, remote
 from autocnn.execution.cluster.agent import Agent, AgentOptions
-from autocnn.execution.cluster.messages import Begin, CheckStorage, Command, Leave, Offer, Piece
+from autocnn.execution.cluster.messages import (
+    Begin,
+    CheckStorage,
+    Command,
+    Leave,
+    Offer,
+    Piece,
+    Report,
+)
 from autocnn.execution.cluster.names import NamedTask
 from autocnn.execution.cluster.remote import RemoteExecutor
+from autocnn.execution.cluster.remote_agent import AgentLostError
 from autocnn.execution.cluster.transfer import BySharedFolder
 from autocnn.execution.executor import Elastic, EndEvent, EpochEvent, Event
 from autocnn.execution.machine import Gpu, Machine, Resources
@@ -291,6 +301,31 @@ def test_without_any_machine_the_study_waits_then_stops_to_be_resumed(cluster: C
     cluster.clock.now += remote.WAIT_S + 1
     with pytest.raises(StudyError, match="must have a node for trials, got none for 10 minutes"):
         cluster.executor.poll(0.1)
+
+
+def test_a_machine_on_which_no_agent_lives_is_not_waited_for_forever(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each agent that starts there is lost before it can work, and there are always some."""
+    cluster.transport.lost.extend(cluster.agents)
+    cluster.submit(0)
+    greeted: list[Agent] = []
+
+    def lose(call: Call) -> list[Report]:
+        if any(call.agent is agent for agent in greeted):
+            raise AgentLostError("its disk is full")
+        greeted.append(call.agent)
+        return []
+
+    monkeypatch.setattr(cluster.transport, "reports", lose)
+    began = cluster.clock.now
+    with pytest.raises(StudyError, match=r"got none for 10 minutes; .* its disk is full\."):
+        for _ in range(120):
+            cluster.clock.now += 60
+            cluster.executor.poll(0.1)
+    assert cluster.clock.now - began >= remote.WAIT_S
+    told = [line for line in cluster.observer.said if "No node of the cluster is left" in line]
+    assert len(told) == 1
 
 
 def test_a_machine_that_joins_gets_work(cluster: Cluster) -> None:
@@ -590,6 +625,24 @@ def test_files_come_by_the_shared_folder_and_nothing_stays_there(shared: Cluster
     assert json.loads(shared.study.trial_model_path(1).read_text()) == [1, 2, 3]
     shared.executor.close()
     assert [*(shared.path / "shared").iterdir()] == []
+
+
+@pytest.mark.parametrize("name", ["mkdir", "open"])
+def test_a_shared_folder_that_fills_up_is_named(
+    shared: Cluster, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    original = getattr(Path, name)
+
+    def full(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.is_relative_to(shared.path / "shared"):
+            raise OSError(errno.EDQUOT, "Disk quota exceeded")
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, name, full)
+    with pytest.raises(DiskFullError, match=r"choose another folder with storage\.") as raised:
+        shared.submit(0)
+        shared.executor.poll(0.1)
+    assert raised.value.exit_code == 4
 
 
 def test_a_lost_task_goes_on_from_the_epoch_in_the_shared_folder(shared: Cluster) -> None:
