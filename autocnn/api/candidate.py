@@ -48,7 +48,7 @@ class Candidate:
 
     @property
     def kind(self) -> str:
-        """`refit`, `trial`, `folds` or `ensemble`."""
+        """`refit`, `refits`, `trial`, `folds` or `ensemble`."""
         return self.record.kind
 
     @property

@@ -25,10 +25,10 @@ BEFORE = "as before"
 @setting("cache_dir", unset=BEFORE)
 @setting(
     "tensorboard",
-    meaning="From now on, write the curves of all trials for TensorBoard too.",
+    meaning="Write the curves of all trials for TensorBoard too, those so far among them.",
     unset=BEFORE,
 )
-@setting("mlflow", meaning="From now on, log all trials to MLflow too.", unset=BEFORE)
+@setting("mlflow", meaning="Log all trials to MLflow too, those so far among them.", unset=BEFORE)
 @click.option(
     "--force-unlock",
     is_flag=True,

@@ -82,7 +82,7 @@ class StudyLock:
 
         Args:
             force: Take the study from an owner on another host.
-            is_noted: Whether the owner is written down, for other hosts; a full disk has no room
+            is_noted: Whether the owner is written down, for other hosts; a full disk has no space
                 for that.
 
         Returns:

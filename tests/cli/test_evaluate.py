@@ -146,6 +146,9 @@ def test_conditions_are_printed_and_decide_the_exit_code(
     data: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     holding = ("--require", "clean accuracy >= 0.7", "--require", "all sensitivity of 1 low > 0.1")
+    assert evaluate(data, *holding) == 5
+    assert "which images were in training is known by" in capsys.readouterr().out
+    StudyFolder(Path("results/mine")).write_split([("old.png", "0", "", "train", "f1")])
     assert evaluate(data, *holding) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[-3].startswith("holds: clean accuracy >= 0.7: found 0.7000 [0.")

@@ -21,10 +21,10 @@ class TrialState(StrEnum):
 
     COMPLETE = "complete"
     PRUNED = "pruned"
-    """Ended after an epoch, since it was no match for the others or for the time left."""
+    """Ended after an epoch, since it was behind the others."""
 
     CUT = "cut"
-    """Ended after an epoch, since the budget's time for the search was over."""
+    """Ended after an epoch, since the time of the search was over, or not enough for it."""
 
     FAILED = "failed"
     OUT_OF_MEMORY = "out-of-memory"
