@@ -189,7 +189,7 @@ def _student(freedom: float) -> float:
 
 
 def calibration_interval(
-    parts: DoubleArray, errors: DoubleArray, resampled: DoubleArray, *, seed: int
+    parts: DoubleArray, covariance: DoubleArray, resampled: DoubleArray, *, seed: int
 ) -> Interval:
     """The interval of a calibration error, which is never 0 on few images.
 
@@ -201,7 +201,8 @@ def calibration_interval(
 
     Args:
         parts: (b,) Of each bin, with sign: (accuracy - confidence) times its share of the images.
-        errors: (b,) Their standard errors.
+        covariance: (b, b) Of their errors, which move together where a group has images in
+            several bins.
         resampled: (r,) The calibration error of resamples.
         seed: Of the noise.
 
@@ -209,7 +210,9 @@ def calibration_interval(
     13; Kumar et al. 2019, arXiv:1909.10155 (the bias).
     """
     value = float(np.abs(parts).sum())
-    noise = errors[:, np.newaxis] * np.random.default_rng(seed).standard_normal((len(parts), 1000))
+    variances, directions = np.linalg.eigh(covariance)
+    root = directions * np.sqrt(variances.clip(min=0.0))
+    noise = root @ np.random.default_rng(seed).standard_normal((len(parts), 1000))
     scales = np.linspace(0.0, 3.0, 61)
     below = np.array(
         [(np.abs(c * parts[:, np.newaxis] + noise).sum(axis=0) <= value).mean() for c in scales]

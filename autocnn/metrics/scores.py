@@ -181,7 +181,7 @@ def score_split(
         intervals["log_loss"] = loss
     intervals["ece"] = calibration_interval(
         metrics.calibration @ np.ones(len(labels)) / len(labels),
-        _bin_errors(metrics, labels, probabilities, groups, num_resamples, seed=seed),
+        _bin_covariance(metrics, labels, probabilities, groups, num_resamples, seed=seed),
         resampled.ece,
         seed=seed,
     )
@@ -316,7 +316,7 @@ def _with_own(
     return scores.model_copy(update={"own": None if math.isnan(value) else value})
 
 
-def _bin_errors(
+def _bin_covariance(
     metrics: WeightedMetrics,
     labels: IntArray,
     probabilities: FloatArray,
@@ -325,17 +325,17 @@ def _bin_errors(
     *,
     seed: int,
 ) -> DoubleArray:
-    """(15,) Standard error of each bin's part of the calibration error.
+    """(15, 15) Covariance of the errors of each bin's part of the calibration error.
 
-    That of resamples, or where it is larger, as in bins of a handful of images that are all
-    right, that of a share to which one image was added which is right as often as the
+    That of resamples; where a bin's own error is larger, as in bins of a handful of images that
+    are all right, that of a share to which one image was added which is right as often as the
     probabilities say.
     """
     parts = [
         metrics.calibration @ weights / weights.sum(axis=0)
         for weights in draw_weights(groups, num_resamples, seed=seed)
     ]
-    errors: DoubleArray = np.concatenate(parts, axis=1).std(axis=1)
+    covariance: DoubleArray = np.cov(np.concatenate(parts, axis=1), ddof=0)
     confidence = probabilities.max(axis=1).astype(np.float64).clip(max=1.0)
     is_right = probabilities.argmax(axis=1) == labels
     bins = confidence_bins(confidence)
@@ -344,8 +344,8 @@ def _bin_errors(
         number = effective_number(groups[inside])
         share = (is_right[inside].mean() * number + confidence[inside].mean()) / (number + 1)
         error = inside.mean() * np.sqrt(share * (1 - share) / (number + 1))
-        errors[index] = max(errors[index], error)
-    return errors
+        covariance[index, index] = max(covariance[index, index], error**2)
+    return covariance
 
 
 def _class_scores(

@@ -160,7 +160,7 @@ def test_the_losses_of_one_group_say_nothing_of_others() -> None:
 
 
 def test_calibration_interval_without_noise_is_short() -> None:
-    parts, errors = np.array([0.05, -0.05]), np.full(2, 1e-9)
+    parts, errors = np.array([0.05, -0.05]), np.diag([1e-18, 1e-18])
     found = calibration_interval(parts, errors, np.zeros(3), seed=0)
     assert found.value == pytest.approx(0.1)
     assert found.low == pytest.approx(0.09525, abs=2e-4)
@@ -171,7 +171,7 @@ def test_calibration_interval_without_noise_is_short() -> None:
 
 
 def test_calibration_interval_of_mere_noise_begins_at_0() -> None:
-    found = calibration_interval(np.array([0.02]), np.array([0.05]), np.zeros(3), seed=0)
+    found = calibration_interval(np.array([0.02]), np.array([[0.05**2]]), np.zeros(3), seed=0)
     assert found.low == 0 < found.value < found.high
 
 

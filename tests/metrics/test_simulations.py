@@ -61,7 +61,7 @@ POPULATIONS = {
     "78 images": Population((0.27, 0.73), 1.5, 78),
     "20 per class": Population((0.25,) * 4, 2.0, 80),
     "300 in groups": Population((0.2, 0.3, 0.5), 2.0, 300, most_alike=6),
-    "600 of sites with all classes": Population((0.3, 0.3, 0.4), 2.0, 600, 20, is_by_site=True),
+    "600 of sites with all classes": Population((0.3, 0.3, 0.4), 1.0, 600, 10, is_by_site=True),
     "1,000 images": Population((0.1, 0.2, 0.3, 0.4), 2.5, 1000),
 }
 
