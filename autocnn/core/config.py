@@ -295,7 +295,9 @@ class StudyConfig(BaseModel):
         "Folder that all nodes of the cluster share, for checkpoints and models.",
         unset="they travel through this process",
     )
-    workers: int | None = _setting(None, "Trials at once.", unset="one per GPU, or per processor, at most 8", ge=1)
+    workers: int | None = _setting(
+        None, "Trials at once.", unset="one per GPU, or per processor, at most 8", ge=1
+    )
     threads: int | None = _setting(None, "Threads per trial.", unset="processors/workers", ge=1)
     precision: Precision = _setting("auto", "Arithmetic; auto: bfloat16 where the machine has it.")
     memory_limit_gb: float | None = _setting(

@@ -175,7 +175,7 @@ def add_members(
             f"{trainings.why(*lost[0])}."
         )
 
-    averaged = {finalist.number for finalist in chosen if not _is_alike(finalist)}
+    averaged = {finalist.number for finalist in chosen if not _is_alike(plan, finalist)}
 
     def with_more(finalist: Finalist) -> Finalist:
         refits = trainings.refits_of(finalist)
@@ -188,9 +188,9 @@ def add_members(
     return [with_more(f) if f.number in averaged else f for f in finalists]
 
 
-def _is_alike(finalist: Finalist) -> bool:
+def _is_alike(plan: FinalistsPlan, finalist: Finalist) -> bool:
     """Whether all its models are alike, as a classifier on frozen features is."""
-    return is_frozen(finalist.trial.params)
+    return plan.own_model is None and is_frozen(finalist.trial.params)
 
 
 def _more_refits(
@@ -210,7 +210,7 @@ def _more_refits(
         folder: Has what is there.
         first: Finalists whose first refit is to be made before.
     """
-    wanted = [finalist for finalist in chosen if not _is_alike(finalist)]
+    wanted = [finalist for finalist in chosen if not _is_alike(plan, finalist)]
     if not wanted:
         return []
     epochs, first_epochs = ([(f.trial, f.epochs or 1) for f in some] for some in (wanted, first))

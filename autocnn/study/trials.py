@@ -68,6 +68,7 @@ def search_trials(context: Context, progress: Progress, prepared: Prepared) -> S
             make_task=lambda record: _make_task(context, prepared, record, epochs),
             is_default=prepared.space.is_default,
             save_progress=progress.save,
+            has_own_model=config.model is not None,
         )
         engine = _build_engine(context, prepared, trials, epochs)
         try:

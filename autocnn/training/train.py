@@ -23,7 +23,7 @@ from autocnn.metrics.scores import score
 from autocnn.spaces.knobs import Settings, is_frozen
 from autocnn.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from autocnn.training.networks import build_model
-from autocnn.training.networks.batches import number_from, steps_of, training_batches
+from autocnn.training.networks.batches import class_weights, number_from, steps_of, training_batches
 from autocnn.training.networks.compiling import compile_model
 from autocnn.training.networks.inference import compile_prediction, predict_rows
 from autocnn.training.networks.keras_private import AveragedWeights, layers_of
@@ -64,8 +64,8 @@ def train(task: TrainingTask, report: Report) -> TrainingResult:
     images = task.images.open()
     shape = images.shape[1], images.shape[2], images.shape[3]
     model = _build(task, shape, weights=task.weights)
-    batch_size = settings.integer("batch_size") // (2 if task.half_batch else 1)
-    batch_size = min(max(1, batch_size), len(task.train_rows))
+    batch_size = min(settings.integer("batch_size"), len(task.train_rows))
+    batch_size = max(1, batch_size // (2 if task.half_batch else 1))
     steps = steps_of(task.train_rows, batch_size)
     compile_model(
         model, task.params, steps_per_epoch=steps, epochs=task.epochs, first_epoch=task.first_epoch
@@ -251,7 +251,14 @@ def _fit_output(model: keras.Model, scorer: _Scorer, *, first: int) -> None:
         scorer.set_model(model)
         scorer.on_epoch_begin(epoch)
         loss = fit_output(
-            model, scorer.images, task.images.labels, task.train_rows, half_batch=task.half_batch
+            model,
+            scorer.images,
+            task.images.labels,
+            task.train_rows,
+            weights=class_weights(
+                task.images.labels[task.train_rows], task.images.num_classes, Settings(task.params)
+            ),
+            half_batch=task.half_batch,
         )
         scorer.on_epoch_end(epoch, {"loss": loss})
 

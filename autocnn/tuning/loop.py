@@ -51,6 +51,7 @@ class SearchPlan:
         make_task: The trial as it starts -> what its process is to do.
         is_default: Whether params are those of the default configuration.
         save_progress: Called often, to note how far the study is.
+        has_own_model: Whether params are of networks of somebody's own: `frozen` means nothing.
         function: What runs a task; another one in tests.
     """
 
@@ -63,6 +64,7 @@ class SearchPlan:
     make_task: Callable[[TrialRecord], TrainingTask]
     is_default: Callable[[Params], bool]
     save_progress: Callable[[], None] = lambda: None
+    has_own_model: bool = False
     function: str = TRAIN
 
 
@@ -421,7 +423,8 @@ class _Search:
         return self.budget.has_few_trials(self.plan.epochs, epoch_s, self._finalists(running))
 
     def _new_record(self, trial: int, proposal: Proposal, epochs: int) -> TrialRecord:
-        most = 1 if is_frozen(proposal.params) else min(epochs, proposal.epochs or epochs)
+        is_fitted_once = not self.plan.has_own_model and is_frozen(proposal.params)
+        most = 1 if is_fitted_once else min(epochs, proposal.epochs or epochs)
         return TrialRecord(
             trial=trial,
             state=TrialState.RUNNING,

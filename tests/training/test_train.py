@@ -273,6 +273,21 @@ def test_half_the_batch_is_twice_the_steps(images: Images, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+def test_half_the_batch_is_half_of_what_fits(images: Images, tmp_path: Path) -> None:
+    """Of a set that is smaller than the batch that the params ask for."""
+    steps = []
+    for half in (False, True):
+        path = tmp_path / f"{half}.npz"
+        task = make_task(images, tmp_path, epochs=1, half_batch=half, checkpoint_path=path)
+        params = {**task.params, "batch_size": 64}
+        train(replace(task, params=params, train_rows=np.arange(20)), keep_going)
+        checkpoint = read_checkpoint(path)
+        assert checkpoint is not None
+        steps.append(int(checkpoint.optimizer[0]))
+    assert steps == [1, 2]
+
+
+@pytest.mark.slow
 def test_a_full_disk_ends_the_training(
     images: Images, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

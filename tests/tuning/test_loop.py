@@ -634,6 +634,16 @@ def test_a_trial_has_the_epochs_of_its_proposal(make_study: StudyMaker) -> None:
     assert [s.epoch for s in records[2].history] == [3]
 
 
+def test_frozen_is_but_a_word_in_the_params_of_an_own_model(make_study: StudyMaker) -> None:
+    class Words(ListEngine):
+        def ask(self, trial: int) -> Proposal | NoProposal:
+            return Proposal({"width": 8, "family": "frozen"}, from_start=True)
+
+    study = make_study(engine=Words(), trials=1, epochs=5)
+    study.plan = replace(study.plan, has_own_model=True)
+    assert [record.epochs for record in study.run()] == [5]
+
+
 def test_the_epochs_of_earlier_sessions_count_in_the_seconds(make_study: StudyMaker) -> None:
     history = (formula({"width": 8}, 1), formula({"width": 8}, 2))
     begun = TrialRecord(

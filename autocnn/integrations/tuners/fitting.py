@@ -12,6 +12,7 @@ from autocnn.core.records import Params
 from autocnn.spaces.knobs import Settings
 from autocnn.training.networks.batches import steps_of, training_batches
 from autocnn.training.networks.compiling import compile_model
+from autocnn.training.networks.keras_private import KeptAverages
 
 METRICS = ("accuracy",)
 
@@ -75,6 +76,10 @@ def fit_model(
     if validation_data is not None:
         val_labels = _class_numbers(*validation_data, "validation_data", num_classes)
         val = validation_data[0], np.eye(num_classes, dtype=np.float32)[val_labels]
+    averaging = []  # before the caller's callbacks, which may save weights
+    if settings.flag("weight_averaging"):
+        averaging.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+    keeping = [KeptAverages(one) for one in averaging]  # behind whatever stops the training
     return model.fit(
         training_batches(
             x,
@@ -91,23 +96,18 @@ def fit_model(
         epochs=epochs,
         initial_epoch=initial_epoch,
         steps_per_epoch=steps,
-        callbacks=[*_callbacks(settings, has_val=val is not None), *callbacks],
+        callbacks=[*averaging, *_stopping(settings, has_val=val is not None), *callbacks, *keeping],
         shuffle=False,
         verbose=verbose,
     )
 
 
-def _callbacks(settings: Settings, *, has_val: bool) -> list[keras.callbacks.Callback]:
-    """What averages the weights and what stops early; before the caller's, who may save weights."""
-    found: list[keras.callbacks.Callback] = []
-    if settings.flag("weight_averaging"):
-        found.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
+def _stopping(settings: Settings, *, has_val: bool) -> list[keras.callbacks.Callback]:
+    """What stops early."""
     patience = settings.integer("early_stopping_patience")
-    if patience > 0 and has_val:
-        found.append(
-            keras.callbacks.EarlyStopping(monitor="val_accuracy", mode="max", patience=patience)
-        )
-    return found
+    if patience <= 0 or not has_val:
+        return []
+    return [keras.callbacks.EarlyStopping(monitor="val_accuracy", mode="max", patience=patience)]
 
 
 def _class_numbers(

@@ -50,6 +50,7 @@ def training_batches(
     steps = steps_of(rows, batch_size)
     one_hot = np.eye(num_classes, dtype=np.float32)
     weights = class_weights(labels[rows], num_classes, settings)
+    is_weighted = bool((weights != 1).any())
     augment = Augmenter(settings, tuple(images.shape[1:]))
     number = number_from(*seed)
     order: dict[int, IntArray] = {}
@@ -73,7 +74,12 @@ def training_batches(
 
     def finish(x: Any, y: Any, seed: Any) -> tuple[Any, Any, Any]:
         x, y = augment(x, y, seed)
-        return x, y, tf.linalg.matvec(y, weights)
+        if not is_weighted:
+            return x, y, tf.linalg.matvec(y, weights)
+        # Of two mixed images, each class's part of the loss has its own weight.
+        weighted = y * weights
+        total = tf.reduce_sum(weighted, axis=1)
+        return x, weighted / total[:, None], total
 
     @tf.autograph.experimental.do_not_convert  # type: ignore[untyped-decorator]
     def make_batch(step: Any) -> tuple[Any, Any, Any]:

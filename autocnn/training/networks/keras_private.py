@@ -48,6 +48,26 @@ def frozen_graph(function: Any) -> Any:
     return convert_variables_to_constants_v2(function).graph
 
 
+class KeptAverages(keras.callbacks.Callback):  # type: ignore[misc]
+    """Keeps the averaged weights in a model whose training is stopped early; last of callbacks.
+
+    Keras' callback keeps them after the last epoch that was asked for, and not after one behind
+    which another callback stops the training.
+
+    Args:
+        averaging: That callback.
+    """
+
+    def __init__(self, averaging: keras.callbacks.SwapEMAWeights) -> None:
+        super().__init__()
+        self._averaging = averaging
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """See that the end of the training does not bring back the trained weights."""
+        if self.model.stop_training:
+            self._averaging._finalize_ema_values()
+
+
 class AveragedWeights(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
     """Averaged weights at the end of each epoch, the trained ones again at the next start.
 

@@ -27,6 +27,7 @@ def fit_output(
     labels: IntArray,
     rows: IntArray,
     *,
+    weights: NDArray[np.float32] | None = None,
     half_batch: bool = False,
 ) -> float:
     """Fit the output layer to the features of some images, as they are; nothing else changes.
@@ -36,10 +37,11 @@ def fit_output(
         images: uint8 (n, height, width, channels).
         labels: (n,) classes.
         rows: Of the images to fit it to.
+        weights: (classes,) Of each class in the loss; None: 1.
         half_batch: Whether half as many images as usual are seen at once.
 
     Returns:
-        The mean log loss on them.
+        The weighted mean of the log loss on them.
     """
     output = model.layers[-1]
     extract = compile_prediction(keras.Model(model.inputs, output.input))
@@ -49,12 +51,14 @@ def fit_output(
     regression = LogisticRegression(C=INVERSE_STRENGTH, max_iter=1000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is good enough
-        regression.fit(scaled, wanted)
+        of_images = None if weights is None else weights[wanted]
+        regression.fit(scaled, wanted, sample_weight=of_images)
     kernel, bias = _of_all_classes(regression, output.units)
     output.set_weights(
         [kernel / scaler.scale_[:, None], bias - (scaler.mean_ / scaler.scale_) @ kernel]
     )
-    return float(log_loss(wanted, regression.predict_proba(scaled), labels=regression.classes_))
+    found = regression.predict_proba(scaled)
+    return float(log_loss(wanted, found, labels=regression.classes_, sample_weight=of_images))
 
 
 def _of_all_classes(

@@ -96,6 +96,23 @@ def test_it_stops_early_when_the_params_say_so() -> None:
     assert len(history.history["loss"]) < 6
 
 
+def test_a_training_that_is_stopped_ends_with_the_averaged_weights_too() -> None:
+    x, y = draw(64)
+    model, params = make(learning_rate=1e-2)
+    seen: list[Any] = []
+
+    def look(epoch: int, logs: Any) -> None:
+        seen.append(model.get_weights())
+        model.stop_training = epoch == 1
+
+    fit_model(
+        model, params, x, y, epochs=6, callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=look)]
+    )
+    assert len(seen) == 2
+    for expected, found in zip(seen[-1], model.get_weights(), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("x", "y", "message"),
     [

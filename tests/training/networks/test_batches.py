@@ -45,6 +45,31 @@ def test_class_weights_are_1_in_the_mean_over_the_images() -> None:
     assert class_weights(labels, 3, Settings({})).tolist() == [1, 1, 1]
 
 
+def test_class_weights_hold_in_mixed_images() -> None:
+    """Each class has its part of the loss, also where a rare one is mixed with a common one."""
+    labels = np.repeat([0, 1], [90, 10])
+    images = np.zeros((100, 8, 8, 1), np.uint8)
+    settings = Settings({"mixup": 4.0, "imbalance": "class_weights"})
+    batches = training_batches(
+        images,
+        labels,
+        np.arange(100),
+        settings,
+        num_classes=2,
+        batch_size=50,
+        epochs=40,
+        done=0,
+        seed=(0,),
+    )
+    parts, totals = np.zeros(2), []
+    for _, y, weight in batches:
+        np.testing.assert_allclose(y.numpy().sum(axis=1), 1, atol=1e-5)
+        parts += (y.numpy() * weight.numpy()[:, None]).sum(axis=0)
+        totals.append(weight.numpy().mean())
+    assert parts / parts.sum() == pytest.approx([0.5, 0.5], abs=0.02)
+    assert np.mean(totals) == pytest.approx(1, abs=0.02)
+
+
 class Network:
     """Takes what its training step is given for what it learned."""
 

@@ -40,3 +40,15 @@ def test_only_the_output_learns_and_it_learns(num_classes: int) -> None:
     assert score(labels[:30], predicted[:30]).log_loss == pytest.approx(loss, abs=1e-3)
     if num_classes == 2:
         assert predicted[:, 2].max() < 1e-6, "a class without images is not predicted"
+
+
+def test_classes_have_the_weight_that_they_are_given() -> None:
+    model = build_model({"width": 8, "num_stages": 1}, (12, 12, 1), 2)
+    labels = np.repeat([0, 1], [54, 6])
+    images = np.random.default_rng(0).integers(0, 256, (60, 12, 12, 1), dtype=np.uint8)
+    shares = []
+    for weights in (None, np.array([60 / 108, 5], np.float32)):
+        fit_output(model, images, labels, np.arange(60), weights=weights)
+        predicted = predict_rows(compile_prediction(model), images, np.arange(60))
+        shares.append(float(predicted[:, 1].mean()))
+    assert shares == pytest.approx([0.1, 0.5], abs=0.05), "of noise, the prior alone is learned"
