@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from autocnn.data import prepare_data, read_source
 from autocnn.data.arrays import LARGEST_SIDE, choose_image_size
 from autocnn.data.correction import correct_split
 from autocnn.execution.machine import Machine
+from autocnn.metrics.calibration import apply_temperature, fit_temperature
 from autocnn.metrics.scores import score
 from benchmarks.commands import BenchmarkGroup
 from benchmarks.rivals import SPLITS, Assignment
@@ -49,8 +51,8 @@ ARMS: dict[str, tuple[str, ...]] = {
 
 MEASURES = ("accuracy", "balanced_accuracy", "log_loss", "macro_auc")
 
-BRIEF = ("accuracy", "log_loss")
-"""Of them, those of the short table."""
+BRIEF = ("accuracy", "macro_auc")
+"""Of them, those of the short table: only autocnn's log losses are those of a temperature."""
 
 DETAILED_SIDE = 128
 """Side in px at which images are handed out that are larger than autocnn's default side."""
@@ -88,7 +90,7 @@ def run(
             write_data(source, data)
         found = run_part(arm, data, space=space, minutes=minutes, seed=seed)
         facts = {"data": name, "arm": arm, "minutes": minutes, "seed": seed, "space": space}
-        facts |= {"machine": Machine.inspect().to_json()}
+        facts |= {"autocnn": version("autocnn"), "machine": Machine.inspect().to_json()}
         path.write_text(json.dumps(facts | found, indent=1), "utf-8")
         click.echo(f"  {found.get('error') or found['test']}")
 
@@ -104,7 +106,7 @@ def table(out: Path) -> None:
 @cli.command()
 @click.argument("out", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def brief(out: Path) -> None:
-    """Print accuracy and log loss of what OUT holds, as README.md shows them."""
+    """Print accuracy and macro AUC of what OUT holds, as README.md shows them."""
     for line in brief_lines(read_parts(out)):
         click.echo(line)
 
@@ -173,6 +175,10 @@ def run_part(arm: str, data: Path, *, space: str, minutes: float, seed: int) -> 
             for split in SPLITS:
                 scores = score(truth[f"{split}_labels"], answer[split])
                 found[split] = {name: getattr(scores, name) for name in MEASURES}
+            # What log loss would be if every program calibrated: by the best temperature there is.
+            labels, answers = truth["test_labels"], answer["test"]
+            calibrated = apply_temperature(answers, fit_temperature(labels, answers))
+            found["test"]["log_loss_at_best_temperature"] = score(labels, calibrated).log_loss
             if "out_of_fold" in answer:
                 scores = score(answer["held_labels"], answer["out_of_fold"])
                 found["folds"] = {name: getattr(scores, name) for name in MEASURES}
@@ -184,7 +190,8 @@ def run_part(arm: str, data: Path, *, space: str, minutes: float, seed: int) -> 
 def table_lines(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
     """A Markdown table: a row per data set, minutes and program."""
     names = [METRICS[name] for name in MEASURES]
-    header = ["data", "minutes", "program", "seeds", "trials", *(f"test {n}" for n in names)]
+    header = ["data", "minutes", "seconds", "program", "seeds", "trials"]
+    header += [f"test {name}" for name in names]
     header += ["folds accuracy", "train - val"]
     yield f"| {' | '.join(header)} |"
     yield "|---" * len(header) + "|"
@@ -196,7 +203,8 @@ def table_lines(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
     for key in sorted(rows, key=lambda k: (k[0], k[1], order.index(k[2]))):
         data, minutes, arm = key
         found = rows[key]
-        cells = [data, f"{minutes:g}", arm, str(len(found))]
+        seconds = f"{np.median([part['seconds'] for part in found]):.0f}"
+        cells = [data, f"{minutes:g}", seconds, arm, str(len(found))]
         cells.append(f"{np.median([part['num_trials'] for part in found]):g}")
         cells += [with_interval([part["test"][name] for part in found]) for name in MEASURES]
         folds = [part["folds"]["accuracy"] for part in found if "folds" in part]
@@ -238,7 +246,7 @@ def brief_lines(parts: Sequence[dict[str, Any]]) -> Iterator[str]:
         if "error" not in part:
             found[part["minutes"], part["arm"]].setdefault(part["data"], []).append(part["test"])
     names = sorted({name for row in found.values() for name in row})
-    yield f"| test accuracy / log loss | {' | '.join(names)} |"
+    yield f"| test {' / '.join(METRICS[name] for name in BRIEF)} | {' | '.join(names)} |"
     yield "|---" * (1 + len(names)) + "|"
     order = list(ARMS)
     for minutes, arm in sorted(found, key=lambda key: (key[0], order.index(key[1]))):

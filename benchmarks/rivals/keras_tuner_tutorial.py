@@ -1,4 +1,4 @@
-"""KerasTuner on the CNN of its tutorial, written as a user writes it.
+"""KerasTuner on a small CNN as TensorFlow's tutorial has it, written as a user writes it.
 
 The module's first argument after the assignment names the tuner: random, hyperband or bayesian.
 """

@@ -17,7 +17,14 @@ from benchmarks.rivals import SPLITS, Assignment
 
 def part(arm: str, seed: int, test_accuracy: float, **more: Any) -> dict[str, Any]:
     scores = dict.fromkeys(accuracy.MEASURES, 0.9)
-    facts = {"data": "dogs", "arm": arm, "minutes": 10.0, "seed": seed, "num_trials": 5}
+    facts = {
+        "data": "dogs",
+        "arm": arm,
+        "minutes": 10.0,
+        "seed": seed,
+        "num_trials": 5,
+        "seconds": 601.3,
+    }
     splits = {"train": scores, "val": scores, "test": scores | {"accuracy": test_accuracy}}
     return facts | splits | more
 
@@ -25,16 +32,16 @@ def part(arm: str, seed: int, test_accuracy: float, **more: Any) -> dict[str, An
 def test_the_table_has_means_over_seeds_with_intervals() -> None:
     parts = [part("optuna", 0, 0.8), part("autocnn", 0, 0.9), part("autocnn", 1, 0.92)]
     header, _, first, second = accuracy.table_lines(parts)
-    assert header.split(" | ")[3:6] == ["seeds", "trials", "test accuracy"]
-    assert first.split(" | ")[2:6] == ["autocnn", "2", "5", "0.910 ± 0.127"]
-    assert second.split(" | ")[2:6] == ["optuna", "1", "5", "0.800"]
+    assert header.split(" | ")[2:7] == ["seconds", "program", "seeds", "trials", "test accuracy"]
+    assert first.split(" | ")[2:7] == ["601", "autocnn", "2", "5", "0.910 ± 0.127"]
+    assert second.split(" | ")[3:7] == ["optuna", "1", "5", "0.800"]
 
 
 def test_the_short_table_has_a_column_per_data_set() -> None:
     parts = [part("optuna", 0, 0.8), part("autocnn", 0, 0.9), part("autocnn", 1, 0.92)]
     parts += [part("autocnn", 0, 0.5, data="cats"), part("optuna", 0, 0.1, data="cats", error="no")]
     assert list(accuracy.brief_lines(parts)) == [
-        "| test accuracy / log loss | cats | dogs |",
+        "| test accuracy / macro AUC | cats | dogs |",
         "|---|---|---|",
         "| autocnn, 10 minutes | 0.500 / 0.900 | 0.910 ± 0.127 / 0.900 ± 0.000 |",
         "| optuna, 10 minutes |  | 0.800 / 0.900 |",
@@ -59,7 +66,7 @@ def test_a_folder_without_parts_has_no_table(command: str, tmp_path: Path) -> No
 def test_what_failed_is_named_below_the_table() -> None:
     parts = [part("autocnn", 0, 0.9), part("autocnn", 1, 0.9) | {"error": "no time"}]
     lines = list(accuracy.table_lines(parts))
-    assert lines[2].split(" | ")[3] == "1", "of one seed"
+    assert lines[2].split(" | ")[4] == "1", "of one seed"
     assert lines[-1] == "Without an answer: autocnn on dogs, 10 minutes, seed 1 (no time)."
 
 
