@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autocnn.classifier.old_names import add_old_names
+from autocnn.core.limits import usable_cpus
 from autocnn.core.own_model import OwnModel
 from autocnn.core.records import ModelInput
-from autocnn.data.sources.open import num_threads
 from autocnn.inference.predict.reading import read_image
 from autocnn.inference.predict.runtimes import Runtime, open_keras
 
@@ -104,4 +104,4 @@ class WinningNetwork:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.keras"
             path.write_bytes(self.content)
-            return open_keras(path, familiarity_path=None, threads=num_threads())
+            return open_keras(path, familiarity_path=None, threads=usable_cpus())

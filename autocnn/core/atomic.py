@@ -38,7 +38,8 @@ def append_to_file(path: Path, content: bytes) -> None:
     """
     try:
         with path.open("ab", buffering=0) as file:
-            file.write(content)
+            while content:  # of a disk that is nearly full, a part is taken, then the error comes
+                content = content[file.write(content) :]
     except OSError as error:
         raise writing_error(error, path) from error
 

@@ -15,6 +15,7 @@ from platformdirs import user_cache_dir
 from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
+from autocnn.core.limits import usable_cpus
 from autocnn.core.records import Channels, Fit
 from autocnn.data.cache import ENTRY_FILE, ArrayCache, InUse
 from autocnn.data.decode import (
@@ -26,7 +27,6 @@ from autocnn.data.decode import (
     pillow_quiet,
     read_size,
 )
-from autocnn.data.sources.open import num_threads
 from autocnn.data.table import ImageTable
 
 FORMAT = 4
@@ -173,7 +173,7 @@ def choose_image_size(table: ImageTable) -> int:
         except DataError:
             return None
 
-    with pillow_quiet(), ThreadPoolExecutor(num_threads()) as pool:
+    with pillow_quiet(), ThreadPoolExecutor(usable_cpus()) as pool:
         sides = [side for side in pool.map(shorter_side, sample) if side is not None]
     if not sides:
         return SMALL_SIDE
@@ -288,14 +288,14 @@ class _Decoder:
 
     def try_again(self, indices: Collection[int]) -> dict[int, str]:
         """Those of some images that are unreadable still, and why."""
-        with pillow_quiet(), ThreadPoolExecutor(num_threads()) as pool:
+        with pillow_quiet(), ThreadPoolExecutor(usable_cpus()) as pool:
             found = zip(indices, pool.map(self.decode, indices), strict=True)
             return {index: decoded for index, decoded in found if isinstance(decoded, str)}
 
     def decode_all(self, note: Callable[[ValueRange], None] | None) -> Iterator[Pixels | str]:
         """The images in order; a string is the reason why one is unreadable."""
         total = len(self.table)
-        threads = num_threads()
+        threads = usable_cpus()
         batch = 32 * threads  # decoded at once and then written: what bounds the memory
         self.observer.stage("decode", total=total, unit="images")
         with pillow_quiet(), ThreadPoolExecutor(threads) as pool:

@@ -158,7 +158,8 @@ class ArrayCache:
         return FileLock(locks / f"{key}.lock")
 
     def _delete(self, entry: Path) -> bool:
-        with suppress(Timeout, OSError), self._lock(entry.name).acquire(timeout=0):
+        key = entry.name.partition(".partial-")[0]  # one that is being built is locked too
+        with suppress(Timeout, OSError), self._lock(key).acquire(timeout=0):
             if any(_is_locked(marker) for marker in entry.glob("use-*.lock")):
                 return False
             doomed = self.folder / f"{entry.name}.partial-{secrets.token_hex(4)}"

@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import psutil
 
+from autocnn.core.limits import memory_limit, read_text, usable_cpus
+
 MEMORY_PER_WORKER_GB = 1.5
 """Measured: a worker with a 0.7 M-weight CNN at 64 px holds 0.9 GB, most of it TensorFlow."""
 
@@ -81,14 +83,14 @@ class Machine:
     @classmethod
     def inspect(cls) -> "Machine":
         """Look at this machine, without TensorFlow, and so without its GPUs."""
-        cpuinfo = _read("/proc/cpuinfo")
+        cpuinfo = read_text("/proc/cpuinfo")
         names = [
             line.partition(":")[2].strip()
             for line in cpuinfo.splitlines()
             if line.startswith("model name")
         ]
         return cls(
-            num_cpus=_usable_cpus(),
+            num_cpus=usable_cpus(),
             memory_gb=round(_usable_memory() / 1e9, 1),
             has_bfloat16="avx512_bf16" in cpuinfo or "amx_bf16" in cpuinfo,
             cpu=names[0] if names else platform.processor() or platform.machine(),
@@ -184,7 +186,7 @@ def _devices(gpus: Sequence[Gpu]) -> tuple[str, ...]:
 
 def count_memory_kills() -> int:
     """Processes that the kernel has ended for want of memory since it started; 0 if unknown."""
-    for line in _read("/proc/vmstat").splitlines():
+    for line in read_text("/proc/vmstat").splitlines():
         if line.startswith("oom_kill "):
             return int(line.split()[1])
     return 0
@@ -218,21 +220,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def _usable_memory() -> float:
-    """Bytes of the machine, or of the control group that holds this process."""
-    total = float(psutil.virtual_memory().total)
-    limit = _read("/sys/fs/cgroup/memory.max").strip()
-    return min(total, float(limit)) if limit.isdigit() else total
-
-
-def _usable_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        usable = len(os.sched_getaffinity(0))
-    else:
-        usable = os.cpu_count() or 1
-    quota = _read("/sys/fs/cgroup/cpu.max").split()
-    if len(quota) == 2 and quota[0].isdigit():
-        usable = min(usable, max(1, round(int(quota[0]) / int(quota[1]))))
-    return usable
+    """Bytes of the machine, or of the control groups that hold this process."""
+    total, limit = float(psutil.virtual_memory().total), memory_limit()
+    return total if limit is None else min(total, float(limit))
 
 
 def has_gpu_driver() -> bool:
@@ -249,10 +239,3 @@ def _visible_devices() -> list[str] | None:
         return None
     names = [part.strip() for part in visible.split(",")]
     return names[: names.index("-1")] if "-1" in names else [name for name in names if name]
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text("utf-8", errors="replace")
-    except OSError:
-        return ""

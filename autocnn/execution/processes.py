@@ -9,11 +9,12 @@ when they hold more and more memory.
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -179,7 +180,7 @@ class ForkedWorkers:
 def _run_server() -> None:
     from multiprocessing import forkserver  # not on every system
 
-    with worker_environment(), _hidden_main(), silent_stderr():
+    with worker_environment(), _hidden_main(), silent_stderr(), _without_interrupts():
         forkserver.ensure_running()
 
 
@@ -260,8 +261,11 @@ def _start_worker(context: Any, target: Callable[..., None], arguments: tuple[An
     """
     ours, theirs = context.Pipe()
     process = context.Process(target=target, args=(theirs, *arguments), daemon=True)
+    # A worker that is forked has this from its server; to wait for the server takes long.
+    is_spawned = context.get_start_method() == "spawn"
+    protection = _without_interrupts() if is_spawned else contextlib.nullcontext()
     try:
-        with worker_environment(), _hidden_main():
+        with worker_environment(), _hidden_main(), protection:
             process.start()
     except BaseException:
         ours.close()
@@ -290,6 +294,24 @@ def worker_environment() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Inside, processes are started that Ctrl-C does not end: a terminal sends it to all of them.
+
+    They ignore it by themselves, but not before they have imported what they need. One that ended
+    then would take the trial with it that it was to begin.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # which lets it through again when it starts its process
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

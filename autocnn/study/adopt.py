@@ -24,6 +24,7 @@ def adopt_trials(
     observer: Observer,
     *,
     image_shape: tuple[int, ...],
+    levels: tuple[float, float] | None,
     epochs: int,
     model_files: Mapping[str, str] | None = None,
     objective_files: Mapping[str, str] | None = None,
@@ -42,6 +43,7 @@ def adopt_trials(
         folder: Its folder, without trials.
         observer: Hears what was taken over, and why the rest was not.
         image_shape: Height, width and channels of its images at the default size.
+        levels: Values that become 0 and 255 in its images of more than 8 bits; None: it has none.
         epochs: Most epochs of its trials.
         model_files: Of a model of the user's own in the new study: path -> SHA-256.
         objective_files: The same of an objective.
@@ -68,6 +70,9 @@ def adopt_trials(
     elif status.data.image_shape[2:] != image_shape[2:]:
         before, now = (_CHANNELS[shape[2]] for shape in (status.data.image_shape, image_shape))
         reason = f"their images are read as {before}, those of the new study as {now}."
+    elif status.data.levels != levels:
+        before, now = (_levels(one) for one in (status.data.levels, levels))
+        reason = f"black and white of their images are {before}, of the new study's {now}."
     elif status.config.fit != config.fit:
         reason = f"their images were made square by {status.config.fit}, not by {config.fit}."
     elif status.epochs != epochs:
@@ -105,6 +110,10 @@ def adopt_trials(
             + (" ..." if len(problems) > 3 else ".")
         )
     return len(taken)
+
+
+def _levels(levels: tuple[float, float] | None) -> str:
+    return "as they are" if levels is None else f"{levels[0]:g} and {levels[1]:g}"
 
 
 def _weights(config: StudyConfig) -> str:

@@ -149,6 +149,7 @@ def _begin(
             folder,
             context.observer,
             image_shape=dataset.images().image_shape,
+            levels=dataset.images().levels,
             epochs=epochs,
             model_files=own_model.files if own_model is not None else None,
             objective_files=objective_files,

@@ -1,10 +1,11 @@
 """A file is the old one or the new one, never half of one."""
 
 import errno
+import io
 import os
 import stat
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -256,3 +257,21 @@ def test_a_temporary_file_that_cannot_be_deleted_hides_no_reason(
     monkeypatch.setattr(os, "unlink", lambda *_, **__: fail_with(errno.EIO))
     with pytest.raises(StudyError, match="a: must be writable, got: Input/output error"):
         replace_file(tmp_path / "a", b"")
+
+
+def test_what_is_appended_is_whole_or_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is nearly full takes a part of it first."""
+
+    class Nearly(io.BytesIO):
+        def write(self, content: Any) -> int:
+            return super().write(bytes(content)[:3])
+
+        def close(self) -> None:
+            pass
+
+    file = Nearly()
+    monkeypatch.setattr(Path, "open", lambda *arguments, **options: file)
+    append_to_file(tmp_path / "x", b"ten or so.")
+    assert file.getvalue() == b"ten or so."

@@ -87,7 +87,7 @@ def test_becomes_rgb_at_the_first_colour(
 
 
 def test_many_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorder: Any) -> None:
-    monkeypatch.setattr(arrays, "num_threads", lambda: 2)
+    monkeypatch.setattr(arrays, "usable_cpus", lambda: 2)
     x = np.random.default_rng(0).integers(0, 256, (150, 6, 6, 3), dtype=np.uint8)
     x[:100] = x[:100, :, :, :1]
     np.savez(tmp_path / "x.npz", x=x, y=np.arange(150) % 3)
@@ -165,7 +165,7 @@ def decode_image(*args, **kwargs):
     time.sleep(0.05)
     return slow(*args, **kwargs)
 arrays.decode_image = decode_image
-arrays.num_threads = lambda: 1
+arrays.usable_cpus = lambda: 1
 class Say(Observer):
     def stage(self, name, **kwargs): print(name)
     def note(self, text): print(text)
@@ -312,6 +312,16 @@ def test_an_interrupt_leaves_nothing(table: Any, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         decode(table, tmp_path / "cache", observer=Interrupting())
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["locks"]
+
+
+def test_evict_leaves_an_entry_that_is_being_finished(tmp_path: Path) -> None:
+    """What another study holds may take minutes from its last file to its name."""
+    cache, key = ArrayCache(tmp_path, limit_gb=1e-9), "a" * 40
+    with cache.locked(key, Observer()), cache.building(key) as partial:
+        (partial / "images.npy").write_bytes(b"x" * 99)
+        (partial / "entry.json").write_text("{}")
+        assert ArrayCache(tmp_path, limit_gb=1e-9).evict() == 0
+    assert (cache.entry_dir(key) / "images.npy").exists()
 
 
 def test_evict_of_an_empty_cache(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 import errno
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from multiprocessing import Pipe
 from multiprocessing.process import BaseProcess
@@ -43,6 +46,44 @@ def warm(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExecutor]:
     executor = make_executor("spawn")
     yield executor
     executor.close()
+
+
+SERVER = """
+from multiprocessing import forkserver
+from autocnn.execution import processes
+
+processes._run_server()
+print(forkserver._forkserver._forkserver_pid, flush=True)
+input()
+"""
+
+
+def hears_ctrl_c(process: int) -> bool:
+    """Whether it neither ignores SIGINT nor has it wait."""
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigBlk", "SigIgn"))]
+    return not any(mask >> (signal.SIGINT - 1) & 1 for mask in masks)
+
+
+def test_a_server_that_still_imports_does_not_hear_ctrl_c() -> None:
+    """A terminal sends it to all processes: the trial that waits for the server would fail."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        server = int(program.stdout.readline())
+        assert not hears_ctrl_c(server)
+        assert hears_ctrl_c(program.pid)
+        program.communicate("\n")
+
+
+def test_a_worker_that_still_imports_does_not_hear_ctrl_c() -> None:
+    workers = processes.WarmWorkers([])
+    (worker,) = workers._idle
+    assert worker.process.pid is not None
+    assert not hears_ctrl_c(worker.process.pid)
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    workers.close()
 
 
 @pytest.mark.slow

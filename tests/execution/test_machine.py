@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from autocnn.core import limits
 from autocnn.execution import machine
 from autocnn.execution.machine import (
     Gpu,
@@ -35,14 +36,15 @@ AMPERE, TURING, PASCAL = (
 
 
 def have_files(monkeypatch: pytest.MonkeyPatch, **files: str) -> None:
-    """Let the machine module read these texts: cpuinfo, cpu_max, memory_max and vmstat."""
+    """Let these texts be read: cpuinfo, cpu_max, memory_max and vmstat."""
     paths = {
         "/proc/cpuinfo": "cpuinfo",
         "/sys/fs/cgroup/cpu.max": "cpu_max",
         "/sys/fs/cgroup/memory.max": "memory_max",
         "/proc/vmstat": "vmstat",
     }
-    monkeypatch.setattr(machine, "_read", lambda path: files.get(paths[path], ""))
+    for module in (machine, limits):
+        monkeypatch.setattr(module, "read_text", lambda path: files.get(paths.get(path, ""), ""))
 
 
 def of(
@@ -241,9 +243,9 @@ def test_want_of_memory_is_told_from_other_errors(error: Exception, expected: bo
 
 
 def test_a_file_that_is_not_there_reads_as_empty(tmp_path: Path) -> None:
-    assert machine._read(str(tmp_path / "none")) == ""
+    assert limits.read_text(str(tmp_path / "none")) == ""
     (tmp_path / "some").write_bytes(b"a\xff")
-    assert machine._read(str(tmp_path / "some")) == "a�"
+    assert limits.read_text(str(tmp_path / "some")) == "a�"
 
 
 @pytest.mark.parametrize(

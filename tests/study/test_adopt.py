@@ -84,15 +84,40 @@ def adopt(
     fingerprint: str = "same",
     rows: list[tuple[str, str, str, str, str]] = ROWS,
     image_shape: tuple[int, int, int] = (8, 8, 1),
+    levels: tuple[float, float] | None = None,
     epochs: int = 4,
     **config: Any,
 ) -> tuple[int, Recorder]:
     observer = Recorder()
     asked: StudyConfig = resolve_config({"fork": str(source.path), **config})
     taken = adopt_trials(
-        asked, SPACE, fingerprint, rows, folder, observer, image_shape=image_shape, epochs=epochs
+        asked,
+        SPACE,
+        fingerprint,
+        rows,
+        folder,
+        observer,
+        image_shape=image_shape,
+        levels=levels,
+        epochs=epochs,
     )
     return taken, observer
+
+
+def test_scores_of_another_window_are_not_taken_over(
+    source: StudyFolder, folder: StudyFolder
+) -> None:
+    source.write_trial(ended(0))
+    facts = source.read_study()
+    data = {**facts["data"], "levels": [-160.0, 240.0]}
+    source.write_study({**facts, "data": data})
+    taken, observer = adopt(source, folder, levels=(-500.0, 1500.0))
+    assert taken == 0
+    assert observer.warnings == [
+        "Took over none of 1 ended trial of old: black and white of their images are -160 and 240, "
+        "of the new study's -500 and 1500."
+    ]
+    assert adopt(source, folder, levels=(-160.0, 240.0))[0] == 1
 
 
 # -- what still holds ----------------------------------------------------------------------
@@ -274,6 +299,7 @@ def test_trials_of_another_model_are_refused(
         folder,
         observer,
         image_shape=(8, 8, 1),
+        levels=None,
         epochs=4,
         model_files=new[1],
     )

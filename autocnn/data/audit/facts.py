@@ -19,12 +19,12 @@ from PIL import Image, JpegImagePlugin
 from autocnn.core.arrays import DoubleArray, Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.events import Observer
+from autocnn.core.limits import usable_cpus
 from autocnn.core.records import ClassPixels, OddImage
 from autocnn.core.wording import first_few
 from autocnn.data.decode import pillow_quiet
 from autocnn.data.dicom import File
 from autocnn.data.image_files import BROKEN, Header, read_header
-from autocnn.data.sources.open import num_threads
 from autocnn.data.table import ImageTable
 
 ARRAY = "array"
@@ -150,7 +150,7 @@ def read_facts(
     def read(index: int) -> _Header:
         return _read_header(table.open(index), quality_sums, table.paths[index])
 
-    with pillow_quiet(), ThreadPoolExecutor(num_threads()) as pool:
+    with pillow_quiet(), ThreadPoolExecutor(usable_cpus()) as pool:
         for start in range(0, total, chunk):
             stop = min(start + chunk, total)
             headers.extend(pool.map(read, range(start, stop)))

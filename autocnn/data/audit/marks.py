@@ -49,10 +49,13 @@ def find_marks(
     judged = np.flatnonzero(sizes >= FEWEST_IMAGES)
     if len(judged) < 2:
         return ()
-    rng = np.random.default_rng(seed)
     chosen = np.flatnonzero(np.isin(labels, judged))
     if len(chosen) > MOST_IMAGES:
-        chosen = np.sort(rng.choice(chosen, MOST_IMAGES, replace=False))
+        # Of each class, so that a rare one is judged too.
+        rng, most = np.random.default_rng(seed), max(FEWEST_IMAGES, MOST_IMAGES // len(judged))
+        members = [np.flatnonzero(labels == label) for label in judged]
+        parts = [rng.permutation(own)[:most] for own in members]
+        chosen = np.sort(np.concatenate(parts))
     places = _measure(pixels, rows[chosen])
     ranks = _rank(places.reshape(len(chosen), -1)).reshape(places.shape)
     found = []

@@ -14,6 +14,7 @@ from autocnn.core.arrays import Pixels
 from autocnn.core.config import BUILT_IN, Reading
 from autocnn.core.errors import DataError, Text, did_you_mean
 from autocnn.core.events import Observer
+from autocnn.core.limits import usable_cpus
 from autocnn.core.paths import to_path
 from autocnn.core.wording import shortened
 from autocnn.data.sources.folder import LAYOUT, read_folder
@@ -73,7 +74,7 @@ def read_source(
     hashes = tuple(_hash_all(found, observer))
     if reading.group_from_name is not None:
         found = group_by_name(found, reading.group_from_name)
-    found = group_by_headers(found, hashes, num_threads())
+    found = group_by_headers(found, hashes, usable_cpus())
     index_of = {name: index for index, name in enumerate(class_names)}
     return ImageTable(
         source=data,
@@ -88,13 +89,6 @@ def read_source(
         notes=found.notes,
         others=found.others,
     )
-
-
-def num_threads() -> int:
-    """Threads to read and decode with: one per core that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _near_name(path: Path) -> str:
@@ -177,7 +171,7 @@ def _tables_there(folder: Path) -> str:
 
 def _hash_all(found: FoundImages, observer: Observer) -> Iterator[str]:
     total = len(found.paths)
-    threads = num_threads()
+    threads = usable_cpus()
     batch = 32 * threads
     observer.stage("read", total=total, unit="images")
 

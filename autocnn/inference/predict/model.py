@@ -15,10 +15,10 @@ from autocnn.core.errors import (
     Text,
     UsageError,
 )
+from autocnn.core.limits import usable_cpus
 from autocnn.core.paths import to_path
 from autocnn.core.records import ExportMetadata
 from autocnn.core.wording import count, square
-from autocnn.data.sources.open import num_threads
 from autocnn.inference.metadata import METADATA_FILE, read_metadata
 from autocnn.inference.predict.abstention import Abstention, choose_abstention
 from autocnn.inference.predict.predictions import DIGITS, Predictions
@@ -183,7 +183,7 @@ def load(
     if exported is not None:
         metadata = _read_asked(exported, place, candidate)
         _check_point(metadata, exported, target, prevalence)
-        threads = threads or num_threads()
+        threads = threads or usable_cpus()
         runtime = open_runtime(metadata, exported, threads=threads, trust_code=trust_code)
         return Model(metadata, runtime, threads)
     found = find_candidate(place) if place.exists() else None
@@ -213,7 +213,7 @@ def _open_candidate(
     prevalence: float | None,
 ) -> Model:
     metadata = describe_candidate(folder, candidate, target=target, prevalence=prevalence)
-    threads = threads or num_threads()
+    threads = threads or usable_cpus()
     path = folder.candidate_model_path(metadata.candidate)
     familiarity = folder.candidate_familiarity_path(metadata.candidate)
     own_model = find_needed_own_model(folder, metadata.candidate, trust_code=trust_code)

@@ -59,3 +59,12 @@ def test_few_images_say_nothing() -> None:
     images, labels = noise(), (np.arange(NUM_IMAGES) < 10).astype(int)
     images[labels == 1, :2, :2] = 255
     assert find(images, labels, "a", "b") == []
+
+
+def test_a_mark_of_a_rare_class_in_a_large_set() -> None:
+    """Of 150 in 20,000, a sample of all would have 15."""
+    labels = np.zeros(20_000, np.int64)
+    labels[:150] = 1
+    images = np.random.default_rng(0).integers(60, 200, (20_000, 16, 16), dtype=np.uint8)
+    images[labels == 1, -2:, :2] = 255
+    assert len(find(images, labels, "common", "rare")) == 1
