@@ -316,6 +316,7 @@ class NotebookDisplay(Board):
         self.console.print(Group(*self.warnings, *self.lines, self.draw()))
         text = self.console.export_text(clear=False).rstrip()
         html = self.console.export_html(code_format=NOTEBOOK_FORMAT, inline_styles=True)
+        self.console.file = io.StringIO()  # else it would hold all that was ever drawn
         return {"text/plain": text, "text/html": html}
 
 

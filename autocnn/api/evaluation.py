@@ -175,7 +175,7 @@ one, an exported folder or a model file in one of these, got none of them. Start
     with placed(data, values) as (read, data_name):
         if to is True:
             target = default_target(reference, data_name)
-            check_target(target, data=data_name)
+            check_target(target, data=data_name, model=place)
         observer = show(verbose)
         try:
             assessed = assess(

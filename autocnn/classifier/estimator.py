@@ -203,12 +203,13 @@ class AutoCNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         images, labels = self._read_training(X, y)
         workspace = Workspace(self.results_dir)
         listener = Listener()
-        observer = show(self.verbose) if self.verbose else listener
         try:
             config = resolve_config(self._settings(workspace))
             data = workspace.write_images(images, labels)
             config = config.model_copy(update={"data": str(data)})
-            winner = inner_study.run_study(config, observer)
+            winner = inner_study.run_study(
+                config, lambda: show(self.verbose) if self.verbose else listener
+            )
         except UsageError as error:
             raise ValueError(str(error)) from error
         except DataError as error:

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -123,12 +124,12 @@ def check_process() -> None:
         )
 
 
-def run_study(config: StudyConfig, observer: Observer) -> Winner:
+def run_study(config: StudyConfig, make_observer: Callable[[], Observer]) -> Winner:
     """A study under the first free one of the names NAME, NAME-2, NAME-3, ...
 
     Args:
         config: With its images and its name.
-        observer: Hears of progress.
+        make_observer: What hears of progress, for each name anew: a study closes it.
 
     Raises:
         AutocnnError: As `autocnn.study.run.search`.
@@ -139,7 +140,7 @@ def run_study(config: StudyConfig, observer: Observer) -> Winner:
         name = config.name if number == 1 else f"{config.name}-{number}"
         try:
             with _ONE_STUDY:
-                folder = search(config.model_copy(update={"name": name}), observer)
+                folder = search(config.model_copy(update={"name": name}), make_observer())
         except StudyExistsError:
             continue
         break

@@ -170,6 +170,7 @@ class CandidateTask:
         val_rows: Rows of the val split, by which it is said what is familiar.
         reference_rows: Rows of train that familiarity is measured to.
         judged: Positions in `test_rows` of the images that speak for the candidate.
+        num_independent: How many of these count: copies and images of one group are alike.
         disturbed: Positions in `test_rows` of the images for the robustness.
         explained: Positions in `test_rows` of the images whose maps all candidates share.
         per_class: Most wrong and most right images of each class that get a map besides.
@@ -192,6 +193,7 @@ class CandidateTask:
     val_rows: IntArray
     reference_rows: IntArray
     judged: IntArray
+    num_independent: float
     disturbed: IntArray
     explained: IntArray
     per_class: int

@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from autocnn.core.arrays import DoubleArray, FloatArray
 from autocnn.core.records import Familiarity, Interval
 from autocnn.core.wording import count, fraction_interval
+from autocnn.metrics.familiarity import QUANTILE_DIGITS
 from autocnn.metrics.intervals import SIGNIFICANCE, Z_95, difference_interval, wilson_interval
 
 LEAST_EXPECTED = 5.0
 """Images that a class must be expected to have in the test of the classes; rarer ones are taken
 together. Source: Cochran 1954, Biometrics 10:417-451."""
+
+RANK_VARIANCE = 1 / 12
+"""Of the ranks of images like those of the study, which are even from 0 to 1."""
 
 MOST_NAMED = 3
 """Classes whose shift is told."""
@@ -128,6 +132,7 @@ class DriftCounter:
         measured = distances[is_read].astype(np.float64)
         self.num_measured += len(measured)
         self.num_unlike += int((measured > self.familiarity.threshold).sum())
+        measured = measured.round(QUANTILE_DIGITS)  # as those of the study are: equals are equal
         if len(self._quantiles) > 1:
             levels = np.linspace(0, 1, len(self._quantiles))
             # Where many of the study lie equally far, as copies do, the middle of them counts.
@@ -183,7 +188,9 @@ class DriftCounter:
         if facts is None or not facts.num_unseen or len(self._quantiles) < 2 or not number:
             return None
         value = float(self.sums[0] / number)
-        spread_here = max(0.0, float(self.sums[1] / number) - value**2) / number
+        # One image more, of the ranks of images alike: of one alone, or of two, no spread is known.
+        squares = max(0.0, float(self.sums[1]) - number * value**2) + RANK_VARIANCE
+        spread_here = squares / number**2
         spread_study = float(np.var(self.below / number)) / facts.num_unseen
         if not 0 < value < 1:
             worth = 1 / (1 / number + 1 / facts.num_unseen)

@@ -25,6 +25,9 @@ MOST_NEIGHBOURS = 5
 VAL_PERCENTILE = 99
 """Of the val images, this percentage counts as familiar."""
 
+QUANTILE_DIGITS = 6
+"""Decimal places of the distances that are kept of a study."""
+
 CHUNK = 4096
 """Images whose distances are computed at once."""
 
@@ -81,7 +84,7 @@ class Reference:
             test_share=float(arrays["test_share"]) if "test_share" in arrays else None,
             unseen_share=float(arrays["unseen_share"]) if has_unseen else None,
             unseen_quantiles=tuple(arrays["unseen_quantiles"].tolist()) if has_unseen else (),
-            num_unseen=int(arrays["num_unseen"]) if has_unseen else 0,
+            num_unseen=float(arrays["num_unseen"]) if has_unseen else 0,
         )
         return cls(features, facts)
 
@@ -157,6 +160,7 @@ def calibrate_familiarity(
     *,
     num_classes: int,
     judged: IntArray | None = None,
+    num_independent: float | None = None,
 ) -> Reference:
     """The distance beyond which an image counts as unlike the training images.
 
@@ -169,6 +173,8 @@ def calibrate_familiarity(
         test: (n, d) unit features of test images; n at least 1.
         num_classes: Of the study.
         judged: Positions in test of the images without a copy in train or val, at least one; None:
+            all.
+        num_independent: How many of them count, as copies and images of one group are alike; None:
             all.
     """
     neighbours = choose_neighbours(len(reference), num_classes)
@@ -184,7 +190,7 @@ def calibrate_familiarity(
         test_share=float((tested > threshold).mean()),
         unseen_share=float((unseen > threshold).mean()),
         unseen_quantiles=quantiles_of(unseen),
-        num_unseen=len(unseen),
+        num_unseen=len(unseen) if num_independent is None else num_independent,
     )
     return Reference(np.asarray(reference, np.float32), facts)
 
@@ -202,7 +208,7 @@ def quantiles_of(distances: FloatArray, *, most: int = 201) -> tuple[float, ...]
     ordered = np.sort(distances.astype(np.float64))
     if len(ordered) > most:
         ordered = np.quantile(ordered, np.linspace(0, 1, most))
-    return tuple(ordered.round(6).tolist())
+    return tuple(ordered.round(QUANTILE_DIGITS).tolist())
 
 
 def read_reference(path: Path) -> Reference:

@@ -27,6 +27,7 @@ from autocnn.execution.tasks import (
     PredictionTask,
 )
 from autocnn.metrics.familiarity import choose_reference
+from autocnn.metrics.intervals import effective_number
 from autocnn.selection.augmented import choose_augmented
 from autocnn.selection.compare import Contender, rank_contenders
 from autocnn.selection.plan import Finalist, FinalistsPlan, OnDemand, SeenSet
@@ -186,6 +187,7 @@ def _candidate_task(
         val_rows=dataset.indices("val"),
         reference_rows=train[choose_reference(dataset.labels[train], seed=plan.seed)],
         judged=plan.judged,
+        num_independent=effective_number(dataset.bundles[dataset.positions("test")][plan.judged]),
         disturbed=plan.sample(NUM_DISTURBED),
         explained=plan.sample(NUM_EXPLAINED),
         per_class=pictured_per_class(dataset.num_classes),

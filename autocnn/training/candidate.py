@@ -155,7 +155,12 @@ def _familiarity(
         for rows in (task.reference_rows, task.val_rows, task.test_rows)
     )
     found = calibrate_familiarity(
-        reference, val, test, num_classes=task.images.num_classes, judged=task.judged
+        reference,
+        val,
+        test,
+        num_classes=task.images.num_classes,
+        judged=task.judged,
+        num_independent=task.num_independent,
     )
     return found, {"val": found.is_unlike(val), "test": found.is_unlike(test)}
 

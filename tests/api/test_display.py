@@ -353,6 +353,16 @@ def test_steps_and_epochs_are_drawn_now_and_then(
     assert "epoch 200/200" in states[-1]["text/plain"]
 
 
+def test_what_was_drawn_before_is_not_kept(kernel: Kernel) -> None:
+    """A night's search draws a hundred thousand times."""
+    shown = NotebookDisplay()
+    for _ in range(50):
+        shown.note("x" * 80)
+    assert len(kernel.outputs[0]) == 50
+    assert shown.console.file.getvalue() == ""  # type: ignore[attr-defined]
+    assert shown.console.export_text() == ""
+
+
 def test_a_notebook_shows_the_latest_lines_all_warnings_and_no_markup(kernel: Kernel) -> None:
     shown = NotebookDisplay()
     shown.warn("<script>alert(1)</script>")

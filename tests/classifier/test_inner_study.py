@@ -13,18 +13,20 @@ from autocnn.core.events import Observer
 
 
 def test_a_name_that_is_taken_gets_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    tried = []
+    tried, heard = [], []
 
     def search(config: StudyConfig, observer: Observer) -> None:
         tried.append(config.name)
+        heard.append(observer)
         if len(tried) < 3:
             raise StudyExistsError("there")
         raise StudyError("enough")
 
     monkeypatch.setattr(inner_study, "search", search)
     with pytest.raises(StudyError, match="enough"):
-        inner_study.run_study(StudyConfig(name="mine", engine="keras-tuner"), Observer())
+        inner_study.run_study(StudyConfig(name="mine", engine="keras-tuner"), Observer)
     assert tried == ["mine", "mine-2", "mine-3"]
+    assert len({id(observer) for observer in heard}) == 3, "each study closes its own"
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_in_words(tmp_path: Path) -> None:

@@ -132,6 +132,27 @@ def test_copies_of_one_image_are_counted_in_the_middle() -> None:
     assert farther.value == pytest.approx(0.375)
 
 
+def test_equals_are_equal_though_the_study_s_were_rounded() -> None:
+    far = np.full(100, 0.12345632, np.float32)
+    found = count(
+        predictions(50, seed=1), far[:50], facts=familiarity(unseen_quantiles=quantiles_of(far))
+    )
+    assert found.farther is not None
+    assert found.farther.value == pytest.approx(0.5)
+    assert not found.is_farther
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 8])
+def test_a_few_images_like_those_of_the_study_seldom_lie_farther_out(number: int) -> None:
+    facts, alarms = familiarity(200), 0
+    for seed in range(300):
+        found = count(predictions(number, seed=seed), distances(number, seed=seed), facts=facts)
+        alarms += found.is_farther
+    assert alarms <= 0.06 * 300
+    all_far = np.full(8, 2.0, np.float32)
+    assert count(predictions(8, seed=1), all_far, facts=facts).is_farther
+
+
 @pytest.mark.parametrize("changes", [{"unseen_quantiles": (), "num_unseen": 0}, None])
 def test_what_an_older_study_did_not_keep_is_said(changes: dict[str, Any] | None) -> None:
     facts = None if changes is None else familiarity(**changes)

@@ -71,6 +71,10 @@ def test_the_clean_part_of_test_stands_for_unseen_images() -> None:
     assert facts.test_share == (distances > facts.threshold).mean()
     assert facts.unseen_share == (distances[judged] > facts.threshold).mean()
     assert facts.num_unseen == 30
+    in_groups = calibrate_familiarity(
+        reference, val, test, num_classes=2, judged=judged, num_independent=6.5
+    ).facts
+    assert in_groups.num_unseen == 6.5
     assert facts.unseen_quantiles == pytest.approx(np.sort(distances[judged]), abs=1e-6)
 
 

@@ -60,6 +60,7 @@ def make(images: Images, tmp_path: Path, **changes: Any) -> Measurements:
         "val_rows": np.arange(10, 20),
         "reference_rows": np.arange(10),
         "judged": np.arange(len(TEST_ROWS)),
+        "num_independent": float(len(TEST_ROWS)),
         "disturbed": np.arange(0, 20, 2),
         "explained": np.array([1, 5]),
         "per_class": 1,

@@ -71,7 +71,7 @@ class Familiarity(Record):
         unseen_share: The same of those without a copy in train or val; None in older studies.
         unseen_quantiles: How far these lie, from the nearest to the farthest, evenly spread over
             their ranks: what new images are held against. Empty in older studies.
-        num_unseen: How many they are.
+        num_unseen: How many they are; of copies, and of one group, as many as they are worth.
     """
 
     neighbours: int
@@ -81,7 +81,7 @@ class Familiarity(Record):
     test_share: float | None = None
     unseen_share: float | None = None
     unseen_quantiles: tuple[float, ...] = ()
-    num_unseen: int = 0
+    num_unseen: float = 0
 
 
 class Parity(Record):

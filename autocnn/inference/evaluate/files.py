@@ -61,13 +61,14 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60]
 
 
-def check_target(target: Path, *, data: str | None = None) -> None:
+def check_target(target: Path, *, data: str | None = None, model: str | None = None) -> None:
     """Refuse a folder in which something would be lost; call it before the work.
 
     Args:
         target: Folder to write: new, empty, or of an earlier assessment, which is replaced.
         data: What is to be scored, where nobody named the folder: then the earlier assessment must
             be of the same.
+        model: What is to score it, likewise.
 
     Raises:
         UsageError: When it is none of these.
@@ -96,12 +97,16 @@ def check_target(target: Path, *, data: str | None = None) -> None:
             ),
             remedy=Text("Choose another {to}."),
         )
-    is_other = data is not None and earlier is not None and not _is_same(earlier.data, data)
-    if earlier is not None and is_other:
-        raise UsageError(
-            Text("{0}: must be of the same data, got an evaluation of {1}.", target, earlier.data),
-            remedy=Text("Choose another folder with {to}."),
-        )
+    if earlier is None:
+        return
+    for kind, wanted, there in (("data", data, earlier.data), ("model", model, earlier.model)):
+        if wanted is not None and not _is_same(there, wanted):
+            raise UsageError(
+                Text(
+                    "{0}: must be of the same {1}, got an evaluation of {2}.", target, kind, there
+                ),
+                remedy=Text("Choose another folder with {to}."),
+            )
 
 
 def _read_assessment(folder: Path) -> Assessment | None:

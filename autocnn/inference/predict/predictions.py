@@ -98,13 +98,19 @@ class Predictions:
         """
         import pandas as pd
 
+        is_read = np.array([error is None for error in self.errors], bool)
+
+        def told(values: NDArray[np.bool_] | None) -> object:
+            """Yes, no, or missing where the image could not be read."""
+            return None if values is None else pd.array(np.where(is_read, values, None), "boolean")
+
         columns = {
             # As objects: a file name that is no UTF-8 fits no other kind of text column.
             "path": pd.Series(self.names, dtype=object),
-            "predicted": self.predicted,
+            "predicted": [name or None for name in self.predicted],
             "probability": self.confidences,
-            "unsure": self.is_unsure,
-            "unlike": None if self.is_unlike is None else self.is_unlike,
+            "unsure": told(self.is_unsure),
+            "unlike": told(self.is_unlike),
             "distance": None if self.distances is None else self.distances,
             "error": list(self.errors),
         }
@@ -144,5 +150,6 @@ class Predictions:
 
 
 def _joined(parts: Sequence[NDArray[Kind] | None]) -> NDArray[Kind] | None:
+    """None where a part has none: the model cannot say, though it did not come to it in others."""
     found = [part for part in parts if part is not None]
-    return np.concatenate(found) if found else None
+    return np.concatenate(found) if len(found) == len(parts) else None

@@ -70,6 +70,7 @@ def making(study: Path) -> CandidateTask:
         val_rows=ROWS,
         reference_rows=ROWS,
         judged=ROWS,
+        num_independent=4.0,
         disturbed=ROWS,
         explained=ROWS,
         per_class=1,

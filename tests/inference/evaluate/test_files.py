@@ -99,6 +99,9 @@ def test_a_folder_that_nobody_named_is_replaced_for_the_same_data_alone(
         check_target(target, data=same)
     with pytest.raises(UsageError, match="must be of the same data, got an evaluation of a/images"):
         check_target(target, data="b/images")
+    check_target(target, data="a/images", model=here.model)
+    with pytest.raises(UsageError, match="must be of the same model, got an evaluation of"):
+        check_target(target, data="a/images", model="exports/litert-int8")
 
 
 def test_a_link_leads_to_the_folder(assessed: Assessed, tmp_path: Path, no_pictures: None) -> None:
