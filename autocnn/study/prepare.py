@@ -233,7 +233,7 @@ def _say_plan(context: Context, status: StudyStatus, prepared: Prepared) -> None
 def _find_weights(context: Context, space: SearchSpace, dataset: Dataset) -> SearchSpace:
     """Get the pretrained weights now, and keep only the backbones that they fit."""
     names = space.values_of("backbone")
-    side = dataset.images(_image_sizes(space)[0]).image_shape[0]
+    side = min(dataset.images(size).image_shape[0] for size in _image_sizes(space))
     context.observer.stage("load pretrained weights")
     task = WeightsTask(tuple(str(name) for name in names), side, context.weights)
     outcome = context.run_alone(FIND_WEIGHTS, task, log_path=context.folder.weights_log_path)

@@ -217,11 +217,7 @@ def _find_near(
     has_content = low.any(axis=(1, 2, 3))
     indices, low = indices[has_content], low[has_content]
     forest = _Forest(len(indices))
-    for first, second in _candidates(low, limit):
-        is_open = forest.find(first) != forest.find(second)
-        if not is_open.any():
-            continue
-        first, second = first[is_open], second[is_open]
+    for first, second in _candidates(low, limit, forest):
         distances = images.distances(indices[first], indices[second]).min(axis=1)
         for place in np.flatnonzero(distances <= limit).tolist():
             forest.join(int(first[place]), int(second[place]))
@@ -251,8 +247,13 @@ def _compute_low(images: _Images, indices: Indices, observer: Observer) -> LowSp
     return np.concatenate(parts)
 
 
-def _candidates(low: LowSpectra, limit: float) -> Iterator[tuple[Indices, Indices]]:
+def _candidates(
+    low: LowSpectra, limit: float, forest: "_Forest"
+) -> Iterator[tuple[Indices, Indices]]:
     """Pairs whose low frequencies are no farther than those of near copies can be.
+
+    Not those that are held together already: of a thousand frames of a fixed camera, there are
+    half a million pairs.
 
     In a fixed order, a few at a time. What a float32 may be off by is added to the limit: the
     exact distance is looked at later.
@@ -270,6 +271,10 @@ def _candidates(low: LowSpectra, limit: float) -> Iterator[tuple[Indices, Indice
             first, second = first[is_pair] + top, second[is_pair] + left
             for start in range(0, len(first), PAIRS):
                 pair = first[start : start + PAIRS], second[start : start + PAIRS]
+                is_open = forest.find(pair[0]) != forest.find(pair[1])
+                if not is_open.any():
+                    continue
+                pair = pair[0][is_open], pair[1][is_open]
                 nearest = squared_distances(*(low[side].astype(np.float64) for side in pair)).min(
                     axis=1
                 )

@@ -12,7 +12,7 @@ from keras import layers
 
 from autocnn.core.arrays import Tensor
 from autocnn.core.config import IMAGENET
-from autocnn.core.errors import ConfigError
+from autocnn.core.errors import ConfigError, Text
 from autocnn.spaces.knobs import Settings
 from autocnn.training.networks.blocks import pool_head
 from autocnn.training.networks.efficientnet_lite import efficientnet_lite0
@@ -76,11 +76,15 @@ def pretrained_features(inputs: Tensor, settings: Settings, *, weights: str | No
     return pool_head(backbone(x), settings.text("pooling"))
 
 
+TOO_SMALL = "nput size must be at least"
+"""What keras.applications says of images that a backbone would shrink to nothing."""
+
+
 def load_backbone(name: str, size: tuple[int, int], *, weights: str | None) -> keras.Model:
     """A backbone without its classifier for RGB images of a height and width in px.
 
     Raises:
-        ConfigError: When the weights cannot be downloaded or do not fit.
+        ConfigError: When the weights cannot be downloaded or do not fit, or the size is too small.
     """
     try:
         with warnings.catch_warnings():
@@ -88,6 +92,12 @@ def load_backbone(name: str, size: tuple[int, int], *, weights: str | None) -> k
             return _build(name, size, weights)
     except Exception as error:  # Keras raises a bare one when a download fails
         reason = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        if TOO_SMALL in reason:
+            raise ConfigError(
+                f"backbone {name}: images must be of the size that it takes, got {size[1]} x "
+                f"{size[0]} px: {reason}.",
+                remedy=Text("Choose a larger {image_size}, or another backbone."),
+            ) from error
         if weights == IMAGENET:
             raise ConfigError(
                 f"backbone {name}: its ImageNet weights must be downloadable, got: {reason}.",

@@ -237,3 +237,9 @@ def test_each_backbone_takes_its_weights_from_a_saved_model(name: str, tmp_path:
     params: dict[str, ParamValue] = {"family": "frozen", "backbone": name}
     model = build_model(params, (32, 32, 3), 3, weights=None)
     assert [tuple(w.shape) for w in model.trainable_weights][1:] == [(3,)], "its output alone"
+
+
+@pytest.mark.parametrize("weights", ["imagenet", None])
+def test_a_backbone_that_takes_larger_images_says_so(weights: str | None) -> None:
+    with pytest.raises(ConfigError, match=r"got 16 x 16 px: .* at least 32x32.* larger image_size"):
+        load_backbone("MobileNetV2", (16, 16), weights=weights)
