@@ -112,8 +112,9 @@ def shared_errors(labels: IntArray, groups: IntArray, recalls: DoubleArray) -> D
     places = (members[is_mixed], pairs[is_mixed, 1])
     has_images = coo_array((ones, places), shape=(len(sizes), len(recalls))).tocsr()
     is_shared = (has_images.T @ has_images).toarray() > 0
-    errors = recalls - np.nanmean(recalls, axis=1, keepdims=True)
-    errors = np.nan_to_num(errors)
+    is_known = ~np.isnan(recalls)
+    means = np.nansum(recalls, axis=1) / np.maximum(is_known.sum(axis=1), 1)
+    errors = np.where(is_known, recalls - means[:, np.newaxis], 0.0)
     spreads = np.sqrt((errors**2).sum(axis=1))
     products = np.outer(spreads, spreads)
     found = np.divide(errors @ errors.T, products, out=np.zeros_like(products), where=products > 0)

@@ -333,6 +333,9 @@ def test_balanced_accuracy_is_no_surer_than_accuracy_where_groups_hold_all_class
     found = score_split("test", labels, probabilities, ("a", "b"), groups=groups).intervals
     accuracy, balanced = found["accuracy"], found["balanced_accuracy"]
     assert (balanced.low, balanced.high) == pytest.approx((accuracy.low, accuracy.high), abs=0.005)
+    shares = np.pad(probabilities, ((0, 0), (0, 1)))
+    with_more = score_split("test", labels, shares, ("a", "b", "absent"), groups=groups).intervals
+    assert with_more["balanced_accuracy"].low == pytest.approx(balanced.low, abs=0.005)
 
 
 @pytest.mark.parametrize("share", [0, 1])

@@ -380,7 +380,7 @@ def unread_splits(columns: Columns) -> Iterator[str]:
         values = list(dict.fromkeys(cells))
         if _plain(name) in SPLIT_FLAGS:
             is_meant = any(cell.lower() in _TRUE for cell in values)
-            others = [cell or "nothing" for cell in values if not _are_flags([cell])]
+            others = [cell or "an empty cell" for cell in values if not _are_flags([cell])]
             remedy = "yes or no"
         else:
             is_meant = _plain(name) in SPLIT_NAMES and "train" in map(split_word, values)

@@ -277,7 +277,7 @@ def test_what_other_programs_write_for_no_group_is_none() -> None:
     [
         ("subset", ("train", "test", "unused"), "unused: write train, val, test or nothing"),
         ("Partition", ("train", "tets", ""), "tets: write train, val, test or nothing"),
-        ("is_test", ("1", "", "0"), "nothing: write yes or no"),
+        ("is_test", ("1", "", "0"), "an empty cell: write yes or no"),
     ],
 )
 def test_a_column_of_splits_that_is_passed_over_is_named(
