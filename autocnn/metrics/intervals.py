@@ -117,8 +117,8 @@ def shared_errors(labels: IntArray, groups: IntArray, recalls: DoubleArray) -> D
     errors = np.where(is_known, recalls - means[:, np.newaxis], 0.0)
     spreads = np.sqrt((errors**2).sum(axis=1))
     products = np.outer(spreads, spreads)
-    found = np.divide(errors @ errors.T, products, out=np.zeros_like(products), where=products > 0)
-    found *= is_shared
+    found: DoubleArray = np.zeros_like(products)
+    np.divide(errors @ errors.T, products, out=found, where=is_shared & (products > 0))
     np.fill_diagonal(found, 1.0)
     return found
 

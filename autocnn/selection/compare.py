@@ -498,8 +498,9 @@ def _against_default(
     if default is None:
         return
     if chosen.finalists == default.finalists:
-        found = ": the search found nothing better" if best.finalists == default.finalists else ""
-        yield f"It is the space's default configuration{found}."
+        is_best = best.finalists == default.finalists
+        more = ": the search found nothing better" if is_best else ""
+        yield f"It is the space's default configuration{more}."
         return
     # One ensemble or single was chosen out of these, by the same images: they chose no trial.
     num_rivals = len(singles) - 1 + any(c.kind == "ensemble" for c in contenders)

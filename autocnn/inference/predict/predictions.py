@@ -102,7 +102,7 @@ class Predictions:
 
         def told(values: NDArray[np.bool_] | None) -> object:
             """Yes, no, or missing where the image could not be read."""
-            return None if values is None else pd.array(np.where(is_read, values, None), "boolean")
+            return None if values is None else pd.arrays.BooleanArray(values, ~is_read)
 
         columns = {
             # As objects: a file name that is no UTF-8 fits no other kind of text column.

@@ -205,11 +205,11 @@ def test_many_near_copies_of_one_image_are_one_group(
 ) -> None:
     """Some pairs then come up when all of them are joined already: those are not compared."""
     monkeypatch.setattr(copies_module, "PAIRS", 3)
-    compared, compare = [], copies_module.squared_distances
+    compared: list[int] = []
 
     def counted(first: Any, second: Any) -> Any:
         compared.append(len(first))
-        return compare(first, second)
+        return squared_distances(first, second)
 
     monkeypatch.setattr(copies_module, "squared_distances", counted)
     rng = np.random.default_rng(0)
