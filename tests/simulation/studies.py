@@ -131,7 +131,7 @@ class Unlocked:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def acquire(self, *, force: bool) -> None:
+    def acquire(self, *, force: bool, is_noted: bool) -> None:
         """Nobody else is there."""
 
     def release(self) -> None:

@@ -60,7 +60,7 @@ def test_the_comparison_comes_first(difference: tuple[float, float, float], word
 def test_what_was_seen_or_cannot_be_known_is_said() -> None:
     assert describe(make_record()) == ()
     (unknown,) = describe(make_record(num_seen=None))
-    assert "is not known for an exported model" in unknown
+    assert "is not known: an exported model, or a study without its split.csv" in unknown
     (everything,) = describe(make_record(num_seen=4))
     assert everything.startswith("4 of 4 images are copies of the study's train or val images:")
     (part,) = describe(make_record(num_seen=2, num_near=1, unseen=split("test")))
