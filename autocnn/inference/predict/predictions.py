@@ -102,7 +102,9 @@ class Predictions:
 
         def told(values: NDArray[np.bool_] | None) -> object:
             """Yes, no, or missing where the image could not be read."""
-            return None if values is None else pd.arrays.BooleanArray(values, ~is_read)
+            if values is None:
+                return None
+            return pd.arrays.BooleanArray(values, ~is_read, copy=True)  # the frame may be changed
 
         columns = {
             # As objects: a file name that is no UTF-8 fits no other kind of text column.
