@@ -6,7 +6,8 @@ import io
 import sys
 import time
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TextIO, cast
 
 import click
 from rich.console import Console, Group
@@ -57,12 +58,64 @@ def in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
+class LastingStream(io.TextIOBase):
+    """stderr, which may go away: a terminal that is closed, a log on a disk that is full.
+
+    From the first error on nothing is written, and the work goes on.
+
+    Args:
+        stream: What is written to.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.encoding = stream.encoding or self.encoding
+        self.is_gone = False
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self.stream.isatty()
+
+    def fileno(self) -> int:
+        """Its number."""
+        return self.stream.fileno()
+
+    def write(self, text: str) -> int:
+        """Write, while there is something to write to."""
+        self._unless_gone(lambda: self.stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """The same."""
+        self._unless_gone(self.stream.flush)
+
+    def _unless_gone(self, act: Callable[[], object]) -> None:
+        try:
+            if not self.is_gone:
+                act()
+        except OSError:
+            self.is_gone = True
+
+
 class QuietDisplay(Observer):
     """Shows warnings only."""
 
+    def __init__(self) -> None:
+        self.is_silent = False
+
     def warn(self, text: str) -> None:
         """A line that begins with Warning."""
-        click.echo(f"Warning: {visible(text)}", err=True)
+        self.say(f"Warning: {visible(text)}")
+
+    def say(self, line: str) -> None:
+        """A line on stderr, unless it went away."""
+        try:
+            if not self.is_silent:
+                click.echo(line, err=True)
+        except OSError:  # a terminal that is closed, a log on a full disk
+            self.is_silent = True
 
 
 def unit_of(unit: str, total: int | None) -> str:
@@ -78,6 +131,7 @@ class PlainDisplay(QuietDisplay):
     """Shows lines, for logs and pipes."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.name = ""
         self.total: int | None = None
         self.unit = ""
@@ -91,31 +145,31 @@ class PlainDisplay(QuietDisplay):
         self.name, self.total, self.unit, self.done = name, total, unit_of(unit, total), 0
         self.said = time.monotonic()
         count = f": {total:,} {self.unit}" if total is not None else ""
-        click.echo(f"== {name}{count}", err=True)
+        self.say(f"== {name}{count}")
 
     def advance(self, steps: int = 1) -> None:
         """A line every few seconds."""
         self.done += steps
         if time.monotonic() - self.said >= PLAIN_EVERY_S and self.total:
             self.said = time.monotonic()
-            click.echo(f"   {self.done:,} of {self.total:,} {self.unit}", err=True)
+            self.say(f"   {self.done:,} of {self.total:,} {self.unit}")
 
     def note(self, text: str) -> None:
         """A line."""
-        click.echo(visible(text), err=True)
+        self.say(visible(text))
 
     def trial_started(self, trial: int, params: Params, *, epochs: int) -> None:
         """A line with the params."""
-        click.echo(visible(f"trial {trial} starts: {describe_params(params)}"), err=True)
+        self.say(visible(f"trial {trial} starts: {describe_params(params)}"))
 
     def trial_epoch(self, trial: int, score: EpochScore) -> None:
         """A line per epoch."""
-        click.echo(f"trial {trial} epoch {score.epoch}: {describe_epoch(score)}", err=True)
+        self.say(f"trial {trial} epoch {score.epoch}: {describe_epoch(score)}")
 
     def trial_ended(self, record: TrialRecord, *, best: TrialRecord | None) -> None:
         """A line with the objective, the best so far and the time left."""
         line = f"{describe_end(record)}{_describe_best(best)}{self._time_left()}"
-        click.echo(visible(line), err=True)
+        self.say(visible(line))
 
     def time_left(self, seconds: float | None, *, finalists_s: float = 0.0) -> None:
         """Kept for the next line."""
@@ -221,7 +275,8 @@ class LiveDisplay(Board):
     """A board on a terminal, redrawn in place; ended trials scroll by above."""
 
     def __init__(self, console: Console | None = None) -> None:
-        super().__init__(console or Console(stderr=True, highlight=False))
+        stderr = cast(TextIO, LastingStream(sys.stderr))
+        super().__init__(console or Console(file=stderr, highlight=False))
         self.live = Live(
             console=self.console, refresh_per_second=4, get_renderable=self.draw, transient=True
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from autocnn.api.functions import load
 from autocnn.api.settings import PathLike
 from autocnn.core.errors import Text, UsageError
+from autocnn.core.hosts import is_loopback
 
 if TYPE_CHECKING:
     from autocnn.web.server import WebServer
@@ -65,7 +66,7 @@ def serve(
 one, an exported folder or a model file in one of these, got none of them. Start one with \
 `autocnn search`.
     """
-    from autocnn.web.server import WebServer, check_web, is_loopback
+    from autocnn.web.server import WebServer, check_web
 
     check_web("serve")
     from autocnn.inference.predict.abstention import choose_abstention

@@ -11,7 +11,14 @@ from autocnn.core.records import (
     SplitScores,
     Subgroup,
 )
-from autocnn.core.wording import METRICS, SET_NAMES, TABLE_PLACES, fraction, fraction_interval
+from autocnn.core.wording import (
+    METRICS,
+    SET_NAMES,
+    TABLE_PLACES,
+    fraction,
+    fraction_interval,
+    p_value,
+)
 
 CLASS_COLUMNS = {
     "recall": "sensitivity",
@@ -90,7 +97,7 @@ def _subgroups(subgroups: Sequence[Subgroup]) -> Sheet:
             f"{one.num_images:,}",
             _show(one.scores["accuracy"], None),
             fraction(one.others.value if one.others else None, places=TABLE_PLACES),
-            fraction(one.p_value, places=TABLE_PLACES),
+            "-" if one.p_value is None else p_value(one.p_value),
             one.verdict,
         )
         for one in subgroups

@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from autocnn.cli.options import setting, settings
-from autocnn.cli.words import DataPlace
+from autocnn.cli.words import DATA
 
 
 @click.command("audit")
-@click.argument("data", type=DataPlace())
+@click.argument("data", type=DATA)
 @click.option(
     "--split-out",
     metavar="FILE",

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import click
 
 from autocnn.cli.options import results_option, setting, settings, trust_option
-from autocnn.cli.words import DataPlace, ModelPlace
+from autocnn.cli.words import DATA, ModelPlace
 from autocnn.core.wording import count
 
 EXIT_NOT_MET = 5
@@ -15,7 +15,7 @@ EXIT_NOT_MET = 5
 
 @click.command("evaluate")
 @click.argument("model", type=ModelPlace())
-@click.argument("data", type=DataPlace())
+@click.argument("data", type=DATA)
 @click.option(
     "--to",
     type=click.Path(file_okay=False, path_type=Path),

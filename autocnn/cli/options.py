@@ -8,7 +8,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import click
 from pydantic.fields import FieldInfo
 
-from autocnn.cli.words import FilePlace, ObjectiveName, SamplerName, SpaceName, StudyName
+from autocnn.cli.words import FILE, OBJECTIVE, SPACE, SamplerName, StudyName
 from autocnn.core import config
 from autocnn.core.config import MLFLOW_DEFAULT, StudyConfig, plain_name
 from autocnn.core.errors import ConfigError
@@ -52,9 +52,9 @@ class Size(click.ParamType[float]):
 Decorated = Callable[..., Any]
 
 _BY_NAME: Mapping[str, click.ParamType[Any]] = {
-    "space": SpaceName(),
-    "model": FilePlace(),
-    "objective": ObjectiveName(),
+    "space": SPACE,
+    "model": FILE,
+    "objective": OBJECTIVE,
     "fork": StudyName(),
     "sampler": SamplerName(get_args(config.SamplerName)),
 }

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 
 from autocnn.cli.options import prevalence_option, results_option, trust_option
-from autocnn.cli.words import FilePlace, ModelPlace
+from autocnn.cli.words import FILE, ModelPlace
 
 EXIT_UNREADABLE = 3
 
 
 @click.command("predict")
 @click.argument("model", type=ModelPlace())
-@click.argument("images", nargs=-1, required=True, type=FilePlace(), metavar="IMAGE|FOLDER|GLOB...")
+@click.argument("images", nargs=-1, required=True, type=FILE, metavar="IMAGE|FOLDER|GLOB...")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV, a row per image.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON, an object per image and line (JSON Lines)."

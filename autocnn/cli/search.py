@@ -7,7 +7,7 @@ import click
 
 from autocnn.cli.options import settings
 from autocnn.cli.sections import SectionedCommand
-from autocnn.cli.words import DataPlace
+from autocnn.cli.words import DATA
 
 SECTIONS = {
     "How much": ("trials", "budget_s", "epochs", "trial_timeout_s"),
@@ -65,7 +65,7 @@ SECTIONS = {
 
 
 @click.command("search", cls=SectionedCommand, sections=SECTIONS)
-@click.argument("data", required=False, type=DataPlace())
+@click.argument("data", required=False, type=DATA)
 @settings(*(field for fields in SECTIONS.values() for field in fields))
 @click.option(
     "--config",

@@ -6,13 +6,13 @@ import click
 
 from autocnn.api import KNOBS, SearchSpace, format_value, is_path, list_spaces, load_space
 from autocnn.cli.tables import Sheet, make_console, print_sheet, print_text
-from autocnn.cli.words import SpaceName
+from autocnn.cli.words import SPACE
 
 OWN_MEANING = "read by a model of your own (--model)"
 
 
 @click.command("spaces")
-@click.argument("name", required=False, type=SpaceName())
+@click.argument("name", required=False, type=SPACE)
 def command(name: str | None) -> int:
     """List the search spaces that come with autocnn, or show the one called NAME.
 

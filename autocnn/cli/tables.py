@@ -26,6 +26,7 @@ from autocnn.core.wording import (
     fraction_interval,
     listing,
     metric_name,
+    p_value,
     point_rule,
     prevalence_note,
     visible,
@@ -171,7 +172,7 @@ def print_comparison(found: Comparison) -> None:
         [
             metric_name(one.metric),
             fraction_interval(one.difference, sign=True),
-            fraction(one.p_value, places=3),
+            p_value(one.p_value),
             "yes" if one.is_told_apart else "no",
         ]
         for one in record.metrics

@@ -4,12 +4,15 @@ Nothing is checked here: the library does, with errors that say more. What is of
 up when completion asks, so that the commands stay light.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import get_args
 
 import click
 from click.shell_completion import CompletionItem
+
+from autocnn.core.config import BUILT_IN, SAMPLERS
+from autocnn.core.objective_text import LISTED
 
 Item = CompletionItem[str]
 
@@ -43,46 +46,35 @@ class ModelPlace(StudyName):
         return [_paths(incomplete, "file"), *studies]
 
 
-class DataPlace(click.ParamType[str]):
-    """Images: a folder, a table, an .npz, or the name of a built-in set."""
+class Place(click.ParamType[str]):
+    """A path, or one of some words.
 
-    name = "data"
+    Args:
+        name: Of what stands there.
+        words: Gives the words; called when completion asks.
+    """
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[Item]:
-        """Files and folders, and the built-in sets."""
-        from autocnn.core.config import BUILT_IN
-
-        return [_paths(incomplete, "file"), *_words(BUILT_IN, incomplete)]
-
-
-class SpaceName(click.ParamType[str]):
-    """A search space: a shipped name, or a YAML file."""
-
-    name = "space"
+    def __init__(self, name: str, words: Callable[[], Sequence[str]] = tuple) -> None:
+        self.name = name
+        self._words = words
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Item]:
-        """Files, and the shipped spaces."""
-        from autocnn.api import shipped_names
-
-        return [_paths(incomplete, "file"), *_words(shipped_names(), incomplete)]
+        """Files and folders, and the words."""
+        return [_paths(incomplete, "file"), *_words(self._words(), incomplete)]
 
 
-class ObjectiveName(click.ParamType[str]):
-    """A metric's name, or another objective of `core.objective_text`."""
+def _space_names() -> Sequence[str]:
+    from autocnn.api import shipped_names
 
-    name = "objective"
+    return shipped_names()
 
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[Item]:
-        """Files, and the names of metrics."""
-        from autocnn.core.objective_text import LISTED
 
-        return [_paths(incomplete, "file"), *_words(LISTED, incomplete)]
+DATA = Place("data", lambda: BUILT_IN)
+SPACE = Place("space", _space_names)
+OBJECTIVE = Place("objective", lambda: LISTED)
+FILE = Place("file")
 
 
 class FormatName(click.ParamType[str]):
@@ -112,22 +104,8 @@ class SamplerName(click.Choice[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[Item]:
         """The samplers of --engine where it is given, else all."""
-        from autocnn.core.config import SAMPLERS
-
         engine = ctx.params.get("engine")
         return _words(SAMPLERS.get(str(engine), self.choices), incomplete)
-
-
-class FilePlace(click.ParamType[str]):
-    """Text with a file or a pattern in it, which the shell completes."""
-
-    name = "file"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[Item]:
-        """Files and folders."""
-        return [_paths(incomplete, "file")]
 
 
 def _words(words: Sequence[str], incomplete: str) -> list[Item]:

@@ -4,7 +4,6 @@ Precedence: defaults here < a YAML or JSON file < flags. The resolved config is
 saved in `study.json`.
 """
 
-import json
 import math
 import re
 import shlex
@@ -25,9 +24,10 @@ from pydantic import (
     model_validator,
 )
 
-from autocnn.core.errors import ConfigError, Text, did_you_mean
+from autocnn.core.config_files import read_settings
+from autocnn.core.errors import ConfigError, Text, UsageError, did_you_mean
 from autocnn.core.objective_text import LISTED, check_objective, function_of
-from autocnn.core.paths import to_path
+from autocnn.core.paths import LOCAL_RULE, to_path
 from autocnn.core.quantities import DURATION_RULE, SIZE_RULE, parse_duration, parse_size
 from autocnn.core.records import Channels, Fit
 
@@ -404,7 +404,10 @@ class StudyConfig(BaseModel):
     @field_validator("images", "results", "drop_labels", "cache_dir", "weights", "storage")
     @classmethod
     def _expand_home(cls, value: Path | None) -> Path | None:
-        return None if value is None else to_path(value)
+        try:
+            return None if value is None else to_path(value)
+        except UsageError as error:
+            raise ValueError(LOCAL_RULE) from error
 
     @model_validator(mode="before")
     @classmethod
@@ -516,13 +519,14 @@ def resolve_config(flags: Mapping[str, Any], *, file: Path | None = None) -> Stu
     Args:
         flags: Field name -> value as given on the command line.
         file: YAML or JSON with the same names. A `study.json` repeats its study: its `config`
-            counts, with the space that stands beside it and without its name.
+            counts, with the space that stands beside it and without its name or its places
+            (`config_files.OF_ITS_MACHINE`).
 
     Raises:
         ConfigError: When the file cannot be read, a value breaks its rule, or a study.json names
             code of somebody's own that the flags do not name.
     """
-    values = {} if file is None else _read_file(file, flags)
+    values = {} if file is None else read_settings(file, flags)
     return _check(values, flags, file=file)
 
 
@@ -567,33 +571,3 @@ def _explain(error: ValidationError, flags: Mapping[str, Any], file: Path | None
         )
     where = field if file is None else f"{file}: {field}"
     return ConfigError(Text(f"{{1}} {rule}, got {{0!r}}.", got, where), remedy=remedy)
-
-
-def _read_file(file: Path, flags: Mapping[str, Any]) -> dict[str, Any]:
-    from ruamel.yaml.error import YAMLError
-
-    from autocnn.core.yaml_text import load_yaml  # slow to import
-
-    try:
-        text = file.read_text("utf-8")
-        data = json.loads(text) if file.suffix == ".json" else load_yaml(text)
-    except OSError as error:
-        raise ConfigError(f"{file}: must be readable, got: {error.strerror}.") from error
-    except (ValueError, YAMLError) as error:
-        raise ConfigError(f"{file}: must be YAML or JSON, got: {error}.") from error
-    if isinstance(data, dict) and "config" in data:
-        data = data["config"]
-        if isinstance(data, dict):
-            own = {"model": data.get("model"), "objective": function_of(str(data.get("objective")))}
-            for name in (name for name, code in own.items() if code and flags.get(name) is None):
-                # A study may come from anybody: what it names is not run because it names it.
-                raise ConfigError(
-                    Text(f"{{0}}: its {{{name}}} must be given again, got none.", file),
-                    remedy=Text(f"If you trust that code: {{{name}:{{0}}}}.", data[name]),
-                )
-            space = file.with_name("space.yaml")
-            data = {**data, "name": None, "fork": None}
-            data |= {"space": str(space)} if space.exists() else {}
-    if not isinstance(data, dict):
-        raise ConfigError(f"{file}: must map settings to values, got {data!r}.")
-    return dict(data)

@@ -71,6 +71,9 @@ TABLE_PLACES = 3
 _FINEST = 4
 """Most decimals of a percentage."""
 
+_MOST_PLACES = 8
+"""Most decimals of a p-value; one that is still nearer to 0.05 is that."""
+
 _MOST_NAMED = 3
 
 _QUOTED = re.compile(r"`[^`]+`")
@@ -97,7 +100,7 @@ def fraction(value: float | None, *, places: int = 4, sign: bool = False) -> str
 
 
 def fraction_interval(interval: Interval, *, places: int = 4, sign: bool = False) -> str:
-    """A score with its interval as fractions.
+    """A score with its interval as fractions; an end that is not 0 does not read 0.
 
     Args:
         interval: The value and its two ends.
@@ -108,7 +111,7 @@ def fraction_interval(interval: Interval, *, places: int = 4, sign: bool = False
     '0.9312 [0.9100, 0.9500]'
     """
     value, low, high = (
-        fraction(number, places=places, sign=sign)
+        fraction(number, places=places_of(number, places, most=places + 2), sign=sign)
         for number in (interval.value, interval.low, interval.high)
     )
     return f"{value} [{low}, {high}]"
@@ -165,16 +168,43 @@ def without_unit(text: str) -> str:
 
 
 def points(value: float | None, *, sign: bool = True) -> str:
-    """A difference of fractions in percentage points.
+    """A difference of fractions in percentage points; with more decimals where 1 would read 0.
 
     Args:
         value: The difference.
         sign: Whether a plus is written.
 
-    >>> points(0.0123), points(0.0123, sign=False), points(-0.0004)
-    ('+1.2', '1.2', '0.0')
+    >>> points(0.0123), points(0.0123, sign=False), points(0.0003), points(0.0)
+    ('+1.2', '1.2', '+0.03', '0.0')
     """
-    return ABSENT if value is None else signed(100 * value, places=1, plus="+" if sign else "")
+    if value is None:
+        return ABSENT
+    places = places_of(100 * value, 1, most=_FINEST)
+    return signed(100 * value, places=places, plus="+" if sign else "")
+
+
+def p_value(value: float | None) -> str:
+    """How likely chance makes as large a difference; on its side of 0.05, whatever the decimals.
+
+    >>> p_value(0.0004), p_value(0.04), p_value(0.0496), p_value(0.05), p_value(0.0504)
+    ('< 0.001', '0.040', '0.0496', '0.050', '0.0504')
+    """
+    if value is None:
+        return ABSENT
+    places = 3
+    while places < _MOST_PLACES and value != 0.05 and float(f"{value:.{places}f}") == 0.05:
+        places += 1
+    return "< 0.001" if value < 0.001 else f"{value:.{places}f}"
+
+
+def places_of(value: float, places: int, *, most: int) -> int:
+    """Decimals with which a number does not read 0, where `most` are enough; else `places`.
+
+    >>> places_of(0.0004, 3, most=5), places_of(0.5, 3, most=5), places_of(1e-17, 3, most=5)
+    (4, 3, 3)
+    """
+    enough = (one for one in range(places, most + 1) if float(f"{value:.{one}f}"))
+    return next(enough, places)
 
 
 def decimal(value: float | None, places: int = 3) -> str:

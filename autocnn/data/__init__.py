@@ -8,23 +8,19 @@ DATA -- sources --> ImageTable -- arrays --> DecodedImages, one per image size
 """
 
 from autocnn.data.arrays import DecodedImages, choose_image_size, decode_images, find_decoded
-from autocnn.data.audit.copies import Copies, bundle_images, find_copies
+from autocnn.data.audit.copies import bundle_images, find_copies
 from autocnn.data.columns import values_by
-from autocnn.data.correction import CorrectedSplit, check_split_file, correct_split, write_split
+from autocnn.data.correction import check_split_file, correct_split, write_split
 from autocnn.data.dataset import Dataset, prepare_data
 from autocnn.data.decode import decode_image
 from autocnn.data.sources.open import find_images, read_source
-from autocnn.data.split import Split, make_folds, make_split
 from autocnn.data.table import FoundImages, ImageTable
 
 __all__ = [
-    "Copies",
-    "CorrectedSplit",
     "Dataset",
     "DecodedImages",
     "FoundImages",
     "ImageTable",
-    "Split",
     "bundle_images",
     "check_split_file",
     "choose_image_size",
@@ -34,8 +30,6 @@ __all__ = [
     "find_copies",
     "find_decoded",
     "find_images",
-    "make_folds",
-    "make_split",
     "prepare_data",
     "read_source",
     "values_by",

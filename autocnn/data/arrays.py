@@ -29,7 +29,7 @@ from autocnn.data.decode import (
 )
 from autocnn.data.table import ImageTable
 
-FORMAT = 4
+FORMAT = 5
 """Raised when decoding changes what comes out, so that old entries are not reused."""
 
 SMALL_SIDE, LARGEST_SIDE, SIDE_STEP, SAMPLE = 32, 96, 8, 500

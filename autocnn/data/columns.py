@@ -1,6 +1,7 @@
 """Other columns of a table as a few values each: what images are compared by."""
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -18,6 +19,8 @@ MOST_VALUES = 12
 
 NUM_BINS = 4
 
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+
 
 def values_by(table: ImageTable, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """The values of some columns, numbers of which there are many in four ranges.
@@ -30,7 +33,8 @@ def values_by(table: ImageTable, names: Sequence[str]) -> dict[str, tuple[str, .
         Column -> (n,) values.
 
     Raises:
-        DataError: When a column is not there, or has too many values that are no numbers.
+        DataError: When a column is not there, or has too many values that are no numbers, or whose
+            commas may mean either.
     """
     found: dict[str, tuple[str, ...]] = {}
     for name in names:
@@ -55,7 +59,12 @@ def values_by(table: ImageTable, names: Sequence[str]) -> dict[str, tuple[str, .
 
 def _binned(table: ImageTable, name: str, cells: Sequence[str]) -> list[str]:
     """Numbers as one of four ranges with about as many images each."""
-    numbers = [None if cell == MISSING else _number(cell) for cell in cells]
+    given_cells = [cell for cell in cells if cell != MISSING]
+    comma = _meaning_of_commas(given_cells)
+    numbers = [
+        None if cell == MISSING else _number(cell, "." if comma is None else comma)
+        for cell in cells
+    ]
     if any(number is None and cell != MISSING for number, cell in zip(numbers, cells, strict=True)):
         several = len(set(cells) - {MISSING})
         raise DataError(
@@ -69,6 +78,21 @@ def _binned(table: ImageTable, name: str, cells: Sequence[str]) -> list[str]:
             ),
             remedy="Put alike values together in a column of their own.",
         )
+    if comma is None:
+        unclear = next(cell for cell in given_cells if "," in cell)
+        thousands, decimal = (_number(unclear, one) for one in ("", "."))
+        raise DataError(
+            Text(
+                "{0}: {by} must name columns whose numbers can be read in one way, got {1!r} with "
+                "{2!r}, which may be {3:g} or {4:g}.",
+                table.source,
+                name,
+                unclear,
+                thousands,
+                decimal,
+            ),
+            remedy="Write them without a comma.",
+        )
     given = np.array([number for number in numbers if number is not None])
     ends = np.unique(np.quantile(given, np.linspace(0, 1, NUM_BINS + 1)[1:-1], method="lower"))
     names = _range_names(ends)
@@ -80,14 +104,39 @@ def _binned(table: ImageTable, name: str, cells: Sequence[str]) -> list[str]:
 
 def _range_names(ends: np.ndarray) -> list[str]:
     """What each range is called: its upper end belongs to it."""
-    texts = [f"{end:g}" for end in ends]
+    texts: list[str] = []
+    for digits in range(6, 18):  # as many as tell them apart: 17 tell all floats apart
+        texts = [f"{end:.{digits}g}" for end in ends]
+        if len(set(texts)) == len(texts):
+            break
     middle = [f"over {low} to {high}" for low, high in pairwise(texts)]
     return [f"up to {texts[0]}", *middle, f"over {texts[-1]}"]
 
 
-def _number(text: str) -> float | None:
+def _meaning_of_commas(cells: Sequence[str]) -> str | None:
+    """What commas in a column of numbers stand for; None: either may be meant.
+
+    They part thousands where each is followed by three digits and another sign says so: two in
+    one number, a decimal point, or that the numbers without one are all below a thousand.
+
+    >>> _meaning_of_commas(["1,234", "987"]), _meaning_of_commas(["1,5", "1,234"])
+    ('', '.')
+    >>> print(_meaning_of_commas(["1,234", "2,345"]))
+    None
+    """
+    plain = [cell for cell in cells if "," not in cell]
+    others = [cell for cell in cells if "," in cell]
+    if not others or not all(map(_THOUSANDS.fullmatch, others)):
+        return "."
+    has_signs = any("." in cell for cell in cells) or any(cell.count(",") > 1 for cell in others)
+    are_small = bool(plain) and all(len(cell.lstrip("+-")) <= 3 for cell in plain)
+    return "" if has_signs or are_small else None
+
+
+def _number(text: str, comma: str) -> float | None:
+    """The number that a text says, with what stands for its commas."""
     try:
-        number = float(text.replace(",", ".")) if text.count(",") == 1 else float(text)
+        number = float(text.replace(",", comma))
     except ValueError:
         return None
     return number if math.isfinite(number) else None

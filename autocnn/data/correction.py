@@ -1,5 +1,6 @@
 """A split without leaks, made from one that has them."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -155,7 +156,7 @@ def write_split(file: Path, corrected: CorrectedSplit) -> None:
     """Write a split as a CSV that can be given back as DATA.
 
     Its columns are path,label,split[,group], then others that DATA has. Paths are relative to
-    the CSV's own folder.
+    the CSV's own folder; absolute where the images are on another drive.
 
     Raises:
         DataError: As `check_split_file`, or when the file cannot be written.
@@ -163,7 +164,9 @@ def write_split(file: Path, corrected: CorrectedSplit) -> None:
     table = corrected.table
     check_split_file(file, table)
     assert isinstance(table.images, FileImages)
-    prefix = Path(os.path.relpath(table.images.root.resolve(), file.resolve().parent))
+    prefix = table.images.root.resolve()
+    with contextlib.suppress(ValueError):  # on Windows, no relative path leads to another drive
+        prefix = Path(os.path.relpath(prefix, file.resolve().parent))
     columns: dict[str, Sequence[str | None]] = {
         "path": [(prefix / path).as_posix() for path in table.paths],
         "label": [table.class_names[label] for label in table.labels],

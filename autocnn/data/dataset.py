@@ -158,14 +158,18 @@ def prepare_data(
             what was found.
         audits: Fingerprint of a data set -> its audit, by the same config; one that is there
             is not made again, nor are its copies sought.
-        dropped: Paths that are left out of train and val; None: what `config.drop_labels` says.
+        dropped: Paths that a study has left out of train and val, of which some may be gone by
+            now; None: what `config.drop_labels` says.
 
     Raises:
         DataError: When the data cannot be used; nothing half-written is left.
     """
-    if dropped is None:
-        dropped = read_drops(config.drop_labels) if config.drop_labels is not None else ()
+    asked: tuple[str, ...] = ()
+    if dropped is None and config.drop_labels is not None:
+        asked = read_drops(config.drop_labels)
     found = read_source(config.data, reading=config.reading, observer=observer)
+    there = set(found.paths)
+    drops = asked if dropped is None else tuple(path for path in dropped if path in there)
     told = found.notes
     for note in told:  # at once: what was understood may be wrong
         observer.note(note)
@@ -178,10 +182,10 @@ def prepare_data(
     _check_unreadable(found, unreadable, config.max_unreadable)
     rows = np.setdiff1d(np.arange(len(found)), list(unreadable)).astype(np.int64)
     audits = audits or {}
-    examined = None if dropped else _known(found.select(rows), rows, audits, config)
+    examined = None if drops else _known(found.select(rows), rows, audits, config)
     if examined is None:
         default = arrays[default_size]
-        examined = _examine(found, unreadable, rows, default, audits, dropped, config, observer)
+        examined = _examine(found, unreadable, rows, default, audits, drops, config, observer)
     table, rows = examined.table.without_pixels(), examined.rows
     labels = np.full(len(found), -1, np.int32)
     labels[rows] = table.labels

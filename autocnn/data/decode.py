@@ -8,10 +8,10 @@ What is decided here, once for training and for prediction:
 - Values of more than 8 bits (16-bit PNG and TIFF, 32-bit integers, floats) are scaled by one
   pair of *levels* per data set, so that equal values stay equal from image to image: what
   becomes 0 and what 255. `choose_levels` takes the smallest of 8, 10, 12, 14 and 16 bits that
-  holds all of them; floats in 0..1 are times 255, in 0..255 kept where the largest is at least
-  16; any other range is stretched from its minimum..maximum (`levels_of`). Where most files name a
-  window, as CT in DICOM does, the middle one of these windows counts. An image on its own has
-  levels of its own.
+  holds all of them; values in 0..1 are times 255, floats in 0..255 kept where the largest is at
+  least 16; any other range is stretched from its minimum..maximum (`levels_of`). Where most files
+  name a window, as CT in DICOM does, the middle one of these windows counts. An image on its own
+  has levels of its own.
 - Pillow gives 16-bit *colour* images as 8 bits already: there the lower byte is gone.
 - Of an animation or a stack, the first frame counts. EXIF orientation is applied.
 """
@@ -99,8 +99,10 @@ def levels_of(low: float, high: float, *, has_floats: bool) -> Levels:
     ((0, 4095), (0, 1))
     >>> levels_of(0, 180, has_floats=True), levels_of(0, 1.02, has_floats=True)
     ((0, 255), (0, 1.02))
+    >>> levels_of(0, 1, has_floats=False)
+    (0, 1)
     """
-    if has_floats and low >= 0 and high <= 1:
+    if low >= 0 and high <= 1:  # of whole numbers: drawings and masks
         return 0, 1
     if has_floats and low >= 0 and LEAST_OF_255 <= high <= 255:
         return 0, 255

@@ -270,14 +270,20 @@ def _rescaled(pydicom: ModuleType, dataset: Any, stored: NDArray[Any]) -> NDArra
 
 
 def _padding(dataset: Any, stored: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Where there is no image: around the round field of a scanner."""
-    padding = dataset.get("PixelPaddingValue")
+    """Where there is no image: around the round field of a scanner.
+
+    Of two numbers, which stand in either order, all from the one to the other are padding.
+    """
+    padding, limit = (dataset.get(f"PixelPadding{name}") for name in ("Value", "RangeLimit"))
     if padding is None or isinstance(padding, bytes):
         return None
+    ends = [int(padding)]
+    if limit is not None and not isinstance(limit, bytes):
+        ends.append(int(limit))
     bits = 8 * stored.dtype.itemsize
-    is_padding: NDArray[np.bool_] = stored == padding
-    if stored.dtype.kind == "i" and int(padding) >= 2 ** (bits - 1):  # written without its sign
-        is_padding = stored == int(padding) - 2**bits
+    if stored.dtype.kind == "i":  # some are written without their sign
+        ends = [end - 2**bits if end >= 2 ** (bits - 1) else end for end in ends]
+    is_padding: NDArray[np.bool_] = (stored >= min(ends)) & (stored <= max(ends))
     return is_padding
 
 

@@ -166,7 +166,8 @@ def kind_of_name(name: str) -> str:
 def read_file(file: File, use: Callable[[Image.Image], T]) -> T | StoredValues:
     """What `use` makes of an image that Pillow has opened, or the values of one that it cannot.
 
-    A PNG that Pillow refuses for its comments is read without them.
+    A PNG that Pillow refuses for its comments is read without them. Where `use` gives pixels that
+    Pillow takes for others than they are, they are given as values.
 
     Args:
         file: A file, or its content.
@@ -181,7 +182,9 @@ def read_file(file: File, use: Callable[[Image.Image], T]) -> T | StoredValues:
         return read_dicom(file)
     try:
         with _open(file) as opened:
-            return use(opened)
+            found = use(opened)
+            corrected = _correct_tiff(opened, found) if isinstance(found, Image.Image) else None
+            return found if corrected is None else corrected
     except BROKEN as error:
         if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
             raise
@@ -255,7 +258,9 @@ def refuse(error: BaseException) -> NoReturn:
 
 
 _WIDTH, _HEIGHT, _ORIENTATION = 0x0100, 0x0101, 0x0112
-_BITS, _COMPRESSION, _PLANES = 0x0102, 0x0103, 0x011C
+_BITS, _COMPRESSION, _PHOTOMETRIC, _PLANES, _KIND = 0x0102, 0x0103, 0x0106, 0x011C, 0x0153
+_MIN_IS_WHITE = 0
+_UNSIGNED, _SIGNED = (1,), (2,)
 
 
 def _open(file: File, formats: tuple[str, ...] = FORMATS) -> Image.Image:
@@ -280,6 +285,28 @@ def _is_scrambled(image: TiffImagePlugin.TiffImageFile) -> bool:
     """Whether Pillow takes bytes for pixels: of 16-bit colours in planes, not compressed."""
     planes, compression = (image.tag_v2.get(tag) for tag in (_PLANES, _COMPRESSION))
     return planes == 2 and compression == 1 and 16 in image.tag_v2.get(_BITS, ())
+
+
+def _correct_tiff(opened: Image.Image, image: Image.Image) -> StoredValues | None:
+    """The values of a TIFF where Pillow loses a sign or the largest bit, or shows white as black.
+
+    Args:
+        opened: As it was opened.
+        image: Its pixels.
+    """
+    if not isinstance(opened, TiffImagePlugin.TiffImageFile):
+        return None
+    bits, kind = opened.tag_v2.get(_BITS), opened.tag_v2.get(_KIND, _UNSIGNED)
+    is_deep = image.mode == "F" or image.mode.startswith("I")  # 8 bits it inverts by itself
+    is_inverted = is_deep and opened.tag_v2.get(_PHOTOMETRIC) == _MIN_IS_WHITE
+    values = np.asarray(image)
+    if image.mode == "L" and bits == (8,) and kind == _SIGNED:
+        values = values.view(np.int8)
+    elif image.mode == "I" and bits == (32,) and kind == _UNSIGNED:
+        values = values.view(np.uint32)
+    elif not is_inverted:
+        return None
+    return StoredValues(TIFF, values, is_inverted)
 
 
 def _header_of(opened: Image.Image) -> Header:
@@ -358,7 +385,9 @@ def _read_tiff(file: File, error: BaseException) -> StoredValues:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # a line for each broken tag
     try:
         with tifffile.TiffFile(as_stream(file)) as opened:
-            values: Any = opened.pages[0].asarray()
+            page: Any = opened.pages[0]
+            values: Any = page.asarray()
+            is_inverted = page.photometric == _MIN_IS_WHITE
     except Exception as second:
         text = str(second)
         if "imagecodecs" in text:
@@ -375,7 +404,7 @@ def _read_tiff(file: File, error: BaseException) -> StoredValues:
     if values.ndim == 3:
         values = values[..., :3]
         values = upper_bytes(values) if values.dtype == np.uint16 else values
-    return StoredValues(TIFF, values)
+    return StoredValues(TIFF, values, is_inverted)
 
 
 def _register_heif() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from autocnn.core.errors import DataError, Text
 from autocnn.core.records import SPLITS, SplitName
-from autocnn.core.wording import first_few
+from autocnn.core.wording import first_few, listing
 from autocnn.data.audit.copies import Copies
 from autocnn.data.table import ImageTable
 
@@ -288,17 +288,25 @@ def _kept_in_words(table: ImageTable, copies: Sequence[Copies], pool: Sequence[i
     """Which copies and groups of the images are kept on one side."""
     in_pool = set(pool)
     groups = [[i for i in group.members if i in in_pool] for group in copies]
+    same_pixels = sum(
+        len({table.sha256[i] for i in members}) - 1
+        for group, members in zip(copies, groups, strict=True)
+        if group.kind == "pixels" and members
+    )
     surplus = sum(len(members) - 1 for members in groups if members)
     by_sha = Counter(table.sha256[i] for i in pool if table.sha256[i])
     same_bytes = by_sha.total() - len(by_sha)
     text = ""
     if surplus:
         num_groups = sum(len(members) > 1 for members in groups)
-        others = surplus - same_bytes
-        kinds = [f"{same_bytes:,} byte-identical"] if same_bytes else []
-        kinds += [f"{others:,} near"] if others else []
+        counts = {
+            "byte-identical": same_bytes,
+            "pixel-identical": same_pixels,
+            "near": surplus - same_bytes - same_pixels,
+        }
+        kinds = [f"{number:,} {kind}" for kind, number in counts.items() if number]
         text += (
-            f", copies kept on one side ({' and '.join(kinds)} surplus "
+            f", copies kept on one side ({listing(kinds)} surplus "
             f"{'copy' if surplus == 1 else 'copies'} in {num_groups:,} "
             f"{'group' if num_groups == 1 else 'groups'})"
         )

@@ -139,6 +139,7 @@ class FoundImages:
         notes: Choices that were made while reading, one sentence each.
         others: Name -> (n,) cells of what else a table says of its images. None of the names
             stands in split.csv already.
+        array_levels: Values of an .npz that became 0 and 255; None: it is none, or is of uint8.
     """
 
     paths: tuple[str, ...]
@@ -149,6 +150,7 @@ class FoundImages:
     ignored: Mapping[str, int]
     notes: tuple[str, ...]
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    array_levels: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +171,7 @@ class ImageTable:
         ignored: Kind of file or folder that was left out -> how many.
         notes: Choices that were made while reading, one sentence each.
         others: Name -> (n,) cells of what else a table says of its images.
+        array_levels: Values of an .npz that became 0 and 255; None: it is none, or is of uint8.
     """
 
     source: str
@@ -182,6 +185,7 @@ class ImageTable:
     ignored: Mapping[str, int]
     notes: tuple[str, ...]
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    array_levels: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)

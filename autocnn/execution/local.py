@@ -104,9 +104,10 @@ class LocalExecutor:
 
     def poll(self, timeout_s: float) -> list[Event]:
         """What happened; see `base.Executor.poll`."""
+        events: list[Event] = [*self._unstarted]
         if self._unstarted:
-            unstarted, self._unstarted = self._unstarted, []
-            return list(unstarted)
+            self._unstarted.clear()
+            timeout_s = 0.0  # the others are read all the same
         now = time.monotonic()
         soonest = min((r.deadline for r in self._running.values()), default=float("inf"))
         timeout_s = max(0.0, min(timeout_s, soonest - now))
@@ -115,22 +116,26 @@ class LocalExecutor:
         ready = set(connection.wait(waited, timeout_s)) if waited else set()
         if not waited:
             time.sleep(timeout_s)
-        events: list[Event] = []
         for key, running in list(self._running.items()):
             worker = running.worker
+            told: list[Event] = []
             if worker.connection in ready or worker.process.sentinel in ready:
-                events += self._read(key, running)
+                told = self._read(key, running)
+            if key not in self._running:
+                events += told  # it has ended
+            elif self._is_too_large(worker):
+                running.worker.kill()  # the epoch that it has just told is not heard of
+                seconds = time.monotonic() - running.started
+                reason = f"needed more than its {self.memory_limit_gb:g} GB of memory"
+                events.append(self._end(key, Outcome(TrialState.OUT_OF_MEMORY, seconds, reason)))
+            elif told:
+                events += told
             elif time.monotonic() >= running.deadline:
                 running.worker.kill()
                 seconds = time.monotonic() - running.started
                 limit = running.deadline - running.started
                 reason = f"ran longer than its {limit:.0f} s"
                 events.append(self._end(key, Outcome(TrialState.TIMED_OUT, seconds, reason)))
-            elif running.worker.memory() / 1e9 > (self.memory_limit_gb or float("inf")):
-                running.worker.kill()
-                seconds = time.monotonic() - running.started
-                reason = f"needed more than its {self.memory_limit_gb:g} GB of memory"
-                events.append(self._end(key, Outcome(TrialState.OUT_OF_MEMORY, seconds, reason)))
         return events
 
     def answer(self, key: int, *, stop: bool) -> None:
@@ -154,6 +159,11 @@ class LocalExecutor:
         for key in list(self._running):
             self.cancel(key)
         self._workers.close()
+
+    def _is_too_large(self, worker: Worker) -> bool:
+        """Whether a process takes more memory than it may."""
+        limit_gb = self.memory_limit_gb
+        return limit_gb is not None and worker.memory() / 1e9 > limit_gb
 
     def _free_device(self) -> str | None:
         """The GPU that fewest tasks use."""

@@ -299,6 +299,7 @@ class JobList:
         find_stop: Asked before each start and after each epoch: why training ends now, or None.
         observer: Hears of each epoch of a training, and of the end of each other job.
         save_progress: Called often, to note how far the study is.
+        check_disk: Called often, to stop before the disk is full.
     """
 
     jobs: deque[Job]
@@ -307,6 +308,7 @@ class JobList:
     find_stop: Callable[[], Stop | None] = lambda: None
     observer: Observer = field(default_factory=Observer)
     save_progress: Callable[[], None] = lambda: None
+    check_disk: Callable[[], None] = lambda: None
 
     def next_job(self, num_running: int) -> Job | None:
         """See `Source.next_job`: none, too, where it would have to stop at once."""
@@ -335,6 +337,7 @@ class JobList:
 
     def round_ended(self) -> None:
         """See `Source.round_ended`."""
+        self.check_disk()
         self.save_progress()
 
 

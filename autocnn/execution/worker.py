@@ -87,15 +87,16 @@ def _run(connection: Connection, function: str, task: Task, log_path: Path) -> t
     lock = _own_checkpoint(task)
 
     def report(score: EpochScore) -> bool:
-        connection.send(("epoch", score))
-        return bool(connection.recv())
+        try:
+            connection.send(("epoch", score))
+            return bool(connection.recv())
+        except (EOFError, ConnectionError):
+            os._exit(1)  # the parent is gone; nobody is left to tell
 
     try:
         module, _, name = function.partition(":")
         call: Any = getattr(importlib.import_module(module), name)
         return "done", call(task, report), _peak_memory_mb()
-    except (EOFError, BrokenPipeError):
-        os._exit(1)  # the parent is gone; nobody is left to tell
     except AutocnnError as error:
         return "failed", TrialState.FAILED, str(error), error, "", _peak_memory_mb()
     except Exception as error:  # noqa: BLE001 - the one boundary: any failure becomes a state

@@ -11,6 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from autocnn.core.errors import MissingExtraError, StudyError, Text, UsageError
 from autocnn.core.extras import install_line
+from autocnn.core.hosts import asked_name, own_names
 from autocnn.storage import StudyFolder
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 READING = ("GET", "HEAD")
 
 REFUSAL = b'{"reason": "autocnn shows this study and changes nothing in it."}'
+
+OTHER_NAME = b'{"reason": "this server is asked for by another name"}'
 
 
 class DashboardServer(ThreadingMixIn, WSGIServer):
@@ -56,7 +59,7 @@ def open_dashboard(folder: StudyFolder, *, host: str, port: int) -> DashboardSer
         )
     _check_database(folder)
     try:
-        server = make_server(host, port, _application(folder), DashboardServer, _QuietHandler)
+        server = make_server(host, port, _application(folder, host), DashboardServer, _QuietHandler)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(
@@ -82,8 +85,8 @@ def _check_database(folder: StudyFolder) -> None:
         )
 
 
-def _application(folder: StudyFolder) -> "WSGIApplication":
-    """optuna-dashboard on the study, for requests that read."""
+def _application(folder: StudyFolder, host: str) -> "WSGIApplication":
+    """optuna-dashboard on the study, for requests that read and ask for this server."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its experimental parts are not our users' concern
         import optuna_dashboard
@@ -103,7 +106,12 @@ def _application(folder: StudyFolder) -> "WSGIApplication":
     logging.getLogger("optuna_dashboard").setLevel(logging.ERROR)
     dashboard: WSGIApplication = optuna_dashboard.wsgi(storage)
 
+    names = own_names(host)
+
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        if names is not None and asked_name(environ.get("HTTP_HOST", "")) not in names:
+            start_response("421 Misdirected Request", [("Content-Type", "application/json")])
+            return [OTHER_NAME]
         if environ["REQUEST_METHOD"] in READING:
             return dashboard(environ, start_response)
         start_response(

@@ -18,8 +18,8 @@ def roc_curves(
 ) -> tuple[RocCurve, ...]:
     """The ROC curve of every class against the rest, then their macro and micro average.
 
-    A class without images, or with all of them, has no curve; without any curve there
-    is no macro average either. The macro average is the mean true-positive rate of
+    A class without images, or with all of them, has no curve; then there is no macro average
+    either, as in `score`. The macro average is the mean true-positive rate of
     the curves at every false-positive rate where one of them bends. There it takes the
     mean on both sides of a vertical step, so its area is the mean of their areas
     (scikit-learn's example keeps the upper side only, and its area is larger). The
@@ -47,7 +47,7 @@ def roc_curves(
             false_rate, true_rate, _ = roc_curve(truth[:, index], probabilities[:, index])
             curves.append((name, false_rate, true_rate))
     records = [_roc_record("class", *curve) for curve in curves]
-    if curves:
+    if len(curves) == len(class_names):
         grid = np.unique(np.concatenate([false_rate for _, false_rate, _ in curves]))
         macro = np.zeros(2 * len(grid))
         for _, false_rate, true_rate in curves:

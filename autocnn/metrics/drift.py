@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from autocnn.core.arrays import DoubleArray, FloatArray
 from autocnn.core.records import Familiarity, Interval
-from autocnn.core.wording import count, fraction_interval
+from autocnn.core.wording import count, fraction_interval, p_value
 from autocnn.metrics.familiarity import QUANTILE_DIGITS
 from autocnn.metrics.intervals import SIGNIFICANCE, Z_95, difference_interval, wilson_interval
 
@@ -279,9 +279,9 @@ def _sentences(found: Drift) -> Iterator[str]:
 def _class_sentence(found: Drift) -> str:
     if found.class_p_value is None:
         return "Predicted classes: too few images to compare, or nothing to compare with."
-    p_value = "below 0.001" if found.class_p_value < 0.001 else f"{found.class_p_value:.3f}"
+    chance = p_value(found.class_p_value)
     if found.class_p_value >= SIGNIFICANCE:
-        return f"Predicted classes: spread as in the study (chi-square test, p {p_value})."
+        return f"Predicted classes: spread as in the study (chi-square test, p {chance})."
     changes = ", ".join(
         f"{one.label!r} {one.here.value:.3f} in place of {one.study.value:.3f} "
         f"({fraction_interval(one.difference, places=3, sign=True)})"
@@ -290,6 +290,6 @@ def _class_sentence(found: Drift) -> str:
     )
     most = f"; most changed: {changes}" if changes else ""
     return (
-        f"Predicted classes: spread otherwise than in the study (chi-square test, p {p_value})"
+        f"Predicted classes: spread otherwise than in the study (chi-square test, p {chance})"
         f"{most}. Other cases come, or the same ones look otherwise."
     )

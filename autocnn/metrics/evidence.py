@@ -6,7 +6,7 @@ Nothing here is slow to import: no SciPy.
 import numpy as np
 
 from autocnn.core.arrays import DoubleArray
-from autocnn.core.records import SplitScores
+from autocnn.core.records import ClassScores, SplitScores
 
 MIN_IMAGES = 30
 """Images below which a set cannot carry a verdict (`equivalent_images`)."""
@@ -18,6 +18,8 @@ MIN_CLASS_IMAGES = 10
 def equivalent_images(part: SplitScores, whole: SplitScores, metric: str) -> float:
     """How many images a score of a part of a set rests on: where classes count alike, the rarest.
 
+    Images of one group count as one, as in the intervals.
+
     k^2 / sum(1 / n_c) of k classes with n_c images for a mean over classes, which is 0 where the
     part has none of a class that the whole set has; all images for the others.
 
@@ -27,10 +29,20 @@ def equivalent_images(part: SplitScores, whole: SplitScores, metric: str) -> flo
         metric: A field of `Scores`.
     """
     if metric not in ("balanced_accuracy", "macro_f1", "macro_auc"):
-        return part.num_images
+        return independent_images(part)
     pairs = zip(part.classes, whole.classes, strict=True)
-    counts = np.array([one.num_images for one, all_of in pairs if all_of.num_images], np.float64)
+    counts = np.array([independent_images(one) for one, all_of in pairs if all_of.num_images])
     return equally_informative(counts) if counts.size and counts.all() else 0.0
+
+
+def independent_images(scored: SplitScores | ClassScores) -> float:
+    """How many independent images a set, or a class of it, is worth; older records know no groups.
+
+    Args:
+        scored: The set, or the class.
+    """
+    number = scored.num_independent
+    return float(scored.num_images) if number is None else number
 
 
 def guessing(scored: SplitScores) -> float:

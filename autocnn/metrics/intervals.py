@@ -1,5 +1,7 @@
 """95 % intervals: of shares, of means, of losses, of differences; what a group counts for."""
 
+import math
+
 import numpy as np
 
 from autocnn.core.arrays import DoubleArray, IntArray
@@ -9,8 +11,8 @@ from autocnn.metrics.weighted import divide, draw_weights
 Z_95 = 1.959963984540054
 """The normal distribution's 97.5 % point: 95 % lie within this many standard deviations."""
 
-FEWEST_GROUPS = 3
-"""That a mean loss needs for an interval."""
+FEWEST_GROUPS = 4
+"""That a mean loss needs for an interval: with 3, it held the truth in 82 of 100 simulations."""
 
 SIGNIFICANCE = 0.05
 """Level that goes with 95 % intervals."""
@@ -38,7 +40,12 @@ def wilson_interval(share: float, number: float) -> Interval:
 
 
 def share_interval(
-    share: float, resampled: DoubleArray, number: float, *, freedom: float = np.inf
+    share: float,
+    resampled: DoubleArray,
+    number: float,
+    *,
+    freedom: float | None = None,
+    is_of_images: bool = True,
 ) -> Interval:
     """The interval of a share, from the spread of its resamples on the logit scale.
 
@@ -47,12 +54,17 @@ def share_interval(
     splits of 1,300 images, this interval in 94. A share of exactly 0 or 1 is the same in
     every resample, as any is of a single group; then it is the Wilson interval.
 
+    The spread of a few groups is itself not well known: by the normal distribution, intervals of
+    3 patients held the truth in 74 of 100 simulated splits, by Student's in 94. The spread of
+    images without groups follows from the share: no interval is made longer than theirs.
+
     Args:
         share: Of the images as they are, 0 to 1.
         resampled: (b,) Of their resamples; NaN where it is not defined.
         number: Independent cases that it is a share of, as for `wilson_interval`.
-        freedom: Degrees of freedom of the spread: where a rare class decides, it is itself not
-            well known, and the interval is longer (Student's t).
+        freedom: Degrees of freedom of the spread (Student's t); None: one less than the cases.
+        is_of_images: Whether it is a share of images, of which `number` independent ones tell
+            least; False of an area or a correlation.
 
     Source: Qin & Hotilovac 2008, Statistical Methods in Medical Research 17:207-221 (AUC).
     """
@@ -60,7 +72,10 @@ def share_interval(
     spread = float(defined.std(ddof=1)) if len(defined) > 1 else 0.0
     if spread < 1e-12 or share in (0, 1):  # but for rounding, all are the same
         return wilson_interval(share, number)
-    odds, half = share / (1 - share), _student(freedom) * spread / (share * (1 - share))
+    reach = student_95(number - 1 if freedom is None else freedom) * spread
+    if is_of_images:
+        reach = min(reach, Z_95 * max(spread, math.sqrt(share * (1 - share) / number)))
+    odds, half = share / (1 - share), reach / (share * (1 - share))
     low, high = odds * np.exp([-half, half])
     return Interval(value=share, low=float(low / (1 + low)), high=float(high / (1 + high)))
 
@@ -92,6 +107,8 @@ def shared_errors(labels: IntArray, groups: IntArray, recalls: DoubleArray) -> D
     """Correlations of the recalls of classes that share groups.
 
     Where a patient or a site has images of several classes, these are right or wrong together.
+    Two that move apart make their mean surer, which a few groups cannot show: of any two groups,
+    all do or none.
 
     Args:
         labels: (n,) True classes, 0 to k - 1.
@@ -119,6 +136,7 @@ def shared_errors(labels: IntArray, groups: IntArray, recalls: DoubleArray) -> D
     products = np.outer(spreads, spreads)
     found: DoubleArray = np.zeros_like(products)
     np.divide(errors @ errors.T, products, out=found, where=is_shared & (products > 0))
+    found[found < 0] *= 1 - 1 / max(effective_number(groups) - 1, 1.0)
     np.fill_diagonal(found, 1.0)
     return found
 
@@ -139,8 +157,7 @@ def loss_interval(
         seed: Of the resamples.
 
     Returns:
-        None of one group, which says nothing of others, and of two: each resample of them has no
-        spread or the same mean.
+        None of fewer than four groups: of these, many resamples have no spread or the same mean.
 
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 12.
     """
@@ -182,15 +199,20 @@ def freedom_of_mean(numbers: DoubleArray) -> float:
     return float((1 / numbers).sum() ** 2 / (1 / (numbers**2 * rest)).sum())
 
 
-def _student(freedom: float) -> float:
-    """The 97.5 % point of Student's t."""
+def student_95(freedom: float) -> float:
+    """The 97.5 % point of Student's t, of one degree of freedom at least."""
     from scipy.special import stdtrit
 
     return Z_95 if np.isinf(freedom) else float(stdtrit(max(freedom, 1.0), 0.975))
 
 
 def calibration_interval(
-    parts: DoubleArray, covariance: DoubleArray, resampled: DoubleArray, *, seed: int
+    parts: DoubleArray,
+    covariance: DoubleArray,
+    resampled: DoubleArray,
+    *,
+    seed: int,
+    freedom: float = np.inf,
 ) -> Interval:
     """The interval of a calibration error, which is never 0 on few images.
 
@@ -206,13 +228,15 @@ def calibration_interval(
             several bins.
         resampled: (r,) The calibration error of resamples.
         seed: Of the noise.
+        freedom: Degrees of freedom of the errors, as for `share_interval`.
 
     Source: Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapters 12 (inversion) and
     13; Kumar et al. 2019, arXiv:1909.10155 (the bias).
     """
     value = float(np.abs(parts).sum())
     variances, directions = np.linalg.eigh(covariance)
-    root = directions * np.sqrt(variances.clip(min=0.0))
+    reach = student_95(freedom)
+    root = directions * np.sqrt(variances.clip(min=0.0)) * (reach / Z_95)
     noise = root @ np.random.default_rng(seed).standard_normal((len(parts), 1000))
     scales = np.linspace(0.0, 3.0, 61)
     below = np.array(
@@ -223,7 +247,7 @@ def calibration_interval(
     return Interval(
         value=value,
         low=min(float(low), value),
-        high=min(1.0, max(float(high), value + Z_95 * float(resampled.std()))),
+        high=min(1.0, max(float(high), value + reach * float(resampled.std()))),
     )
 
 

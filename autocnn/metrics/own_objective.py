@@ -17,7 +17,7 @@ from autocnn.core.objective import Goal
 from autocnn.core.objective_text import Rate, parse_rate
 from autocnn.core.own_model import CONTRACTS, OwnModel, describe, place_of
 from autocnn.core.records import Interval
-from autocnn.metrics.intervals import Z_95, effective_number, share_interval
+from autocnn.metrics.intervals import effective_number, share_interval, student_95
 from autocnn.metrics.operating_point import DIGITS, find_class, rates_at
 from autocnn.metrics.weighted import draw_weights
 
@@ -134,7 +134,7 @@ class OwnMeasure:
         self, value: float, resampled: DoubleArray, labels: IntArray, groups: IntArray
     ) -> Interval:
         """Two standard deviations of the resamples to both sides: its range is not known."""
-        half = Z_95 * float(resampled.std(ddof=1))
+        half = student_95(effective_number(groups) - 1) * float(resampled.std(ddof=1))
         return Interval(value=value, low=value - half, high=value + half)
 
 

@@ -113,7 +113,7 @@ def score_split(
     (`mean_interval`), which move together where classes share groups (`shared_errors`); for
     kappa and Matthews' correlation that of shares, of (1 + value) / 2; for log loss the
     bootstrap-t (`loss_interval`); for the calibration error the errors of its bins
-    (`calibration_interval`). Two rules:
+    (`calibration_interval`). Three rules:
 
     - A share that is the same in every resample, as 0 and 1 are, gets the Wilson interval
       of as many independent images as its groups are worth (`effective_number`): for
@@ -123,6 +123,7 @@ def score_split(
       them; for the AUC of a class the same with the class and the rest for its two. So do all
       areas where there are more than 10 million probabilities: resampling these would take
       minutes and GB.
+    - A spread of few groups is known as well as one group less knows it (Student's t).
     - In a resample that lacks a class, class means are over the others; a class's own
       scores are resampled by the resamples that have them.
 
@@ -154,19 +155,30 @@ def score_split(
             num_images=int((labels == index).sum()),
             values={key: float(getattr(classes, key)[index, 0]) for key in CLASS_METRICS},
             resampled={key: getattr(resampled_classes, key)[index] for key in CLASS_METRICS},
+            num_independent=float(numbers.own[index]),
             numbers=numbers.of_class(index),
             freedom=numbers.freedom_of_class(index),
         )
         for index, name in enumerate(class_names)
     )
     points = _with_own(_scores(scores, classes), labels, probabilities, own)
-    means, freedom = numbers.of_all(), {"macro_auc": numbers.freedom}
+    means, freedom = numbers.of_all(), numbers.freedom
     shares = {name: getattr(points, name) for name in METRICS if name in SHARES}
-    intervals = _intervals(shares, {n: getattr(resampled, n) for n in shares}, means, freedom)
+    of_means = {"macro_f1": freedom, "macro_auc": freedom}
+    intervals = _intervals(shares, {n: getattr(resampled, n) for n in shares}, means, of_means)
     if 0 < scores.balanced_accuracy[0] < 1:
-        measured = [index for index, one in enumerate(by_class) if "recall" in one.intervals]
-        recalls = [by_class[index].intervals["recall"] for index in measured]
-        shared = shared_errors(labels, groups, resampled_classes.recall)
+        found_shares, resampled_shares = classes.recall[:, 0], resampled_classes.recall
+        measured = np.flatnonzero(~np.isnan(found_shares))
+        recalls = [
+            share_interval(
+                float(found_shares[index]),
+                resampled_shares[index],
+                numbers.own[index],
+                freedom=freedom,
+            )
+            for index in measured
+        ]
+        shared = shared_errors(labels, groups, resampled_shares)
         intervals["balanced_accuracy"] = mean_interval(
             recalls, None if shared is None else shared[np.ix_(measured, measured)]
         )
@@ -174,7 +186,7 @@ def score_split(
         value = getattr(points, name)
         if value is not None:
             half = (1 + getattr(resampled, name)) / 2
-            found = share_interval((1 + value) / 2, half, numbers.all)
+            found = share_interval((1 + value) / 2, half, numbers.all, is_of_images=False)
             intervals[name] = Interval(value=value, low=2 * found.low - 1, high=2 * found.high - 1)
     loss = loss_interval(metrics.cross_entropy, groups, num_resamples=num_resamples, seed=seed)
     if loss is not None:
@@ -184,6 +196,7 @@ def score_split(
         _bin_covariance(metrics, labels, probabilities, groups, num_resamples, seed=seed),
         resampled.ece,
         seed=seed,
+        freedom=numbers.all - 1,
     )
     if own is not None and points.own is not None:
         found_own = measured_interval(own, points.own, labels, probabilities, groups, seed=seed)
@@ -191,6 +204,7 @@ def score_split(
     return SplitScores(
         split=scored,
         num_images=len(labels),
+        num_independent=numbers.all,
         scores=points,
         # Summed in another order, a mean differs in its last digit: the point's value stands.
         intervals={
@@ -258,18 +272,18 @@ class _Numbers:
     def of_all(self) -> dict[str, float]:
         """Metric -> number, for those over all images."""
         own = self.own[self.own > 0]
-        means = dict.fromkeys(METRICS, equally_informative(own))
+        means = dict.fromkeys(METRICS, min(equally_informative(own), self.all))
         return means | {"accuracy": self.all}
 
     @property
     def freedom(self) -> float:
-        """Degrees of freedom of the spread of a mean over classes."""
-        return freedom_of_mean(self.own[self.own > 0])
+        """Degrees of freedom of the spread of a mean over classes, which may share groups."""
+        return min(freedom_of_mean(self.own[self.own > 0]), self.all - 1)
 
     def freedom_of_class(self, index: int) -> float:
         """The same of the spread of a class's AUC, which compares it with all others."""
         sides = np.array([self.own[index], self.others[index]])
-        return freedom_of_mean(sides[sides > 0])
+        return min(freedom_of_mean(sides[sides > 0]), self.all - 1)
 
     def of_class(self, index: int) -> dict[str, float]:
         """Score -> number, for those of one class."""
@@ -280,7 +294,7 @@ class _Numbers:
             "recall": own,
             "specificity": others,
             "f1": (own + predicted) / 2,
-            "auc": equally_informative(sides) if sides.all() else 0.0,
+            "auc": min(equally_informative(sides), self.all) if sides.all() else 0.0,
         }
 
 
@@ -352,6 +366,7 @@ def _class_scores(
     name: str,
     *,
     num_images: int,
+    num_independent: float,
     values: Mapping[str, float],
     resampled: Mapping[str, DoubleArray],
     numbers: Mapping[str, float],
@@ -359,7 +374,13 @@ def _class_scores(
 ) -> ClassScores:
     points = {key: None if np.isnan(value) else value for key, value in values.items()}
     intervals = _intervals(points, resampled, numbers, {"auc": freedom})
-    return ClassScores(label=name, num_images=num_images, intervals=intervals, **points)
+    return ClassScores(
+        label=name,
+        num_images=num_images,
+        num_independent=num_independent,
+        intervals=intervals,
+        **points,
+    )
 
 
 def _intervals(
@@ -371,7 +392,11 @@ def _intervals(
     """The interval of each share that has a value."""
     return {
         name: share_interval(
-            value, resampled[name], numbers[name], freedom=freedom.get(name, np.inf)
+            value,
+            resampled[name],
+            numbers[name],
+            freedom=freedom.get(name),
+            is_of_images=name not in ("auc", "macro_auc"),
         )
         for name, value in points.items()
         if value is not None

@@ -14,6 +14,7 @@ from autocnn.metrics.evidence import (
     MIN_IMAGES,
     equivalent_images,
     guessing,
+    independent_images,
     is_at_chance,
 )
 from autocnn.reporting import names
@@ -281,7 +282,7 @@ def _measured_on(
             have = "has" if clean.num_images == 1 else "have"
             yield (
                 f"Only {wording.count(clean.num_images, 'test image')} {have} no {kin} in train or "
-                f"val, too few for a verdict: {_value(clean, objective)} on them."
+                f"val, too few for a verdict{_counted(clean)}: {_value(clean, objective)} on them."
             )
     elif clean is not None:
         yield (
@@ -290,8 +291,8 @@ def _measured_on(
         )
         if not _carries(record, objective):
             yield (
-                "That is too few for a verdict, as the rarest class decides, and there are no "
-                "folds to lead with."
+                f"That is too few for a verdict{_counted(clean)}, as the rarest class decides, "
+                "and there are no folds to lead with."
             )
     else:
         yield f"Measured on {wording.count(test.num_images, 'test image')}."
@@ -299,6 +300,12 @@ def _measured_on(
             yield f"All of them have a {kin} in train or val: the figure says little of new images."
     if clean is not None or headline is record.folds:
         yield f"On all {test.num_images:,} test images: {_value(test, objective)}."
+
+
+def _counted(scored: SplitScores) -> str:
+    """That groups count as one image, where there are any."""
+    has_groups = independent_images(scored) < scored.num_images
+    return " where a group counts as one image" if has_groups else ""
 
 
 def _worst_class(scored: SplitScores) -> Iterator[str]:
@@ -314,10 +321,15 @@ def _worst_class(scored: SplitScores) -> Iterator[str]:
 
 def _rare_classes(clean: SplitScores | None) -> Iterator[str]:
     """The classes of which clean test has too few images to speak of them alone."""
-    counts = [(one.num_images, one.label) for one in clean.classes] if clean else []
-    rare = [f"{label} ({number})" for number, label in sorted(counts) if number < MIN_CLASS_IMAGES]
+    if clean is None:
+        return
+    counts = sorted((independent_images(one), one.label) for one in clean.classes)
+    rare = [f"{label} ({number:.0f})" for number, label in counts if number < MIN_CLASS_IMAGES]
     if rare:
-        yield f"Clean test has fewer than {MIN_CLASS_IMAGES} images of {wording.first_few(rare)}."
+        yield (
+            f"Clean test has fewer than {MIN_CLASS_IMAGES} images of {wording.first_few(rare)}"
+            f"{_counted(clean)}."
+        )
 
 
 def _value(scored: SplitScores, name: str) -> str:

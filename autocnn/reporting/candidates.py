@@ -316,7 +316,7 @@ def _pair(found: Comparison | None) -> Cell:
     return Cell(
         f"{sign}{value}",
         note="distinguished" if found.is_told_apart else "not distinguished",
-        below=f"[{ends}, p {p_value(found.p_value)}",
+        below=f"[{ends}, p {wording.p_value(found.p_value)}",
         is_marked=found.is_told_apart,
     )
 
@@ -406,13 +406,10 @@ def difference(found: Comparison) -> str:
     if not wording.is_decimal(found.metric):
         return _loss(found.difference, sign=True)
     ends = (found.difference.value, found.difference.low, found.difference.high)
-    value, low, high = (wording.signed(end, places=3) for end in ends)
+    value, low, high = (
+        wording.signed(end, places=wording.places_of(end, 3, most=5)) for end in ends
+    )
     return f"{value} [{low}, {high}]"
-
-
-def p_value(value: float) -> str:
-    """How likely chance makes as large a difference."""
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 @dataclass(frozen=True)

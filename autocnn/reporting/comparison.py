@@ -14,7 +14,7 @@ from autocnn.core.errors import StudyError
 from autocnn.core.objective import Goal
 from autocnn.core.objective_text import LISTED, function_of, is_lower_better
 from autocnn.core.records import CandidateRecord, Comparison
-from autocnn.reporting.candidates import difference, p_value
+from autocnn.reporting.candidates import difference
 from autocnn.reporting.elements import (
     Figure,
     Table,
@@ -35,6 +35,9 @@ COMPARED = ("accuracy", "balanced_accuracy", "macro_auc", "log_loss")
 
 PICTURES = ("confusion_matrix", "roc")
 """Of each candidate, on the page."""
+
+SCORE_BOTH = "Score both on the same images: `autocnn evaluate STUDY DATA`, once for each."
+"""What to do where two studies share no clean test image."""
 
 NO_SETTINGS = (
     *("results", "name", "cache_dir", "cache_limit_gb", "disk_limit_gb", "mlflow"),
@@ -138,7 +141,7 @@ def compare_studies(
     if not is_same.any():
         raise StudyError(
             f"{first.path} and {second.path}: must share images of clean test, got none.",
-            remedy="Score both on the same images: `autocnn evaluate STUDY DATA`, once for each.",
+            remedy=SCORE_BOTH,
         )
     here, there = rows[is_same].T
     labels = ours.predicted.labels[here]
@@ -208,6 +211,12 @@ def _named_apart(sides: Sequence[Side], first: StudyFolder, second: StudyFolder)
 def _read_test(folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]) -> _Test:
     from autocnn.storage.predictions import read_judged
 
+    if record.num_test_clean == 0:
+        raise StudyError(
+            f"{folder.path}: must share images of clean test, got none: every test image of it has "
+            "a copy, or an image of its group, in train or val.",
+            remedy=SCORE_BOTH,
+        )
     predicted = read_judged(folder, record, class_names)
     content_of = {path: sha256 for path, _, _, _, sha256 in folder.read_split()}
     if not predicted.paths or not content_of:
@@ -364,7 +373,7 @@ def view_comparison(
             "are in percentage points.",
             columns=[*text_columns("score"), *number_columns("difference [95 %]", "p")],
             rows=[
-                [wording.metric_name(one.metric), difference(one), p_value(one.p_value)]
+                [wording.metric_name(one.metric), difference(one), wording.p_value(one.p_value)]
                 for one in found.metrics
             ],
         ),

@@ -48,6 +48,7 @@ class StudyFacts:
         thumbnails: File in `audit/` -> its picture.
         samples: Images of each class that the page shows; None: all that there are.
         label_issues: Labels that are doubted; None where they were not checked.
+        labels_problem: Why a list of them that is there cannot be shown; else empty.
         label_pictures: File in `label_issues/` -> its picture.
         points: Operating points of the best candidate; None where its predictions are gone.
     """
@@ -65,6 +66,7 @@ class StudyFacts:
     thumbnails: dict[str, Picture] = field(default_factory=dict)
     samples: int | None = None
     label_issues: tuple[LabelIssue, ...] | None = None
+    labels_problem: str = ""
     label_pictures: dict[str, Picture] = field(default_factory=dict)
     points: "PointFacts | None" = None
 
@@ -130,7 +132,7 @@ def read_facts(
         samples=samples,
     )
     examples = _read_examples(folder, facts.best, max_images)
-    issues = folder.read_label_issues() if candidates else None
+    issues, labels_problem = _read_issues(folder) if candidates else (None, "")
     labels = _read_label_pictures(folder, issues or (), max_images - len(examples))
     most_copies = max_images - len(examples) - len(labels)
     return replace(
@@ -139,6 +141,7 @@ def read_facts(
         examples=examples,
         thumbnails=_read_thumbnails(folder, facts, most_copies),
         label_issues=None if issues is None else tuple(issues),
+        labels_problem=labels_problem,
         label_pictures=labels,
         points=_read_points(folder, facts),
     )
@@ -173,6 +176,13 @@ def _read_audit(folder: StudyFolder) -> tuple[AuditReport | None, str]:
     try:
         return folder.read_audit(), ""
     except StudyError as error:
+        return None, error.message
+
+
+def _read_issues(folder: StudyFolder) -> tuple[list[LabelIssue] | None, str]:
+    try:
+        return folder.read_label_issues(), ""
+    except StudyError as error:  # a person works on it, in a spreadsheet
         return None, error.message
 
 

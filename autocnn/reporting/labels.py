@@ -49,6 +49,8 @@ class LabelsView:
 def view_labels(facts: StudyFacts) -> LabelsView:
     """The labels of a study that look wrong."""
     if facts.label_issues is None:
+        if facts.labels_problem:
+            return LabelsView(f"The labels cannot be shown. {facts.labels_problem}", ())
         return LabelsView(
             "The labels were not checked: that takes models that have not learned from the image, "
             "so folds, and a study that has learned something.",

@@ -199,13 +199,16 @@ def summary_rows(
     board = [dict(zip(leaderboard.columns, row, strict=True)) for row in leaderboard.rows]
     has_folds = any(cells.get("cv_mean") is not None for cells in board)
     has_clean = any(cells.get("test_clean_accuracy") is not None for cells in board)
+    has_none = board and all(cells.get("num_test_clean") == 0 for cells in board)
+    name_of_test = "test, none clean [95 %]" if has_none else "test [95 %]"
+    name_of_test = "clean test [95 %]" if has_clean else name_of_test
     accuracy = "test_clean_accuracy" if has_clean else "test_accuracy"
     judged = "judged_objective" if has_objective(leaderboard) else accuracy
     columns: list[tuple[str, Callable[[dict[str, Cell]], str]]] = [
         ("rank", _show_rank),
         ("model", _show_kind),
         ("folds", _show_folds) if has_folds else ("val", _show_score("objective")),
-        ("clean test [95 %]" if has_clean else "test [95 %]", _show_interval(judged)),
+        (name_of_test, _show_interval(judged)),
         ("gap", _show_score("gap_train_val", sign=True)),
     ]
     if wide:

@@ -165,12 +165,12 @@ def _sentences(facts: StudyFacts) -> tuple[str, ...]:
 
 
 def _figures(facts: StudyFacts, drawn: Drawings) -> tuple[Figure, ...]:
-    ranked = facts.goal.rank([trial for trial in facts.trials if trial.state.is_scored])
+    ranked = facts.goal.rank([trial for trial in facts.trials if trial.may_win])
     name = facts.status.config.objective
     best = (
         f"best is trial {ranked[0].trial} with {wording.metric(name, ranked[0].objective)}"
         if ranked
-        else "no trial was scored"
+        else "no trial may become a finalist"
     )
     says = {
         "history": f"{wording.metric_name(name)} on val of each trial; {best}.",

@@ -71,7 +71,7 @@ def describe_worst(subgroups: Sequence[Subgroup]) -> Iterator[str]:
             f"{wording.fraction_interval(worst.scores['accuracy'])} of "
             f"{wording.count(worst.num_images, 'image')}. {_own_part(worst)}It {shown} the others, "
             f"{wording.fraction(worst.others.value)} on the same mix of classes (p "
-            f"{wording.fraction(worst.p_value)}, corrected for "
+            f"{wording.p_value(worst.p_value)}, corrected for "
             f"{wording.count(number, 'value')}).{few}"
         )
 
@@ -125,7 +125,7 @@ def _row(one: Subgroup) -> Row:
         *(Cell(wording.metric(name, value), value) for name, value in others),
         Cell(wording.percent(one.others.value if one.others else None)),
         Cell(_points(difference), difference.value if difference else None),
-        Cell(wording.decimal(one.p_value), one.p_value),
+        Cell(wording.p_value(one.p_value), one.p_value),
         Cell(one.verdict, one.verdict),
     ]
 

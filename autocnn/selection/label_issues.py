@@ -5,6 +5,7 @@ wrong makes its score better than it is.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ def write_label_issues(
     if scored is None or is_at_chance(scored):
         why = "the study has no folds" if scored is None else "nothing was learned from them"
         observer.note(f"The labels were not checked: {why}.")
-        folder.remove_label_issues()
+        _tell(folder.remove_label_issues(), observer)
         return
     dataset = plan.dataset
     positions, probabilities = _predict_unseen(plan, finalists)
@@ -71,8 +72,17 @@ def write_label_issues(
     issues = [
         _issue(dataset, int(positions[i]), doubts, i, names.get(i, "")) for i in shown[:MOST_ROWS]
     ]
-    folder.write_label_issues(issues, pictures)
+    _tell(folder.write_label_issues(issues, pictures), observer)
     observer.note(_in_words(int(doubts.is_suspect.sum()), len(labels), folder))
+
+
+def _tell(aside: Path | None, observer: Observer) -> None:
+    """Say where the list of before is, if marks of it may be lost."""
+    if aside is not None:
+        observer.warn(
+            f"label_issues.csv could not be read in full: it is kept as {aside}, and what was "
+            "written into its column drop may be missing in the new one."
+        )
 
 
 def _predict_unseen(

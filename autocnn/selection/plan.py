@@ -180,6 +180,7 @@ class FinalistsPlan:
         own_model: Of networks of the user's own; None: autocnn's.
         trial_timeout_s: Seconds that a trial could take; None: no limit.
         save_progress: Called often, to note how far the study is.
+        check_disk: Called often, to stop before the disk is full.
     """
 
     dataset: Dataset
@@ -198,6 +199,7 @@ class FinalistsPlan:
     own_model: OwnModel | None = None
     trial_timeout_s: float | None = None
     save_progress: Callable[[], None] = lambda: None
+    check_disk: Callable[[], None] = lambda: None
 
     def images_of(self, trial: TrialRecord) -> Images:
         """The images at the size of a trial's params."""

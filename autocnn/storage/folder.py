@@ -9,6 +9,7 @@ import re
 import secrets
 import shlex
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from autocnn.core.atomic import make_folder, remove, replace_file, sync_folder, writing_error
 from autocnn.core.csv_tables import FOLD_COLUMN, SPLIT_COLUMNS, read_csv
 from autocnn.core.errors import StudyError, StudyExistsError, StudyNotFoundError, Text
-from autocnn.core.paths import to_path
+from autocnn.core.paths import is_by_file_manager, to_path
 from autocnn.core.wording import first_few
 from autocnn.spaces.space import SearchSpace
 from autocnn.storage.candidates import CandidateFiles
@@ -36,6 +37,9 @@ _NAMES = (
 )
 _OWN_NAMES = re.compile(rf"{_NAMES}|\.{_NAMES}\.\w{{8}}|\.lock|\.owner\.json(\.\w{{8}})?")
 """What `StudyFolder` makes, temporary files and locks among it."""
+
+STALE_S = 60.0
+"""A study that is not whole after so long belongs to no process any more."""
 
 
 class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportFiles, ExportFiles):
@@ -80,7 +84,9 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
             if path.exists() and any(path.iterdir()):
                 raise _exists(path)
             for stale in results.glob(f".{name}.????????"):  # of a process that was killed
-                shutil.rmtree(stale, ignore_errors=True)
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - stale.stat().st_mtime > STALE_S:  # or one that makes it now
+                        shutil.rmtree(stale, ignore_errors=True)
             make_folder(partial / "trials")
             make_folder(partial / "candidates")
             cls(partial).write_study(facts)
@@ -151,8 +157,9 @@ class StudyFolder(TrialFiles, FinalistFiles, CandidateFiles, LabelFiles, ReportF
         if self.path.is_symlink():
             raise StudyError(f"{self.path}: must be the study itself, got a link to it.")
         self.read_status()
+        names = (path.name for path in self.path.iterdir())
         strangers = sorted(
-            path.name for path in self.path.iterdir() if not _OWN_NAMES.fullmatch(path.name)
+            name for name in names if not (_OWN_NAMES.fullmatch(name) or is_by_file_manager(name))
         )
         if strangers:
             raise StudyError(

@@ -9,10 +9,10 @@ is taken over with a note; and an owner on another host, since network file syst
 carry locks from host to host.
 """
 
+import contextlib
 import datetime
 import json
 import os
-import shlex
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from pydantic import Field, TypeAdapter
 
 from autocnn.core.atomic import replace_file
-from autocnn.core.errors import StudyError, StudyLockedError
+from autocnn.core.errors import StudyError, StudyLockedError, Text
 
 SAME_START_S = 1.0
 """Two processes with one number are the same when they started within this time."""
@@ -39,18 +39,23 @@ class Owner:
     Attributes:
         host: Name of its machine.
         process: Its number there.
-        started: When it started, seconds since 1970.
+        started: When it started, seconds since 1970; another number once the clock was set.
+        boot: Which start of its machine that was in; empty where the system does not say.
+        ticks: When it started, since that.
     """
 
     host: str
     process: Annotated[int, Field(gt=0)]
     started: float
+    boot: str = ""
+    ticks: int = 0
 
     @classmethod
     def this(cls) -> "Owner":
         """The process that asks."""
         process = psutil.Process()
-        return cls(socket.gethostname(), process.pid, process.create_time())
+        since_boot = _started_since_boot(process.pid)
+        return cls(socket.gethostname(), process.pid, process.create_time(), *since_boot)
 
     @property
     def is_alive(self) -> bool:
@@ -59,11 +64,24 @@ class Owner:
             started = psutil.Process(self.process).create_time()
         except psutil.Error:
             return False
+        boot, ticks = _started_since_boot(self.process)
+        if boot and self.boot:
+            return (boot, ticks) == (self.boot, self.ticks)
         return abs(started - self.started) < SAME_START_S
 
     def __str__(self) -> str:
         started = datetime.datetime.fromtimestamp(self.started)
         return f"process {self.process} on {self.host}, started {started:%Y-%m-%d %H:%M:%S}"
+
+
+def _started_since_boot(process: int) -> tuple[str, int]:
+    """Which start of this machine a process belongs to, and its own; nothing but on Linux."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        facts = Path(f"/proc/{process}/stat").read_text("utf-8", "replace")
+        return boot, int(facts.rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return "", 0
 
 
 class StudyLock:
@@ -98,7 +116,7 @@ class StudyLock:
         owner, me = self._owner(), Owner.this()
         if owner is not None and owner.host != me.host and not force:
             self._lock.release()
-            raise self._foreign(owner, "take the study over with `autocnn resume")
+            raise self._foreign(owner)
         if owner is not None and owner.host == me.host and owner != me and owner.is_alive:
             self._lock.release()
             raise self._held(owner)
@@ -118,7 +136,7 @@ class StudyLock:
         """
         owner = self._owner()
         if owner is not None and owner.host != socket.gethostname():
-            raise self._foreign(owner, "delete the study with `autocnn remove")
+            raise self._foreign(owner)
 
     def holder(self) -> Owner | None:
         """Who writes the study now, as far as it can be seen from this machine."""
@@ -131,7 +149,8 @@ class StudyLock:
         """Let others write."""
         # In this order: who opened the files meanwhile sees that they are gone.
         self._owner_path.unlink(missing_ok=True)
-        (self.folder / ".lock").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # Windows deletes no open file; the lock does it there
+            (self.folder / ".lock").unlink(missing_ok=True)
         self._lock.release()
 
     @property
@@ -144,11 +163,11 @@ class StudyLock:
         except (OSError, ValueError):
             return None
 
-    def _foreign(self, owner: Owner, then: str) -> StudyLockedError:
+    def _foreign(self, owner: Owner) -> StudyLockedError:
         return StudyLockedError(
             f"{self.folder}: only one process may write a study; {owner} last did and did not say "
             "that it ended.",
-            remedy=f"If it is gone, {then} {shlex.quote(str(self.folder))} --force-unlock`.",
+            remedy=Text("If that process is gone, ask again with {force_unlock:True}."),
         )
 
     def _held(self, owner: Owner | None) -> StudyLockedError:

@@ -48,7 +48,7 @@ def read_unseen(
         class_names: In the order of the study's labels.
 
     Returns:
-        Of all of train and val, out of fold; in a study without folds, of val. n may be 0.
+        Of all of train, out of fold; in a study without folds, of val. n may be 0.
 
     Raises:
         StudyError: When a table cannot be read, or is not whole.
@@ -69,7 +69,7 @@ def read_unseen(
 def read_judged(
     folder: StudyFolder, record: CandidateRecord, class_names: Sequence[str]
 ) -> StoredPredictions:
-    """Predictions of clean test, or of test where that is the same or empty.
+    """Predictions of clean test, or of test where that is the same or empty (`num_test_clean`).
 
     Args:
         folder: The study.

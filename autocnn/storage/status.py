@@ -4,11 +4,12 @@ import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field, ValidationError
 
 from autocnn.core.config import StudyConfig
 from autocnn.core.errors import StudyError
 from autocnn.core.extras import installed_version
+from autocnn.core.records import Record
 
 VERSIONS_OF = (
     "autocnn",
@@ -24,7 +25,7 @@ VERSIONS_OF = (
 Stage = Literal["preparing", "searching", "finalists", "done", "interrupted", "failed"]
 
 
-class DataFacts(BaseModel):
+class DataFacts(Record):
     """The images of a study.
 
     Attributes:
@@ -35,9 +36,9 @@ class DataFacts(BaseModel):
         levels: Values that became 0 and 255 in images of more than 8 bits; None: there are none.
         absent: Place among all images that were found, and sha256, of each that split.csv lacks: it
             cannot be read, or was left out on demand.
+        array_levels: Values of an .npz that became 0 and 255; None: it is none, or is of uint8, or
+            the study is of an earlier version.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fingerprint: str
     class_names: tuple[str, ...]
@@ -45,9 +46,10 @@ class DataFacts(BaseModel):
     split: dict[str, int]
     levels: tuple[float, float] | None = None
     absent: tuple[tuple[int, str], ...] = ()
+    array_levels: tuple[float, float] | None = None
 
 
-class FinalistFacts(BaseModel):
+class FinalistFacts(Record):
     """A trial that was chosen for the end.
 
     Attributes:
@@ -57,14 +59,12 @@ class FinalistFacts(BaseModel):
         own_epochs: Epochs of its own model, where that is judged.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     trial: int
     epochs: int | None
     own_epochs: int | None = None
 
 
-class TestLook(BaseModel):
+class TestLook(Record):
     """A time that the test split was opened.
 
     Attributes:
@@ -75,14 +75,12 @@ class TestLook(BaseModel):
 
     __test__ = False  # not for pytest
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     at: str
     finalists: tuple[FinalistFacts, ...]
     is_over: bool = False
 
 
-class Choice(BaseModel):
+class Choice(Record):
     """Which candidate is best, decided before the test split is opened.
 
     Attributes:
@@ -90,13 +88,11 @@ class Choice(BaseModel):
         sentences: Why, and whether it beats the default configuration.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     candidate: int
     sentences: tuple[str, ...]
 
 
-class StudyStatus(BaseModel):
+class StudyStatus(Record):
     """The content of study.json.
 
     Attributes:
@@ -121,8 +117,6 @@ class StudyStatus(BaseModel):
         test_looks: When the test split was opened, and for what.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     schema_version: Literal[1] = 1
     name: str
     created: str
@@ -131,7 +125,7 @@ class StudyStatus(BaseModel):
     seconds: float = 0.0
     config: StudyConfig
     epochs: int
-    versions: dict[str, str | None] = {}
+    versions: dict[str, str | None] = Field(default_factory=dict)
     machine: dict[str, Any] | None = None
     resources: dict[str, Any] | None = None
     data: DataFacts | None = None

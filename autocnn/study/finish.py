@@ -132,6 +132,7 @@ def _plan(
         own_model=prepared.own_model,
         trial_timeout_s=config.trial_timeout_s,
         save_progress=progress.save,
+        check_disk=searched.disk.check,
     )
 
 

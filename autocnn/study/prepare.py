@@ -47,13 +47,16 @@ class Prepared:
     num_trials: int | None
 
 
-def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepared:
+def prepare(
+    context: Context, progress: Progress, space: SearchSpace, *, is_more: bool = False
+) -> Prepared:
     """Data, weights, trials so far: everything that can be wrong before a trial starts.
 
     Args:
         context: Of the context.
         progress: Of the study; afterwards it says that the study is prepared.
         space: The space as it is now.
+        is_more: Whether more was asked for, after which the best may be others.
 
     Raises:
         DataError: When the data cannot be used.
@@ -73,6 +76,7 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     )
     goal = find_goal(context, progress.status.objective_files, dataset.class_names)
     files = dict(goal.function.files) if goal.function else None
+    _check_groups(context, progress.status, dataset)
     folds = _folds(context, progress.status, dataset)
     if len(folds) < config.folds * config.fold_repeats:
         observer.warn(
@@ -91,8 +95,6 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
     for sentence in sentences:
         observer.warn(sentence)
     ended = {trial.trial for trial in trials if not trial.is_open}
-    if not {finalist.trial for finalist in progress.status.finalists or ()} <= ended:
-        progress.update(finalists=None)  # the record of one was torn
     # It never shrinks below what has begun.
     num_trials = config.num_trials
     if num_trials is not None:
@@ -107,11 +109,17 @@ def prepare(context: Context, progress: Progress, space: SearchSpace) -> Prepare
             split={s: len(dataset.indices(s)) for s in SPLITS},
             levels=dataset.images().levels,
             absent=dataset.absent,
+            array_levels=dataset.table.array_levels,
         ),
         "space_fingerprint": space.fingerprint,
         "model_files": dict(own_model.files) if own_model else None,
         "objective_files": files,
     }
+    if is_more:  # not before all is ready: a finished study would lose that it is
+        now["status"] = "searching"
+    # The record of one may be torn.
+    if is_more or not {chosen.trial for chosen in progress.status.finalists or ()} <= ended:
+        now["finalists"] = None
     if progress.status.is_prepared:
         now["resumed"] = (*progress.status.resumed, timestamp())
     else:
@@ -183,6 +191,30 @@ def _folds(context: Context, status: StudyStatus, dataset: Dataset) -> tuple[Fol
         ) from error
 
 
+def _check_groups(context: Context, status: StudyStatus, dataset: Dataset) -> None:
+    """Stop when images belong together otherwise, of which their fingerprint says nothing."""
+    if status.data is None or status.data.fingerprint != dataset.fingerprint:
+        return  # that is told with all that is different
+    before = {path: group for path, _, group, *_ in context.folder.read_split()}
+    rows = [(path, group) for path, _, group, *_ in dataset.table_rows() if path in before]
+    changes = data_changes(
+        [(path, "", before[path], "", "") for path, _ in rows],
+        [(path, "", group, "", "") for path, group in rows],
+    )
+    if changes:
+        raise _changed(context, "its data and its space", changes)
+
+
+def _changed(context: Context, what: str, changes: list[str]) -> StudyChangedError:
+    """The error of a study that would go on with something else."""
+    folder = context.folder
+    return StudyChangedError(
+        f"{folder.path}: must find {what} as they were, got: " + " ".join(changes),
+        remedy="Put them back, or start a new study that takes over the trials that "
+        f"are still valid: autocnn search ... --name NEW --fork {folder.argument}",
+    )
+
+
 def _check_drift(
     context: Context,
     status: StudyStatus,
@@ -196,18 +228,21 @@ def _check_drift(
     if status.data is not None and status.data.fingerprint != dataset.fingerprint:
         found = data_changes(folder.read_split(), dataset.table_rows())
         changes += found or ["The images are read differently."]
-    if status.space_fingerprint != space.fingerprint:
+    is_other = status.space_fingerprint != space.fingerprint
+    if is_other or folder.space_path.exists():
         before = load_space(str(folder.space_path), own_names=True)
-        changes += [f"Space: {line}" for line in before.diff(space)]
+        lines = before.diff(space) if is_other else []
+        if context.config.epochs is None and before.epochs != space.epochs:
+            lines.append(f"epochs was {before.epochs}, is {space.epochs}.")
+        # Where it was asked for other channels, those of the space mean nothing.
+        if before.channels != space.channels and before.channels == context.config.channels:
+            lines.append(f"channels was {before.channels}, is {space.channels}.")
+        changes += [f"Space: {line}" for line in lines]
     if own_model is not None:
         changes += [f"Model: {line}" for line in own_model.changes()]
     what = "its data, its space and its model" if own_model else "its data and its space"
     if changes:
-        raise StudyChangedError(
-            f"{folder.path}: must find {what} as they were, got: " + " ".join(changes),
-            remedy="Put them back, or start a new study that takes over the trials that "
-            f"are still valid: autocnn search ... --name NEW --fork {folder.argument}",
-        )
+        raise _changed(context, what, changes)
     versions = version_changes(status.versions, installed_versions())
     if versions:
         observer.warn(f"Since this study began: {'; '.join(versions)}.")

@@ -2,16 +2,26 @@
 
 import contextlib
 import datetime
+import itertools
 import math
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autocnn.core.atomic import reading_error
 from autocnn.core.config import BUILT_IN, StudyConfig, change_config
-from autocnn.core.errors import AutocnnError, ConfigError, SearchInterrupted, StudyError, Text
+from autocnn.core.errors import (
+    AutocnnError,
+    ConfigError,
+    SearchInterrupted,
+    SpaceError,
+    StudyError,
+    StudyExistsError,
+    Text,
+)
 from autocnn.core.events import Interruption, Observer
 from autocnn.core.objective_text import function_of, is_lower_better
 from autocnn.core.own_model import locate_own_model
@@ -79,10 +89,7 @@ def search(
         if config.fork is not None:
             fork = open_study(config.fork, config.results).path.resolve()
             config = config.model_copy(update={"fork": str(fork)})
-        name = config.name or _default_name(config.data)
-        config = _resolve(config, space, name)
-        status = StudyStatus.new(name, config, epochs=config.epochs or space.epochs)
-        folder = StudyFolder.create(config.results, name, status.to_json())
+        config, status, folder = _create(config, space)
         folder.lock()
         try:
             _run(
@@ -92,6 +99,7 @@ def search(
                 folder,
                 observer,
                 is_new=True,
+                is_more=False,
                 interruption=interruption,
                 make_executor=make_executor,
                 clock=clock,
@@ -102,6 +110,27 @@ def search(
     finally:
         observer.close()
     return folder
+
+
+def _create(
+    config: StudyConfig, space: SearchSpace
+) -> tuple[StudyConfig, StudyStatus, StudyFolder]:
+    """A new study, with another name where one that was made up is taken.
+
+    Raises:
+        StudyError: When the folder is there already or cannot be written.
+    """
+    made_up = _default_name(config.data)
+    for number in itertools.count(1):
+        name = config.name or (made_up if number == 1 else f"{made_up}-{number}")
+        named = _resolve(config, space, name)
+        status = StudyStatus.new(name, named, epochs=named.epochs or space.epochs)
+        try:
+            return named, status, StudyFolder.create(named.results, name, status.to_json())
+        except StudyExistsError:
+            if config.name:
+                raise
+    raise AssertionError("numbers do not end")
 
 
 def _fitting_space(config: StudyConfig) -> SearchSpace:
@@ -195,10 +224,10 @@ def resume(
             observer.note(f"Taken over from {owner}, which ended without letting go.")
         try:
             with _told(folder.path):
-                status, config = _reopen(folder, observer, changes or {})
-                if status.is_done and folder.is_report_due:
+                status, config, is_more = _reopen(folder, observer, changes or {})
+                if status.is_done and folder.is_report_due and not is_more:
                     _report(folder, observer)
-            if not status.is_done:
+            if is_more or not status.is_done:
                 if config.own_code:
                     check_trusted(folder.path, config.own_code, trust_code=trust_code)
                 _run(
@@ -208,6 +237,7 @@ def resume(
                     folder,
                     observer,
                     is_new=False,
+                    is_more=is_more,
                     interruption=interruption,
                     make_executor=make_executor,
                     clock=clock,
@@ -222,8 +252,8 @@ def resume(
 
 def _reopen(
     folder: StudyFolder, observer: Observer, changes: dict[str, object]
-) -> tuple[StudyStatus, StudyConfig]:
-    """The status and the config of a study that is resumed; it is done where nothing is left."""
+) -> tuple[StudyStatus, StudyConfig, bool]:
+    """Status and config of a study that is resumed, and whether there is time for more of it."""
     status = folder.read_status()
     config = change_config(status.config, changes)
     # The folder may have been moved or renamed since.
@@ -235,15 +265,14 @@ def _reopen(
     asked, before = config.num_trials, status.config.num_trials
     begun = len(folder.read_trials()) if before is None else before
     is_longer = _limit_s(config) > _limit_s(status.config)
-    is_more = is_longer or (asked is not None and asked > begun)
-    if is_more and _limit_s(config) > status.seconds:  # the best may be others by then
-        status = status.model_copy(update={"finalists": None, "status": "searching"})
-    elif status.is_done:
+    is_asked = is_longer or (asked is not None and asked > begun)
+    is_more = is_asked and _limit_s(config) > status.seconds
+    if status.is_done and not is_more:
         if is_tracked_now:
             with tracked(config, folder, observer) as told:
                 told.trials_found(folder.read_trials())
-        observer.note(_what_gives_more(folder, status, config, is_over=is_more))
-    return status, config
+        observer.note(_what_gives_more(folder, status, config, is_over=is_asked))
+    return status, config, is_more
 
 
 def _limit_s(config: StudyConfig) -> float:
@@ -287,6 +316,7 @@ def _run(
     observer: Observer,
     *,
     is_new: bool,
+    is_more: bool,
     interruption: Interruption | None,
     make_executor: MakeExecutor | None,
     clock: Callable[[], float],
@@ -314,13 +344,15 @@ def _run(
                 clock=clock,
             )
             with _told(folder.path):
-                _run_stages(context, progress, space, finish)
+                _run_stages(context, progress, space, finish, is_more=is_more)
     except KeyboardInterrupt as error:
         _save_end(progress, "interrupted")
         ended = sum(not record.is_open for record in folder.read_trials())
         raise SearchInterrupted(
             f"{folder.path}: stopped with {_of_all(ended, config)} ended.",
-            remedy=f"Go on with `{folder.resume_command()}`.",
+            remedy="It stays finished as it was; ask for more again."
+            if status.is_done and progress.status is status
+            else f"Go on with `{folder.resume_command()}`.",
         ) from error
     except AutocnnError as error:
         if is_new and not progress.status.is_prepared and not isinstance(error, StudyError):
@@ -337,7 +369,8 @@ def _run(
 def _save_end(progress: Progress, stage: Stage) -> None:
     """Note how a session ended that was stopped, or failed.
 
-    A study that is done by then lacks its report alone. It stays done: else test is opened again.
+    A study that is done lacks its report alone, or was not made ready for more. It stays done: else
+    test is opened again.
     """
     if not progress.status.is_done:
         with contextlib.suppress(StudyError):  # on a full disk the stage stays as it was
@@ -366,14 +399,19 @@ def _of_all(ended: int, config: StudyConfig) -> str:
 
 
 def _run_stages(
-    context: Context, progress: Progress, space: SearchSpace, finish: Finish | None
+    context: Context,
+    progress: Progress,
+    space: SearchSpace,
+    finish: Finish | None,
+    *,
+    is_more: bool,
 ) -> None:
     # Imported here: what only asks for a study must not wait for SciPy, and a session that is
     # stopped while it searches not for matplotlib, which `finish` loads.
     from autocnn.study.prepare import prepare
     from autocnn.study.trials import search_trials
 
-    prepared = prepare(context, progress, space)
+    prepared = prepare(context, progress, space, is_more=is_more)
     searched = search_trials(context, progress, prepared)
     (finish or _load_finish())(context, progress, prepared, searched)
 
@@ -458,11 +496,38 @@ def _precision(config: StudyConfig, status: StudyStatus) -> str:
 
 
 def _space_now(config: StudyConfig, folder: StudyFolder, observer: Observer) -> SearchSpace:
-    """The space that the study names; its own copy when that file is gone."""
-    if is_path(config.space) and not _is_there(config.space) and _is_there(folder.space_path):
+    """The space that the study names; its own copy of a shipped one, or of a file that is gone."""
+    own_names = config.model is not None
+    if not _is_there(folder.space_path):  # stopped before it was ready
+        return load_space(config.space, own_names=own_names)
+    if not is_path(config.space):
+        copy = load_space(str(folder.space_path))
+        if not _is_shipped(config.space, copy):
+            observer.warn(
+                f"This version of autocnn has another space {config.space!r}; the study's own copy "
+                "is used."
+            )
+        return replace(copy, name=config.space)
+    if not _is_there(config.space):
         observer.warn(f"{config.space} is gone; the study's own copy of the space is used.")
-        return load_space(str(folder.space_path), own_names=config.model is not None)
-    return load_space(config.space, own_names=config.model is not None)
+        return load_space(str(folder.space_path), own_names=own_names)
+    return load_space(config.space, own_names=own_names)
+
+
+def _is_shipped(name: str, copy: SearchSpace) -> bool:
+    """Whether a study's copy of a shipped space is what this version ships.
+
+    What a study holds to some values, its copy has as a choice of these.
+    """
+    try:
+        shipped = load_space(name)
+        for held in ("image_size", "backbone"):
+            if any(parameter.name == held for parameter in copy.parameters):
+                shipped = shipped.narrow(held, copy.values_of(held))
+                copy = copy.narrow(held, copy.values_of(held))
+    except SpaceError:
+        return False
+    return shipped.fingerprint == copy.fingerprint
 
 
 def _is_there(path: str | Path) -> bool:

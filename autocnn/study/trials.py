@@ -25,10 +25,12 @@ class Searched:
     Attributes:
         ranked: All trials that may become finalists, best first; at least one.
         budget: The time that there is.
+        disk: Looks at the free space.
     """
 
     ranked: tuple[TrialRecord, ...]
     budget: Budget
+    disk: DiskGuard
 
 
 def search_trials(context: Context, progress: Progress, prepared: Prepared) -> Searched:
@@ -90,7 +92,7 @@ def search_trials(context: Context, progress: Progress, prepared: Prepared) -> S
     ranked = rank_trials(prepared.goal, records)
     if not ranked:
         raise nothing_finished(folder, records)
-    return Searched(tuple(ranked), budget)
+    return Searched(tuple(ranked), budget, disk)
 
 
 def _budget(context: Context, progress: Progress, prepared: Prepared) -> Budget:
@@ -133,7 +135,14 @@ def _build_engine(
     """The engine, brought to where it was."""
     context.folder.remove_engine_files()
     config = context.config.model_copy(update={"trials": prepared.num_trials})
-    engine = build_engine(config, prepared.space, prepared.goal, context.folder, epochs=epochs)
+    engine = build_engine(
+        config,
+        prepared.space,
+        prepared.goal,
+        context.folder,
+        epochs=epochs,
+        warn=context.observer.warn,
+    )
     restore(engine, trials)
     return engine
 

@@ -29,6 +29,10 @@ from autocnn.tuning.ranking import Ranking
 FAILURES_IN_A_ROW = 3
 """A study whose first trials all fail for the same reason ends there."""
 
+FAILURES_AT_ONCE = 3
+"""So many trials, and more than run at once, fail alike before their first epoch: then something is
+wrong beside them, as a cache that was deleted or a GPU that was lost, and the study stops."""
+
 TOO_SLOW = "too slow: its epochs would not fit into the time left"
 
 OUT_OF_TIME = "stopped early: the time left is for the finalists"
@@ -191,6 +195,9 @@ class _Search:
         self.ranking = Ranking(plan.goal, plan.is_default)
         self.pace = Pace()
         self.causes: set[tuple[TrialState, str]] = set()
+        self.streak: list[TrialRecord] = []
+        self.streak_began = 0
+        self.outlived: set[str] = set()
         self.next_end = 0
         # A fork takes over trials whose models the other study did not keep. Nothing can be made
         # of them, so they must not take the place of one with a model among the best.
@@ -224,7 +231,7 @@ class _Search:
             self.ranking.add(record)
         self.pace.add(record)
         if len(self.causes) <= 1:
-            self.causes.add((record.state, re.sub(r"\d+", "#", record.reason)))
+            self.causes.add((record.state, _cause(record)))
         if record.end_order is not None:
             self.next_end = max(self.next_end, record.end_order + 1)
 
@@ -365,6 +372,7 @@ class _Search:
         self._remove_models(trial)
         self.observer.trial_ended(record, best=self.ranking.best)
         self._check_failures()
+        self._check_streak(record)
 
     def job_left_open(self, running: Running, reason: str) -> None:
         """Note that a trial was stopped and goes on when the study is resumed."""
@@ -485,3 +493,35 @@ class _Search:
             if state.is_fault:
                 records = [self.records[trial] for trial in sorted(self.records)]
                 raise nothing_finished(self.folder, records)
+
+    def _check_streak(self, record: TrialRecord) -> None:
+        """Stop the study when trial after trial fails at once, whatever its params: all would.
+
+        A failure that others trained after is one of some params, and stops nothing any more.
+        """
+        is_at_once = record.state == TrialState.FAILED and not record.history
+        is_at_once = is_at_once and not record.is_fault_of_params
+        is_alike = is_at_once and self.streak and _cause(self.streak[0]) == _cause(record)
+        if is_alike:
+            self.streak.append(record)
+        elif not self.streak or record.num_ended_before >= self.streak_began:
+            if self.streak and record.history:
+                self.outlived.add(_cause(self.streak[0]))
+            self.streak = [record] if is_at_once else []
+            self.streak_began = len(self.records)
+        number = len(self.streak)
+        if number < max(FAILURES_AT_ONCE, self.plan.workers + 1):
+            return
+        if _cause(record) not in self.outlived:
+            log_path = self.folder.trial_log_path(record.trial)
+            raise StudyError(
+                f"{self.folder.path}: trials must begin, but the latest {number} failed alike "
+                f"before their first epoch: {record.reason.rstrip('.')}. The study was stopped.",
+                remedy=f"See {log_path.parent / 'trial.json'} and {log_path.name} beside it, "
+                f"remove the cause, then go on with `{self.folder.resume_command()}`.",
+            )
+
+
+def _cause(record: TrialRecord) -> str:
+    """Why a trial ended, whatever the numbers in it."""
+    return re.sub(r"\d+", "#", record.reason)

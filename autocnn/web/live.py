@@ -1,6 +1,7 @@
 """A study as it runs, as JSON: its state, its trials, what is best so far."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +48,7 @@ class LiveStudy:
             "stage": status.status,
             "is_running": is_running,
             "sentence": describe(
-                status, counts, resume=self.folder.resume_command(), is_running=is_running
+                status, trials, resume=self.folder.resume_command(), is_running=is_running
             ),
             "objective": objective,
             "is_larger_better": goal.maximize,
@@ -56,6 +57,7 @@ class LiveStudy:
             "asked": status.config.trials,
             "counts": counts,
             "best": ranked[0].trial if ranked else None,
+            "leaders": _leaders(trials, goal),
             "trials": [_row(trial, goal) for trial in trials],
             "leaderboard": self.leaderboard(objective),
             "has_report": self.folder.report_path.is_file(),
@@ -117,14 +119,16 @@ class LiveStudy:
         return {"caption": caption, "header": header, "rows": rows}
 
 
-def describe(status: StudyStatus, counts: dict[str, int], *, resume: str, is_running: bool) -> str:
+def describe(
+    status: StudyStatus, trials: Sequence[TrialRecord], *, resume: str, is_running: bool
+) -> str:
     """What the study does now, in a sentence; `resume` is the command that goes on with it."""
-    ended = sum(number for state, number in counts.items() if state != "running")
+    ended = sum(not trial.is_open for trial in trials)
     asked = status.config.trials
     number = f"{ended:,} of {asked:,} trials" if asked else wording.count(ended, "trial")
     of_all = f"{number} ended"
     if status.is_done:
-        if not counts:  # a copy without its trials
+        if not trials:  # a copy without its trials
             return f"Done, {wording.duration(status.seconds)} in all."
         return f"Done: {of_all}, {wording.duration(status.seconds)} in all."
     if not is_running:
@@ -139,6 +143,15 @@ def describe(status: StudyStatus, counts: dict[str, int], *, resume: str, is_run
         left_s = max(0.0, status.config.budget_s - status.seconds)
         left = f", about {wording.rough_duration(left_s)} of the budget left"
     return f"{doing}{left}."
+
+
+def _leaders(trials: Sequence[TrialRecord], goal: Goal) -> list[int]:
+    """The trials that were the best so far, in order; none that was stopped behind others."""
+    leaders: list[TrialRecord] = []
+    for trial in (trial for trial in trials if trial.may_win and trial.objective is not None):
+        if not leaders or goal.place_of(trial) < goal.place_of(leaders[-1]):
+            leaders.append(trial)
+    return [trial.trial for trial in leaders]
 
 
 def _row(trial: TrialRecord, goal: Goal) -> dict[str, Any]:

@@ -1,18 +1,18 @@
 """A server on one socket: who may ask, how much at once, and a clean end."""
 
-import ipaddress
-import re
 import secrets
 import signal
 import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from autocnn.core.errors import MissingExtraError, Text, UsageError
 from autocnn.core.extras import install_line
+from autocnn.core.hosts import asked_name, own_names
 
 if TYPE_CHECKING:
     import uvicorn
@@ -74,20 +74,6 @@ def check_web(face: str) -> None:
         )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach that address.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class WebServer:
     """An application on a socket; use it as a context, and `serve_forever`.
 
@@ -120,7 +106,8 @@ class WebServer:
             ) from error
         self.host, self.port = host, int(self._socket.getsockname()[1])
         self.token = token
-        own = None if not is_loopback(host) else own_names(self.host)
+        # No page elsewhere has the token, and a proxy in front asks by a name of its own.
+        own = None if token is not None else own_names(host)
         guarded = _Guard(app, token=token, hosts=own)
         self._server = _make_server(
             uvicorn.Config(
@@ -146,6 +133,14 @@ class WebServer:
         Raises:
             KeyboardInterrupt: After Ctrl-C.
         """
+        if _has_loop():  # a notebook's; a thread may have one loop only
+            with ThreadPoolExecutor(1) as thread:
+                served = thread.submit(self._server.run, sockets=[self._socket])
+                try:
+                    served.result()
+                finally:
+                    self.close()
+            return
         is_main = threading.current_thread() is threading.main_thread()
         # uvicorn raises the signal again once all is answered; SIGTERM has been obeyed then.
         before = signal.signal(signal.SIGTERM, lambda *_: None) if is_main else None
@@ -172,6 +167,17 @@ class WebServer:
         self._socket.close()
 
 
+def _has_loop() -> bool:
+    """Whether an event loop runs in this thread."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 def _make_server(config: "uvicorn.Config") -> "uvicorn.Server":
     """A server that also ends connections that it takes in its last instant.
 
@@ -190,22 +196,6 @@ def _make_server(config: "uvicorn.Config") -> "uvicorn.Server":
             await super().shutdown(sockets)
 
     return Server(config)
-
-
-def own_names(host: str) -> frozenset[str]:
-    """What a browser on this machine may call the server.
-
-    A page elsewhere whose name somebody lets point here calls it something else. The port may be
-    any: a browser leaves 80 out, and a tunnel has one of its own.
-    """
-    named = f"[{host}]" if ":" in host else host
-    return frozenset((named.casefold(), "localhost", "127.0.0.1", "[::1]"))
-
-
-def _named(header: bytes) -> str:
-    """The name in a Host header, without the port."""
-    name = header.decode("latin-1").casefold()
-    return re.sub(r":\d*$", "", name)
 
 
 class _Guard:
@@ -233,7 +223,8 @@ class _Guard:
                 message = {**message, "headers": [*message["headers"], *added]}
             await send(message)
 
-        if self.hosts is not None and _named(given.get(b"host", b"")) not in self.hosts:
+        name = asked_name(given.get(b"host", b"").decode("latin-1"))
+        if self.hosts is not None and name not in self.hosts:
             await refuse(send_with_headers, 421, "this server is asked for by another name")
         elif self.token is not None and not self._is_allowed(given.get(b"authorization", b"")):
             challenge = [(b"www-authenticate", b"Bearer")]

@@ -150,8 +150,11 @@ class StudyImages:
 
     @cached_property
     def _issues(self) -> dict[str, LabelIssue]:
-        """Path -> what is doubtful about its label."""
-        return {issue.path: issue for issue in self.folder.read_label_issues() or ()}
+        """Path -> what is doubtful about its label; none while a spreadsheet's file is no list."""
+        try:
+            return {issue.path: issue for issue in self.folder.read_label_issues() or ()}
+        except StudyError:
+            return {}
 
     @cached_property
     def _folded(self) -> list[str]:

@@ -181,11 +181,16 @@ def _make_app(folder: StudyFolder, *, trust_code: bool) -> "FastAPI":
 
     @app.get("/report", response_class=HTMLResponse)
     def report() -> Response:
-        """report.html as it was written, with the policy that it brings itself."""
+        """report.html as it was written, with the policy that it brings itself.
+
+        It may be anybody's: in a sandbox its scripts cannot ask for what else is shown here.
+        """
         if not folder.report_path.is_file():
             folder.read_status()  # or say that the study is gone
             raise HTTPException(404, "The study has no report yet.")
-        policy = {"Content-Security-Policy": "frame-ancestors 'none'"}
+        policy = {
+            "Content-Security-Policy": "sandbox allow-scripts allow-popups; frame-ancestors 'none'"
+        }
         return Response(folder.report_path.read_bytes(), media_type="text/html", headers=policy)
 
     @app.get("/api/trials/{number}")

@@ -1,9 +1,11 @@
 """Progress: plain lines, live bars, a notebook's output, or only warnings."""
 
+import errno
 import io
 import re
 import sys
 import time
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -393,3 +395,42 @@ def test_the_display_fits_stderr(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = show_progress(is_quiet=False)
     shown.close()
     assert type(shown) is LiveDisplay
+
+
+class Leaving(Terminal):
+    """A terminal that is closed while somebody writes to it."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self.after = after
+        self.num_refused = 0
+
+    def write(self, text: str) -> int:
+        if self.tell() > self.after:
+            self.num_refused += 1
+            raise OSError(errno.EIO, "Input/output error")
+        return super().write(text)
+
+
+@pytest.mark.parametrize(
+    ("display", "after"),
+    [
+        (QuietDisplay, -1),
+        (PlainDisplay, -1),
+        (PlainDisplay, 40),
+        (LiveDisplay, -1),
+        (LiveDisplay, 40),
+    ],
+)
+def test_work_goes_on_where_the_terminal_is_closed(
+    display: Callable[[], Observer], after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal = Leaving(after)
+    monkeypatch.setattr(sys, "stderr", terminal)
+    shown = display()
+    tell_a_story(shown)
+    refused = terminal.num_refused
+    assert refused > 0
+    shown.warn("One more file is unreadable.")
+    assert terminal.num_refused == refused, "it is not tried again"
+    assert sys.stderr is terminal

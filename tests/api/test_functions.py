@@ -1,6 +1,8 @@
 """The public functions: settings become a config, models and data become an evaluation."""
 
+import http.client
 import math
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,10 @@ from autocnn.data.sources.open import read_source
 from autocnn.inference.predict import model as prediction
 from autocnn.spaces.files import shipped_names
 from autocnn.storage import StudyFolder
+from autocnn.web.service import ServiceLimits, make_service
 from tests.cli.studies import make_study
 from tests.inference.evaluate.models import BrightThird, draw, know_classes
+from tests.inference.predict.models import model as make_model
 
 
 @pytest.fixture
@@ -209,6 +213,68 @@ def test_a_study_is_found_whatever_its_state() -> None:
 
 def test_the_shipped_spaces_are_listed() -> None:
     assert [space.name for space in autocnn.list_spaces()] == shipped_names()
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """How the model of a service was asked for."""
+    asked: dict[str, Any] = {}
+
+    def load(path: Any, **options: Any) -> prediction.Model:
+        asked.update(options, path=path)
+        return make_model()
+
+    monkeypatch.setattr(prediction, "load", load)
+    monkeypatch.delenv("AUTOCNN_TOKEN", raising=False)
+    return asked
+
+
+def test_a_service_is_made_of_what_is_asked_for(
+    loaded: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: dict[str, Any] = {}
+
+    def make(opened: prediction.Model, **options: Any) -> Any:
+        made.update(options)
+        return make_service(opened, **options)
+
+    monkeypatch.setattr("autocnn.web.service.make_service", make)
+    limits: dict[str, Any] = {"max_mb": 3.0, "max_images": 5, "rate": 2.0}
+    with autocnn.serve(
+        "mine", port=0, unsure=0.9, candidate=2, results="else", trust_code=True, **limits
+    ) as server:
+        assert server.token is None, "only this machine reaches it"
+    assert loaded == {
+        "path": "mine",
+        "results": Path("else"),
+        "candidate": 2,
+        "trust_code": True,
+        "target": None,
+        "prevalence": None,
+    }
+    assert made["abstention"].threshold == 0.9
+    assert made["limits"] == ServiceLimits(image_mb=3.0, images=5, rate=2.0)
+
+
+@pytest.mark.usefixtures("loaded")
+def test_beyond_this_machine_a_service_asks_for_a_token() -> None:
+    with autocnn.serve("mine", port=0, host="0.0.0.0", token="ours") as server:
+        assert server.token == "ours"
+    with autocnn.serve("mine", port=0, host="0.0.0.0") as server:
+        assert server.token is not None
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        statuses = []
+        for headers in ({}, {"Authorization": f"Bearer {server.token}"}):
+            connection.request("GET", "/labels", headers=headers)
+            answer = connection.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+        connection.close()
+        server.close()
+        thread.join(20)
+    assert statuses == [401, 200]
 
 
 @pytest.mark.parametrize("limit", [0, -1, math.nan, math.inf])

@@ -118,7 +118,7 @@ def test_the_numbers_are_those_of_the_files(study: autocnn.Study) -> None:
     assert matrix.title.startswith("Confusion matrix: candidate 2 (trial 18, retrained), 1,095")
     assert matrix.table.loc["meningioma", "glioma"] == 2
     assert matrix.table.to_numpy().tolist() == [list(row) for row in COUNTS]
-    assert cell_texts(matrix.ax_)[0] == "40\n97.6 %"
+    assert cell_texts(matrix.ax_)[0] == "40\n97.6\xa0%"
     roc = study.plot.roc()
     assert roc.table["curve"].unique().tolist() == list(CLASSES)
     assert points(roc.ax_.lines[1]) == ([0.0, 0.0, 0.25, 1.0], [0.0, 0.5, 1.0, 1.0])

@@ -84,9 +84,17 @@ def test_a_study_of_a_host_that_is_gone_is_removed_on_demand(tmp_path: Path) -> 
     (study.path / ".owner.json").write_text(json.dumps(owner))
     found = autocnn.open_study("mine", results=tmp_path)
     for refused in (found.check_removable, found.remove):
-        with pytest.raises(StudyLockedError, match=r"`autocnn remove .*mine --force-unlock`\.$"):
+        with pytest.raises(StudyLockedError, match=r"with force_unlock=True\.$"):
             refused()
     found.remove(force_unlock=True)
+    assert names(tmp_path) == []
+
+
+def test_what_a_file_manager_left_is_removed_with_its_study(tmp_path: Path) -> None:
+    study = make_study(tmp_path, "mine")
+    for name in (".DS_Store", "Thumbs.db", "desktop.ini"):
+        (study.path / name).write_bytes(b"x")
+    autocnn.open_study("mine", results=tmp_path).remove()
     assert names(tmp_path) == []
 
 

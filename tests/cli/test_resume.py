@@ -159,7 +159,7 @@ def test_a_study_that_another_host_writes_needs_force(capsys: Output) -> None:
     assert run(["resume", "mine"]) == 4
     err = capsys.readouterr().err
     assert "process 4 on far" in err
-    assert err.endswith("take the study over with `autocnn resume results/mine --force-unlock`.\n")
+    assert err.endswith("If that process is gone, ask again with --force-unlock.\n")
     assert run(["resume", "mine", "--force-unlock"]) == 0
     assert capsys.readouterr().err.startswith("Taken over from process 4 on far, started ")
 

@@ -106,7 +106,7 @@ def write_study(folder: Path, **asked: Any) -> tuple[Path, StudyConfig]:
 
 
 def test_a_study_json_repeats_its_study_under_a_new_name(tmp_path: Path) -> None:
-    file, config = write_study(tmp_path, seed=5, results=Path("r"), engine="keras-tuner")
+    file, config = write_study(tmp_path, seed=5, engine="keras-tuner")
     again = config.model_copy(update={"name": None})
     assert resolve_config({}, file=file) == again
     assert resolve_config({"seed": 6, "name": "new"}, file=file) == again.model_copy(
@@ -137,6 +137,28 @@ def test_a_study_json_does_not_take_over_the_trials_of_another_study_again(tmp_p
     assert config.fork == "other"
     assert resolve_config({}, file=file).fork is None
     assert resolve_config({"fork": "mine"}, file=file).fork == "mine"
+
+
+def test_a_study_json_does_not_say_where_anything_is_written(tmp_path: Path) -> None:
+    """It may be anybody's, and of another machine."""
+    places = {"results": "r", "cache_dir": "c", "cluster": "10.0.0.5:6379", "storage": "s"}
+    file, config = write_study(tmp_path, seed=5, **places)
+    assert config.storage == Path("s")
+    again, usual = resolve_config({}, file=file), StudyConfig()
+    assert again.seed == 5
+    for name in places:
+        assert getattr(again, name) == getattr(usual, name), name
+    asked = resolve_config(places, file=file)
+    assert asked == config.model_copy(update={"name": None})
+    own = write(tmp_path / "mine.yaml", "results: r")
+    assert resolve_config({}, file=own).results == Path("r"), "a file of settings does"
+
+
+@pytest.mark.parametrize("name", ["images", "results", "cache_dir", "weights", "drop_labels"])
+def test_an_address_is_no_folder_of_this_machine(name: str, tmp_path: Path) -> None:
+    for place in ("s3://bucket/x", Path("gs://bucket")):
+        with pytest.raises(ConfigError, match=f"{name} must be on this machine, or mounted on it"):
+            resolve_config({name: place})
 
 
 def test_a_file_of_settings_does_not_take_the_space_beside_it(tmp_path: Path) -> None:

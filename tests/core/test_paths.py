@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from autocnn.core.paths import to_path
+from autocnn.core.errors import UsageError
+from autocnn.core.paths import is_by_file_manager, to_path
 
 
 def test_the_home_folder_is_meant_where_a_path_begins_with_it(
@@ -19,3 +20,24 @@ def test_the_home_folder_is_meant_where_a_path_begins_with_it(
 @pytest.mark.parametrize("name", ["~$list.xlsx", "~no-such-user/x", "~old"])
 def test_other_names_that_begin_so_stay(name: str) -> None:
     assert to_path(name) == Path(name)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/x", "gs://b", "file:///x", "hdfs+x://a/b"])
+def test_an_address_would_silently_be_a_folder_here(address: str) -> None:
+    for place in (address, Path(address)):
+        with pytest.raises(UsageError, match="must be on this machine, or mounted on it, got an a"):
+            to_path(place)
+
+
+def test_folders_whose_names_look_like_addresses_are_folders(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "disk:").mkdir()
+    for name in ("disk:/new", "C:/Users", "a/s3://b", "day 12:/x", "model.py:build"):
+        assert to_path(name) == Path(name)
+
+
+def test_what_file_managers_leave_is_known_in_any_case() -> None:
+    assert all(map(is_by_file_manager, (".DS_Store", "Thumbs.db", "desktop.ini", "Desktop.ini")))
+    assert not any(map(is_by_file_manager, ("x.DS_Store", "thumbs.png", "")))

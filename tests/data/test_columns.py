@@ -44,6 +44,40 @@ def test_a_number_that_is_nearly_all_the_same_has_fewer_ranges() -> None:
     assert set(values) == {"up to 0", "over 0"}
 
 
+def test_ranges_of_long_numbers_keep_their_names_apart() -> None:
+    dates = [f"202001{day:02d}" for day in range(1, 29)]
+    values = values_by(table_of({"date": dates}), ["date"])["date"]
+    assert list(dict.fromkeys(values)) == [
+        "up to 20200107",
+        "over 20200107 to 20200114",
+        "over 20200114 to 20200121",
+        "over 20200121",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "range_of_it"),
+    [
+        ("{}", "over 914"),  # it is 1234: those without a comma are below a thousand
+        ("{}.5", "over 914.5"),  # a point is there already
+        ("{},5", "up to 903.5"),  # it is 1.234: others have one digit behind the comma
+        ("0,{}", "over 0.914"),  # no thousand begins with 0
+        ("1,000,{}", "up to 1000903"),
+    ],
+)
+def test_what_a_comma_means_is_decided_for_the_column(form: str, range_of_it: str) -> None:
+    cells = ["1,234", *(form.format(number) for number in range(900, 919))]
+    assert values_by(table_of({"dose": cells}), ["dose"])["dose"][0] == range_of_it
+
+
+def test_commas_that_may_mean_either_are_refused() -> None:
+    cells = [f"{number},250" for number in range(1, 20)]
+    with pytest.raises(DataError, match=r"got 'dose' with '1,250', which may be 1250 or 1\.25\. W"):
+        values_by(table_of({"dose": cells}), ["dose"])
+    with pytest.raises(DataError, match=r"may be 1250 or 1\.25"):
+        values_by(table_of({"dose": [*cells, "1500"]}), ["dose"])
+
+
 def test_what_cannot_be_compared_is_told() -> None:
     table = table_of({"sex": ["f"] * 20, "patient": [f"p{number}" for number in range(20)]})
     with pytest.raises(DataError, match=r"must name other columns of the table \(sex, patient\)"):

@@ -1,4 +1,5 @@
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ from autocnn.core.errors import ConfigError, DataError
 from autocnn.core.events import Observer
 from autocnn.data import Dataset, check_split_file, correct_split, prepare_data, write_split
 from autocnn.data.correction import CorrectedSplit
+from autocnn.data.sources.open import read_source
+from autocnn.data.split import Split
+from tests.samples import read_rows
 
 
 def prepare(tmp_path: Path, data: Any, **kwargs: Any) -> Dataset:
@@ -80,6 +84,20 @@ def test_a_given_val_is_corrected_too(class_folders: Any, tmp_path: Path) -> Non
     assert all(len(found) == 1 for found in sides.values())
     assert corrected.split.names.count("test") == 40
     assert corrected.split.names.count("val") == 40
+
+
+def test_paths_to_another_drive_are_absolute(
+    class_folders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def relpath(path: Any, start: Any) -> str:
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    root = class_folders({"a": 2, "b": 2})
+    table = read_source(str(root))
+    split = Split(("train",) * 4, (), ())
+    monkeypatch.setattr(os.path, "relpath", relpath)
+    write_split(tmp_path / "out.csv", CorrectedSplit(table, split, ()))
+    assert read_rows(tmp_path / "out.csv")[0]["path"] == (root / table.paths[0]).as_posix()
 
 
 def test_what_is_clean_stays(class_folders: Any, tmp_path: Path) -> None:

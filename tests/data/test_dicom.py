@@ -123,6 +123,19 @@ def test_padding_is_black(tmp_path: Path, padding: int) -> None:
     assert (pixels_of(path)[:2] == 0).all()
 
 
+@pytest.mark.parametrize(("value", "limit"), [(-2000, -1500), (-1500, -2000), (63536, 64036)])
+def test_padding_may_be_a_range(tmp_path: Path, value: int, limit: int) -> None:
+    stored = RAMP.astype(np.int16) - 100
+    stored[0], stored[1], stored[2, 0] = -2000, -1500, -1499
+    path = write(tmp_path / "x.dcm", stored)
+    dataset = pydicom.dcmread(path)
+    for name, number in (("PixelPaddingValue", value), ("PixelPaddingRangeLimit", limit)):
+        kind = "US" if number > 0 else "SS"
+        dataset.add(pydicom.dataelem.DataElement(name, kind, number))
+    dataset.save_as(path)
+    assert (read_dicom(path).values[:2] == -1499).all()
+
+
 def test_windows_in_the_files(tmp_path: Path) -> None:
     write(tmp_path / "x.dcm", WindowCenter=[40, -550], WindowWidth=[400, 1800])
     assert read_dicom(tmp_path / "x.dcm").window == (-160, 240)

@@ -103,6 +103,24 @@ def test_a_path_that_is_not_there_is_told(class_folders: Any, tmp_path: Path) ->
         prepare(tmp_path, root, drop)
 
 
+def test_what_a_study_has_left_out_may_be_gone_by_now(class_folders: Any, tmp_path: Path) -> None:
+    """Whether the others are what they were, the study finds out."""
+    root = class_folders({f"{s}/{c}": 6 for s in ("train", "val", "test") for c in "ab"})
+    config = StudyConfig(data=str(root), cache_dir=tmp_path / "cache")
+    paths = ("train/a/0.png", "val/b/1.png")
+
+    def resume() -> Dataset:
+        return prepare_data(config, image_sizes=(), observer=Observer(), dropped=paths)
+
+    before = resume()
+    (root / paths[0]).unlink()
+    after = resume()
+    assert [row[0] for row in after.dropped] == [paths[1]]
+    assert after.fingerprint == before.fingerprint
+    (root / "train/a/1.png").unlink()
+    assert resume().fingerprint != before.fingerprint
+
+
 def test_a_class_is_not_left_out_as_a_whole(class_folders: Any, tmp_path: Path) -> None:
     root = class_folders({f"{s}/{c}": 6 for s in ("train", "val", "test") for c in "ab"})
     paths = [f"val/b/{number}.png" for number in range(6)]

@@ -87,6 +87,26 @@ def test_tiffs_of_all_numbers(tmp_path: Path, dtype: Any, channels: int) -> None
     assert (header.file_type, header.width, header.height) == ("TIFF", SIDE, SIDE)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int16, np.float32, float])
+def test_where_the_lowest_value_is_white(tmp_path: Path, dtype: Any) -> None:
+    values = np.arange(SIDE * SIDE).reshape(SIDE, SIDE).astype(dtype)
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, values, photometric="miniswhite")
+    pixels = decode_image(path, side=SIDE, levels=(0, 255))
+    assert np.array_equal(pixels[..., 0], 255 - values)
+
+
+@pytest.mark.parametrize(("dtype", "low"), [(np.int8, -32), (np.uint32, 2**31 - 32)])
+def test_signs_and_the_largest_bit_of_a_tiff(tmp_path: Path, dtype: Any, low: int) -> None:
+    values = (np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % 64 + low).astype(dtype)
+    path = tmp_path / "x.tif"
+    tifffile.imwrite(path, values, photometric="minisblack", extratags=[(274, 3, 1, 3, True)])
+    noted: list[Any] = []
+    pixels = decode_image(path, side=SIDE, levels=(low, low + 255), note=noted.append)
+    assert (noted[0].low, noted[0].high) == (low, low + 63)
+    assert np.array_equal(np.rot90(pixels[..., 0], 2), values.astype(np.int64) - low)
+
+
 def test_planes_one_after_the_other(tmp_path: Path) -> None:
     values = np.arange(3 * SIDE * SIDE, dtype=np.float32).reshape(3, SIDE, SIDE) % 200
     tifffile.imwrite(tmp_path / "x.tif", values, photometric="rgb", planarconfig="separate")

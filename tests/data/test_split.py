@@ -154,6 +154,17 @@ def test_near_copies_stay_on_one_side(make_table: Any) -> None:
     assert "(1 near surplus copy in 1 group)" in nearly.sentences[1]
 
 
+def test_a_file_saved_again_is_no_near_copy(make_table: Any) -> None:
+    sha256 = ["x", "x", *(f"s{i}" for i in range(2, 100))]
+    copies = (
+        Copies("pixels", (0, 1, 2, 3), ("as is",) * 4),
+        Copies("near", (8, 9), ("as is",) * 2),
+    )
+    split = split_of(make_table([0] * 50 + [1] * 50, sha256=sha256), copies=copies)
+    kinds = "(1 byte-identical, 2 pixel-identical and 1 near surplus copies in 2 groups)"
+    assert kinds in split.sentences[2]
+
+
 def test_empty_splits_of_a_csv_count_as_training(make_table: Any) -> None:
     splits = [None, "train"] * 40 + ["val"] * 20
     split = split_of(make_table([0, 1, 1, 0] * 25, splits=splits))

@@ -7,8 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
@@ -16,10 +19,10 @@ import pytest
 from autocnn.core.errors import ConfigError
 from autocnn.core.records import TrialState
 from autocnn.execution import local, processes
-from autocnn.execution.executor import EndEvent
+from autocnn.execution.executor import EndEvent, EpochEvent
 from autocnn.execution.local import LocalExecutor
 from autocnn.execution.tasks import PredictionTask, WeightsResult, WeightsTask
-from tests.execution.functions import HERE, make_executor, run
+from tests.execution.functions import HERE, epoch, make_executor, run
 
 
 @pytest.fixture(params=["forkserver", "spawn"])
@@ -155,6 +158,82 @@ def test_a_task_that_never_started_can_be_cancelled(
     executor.close()
     assert executor.num_running == 0
     assert executor.poll(0.0) == []
+
+
+class Fakes:
+    """Workers that are no processes: each has told of an epoch, and takes 3 GB."""
+
+    def __init__(self) -> None:
+        self.ends: list[Connection] = []
+        self.killed: list[int] = []
+
+    def start(self, function: str, task: Any, log_path: Path, device: str | None) -> Any:
+        if function == "none":
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        ours, theirs = Pipe()
+        sentinel, other = Pipe()
+        self.ends += [ours, theirs, sentinel, other]
+        theirs.send(("epoch", epoch(1)))
+        number = len(self.ends)
+        return SimpleNamespace(
+            connection=ours,
+            process=SimpleNamespace(sentinel=sentinel, is_alive=lambda: True),
+            memory=lambda: 3e9,
+            kill=lambda: self.killed.append(number),
+            device=None,
+        )
+
+    def release(self, worker: Any, *, is_sound: bool) -> None:
+        worker.connection.close()
+
+    def close(self) -> None:
+        for end in self.ends:
+            end.close()
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExecutor]:
+    monkeypatch.setattr(local, "make_workers", lambda preload, is_dear: Fakes())
+    executor = LocalExecutor()
+    yield executor
+    executor.close()
+
+
+def begin(executor: LocalExecutor, key: int, function: str = "some") -> None:
+    task = WeightsTask((), 32, "")
+    executor.submit(key, function, task, log_path=Path("log.txt"), timeout_s=None)
+
+
+def test_a_task_over_its_memory_is_ended_also_where_its_epochs_are_short(
+    fake: LocalExecutor,
+) -> None:
+    """One worker always has something to tell then."""
+    fake.memory_limit_gb = 2.0
+    begin(fake, 1)
+    (event,) = fake.poll(0.0)
+    assert isinstance(event, EndEvent)
+    assert event.outcome.state == TrialState.OUT_OF_MEMORY
+    assert fake.num_running == 0
+    fake.memory_limit_gb = 4.0
+    begin(fake, 2)
+    assert fake.poll(0.0) == [EpochEvent(2, epoch(1))]
+
+
+def test_running_tasks_are_heard_where_others_cannot_start(fake: LocalExecutor) -> None:
+    begin(fake, 1)
+    begin(fake, 2, "none")
+    ended, told = fake.poll(60.0)
+    assert (ended.key, told) == (2, EpochEvent(1, epoch(1)))
+    assert fake.num_running == 1
+
+
+def test_a_file_that_ends_too_soon_is_an_error_of_its_task(
+    warm: LocalExecutor, tmp_path: Path
+) -> None:
+    _, outcome = run(warm, "read_too_far", tmp_path)
+    assert outcome.state == TrialState.FAILED
+    assert outcome.reason.startswith("EOFError: Compressed file ended before")
+    assert "read_too_far" in outcome.traceback
 
 
 def test_a_process_that_a_kill_has_not_ended_yet_is_let_go() -> None:

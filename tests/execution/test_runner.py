@@ -351,6 +351,20 @@ def test_a_list_of_jobs_runs_in_its_order(make_jobs: MakeJobs) -> None:
     assert observer.steps == 6, "an epoch each"
 
 
+def test_a_list_of_jobs_stops_before_the_disk_is_full(make_jobs: MakeJobs) -> None:
+    def check() -> None:
+        if executor.num_polls == 2:
+            raise DiskFullError("full")
+
+    ended: list[int] = []
+    executor = SimulatedExecutor()
+    source = JobList(make_jobs(2), lambda job, outcome: ended.append(job.key), check_disk=check)
+    with pytest.raises(DiskFullError):
+        run(source, executor, Recorder(), workers=1)
+    assert executor.is_closed
+    assert ended == []
+
+
 def test_a_list_of_jobs_can_be_told_to_stop_all_trainings(make_jobs: MakeJobs) -> None:
     """When time is up after the first epochs, nothing more is started either."""
     ends: list[Outcome] = []

@@ -245,7 +245,7 @@ def test_an_owner_on_another_host_is_believed_to_live(place: Place) -> None:
     code, stderr = place.resume().wait()
     assert code == 4
     assert "process 1 on elsewhere" in stderr
-    assert "--force-unlock" in stderr
+    assert "force_unlock=True" in stderr
     code, stderr = place.resume(force_unlock=True).wait()
     assert code == 0, stderr
 

@@ -89,6 +89,19 @@ def test_it_changes_nothing(method: str, folder: StudyFolder) -> None:
 
 
 @pytest.mark.slow
+def test_a_page_elsewhere_cannot_ask_by_its_own_name(folder: StudyFolder) -> None:
+    with serving(folder) as server:
+        address = f"{server.url}api/studies"
+        asked = urllib.request.Request(address, headers={"Host": "evil.example:80"})
+        with pytest.raises(urllib.error.HTTPError, match="421") as caught:
+            urllib.request.urlopen(asked, timeout=30)
+        caught.value.close()
+        asked = urllib.request.Request(address, headers={"Host": "localhost:9"})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            assert answer.status == 200, "through a tunnel"
+
+
+@pytest.mark.slow
 def test_a_search_may_write_while_it_looks(folder: StudyFolder) -> None:
     writer = sqlite3.connect(folder.optuna_path, timeout=0, isolation_level=None)
     try:

@@ -20,6 +20,26 @@ def test_classes_that_count_alike_rest_on_the_rarest() -> None:
     assert equivalent_images(whole, whole, "balanced_accuracy") == pytest.approx(4 / (0.05 + 0.2))
 
 
+def test_images_of_one_group_count_as_one() -> None:
+    """Of 40 images each, all of one patient of that class."""
+    labels = np.repeat([0, 1, 2], 40)
+    found = score_split(
+        "test", labels, np.eye(3)[labels], ("a", "b", "c"), groups=labels, num_resamples=20
+    )
+    for metric in ("accuracy", "balanced_accuracy"):
+        assert equivalent_images(found, found, metric) == pytest.approx(3)
+    older = found.model_copy(
+        update={
+            "num_independent": None,
+            "classes": tuple(
+                one.model_copy(update={"num_independent": None}) for one in found.classes
+            ),
+        }
+    )
+    assert equivalent_images(older, older, "accuracy") == 120
+    assert equivalent_images(older, older, "balanced_accuracy") == pytest.approx(120)
+
+
 def test_a_class_that_only_the_part_lacks_leaves_nothing_to_rest_on() -> None:
     part, whole = scored([0] * 20 + [1] * 5), scored([0] * 20 + [1] * 5 + [2])
     assert equivalent_images(part, whole, "macro_f1") == 0

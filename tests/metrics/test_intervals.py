@@ -20,8 +20,6 @@ from autocnn.metrics.intervals import (
 )
 from autocnn.metrics.weighted import draw_weights
 
-SKILL = 2.5  # of simulated predictions: accuracy 0.93
-
 
 @pytest.mark.parametrize(("hits", "number"), [(0, 7), (1, 1), (3, 10), (99, 100), (250, 250)])
 def test_wilson_interval_is_scipys(hits: int, number: int) -> None:
@@ -85,9 +83,35 @@ def test_difference_intervals_hold_the_truth(first: float, second: float) -> Non
 )
 def test_share_interval_by_hand(freedom: float, reach: float) -> None:
     half = reach * (0.1 / 2**0.5) / (0.85 * 0.15)
-    found = share_interval(0.85, np.array([0.8, 0.9]), 9, freedom=freedom)
+    resampled = np.array([0.8, 0.9])
+    found = share_interval(0.85, resampled, 9, freedom=freedom, is_of_images=False)
     assert found.low == pytest.approx(expit(logit(0.85) - half), rel=1e-6)
     assert found.high == pytest.approx(expit(logit(0.85) + half), rel=1e-6)
+
+
+@pytest.mark.parametrize("num_groups", [3, 5, 12])
+def test_intervals_of_a_few_groups_hold_the_truth(num_groups: int) -> None:
+    """Patients of 50 images each, who differ in how hard their images are."""
+    rng = np.random.default_rng(1)
+    held = []
+    for _ in range(600):
+        right = rng.binomial(50, rng.beta(8, 2, num_groups)) / 50
+        resampled = right[rng.integers(0, num_groups, (200, num_groups))].mean(axis=1)
+        interval = share_interval(float(right.mean()), resampled, num_groups)
+        held.append(interval.low <= 0.8 <= interval.high)
+    assert 0.91 <= np.mean(held) <= 0.98
+
+
+def test_images_without_groups_and_copies_of_them_are_sure_of_their_spread() -> None:
+    resampled = np.random.default_rng(0).binomial(10, 0.8, 4000) / 10
+    found, normal = (
+        share_interval(0.8, resampled, 10, freedom=freedom) for freedom in (None, np.inf)
+    )
+    assert found.low == pytest.approx(normal.low, abs=0.01)
+    of_two = share_interval(0.9, np.array([0.85, 0.95, 0.9]), 2)  # no surer than of two images
+    assert of_two.low == pytest.approx(
+        expit(logit(0.9) - 1.959964 * (0.09 / 2) ** 0.5 / 0.09), rel=1e-6
+    )
 
 
 def test_freedom_of_a_class_of_one_image() -> None:
@@ -121,7 +145,7 @@ def test_only_classes_that_share_groups_have_correlated_errors() -> None:
     groups = np.array([0, 0, 1, 2, 3, 3])
     found = shared_errors(labels, groups, recalls)
     assert found is not None
-    assert found[0, 1] == pytest.approx(-1)
+    assert found[0, 1] == pytest.approx(-1 + 1 / 2.6)  # the four groups are worth 3.6
     assert 0.8 < found[0, 3] < 1
     assert np.array_equal(
         found == 0, np.array([[0, 0, 1, 0], [0, 0, 1, 1], [1, 1, 0, 1], [0, 1, 1, 0]])
@@ -175,10 +199,10 @@ def test_calibration_interval_of_mere_noise_begins_at_0() -> None:
     assert found.low == 0 < found.value < found.high
 
 
-def test_a_loss_interval_takes_three_groups() -> None:
-    losses = np.array([0.5, 1.0, 1.5])
-    found = loss_interval(losses, np.arange(3), num_resamples=200, seed=0)
+def test_a_loss_interval_takes_four_groups() -> None:
+    losses = np.array([0.5, 1.0, 1.5, 1.2])
+    found = loss_interval(losses, np.arange(4), num_resamples=200, seed=0)
     assert found is not None
-    assert found.low < 1.0 < found.high
-    for groups in ([0, 0, 0], [0, 1, 1]):  # of two, each resample has no spread or the same mean
+    assert found.low < 1.05 < found.high
+    for groups in ([0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 2]):
         assert loss_interval(losses, np.array(groups), num_resamples=200, seed=0) is None

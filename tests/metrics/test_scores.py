@@ -10,7 +10,14 @@ from sklearn import metrics as reference
 from autocnn.core.arrays import FloatArray, IntArray
 from autocnn.core.records import Scores
 from autocnn.metrics import weighted
-from autocnn.metrics.intervals import loss_interval, mean_interval, share_interval, wilson_interval
+from autocnn.metrics.intervals import (
+    effective_number,
+    freedom_of_mean,
+    loss_interval,
+    mean_interval,
+    share_interval,
+    wilson_interval,
+)
 from autocnn.metrics.scores import CLASS_METRICS, METRICS, confusion_matrix, score, score_split
 from tests.metrics.predictions import NAMES, make_predictions
 
@@ -315,13 +322,19 @@ def test_intervals_come_from_the_resamples() -> None:
     assert loss is not None
     assert split.intervals["log_loss"] == loss.model_copy(update={"value": split.scores.log_loss})
     assert loss.value == pytest.approx(split.scores.log_loss)
-    recalls = [one.intervals["recall"] for one in split.classes]
+    points = [one.intervals["recall"].value for one in split.classes]
+    numbers = np.array([effective_number(groups[labels == index]) for index in range(3)])
+    freedom = freedom_of_mean(numbers)
+    recalls = [
+        share_interval(*of_class, freedom=freedom)
+        for of_class in zip(points, classes.recall, numbers, strict=True)
+    ]
     found = split.intervals["balanced_accuracy"]
     assert (found.low, found.high) == (mean_interval(recalls).low, mean_interval(recalls).high)
     accuracy = split.intervals["accuracy"]
-    assert accuracy == share_interval(accuracy.value, resampled.accuracy, 100)
+    assert accuracy == share_interval(accuracy.value, resampled.accuracy, effective_number(groups))
     recall = split.classes[1].intervals["recall"]
-    assert recall == share_interval(recall.value, classes.recall[1], 30)
+    assert recall == share_interval(recall.value, classes.recall[1], numbers[1])
 
 
 def test_balanced_accuracy_is_no_surer_than_accuracy_where_groups_hold_all_classes() -> None:
@@ -336,6 +349,18 @@ def test_balanced_accuracy_is_no_surer_than_accuracy_where_groups_hold_all_class
     shares = np.pad(probabilities, ((0, 0), (0, 1)))
     with_more = score_split("test", labels, shares, ("a", "b", "absent"), groups=groups).intervals
     assert with_more["balanced_accuracy"].low == pytest.approx(balanced.low, abs=0.005)
+
+
+def test_two_patients_leave_every_score_unsure() -> None:
+    """Of 100 images each, 90 and 91 right: that says little of a third patient."""
+    labels, groups = np.tile([0, 1], 100), np.repeat([0, 1], 100)
+    is_wrong = np.isin(np.arange(200), [*range(0, 12), 100, 103, 104, 105, 107, 109, 111])
+    probabilities = np.where(np.eye(2, dtype=bool)[labels ^ is_wrong], 0.8, 0.2)
+    split = score_split("test", labels, probabilities, NAMES[:2], groups=groups)
+    assert {"kappa", "mcc", "macro_f1", "macro_auc"} <= set(split.intervals)
+    for intervals in (split.intervals, *(one.intervals for one in split.classes)):
+        for name, found in intervals.items():
+            assert found.high - found.low > 0.08, name
 
 
 @pytest.mark.parametrize("share", [0, 1])

@@ -127,6 +127,11 @@ def test_what_cannot_be_compared_says_why(tmp_path: Path) -> None:
     assert "autocnn evaluate" in str(caught.value.remedy)
     with pytest.raises(StudyError, match="must have the candidate 7, got 1"):
         compare_studies(one, one, candidates=(None, 7))
+    leaked = make_study(tmp_path, "leaked")
+    none_clean = {"test_clean": None, "num_test_clean": 0}
+    leaked.write_candidate(make_candidate(1).model_copy(update=none_clean))
+    with pytest.raises(StudyError, match="leaked: must share images of clean test, got none: ev"):
+        compare_studies(one, leaked)
     unfinished = make_study(tmp_path, "unfinished")
     unfinished.leaderboard_path.unlink()
     with pytest.raises(StudyError, match="has no leaderboard yet"):

@@ -51,6 +51,15 @@ def test_a_long_list_is_cut_and_one_without_suspects_says_so(tmp_path: Path) -> 
     assert view_labels(read_facts(folder)).note == "No label of train and val looks wrong."
 
 
+def test_a_list_that_cannot_be_read_does_not_keep_the_page_back(tmp_path: Path) -> None:
+    folder = make_study(tmp_path)
+    folder.label_issues_path.write_text("path;is_suspect\na.png;WAHR\n")
+    facts = read_facts(folder)
+    view = view_labels(facts)
+    assert (facts.label_issues, view.suspects) == (None, ())
+    assert view.note.startswith(f"The labels cannot be shown. {folder.label_issues_path}: must")
+
+
 def test_a_study_without_folds_says_why_nothing_was_checked(tmp_path: Path) -> None:
     folder = make_study(tmp_path, has_all=False)
     view = view_labels(read_facts(folder))

@@ -309,9 +309,15 @@ def test_summary_is_short_and_formatted() -> None:
 
 
 def test_without_folds_or_copies_the_summary_shows_val_and_test() -> None:
-    header, rows = summary_rows(build_leaderboard([make_candidate(1)]))
+    one = make_candidate(1, num_test_clean=100)
+    header, rows = summary_rows(build_leaderboard([one]))
     assert header == ("rank", "model", "val", "test [95 %]", "gap")
     assert rows == (("1", "refit 7", "0.930", "0.931 [0.911, 1.000]", "+0.030"),)
+
+
+def test_a_test_without_a_clean_image_is_not_called_test_alone() -> None:
+    header, _ = summary_rows(build_leaderboard([make_candidate(1, num_test_clean=0)]))
+    assert header == ("rank", "model", "val", "test, none clean [95 %]", "gap")
 
 
 def test_the_kinds_of_model_that_are_there_are_explained() -> None:

@@ -41,6 +41,7 @@ from autocnn.study import finish as end_of_study
 from autocnn.study import prepare as start_of_study
 from autocnn.study import run as study
 from autocnn.study import trials as search_of_study
+from autocnn.tuning import loop as loop_of_search
 from autocnn.tuning.engines.base import Proposal
 from autocnn.tuning.engines.optuna_engine import OptunaEngine
 from tests.simulation.disk import ROOT, Died, Disk, File, replaced
@@ -650,6 +651,7 @@ class Simulation:
             (study, "load_space", self._load_space),
             (study, "inspect_machine", lambda observer: MACHINE),
             (search_of_study, "build_engine", self._build_engine),
+            (loop_of_search, "FAILURES_AT_ONCE", 10**9),  # each is drawn by itself here
             (StudyFolder, "write_space", self._write_space),
             (Files, "_write_json", _write_json),
             (folder_of_study, "StudyLock", Unlocked),
@@ -671,7 +673,14 @@ class Simulation:
         self.folder._write_text("space.yaml", SPACES[self.scenario.space])
 
     def _build_engine(
-        self, config: StudyConfig, space: SearchSpace, goal: Any, folder: Any, *, epochs: int
+        self,
+        config: StudyConfig,
+        space: SearchSpace,
+        goal: Any,
+        folder: Any,
+        *,
+        epochs: int,
+        warn: Callable[[str], None],
     ) -> Checked:
         assert config.sampler is not None and config.pruner is not None
         self.engine = Checked(

@@ -138,6 +138,27 @@ def test_it_looks_now_and_then_only(folder: StudyFolder, disk: Disk) -> None:
     assert looks == [1, 1, 2, 2, 3]
 
 
+def test_a_study_of_many_files_is_walked_through_rarely_and_its_disk_is_looked_at(
+    folder: StudyFolder, disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walks: list[float] = []
+
+    def walk(folder: StudyFolder) -> tuple[float, float]:
+        walks.append(disk.now)
+        disk.now += 4.0
+        return disk.size_gb, 0.0
+
+    monkeypatch.setattr(StudyFolder, "sizes_gb", walk)
+    watching = guard(folder, disk)
+    for step in range(42):
+        disk.now = max(disk.now, step * LOOK_EVERY_S)
+        watching.check()
+    assert walks == [0.0, 210.0]
+    assert disk.num_looks == 42
+    disk.free_gb, disk.now = 0.0, 500.0
+    assert "got 0 MB" in problem(watching.check).message
+
+
 def test_a_disk_that_fills_up_is_seen_at_the_next_look(folder: StudyFolder, disk: Disk) -> None:
     watching = guard(folder, disk)
     watching.check()

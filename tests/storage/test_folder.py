@@ -112,8 +112,10 @@ def test_a_full_disk_leaves_no_study(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_what_a_killed_process_began_is_removed_when_the_study_is_made(tmp_path: Path) -> None:
     for name in (".mine.0a1b2c3d", ".other.0a1b2c3d", ".mine.txt"):
         (tmp_path / name / "trials").mkdir(parents=True)
+        os.utime(tmp_path / name, (0.0, 0.0))
+    (tmp_path / ".mine.00000000").mkdir()  # of one that makes it at this instant
     StudyFolder.create(tmp_path, "mine", {})
-    assert names(tmp_path) == [".mine.txt", ".other.0a1b2c3d", "mine"]
+    assert names(tmp_path) == [".mine.00000000", ".mine.txt", ".other.0a1b2c3d", "mine"]
 
 
 def test_the_place_is_taken_by_the_first_of_two_processes(
@@ -197,7 +199,7 @@ def test_the_command_that_goes_on_is_one_that_a_shell_takes(tmp_path: Path) -> N
 def test_a_study_is_taken_by_force_from_another_host(folder: StudyFolder) -> None:
     far = Owner("far", 4, 0.0)
     (folder.path / ".owner.json").write_text(json.dumps(asdict(far)))
-    with pytest.raises(StudyLockedError, match="--force-unlock"):
+    with pytest.raises(StudyLockedError, match="force_unlock=True"):
         folder.lock()
     assert folder.lock(force=True) == far
     folder.unlock()
@@ -235,16 +237,17 @@ def test_a_file_that_goes_while_sizes_are_added_counts_as_nothing(
     before = folder.size_gb()
     going = folder.path / "trials" / ".epoch.npz.x"
     going.write_bytes(bytes(1000))
-    look = os.stat
+    look = os.lstat
 
-    def go_after(path: str | Path, **options: bool) -> os.stat_result:
-        seen = look(path, **options)
+    def go_before(path: str | Path) -> os.stat_result:
         if Path(path) == going:
             going.unlink()
-        return seen
+        return look(path)
 
-    monkeypatch.setattr(os, "stat", go_after)
-    assert folder.size_gb() - before <= 1000 / 1e9
+    monkeypatch.setattr(os, "lstat", go_before)
+    assert folder.size_gb() == before
+    monkeypatch.undo()
+    assert not going.exists(), "it was there when the folder was read"
 
 
 # -- its report ----------------------------------------------------------------------------

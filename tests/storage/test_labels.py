@@ -53,12 +53,36 @@ def test_what_a_person_filled_in_stays_when_the_list_is_made_anew(folder: StudyF
     assert folder.read_label_picture("01.jpg") is None
 
 
-def test_what_a_spreadsheet_made_of_it_is_put_aside(folder: StudyFolder) -> None:
-    folder.label_issues_path.write_text("path;label;drop\na.png;cat;yes\n")
-    folder.write_label_issues(make_issues(), {})
+@pytest.mark.parametrize("text", ["path;label;drop\na.png;cat;yes\n", "junk", "path,drop\na\n"])
+def test_what_cannot_be_kept_of_it_is_put_aside(folder: StudyFolder, text: str) -> None:
+    folder.label_issues_path.write_text(text)
+    aside = folder.write_label_issues(make_issues(), {})
     assert folder.read_label_issues() == make_issues()
-    aside = folder.path / "label_issues.csv.broken"
-    assert aside.read_text() == "path;label;drop\na.png;cat;yes\n"
+    assert aside == folder.path / "label_issues.csv.broken"
+    assert aside.read_text() == text
+
+
+@pytest.mark.parametrize("true", ["true", "WAHR"])
+def test_marks_outlive_a_spreadsheet_with_semicolons(folder: StudyFolder, true: str) -> None:
+    first, second, third, *_ = make_issues()
+    folder.write_label_issues((first, second, third), {})
+    mark(folder, 0, 1)
+    text = folder.label_issues_path.read_text().replace(",", ";").replace(".", ",")
+    text = text.replace(",jpg", ".jpg").replace("true", true)
+    folder.label_issues_path.write_text(text, encoding="utf-8-sig")
+    if true == "true":
+        assert folder.read_label_issues() == [first, second, third]
+    else:
+        with pytest.raises(StudyError, match="must have the columns"):
+            folder.read_label_issues()
+    assert folder.write_label_issues((second, third), {}) is None
+    cells = [line.split(",") for line in folder.label_issues_path.read_text().splitlines()[1:]]
+    assert [(row[0], row[-1]) for row in cells] == [
+        (second.path, "yes"),
+        (third.path, ""),
+        (first.path, "yes"),
+    ]
+    assert folder.read_label_issues() is not None
 
 
 @pytest.mark.parametrize("text", ["path,label\na,b\n", "path\na,b\n", "path,drop\na\n"])

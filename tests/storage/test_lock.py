@@ -80,6 +80,14 @@ def test_another_process_with_the_number_of_a_dead_one_is_not_it(living: Owner) 
     assert replace(living, started=living.started + 0.5).is_alive
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says it")
+def test_a_clock_that_is_set_makes_no_living_process_dead() -> None:
+    me = Owner.this()
+    assert replace(me, started=me.started - 3600).is_alive
+    assert not replace(me, ticks=me.ticks - 1).is_alive
+    assert not replace(me, boot="another").is_alive
+
+
 def test_an_owner_is_named_with_host_and_start() -> None:
     named = str(Owner("here", 17, 1_700_000_000.0))
     assert re.fullmatch(r"process 17 on here, started 2023-11-1\d \d\d:\d\d:20", named)
@@ -102,6 +110,22 @@ def test_release_removes_both_files_and_lets_others_in(tmp_path: Path) -> None:
         assert names(tmp_path) == [".lock", ".owner.json"]
         lock.release()
         assert names(tmp_path) == []
+
+
+def test_release_lets_others_in_where_an_open_file_cannot_be_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows."""
+    unlink = Path.unlink
+
+    def refuse(path: Path, missing_ok: bool = False) -> None:
+        if path.name == ".lock":
+            raise PermissionError(13, "The process cannot access the file")
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    for _ in range(2):
+        assert take_and_release(tmp_path) is None
 
 
 def test_the_lock_is_held_against_this_process_too(tmp_path: Path) -> None:
@@ -135,7 +159,9 @@ def test_a_living_process_is_named_and_its_death_is_told(tmp_path: Path) -> None
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "locked\n"
-        owner = Owner(HOST, other.pid, psutil.Process(other.pid).create_time())
+        owner = read_owner(tmp_path)
+        started = psutil.Process(other.pid).create_time()
+        assert (owner.host, owner.process, owner.started) == (HOST, other.pid, started)
         with pytest.raises(StudyLockedError) as caught:
             StudyLock(tmp_path).acquire(force=True)
         assert read_owner(tmp_path) == owner, "who is refused changes nothing"
@@ -207,8 +233,7 @@ def test_an_owner_on_another_host_may_live_and_is_refused(tmp_path: Path) -> Non
             StudyLock(tmp_path).acquire()
     assert str(caught.value) == (
         f"{tmp_path}: only one process may write a study; {far} last did and did not say that "
-        "it ended. If it is gone, take the study over with "
-        f"`autocnn resume {tmp_path} --force-unlock`."
+        "it ended. If that process is gone, ask again with force_unlock=True."
     )
     assert read_owner(tmp_path) == far
 

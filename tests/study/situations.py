@@ -375,7 +375,7 @@ def without_waiting(dataset: Dataset, situation: Situation) -> Iterator[None]:
         return replace(found, num_judged=round(situation.judged * found.num_train))
 
     def build_engine(
-        config: StudyConfig, space: Any, goal: Any, folder: Any, *, epochs: int
+        config: StudyConfig, space: Any, goal: Any, folder: Any, *, epochs: int, warn: Any
     ) -> OptunaEngine:
         assert config.pruner is not None
         return OptunaEngine(

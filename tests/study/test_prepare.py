@@ -8,13 +8,18 @@ import pytest
 from PIL import Image
 
 from autocnn.core.config import StudyConfig
-from autocnn.core.errors import DataError, StudyChangedError
+from autocnn.core.errors import DataError, SearchInterrupted, StudyChangedError
 from autocnn.core.events import Observer
 from autocnn.data import dataset
 from autocnn.data.audit.copies import find_copies
 from autocnn.selection import plan
 from autocnn.selection.plan import Fold
+from autocnn.spaces.files import load_space
+from autocnn.spaces.space import SearchSpace
 from autocnn.storage import StudyFolder
+from autocnn.storage.status import FinalistFacts
+from autocnn.study import prepare as start_of_study
+from autocnn.study import run as session
 from autocnn.study.run import resume, search
 from tests.samples import read_rows
 from tests.simulation.executor import SimulatedExecutor
@@ -95,6 +100,14 @@ def test_the_folds_are_those_that_were_written_whatever_would_be_cut_now(
     assert after == before
 
 
+def test_what_was_black_and_white_in_an_npz_is_kept(config: StudyConfig) -> None:
+    images = np.random.default_rng(0).integers(0, 4000, (60, 16, 16), dtype=np.uint16)
+    np.savez(config.data, allow_pickle=False, x=images, y=np.arange(60) % 2)
+    status = start(config, Finish()).read_status()
+    assert status.data is not None
+    assert status.data.array_levels == (0, 4095)
+
+
 def test_a_study_of_before_goes_on_with_the_folds_that_are_cut_now(config: StudyConfig) -> None:
     finish = Finish()
     folder = start(config, finish)
@@ -114,6 +127,85 @@ def test_folds_that_were_changed_by_hand_stop_a_resume(config: StudyConfig) -> N
     with pytest.raises(StudyChangedError, match=r"split\.csv: must hold the folds .* got no fold"):
         go_on(folder, finish)
     assert len(finish.folds) == 1
+
+
+def test_groups_that_are_others_stop_a_resume(config: StudyConfig) -> None:
+    finish = Finish()
+    folder = start(config, finish)
+    (path, label, _, split, content), *rows = folder.read_split()
+    folder.write_split([(path, label, "p1", split, content), *rows], folder.read_folds())
+    with pytest.raises(StudyChangedError, match=r"1 image has another group: .* \(p1, now none\)"):
+        go_on(folder, finish)
+    assert len(finish.folds) == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "change"),
+    [
+        ("epochs: 5", "Space: epochs was 3, is 5."),
+        ("epochs: 3\nchannels: grey", "Space: channels was auto, is grey."),
+    ],
+)
+def test_epochs_and_channels_of_an_own_space_that_are_others_stop_a_resume(
+    config: StudyConfig, lines: str, change: str
+) -> None:
+    finish = Finish()
+    folder = start(config, finish)
+    Path(config.space).write_text(SPACE.replace("epochs: 3", lines))
+    with pytest.raises(StudyChangedError, match=change):
+        go_on(folder, finish)
+    assert len(finish.folds) == 1
+
+
+def test_epochs_of_a_space_mean_nothing_where_they_were_asked_for(config: StudyConfig) -> None:
+    finish = Finish()
+    folder = start(config.model_copy(update={"epochs": 2}), finish)
+    Path(config.space).write_text(SPACE.replace("epochs: 3", "epochs: 5"))
+    go_on(folder, finish)
+    assert len(finish.folds) == 2
+
+
+def test_a_shipped_space_that_is_another_by_now_is_that_of_the_study(
+    config: StudyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade of autocnn."""
+
+    class Listener(Observer):
+        heard: ClassVar[list[str]] = []
+
+        def warn(self, text: str) -> None:
+            self.heard.append(text)
+
+    def go() -> None:
+        trials = len(folder.read_trials()) + 1
+        make: Any = lambda resources: SimulatedExecutor()  # noqa: E731
+        changes: dict[str, object] = {"trials": trials}
+        resume(folder, Listener(), changes=changes, make_executor=make, finish=finish)
+
+    finish = Finish()
+    folder = start(config.model_copy(update={"space": "quick", "image_size": 16}), finish)
+    go()
+    assert Listener.heard == []
+
+    def load_other(name: str, **options: Any) -> SearchSpace:
+        space = load_space(name, **options)
+        return space.narrow("batch_size", [32]) if name == "quick" else space
+
+    monkeypatch.setattr(session, "load_space", load_other)
+    go()
+    (warning,) = Listener.heard
+    assert warning.startswith("This version of autocnn has another space 'quick'")
+    assert len(finish.folds) == 3
+
+
+def test_two_searches_without_a_name_at_one_time_are_two_studies(
+    config: StudyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_default_name", lambda data: "data-1")
+    unnamed = config.model_copy(update={"name": None})
+    names = [start(unnamed, Finish()).name for _ in range(3)]
+    assert names == ["data-1", "data-1-2", "data-1-3"]
+    assert StudyFolder(config.results / "data-1-2").read_status().config.name == "data-1-2"
 
 
 def count_audits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -163,6 +255,54 @@ def test_copies_are_sought_once(config: StudyConfig, monkeypatch: pytest.MonkeyP
     with pytest.raises(StudyChangedError):
         go_on(folder, finish)
     assert len(sought) == 2
+
+
+class Done(Finish):
+    """The same; the study is finished."""
+
+    def __call__(self, context: Any, progress: Any, prepared: Any, searched: Any) -> None:
+        super().__call__(context, progress, prepared, searched)
+        progress.update(status="done", finalists=(FinalistFacts(trial=0, epochs=3),))
+
+
+def test_a_finished_study_stays_so_where_its_data_are_gone(config: StudyConfig) -> None:
+    finish = Done()
+    folder = start(config, finish)
+    finished = folder.read_status()
+    moved = Path(config.data).rename(Path(config.data).with_name("elsewhere.npz"))
+    with pytest.raises(DataError):
+        go_on(folder, finish)
+    assert folder.read_status() == finished
+    moved.rename(config.data)
+    go_on(folder, finish)
+    assert len(finish.folds) == 2
+
+
+def test_a_finished_study_stays_so_when_its_images_are_being_read(
+    config: StudyConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = start(config, Done())
+    finished = folder.read_status()
+
+    def press(*arguments: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start_of_study, "prepare_data", press)
+    with pytest.raises(SearchInterrupted, match="stays finished as it was; ask for more again"):
+        go_on(folder, Done())
+    assert folder.read_status() == finished
+
+
+def test_a_finished_study_that_goes_on_has_no_finalists(config: StudyConfig) -> None:
+    class Seen(Done):
+        def __call__(self, context: Any, progress: Any, prepared: Any, searched: Any) -> None:
+            seen.append((context.folder.read_status().status, progress.status.finalists))
+            super().__call__(context, progress, prepared, searched)
+
+    seen: list[Any] = []
+    folder = start(config, Seen())
+    go_on(folder, Seen())
+    assert seen == [("searching", None)] * 2
 
 
 def test_an_audit_that_cannot_be_read_is_made_again(

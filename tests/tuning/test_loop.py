@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from autocnn.core.errors import DiskFullError, SearchError, TrialDivergedError
+from autocnn.core.errors import DiskFullError, SearchError, StudyError, TrialDivergedError
 from autocnn.core.records import EpochScore, TrialRecord, TrialState
 from autocnn.execution.executor import EndEvent, Event, Outcome
 from autocnn.storage import StudyFolder
@@ -246,10 +246,53 @@ def test_three_different_failures_do_not_end_the_study(make_study: StudyMaker) -
     assert make_study(executor=executor, trials=4).run()[3].state == TrialState.COMPLETE
 
 
-def test_failures_after_a_success_do_not_end_the_study(make_study: StudyMaker) -> None:
-    executor = SimulatedExecutor(ends={n: failure() for n in range(1, 8)})
-    records = make_study(executor=executor, trials=8).run()
-    assert len(records) == 8
+@pytest.mark.parametrize(("workers", "number"), [(1, 3), (4, 5)])
+def test_failures_at_once_that_are_alike_stop_the_study(
+    make_study: StudyMaker, workers: int, number: int
+) -> None:
+    """As where the cache was deleted, or a GPU is lost: all trials that are left would fail."""
+    ends = {n: failure(f"FileNotFoundError: {n}.npy.") for n in range(workers, 40)}
+    study = make_study(executor=SimulatedExecutor(ends=ends), trials=40, workers=workers)
+    with pytest.raises(StudyError) as caught:
+        study.run()
+    ended = [r for r in study.folder.read_trials() if r.state == TrialState.FAILED]
+    last = max(ended, key=lambda record: record.end_order or 0)
+    folder = study.folder.path
+    assert str(caught.value) == (
+        f"{folder}: trials must begin, but the latest {number} failed alike before their first "
+        f"epoch: {last.reason[:-1]}. The study was stopped. See "
+        f"{folder}/trials/{last.trial:04d}/trial.json and log.txt beside it, remove the cause, "
+        f"then go on with `autocnn resume {folder}`."
+    )
+    assert len(ended) == number
+    assert all(r.state.is_scored or r.is_open for r in study.folder.read_trials()[:workers])
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        {2: failure(), 4: failure(), 5: failure(), 6: failure(), 7: failure()},  # of some params
+        {n: failure(reason) for n, reason in enumerate("aabbaab", 1)},
+        {n: Outcome(TrialState.TIMED_OUT, 60.0, "too long") for n in range(1, 8)},
+        {
+            n: replace(failure("diverged"), error=TrialDivergedError("diverged"))
+            for n in range(1, 8)
+        },
+    ],
+)
+def test_failures_of_some_trials_stop_nothing(
+    make_study: StudyMaker, ends: dict[int, Outcome]
+) -> None:
+    assert len(make_study(executor=SimulatedExecutor(ends=ends), trials=9).run()) == 9
+
+
+def test_a_stopped_study_goes_on_when_the_cause_is_gone(make_study: StudyMaker) -> None:
+    ends = {n: failure() for n in range(1, 4)}
+    study = make_study(executor=SimulatedExecutor(ends=ends), trials=8)
+    with pytest.raises(StudyError):
+        study.run()
+    again = make_study(trials=8)
+    assert len(again.run(study.folder.read_trials())) == 8
 
 
 def test_a_study_in_which_nothing_finishes_ends_in_an_error(make_study: StudyMaker) -> None:

@@ -43,10 +43,18 @@ def test_the_state_says_what_runs_and_what_is_best(folder: StudyFolder) -> None:
 
 
 def test_a_trial_that_was_stopped_behind_others_is_not_the_best(folder: StudyFolder) -> None:
-    before = LiveStudy(folder).state()["best"]
+    before = LiveStudy(folder).state()
+    assert before["leaders"][-1] == before["best"]
     facts = {"state": TrialState.PRUNED, "objective": 0.9999}
     folder.write_trial(make_trials(5)[4].model_copy(update=facts))
-    assert LiveStudy(folder).state()["best"] == before
+    after = LiveStudy(folder).state()
+    assert (after["best"], after["leaders"]) == (before["best"], before["leaders"])
+
+
+def test_an_interrupted_trial_has_not_ended(folder: StudyFolder) -> None:
+    open_one = make_trials(5)[4].model_copy(update={"state": TrialState.INTERRUPTED})
+    folder.write_trial(open_one)
+    assert LiveStudy(folder).state()["sentence"].startswith("Stopped: 4 of 24 trials ended.")
 
 
 def test_a_trial_that_runs_has_the_epochs_of_its_checkpoint(folder: StudyFolder) -> None:

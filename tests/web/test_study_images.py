@@ -82,6 +82,10 @@ def test_doubted_labels_and_copies_are_found(images: StudyImages) -> None:
     assert images.detail(8)["copies"] == [1]
     assert images.detail(4)["doubt"] == {"predicted": "b", "label": 0.01}
     assert images.describe([4], None)[0]["suspect"] is True
+    images.folder.label_issues_path.write_text("path;is_suspect\nmine/4.png;WAHR\n")
+    again = StudyImages(images.folder)
+    assert again.describe([4], None)[0]["suspect"] is False
+    assert again.detail(4)["doubt"] is None
 
 
 def change_copies(folder: StudyFolder, paths: Sequence[str]) -> None:

@@ -64,6 +64,17 @@ def test_the_page_has_its_tables_without_scripts(start: Start, tmp_path: Path) -
     assert client.get("/report").status == 404
 
 
+def test_a_report_of_somebody_else_s_asks_nothing_of_the_server(
+    start: Start, tmp_path: Path
+) -> None:
+    folder = make_study(tmp_path, "mine", images=range(6))
+    folder.report_path.write_text("<script>fetch('/api/images')</script>")
+    policy = start(make_view(folder)).get("/report").headers["content-security-policy"]
+    sandbox, frames = policy.split("; ")
+    assert sandbox.split() == ["sandbox", "allow-scripts", "allow-popups"], "no origin"
+    assert frames == "frame-ancestors 'none'"
+
+
 def test_names_are_text(start: Start, tmp_path: Path) -> None:
     folder = StudyFolder.create(
         tmp_path, "mine", make_status("mine", AWKWARD_CLASSES, data="<b>x").to_json()
@@ -137,12 +148,28 @@ def test_a_torn_table_of_one_candidate_leaves_the_page(start: Start, tmp_path: P
     assert (found.status, "must be whole" in found.data["error"]) == (404, True)
 
 
-def test_nothing_is_written_by_looking(start: Start, tmp_path: Path) -> None:
+def test_nothing_is_written_by_looking(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("autocnn.web.view.load", lambda path, **options: model())
+    monkeypatch.setattr("autocnn.web.view.explainable", lambda model: None)  # without TensorFlow
+    monkeypatch.setattr(
+        StudyImages, "pixels", lambda *_, side=None: np.zeros((side or 5, side or 5, 1), np.uint8)
+    )
     folder = make_study(tmp_path, "mine", images=range(6))
+    for trial in make_trials(4):
+        folder.write_trial(trial)
+    folder.report_path.write_text("<html>")
     client = start(make_view(folder))
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")}
-    for path in ("/", "/api/study", "/api/images?candidate=1", "/api/images/0", "/api/trials/3"):
-        client.get(path)
+    image = io.BytesIO()
+    Image.new("L", (9, 9)).save(image, "PNG")
+    for path in (
+        *("/", "/report", "/api/study", "/api/trials/3", "/api/images?candidate=1"),
+        *("/api/images/0", "/api/images/0/look/1", "/thumbnails/0.jpg", "/images/0.png"),
+    ):
+        assert client.get(path).status == 200, path
+    assert client.post("/api/try/1", image.getvalue()).status == 200
     assert {path: path.stat().st_mtime_ns for path in folder.path.rglob("*")} == before
 
 

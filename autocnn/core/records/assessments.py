@@ -57,10 +57,11 @@ class Assessment(Record):
         unreadable: Images that were left out.
         num_unlike: Scored images that are unlike the training images; None where the model
             cannot say.
-        num_seen: Scored images that are copies of the study's train or val images; None for an
-            exported model, which does not know them.
+        num_seen: Scored images that are copies of the study's train or val images, or of a group
+            with one; None for an exported model, which does not know them.
         num_near: How many of them are near copies, and no byte copies; None where only byte copies
             were looked for.
+        num_kin: How many of them are no copies, but of such a group; None in older records.
         num_own_test: Scored images that are byte copies of its test images.
         scores: On all scored images, under the name `test`.
         unseen: The same without `num_seen`, as `test_clean`; None where none or all are seen.
@@ -85,6 +86,7 @@ class Assessment(Record):
     num_unlike: int | None = None
     num_seen: int | None = None
     num_near: int | None = None
+    num_kin: int | None = None
     num_own_test: int | None = None
     scores: SplitScores
     unseen: SplitScores | None = None

@@ -164,7 +164,8 @@ class AuditReport(Record):
             JPEG, PNG, ...
         coloured: Class -> images with colour, where `--channels auto` looked for them.
         byte_copies: Counts of files with the same sha256.
-        all_copies: Counts of these, of equal pixels, and of near copies together.
+        pixel_copies: Counts of these, and of equal pixels; None in older studies.
+        all_copies: Counts of these, and of near copies.
         copies: Every group of images that show the same.
         label_conflicts: Groups whose images carry different labels.
         groups_across_splits: Named groups with images in more than one split.
@@ -191,6 +192,7 @@ class AuditReport(Record):
     file_types: dict[str, dict[str, int]]
     coloured: dict[str, int]
     byte_copies: CopyCounts
+    pixel_copies: CopyCounts | None = None
     all_copies: CopyCounts
     copies: tuple[CopyGroup, ...]
     label_conflicts: tuple[LabelConflict, ...]

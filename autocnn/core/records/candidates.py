@@ -221,7 +221,7 @@ class CandidateRecord(Record):
         cv_mean, cv_sd: Mean and standard deviation of the objective over the folds.
         fold_scores: The objective on each fold.
         train, val: Scores of the trial's model on its train and val splits.
-        folds: Scores on all images of train and val, out of fold; None without folds.
+        folds: Scores on all images of train, out of fold; None without folds.
         test: Scores of the candidate's own model on test.
         test_clean: The same without images that have a copy in train or val; None where none
             has, and `test` is all clean, or where all have.

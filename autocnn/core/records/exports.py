@@ -29,6 +29,8 @@ class ModelInput(Record):
         levels: Values that became 0 and 255 in the study's images of more than 8 bits, so that new
             ones are read so; None: it had none, and a new one is scaled by itself.
         fit: How an image that is not square becomes one before, in the same place.
+        array_levels: Values that became 0 and 255 in the study's .npz, where that was not uint8;
+            None: it was, or the images were files, or the export is of an earlier version.
     """
 
     name: str = "image"
@@ -39,6 +41,7 @@ class ModelInput(Record):
     read_as: Channels = "auto"
     levels: tuple[float, float] | None = None
     fit: Fit = "stretch"
+    array_levels: tuple[float, float] | None = None
 
 
 class RejectionPoint(Record):

@@ -50,7 +50,7 @@ class Interval(Record):
 
 
 ScoredSet = Literal["train", "val", "folds", "test", "test_clean"]
-"""What predictions are scored on: a split; `folds`, all images of train and val, each
+"""What predictions are scored on: a split; `folds`, all images of train, each
 predicted by the fold model that has not seen it; `test_clean`, test without copies."""
 
 
@@ -58,10 +58,12 @@ class ClassScores(Record):
     """Scores of one class against the rest; None where they are not defined.
 
     `recall` is the sensitivity. `intervals` holds the 95 % interval of each score by name.
+    `num_independent` is how many independent images its groups are worth; None in older records.
     """
 
     label: str
     num_images: int
+    num_independent: float | None = None
     precision: float | None
     recall: float | None
     specificity: float | None = None
@@ -76,6 +78,7 @@ class SplitScores(Record):
     Attributes:
         split: What was predicted.
         num_images: Images in it.
+        num_independent: How many independent ones their groups are worth; None in older records.
         scores: Point values.
         intervals: Metric name -> value with its 95 % interval.
         classes: One entry per class, in label order.
@@ -83,6 +86,7 @@ class SplitScores(Record):
 
     split: ScoredSet
     num_images: int
+    num_independent: float | None = None
     scores: Scores
     intervals: dict[str, Interval]
     classes: tuple[ClassScores, ...]

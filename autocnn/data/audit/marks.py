@@ -45,6 +45,8 @@ def find_marks(
         class_names: In label order, at least 2.
         seed: Of the sample.
     """
+    from scipy.stats import rankdata
+
     sizes = np.bincount(labels, minlength=len(class_names))
     judged = np.flatnonzero(sizes >= FEWEST_IMAGES)
     if len(judged) < 2:
@@ -56,8 +58,7 @@ def find_marks(
         members = [np.flatnonzero(labels == label) for label in judged]
         parts = [rng.permutation(own)[:most] for own in members]
         chosen = np.sort(np.concatenate(parts))
-    places = _measure(pixels, rows[chosen])
-    ranks = _rank(places.reshape(len(chosen), -1)).reshape(places.shape)
+    ranks: DoubleArray = rankdata(_measure(pixels, rows[chosen]), axis=0)
     found = []
     for label in judged[:1] if len(judged) == 2 else judged:
         mark = _mark(ranks, labels[chosen] == label)
@@ -79,14 +80,6 @@ def _measure(pixels: Pixels, rows: NDArray[np.int64]) -> NDArray[np.float32]:
             found[index, :, :, place] = reduce.reduceat(lines, starts, axis=1)
         found[index, :, :, 0] /= widths[:, np.newaxis] * widths
     return found
-
-
-def _rank(values: NDArray[np.float32]) -> DoubleArray:
-    """(n, m) Ranks from 1 along each column, ties at their mean."""
-    from scipy.stats import rankdata
-
-    ranks: DoubleArray = rankdata(values, axis=0)
-    return ranks
 
 
 def _mark(ranks: DoubleArray, is_target: BoolArray) -> tuple[float, int, int, int] | None:

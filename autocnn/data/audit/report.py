@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,11 +74,11 @@ def audit(
         coloured: Indices in `table_before` of images with colour.
         asked: DATA with the options by which it was read, as a shell takes them; None: DATA.
     """
-    by_bytes: dict[str, list[int]] = defaultdict(list)
-    for i, sha in enumerate(table.sha256):
-        if sha:
-            by_bytes[sha].append(i)
-    same_bytes = [members for members in by_bytes.values() if len(members) > 1]
+    same_bytes = _same_bytes(table, range(len(table)))
+    same_pixels: list[Sequence[int]] = []
+    for found in findings.copies:
+        is_near = found.kind == "near"
+        same_pixels += _same_bytes(table, found.members) if is_near else [found.members]
     report = AuditReport(
         source=table.source,
         num_images=len(table),
@@ -97,6 +97,7 @@ def audit(
         file_types=findings.counts.file_types,
         coloured=_per_class(table_before, coloured),
         byte_copies=_count_copies(same_bytes, table, split.names),
+        pixel_copies=_count_copies(same_pixels, table, split.names),
         all_copies=_count_copies([c.members for c in findings.copies], table, split.names),
         copies=tuple(_group(table, copies, split.names) for copies in findings.copies),
         label_conflicts=tuple(
@@ -119,6 +120,15 @@ def audit(
 def has_conflict(table: ImageTable, copies: Copies) -> bool:
     """Whether images that show the same carry different labels."""
     return len({int(table.labels[i]) for i in copies.members}) > 1
+
+
+def _same_bytes(table: ImageTable, members: Iterable[int]) -> list[list[int]]:
+    """Which of some images are of equal files."""
+    by_bytes: dict[str, list[int]] = defaultdict(list)
+    for i in members:
+        if table.sha256[i]:
+            by_bytes[table.sha256[i]].append(i)
+    return [same for same in by_bytes.values() if len(same) > 1]
 
 
 def _count_copies(

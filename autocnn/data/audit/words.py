@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from autocnn.core.records import AuditReport, CopyCounts, LabelConflict, SplitName
+from autocnn.core.records import AuditReport, CopyCounts, LabelConflict
 from autocnn.core.wording import first_few
 from autocnn.data.sources.table_files import TABLE_SUFFIXES
 
@@ -82,7 +82,7 @@ def _warnings(report: AuditReport, *, has_files: bool, asked: str) -> Iterator[s
 
 
 def _leaks(report: AuditReport, *, has_files: bool, asked: str) -> Iterator[str]:
-    exact, every = report.byte_copies, report.all_copies
+    every = report.all_copies
     file = shlex.quote(str(split_file_for(report.source)))
     remedy = (
         f"`autocnn audit {asked} --split-out {file}` writes a split without."
@@ -90,17 +90,14 @@ def _leaks(report: AuditReport, *, has_files: bool, asked: str) -> Iterator[str]
         else "Look at the scores on clean test, which leave them out."
     )
     if every.test_images_in_train:
-        total = report.counts["test"]
         yield (
-            f"{_leak(exact.test_images_in_train, every.test_images_in_train, total, 'test')} "
-            f"{_classes(report, exact, every)}. The test score is too good by what the model "
-            f"remembers of them.{_clean_rest(report, every)} {remedy}"
+            f"{_leak(report, 'test')} {_classes(report)}. The test score is too good by what the "
+            f"model remembers of them.{_clean_rest(report, every)} {remedy}"
         )
     if every.val_images_in_train:
-        total = report.counts["val"]
         yield (
-            f"{_leak(exact.val_images_in_train, every.val_images_in_train, total, 'val')}: the "
-            f"search may choose models that memorise.{f' {remedy}' if has_files else ''}"
+            f"{_leak(report, 'val')}: the search may choose models that memorise."
+            f"{f' {remedy}' if has_files else ''}"
         )
 
 
@@ -127,16 +124,28 @@ def _first_classes(said: Sequence[str]) -> str:
     return first_few(said, limit=MOST_CLASSES)
 
 
-def _leak(exact: int, every: int, total: Mapping[str, int], split: SplitName) -> str:
+def _leak(report: AuditReport, split: Literal["test", "val"]) -> str:
     """How many images of a split have copies in those that are trained on."""
-    images = f"of {sum(total.values()):,} {split} images"
-    kind, count = ("byte-identical", exact) if exact else ("near", every)
-    verb = f"is a {kind} copy" if count == 1 else f"are {kind} copies"
-    return f"{count:,} {images} {verb} of training images"
+    counts = [getattr(found, f"{split}_images_in_train") for found in _by_kind(report)]
+    first = next(place for place, number in enumerate(counts) if number)
+    one, several = (
+        ("is a byte-identical copy", "are byte-identical copies"),
+        ("has the pixels", "have the pixels"),
+        ("is a near copy", "are near copies"),
+    )[first]
+    number, total = counts[first], sum(report.counts[split].values())
+    verb = one if number == 1 else several
+    return f"{number:,} of {total:,} {split} images {verb} of training images"
 
 
-def _classes(report: AuditReport, exact: CopyCounts, every: CopyCounts) -> str:
-    """The same per class, and with near copies where those are more."""
+def _by_kind(report: AuditReport) -> tuple[CopyCounts, CopyCounts, CopyCounts]:
+    """Counts of equal files; these and equal pixels; these and near copies."""
+    exact = report.byte_copies
+    return exact, report.pixel_copies or exact, report.all_copies
+
+
+def _classes(report: AuditReport) -> str:
+    """The same per class, and with copies of other kinds where those are more."""
 
     def in_words(counts: Mapping[str, int]) -> str:
         return _first_classes(
@@ -147,13 +156,19 @@ def _classes(report: AuditReport, exact: CopyCounts, every: CopyCounts) -> str:
             ]
         )
 
-    found = in_words(every.test_images_in_train_by_class)
-    if not exact.test_images_in_train:
-        return f"({found})"
-    text = f"({in_words(exact.test_images_in_train_by_class)})"
-    if every.test_images_in_train > exact.test_images_in_train:
-        text += f"; with near copies {every.test_images_in_train:,} ({found})"
+    exact, pixels, every = _by_kind(report)
+    first = next(found for found in (exact, pixels, every) if found.test_images_in_train)
+    text = f"({in_words(first.test_images_in_train_by_class)})"
+    if every.test_images_in_train > first.test_images_in_train:
+        others = ["those of equal pixels"] if first is exact and _is_more(pixels, exact) else []
+        others += ["near copies"] if _is_more(every, pixels) else []
+        found = in_words(every.test_images_in_train_by_class)
+        text += f"; with {' and '.join(others)} {every.test_images_in_train:,} ({found})"
     return text
+
+
+def _is_more(counts: CopyCounts, others: CopyCounts) -> bool:
+    return counts.test_images_in_train > others.test_images_in_train
 
 
 def _conflicts(report: AuditReport) -> Iterator[str]:
@@ -180,13 +195,13 @@ def _same(group: LabelConflict) -> str:
 
 
 def _surplus(report: AuditReport) -> Iterator[str]:
-    every, exact = report.all_copies.surplus, report.byte_copies.surplus
+    exact, pixels, every = (found.surplus for found in _by_kind(report))
     if every < MANY_SURPLUS * report.num_images:
         return
     yield (
         f"Only {report.num_images - every:,} of {report.num_images:,} images differ: {every:,} are "
-        f"copies of others ({exact:,} byte-identical, {every - exact:,} near). The set is smaller "
-        "than it looks."
+        f"copies of others ({exact:,} byte-identical, {pixels - exact:,} with equal pixels, "
+        f"{every - pixels:,} near). The set is smaller than it looks."
     )
 
 

@@ -99,7 +99,7 @@ class FileLookup:
 
     def nearest(self, cell: str) -> str | None:
         """The file whose name is most like it, relative to the folder; None without one."""
-        name = _key(_parts(cell)[-1]) if _parts(cell) else ""
+        name = key_of(_parts(cell)[-1]) if _parts(cell) else ""
         for names in (self._by_name, self._by_stem):
             known = list(names)[:MOST_COMPARED]
             close = difflib.get_close_matches(name, known, n=1, cutoff=CLOSE)
@@ -121,9 +121,9 @@ class FileLookup:
     def _find_by_name(self, parts: tuple[str, ...]) -> Match:
         if not parts:
             return Match()
-        folders = tuple(map(_key, parts[:-1]))
+        folders = tuple(map(key_of, parts[:-1]))
         for has_suffix in (True, False):
-            ends = self._ends(_key(parts[-1]), has_suffix)
+            ends = self._ends(key_of(parts[-1]), has_suffix)
             if not ends:
                 continue
             depth = 0
@@ -143,7 +143,7 @@ class FileLookup:
         """The last folders, none to all of them -> the files of that name in them."""
         ends: dict[tuple[str, ...], list[str]] = defaultdict(list)
         for file in (self._by_name if has_suffix else self._by_stem).get(name, ()):
-            folders = tuple(map(_key, self.shown(file).split(os.sep)[:-1]))
+            folders = tuple(map(key_of, self.shown(file).split(os.sep)[:-1]))
             for start in range(len(folders) + 1):
                 ends[folders[start:]].append(file)
         return ends
@@ -152,7 +152,7 @@ class FileLookup:
         self, name: str, folders: tuple[str, ...], has_suffix: bool
     ) -> tuple[str, ...]:
         """The files of that name at the end of those folders; the one written alike, if one is."""
-        files = self._ends(_key(name), has_suffix)[folders]
+        files = self._ends(key_of(name), has_suffix)[folders]
         same_case = [file for file in files if name in os.path.basename(file)]
         return tuple(same_case if len(same_case) == 1 else files)
 
@@ -161,7 +161,7 @@ class FileLookup:
         """Name of a file -> the files of that name."""
         names: dict[str, list[str]] = defaultdict(list)
         for file in self._files:
-            names[_key(os.path.basename(file))].append(file)
+            names[key_of(os.path.basename(file))].append(file)
         return names
 
     @cached_property
@@ -171,7 +171,7 @@ class FileLookup:
         for file in self._files:
             stem, suffix = os.path.splitext(os.path.basename(file))
             if suffix.lower() in IMAGE_SUFFIXES:
-                names[_key(stem)].append(file)
+                names[key_of(stem)].append(file)
         return names
 
     @cached_property
@@ -224,7 +224,7 @@ def _parts(cell: str) -> tuple[str, ...]:
     return tuple(part for part in parts if part not in ("", ".", ".."))
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
     """A name in one form of Unicode, in one case."""
     if name.isascii():
         return name.lower()

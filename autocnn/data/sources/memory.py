@@ -39,7 +39,7 @@ TABLE_FILE = "list.csv"
 ROWS_AT_ONCE = 256
 """Of data sets that are joined: what bounds the memory."""
 
-_PNG_MODES = frozenset(("1", "L", "LA", "I", "I;16", "P", "RGB", "RGBA"))
+_PNG_MODES = frozenset(("1", "L", "LA", "I;16", "P", "RGB", "RGBA"))
 
 
 @dataclass(frozen=True)

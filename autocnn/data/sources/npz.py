@@ -12,7 +12,7 @@ from autocnn.core.arrays import Pixels
 from autocnn.core.errors import DataError
 from autocnn.core.records import SPLITS, SplitName
 from autocnn.core.wording import count, first_few, listing
-from autocnn.data.decode import levels_of
+from autocnn.data.decode import LEAST_OF_255, Levels, levels_of
 from autocnn.data.table import ArrayImages, FoundImages
 
 KEYS = "train_images and train_labels (with val_ and test_ too, if you have them), or x and y"
@@ -21,13 +21,15 @@ HIGHEST_INTEGER, HIGHEST_FLOAT = 65_535, 255
 """Larger values are refused."""
 
 
-def read_npz(file: Path) -> FoundImages:
+def read_npz(file: Path, levels: Levels | None = None) -> FoundImages:
     """Find the images in an .npz with MedMNIST keys, or with x and y.
 
     Args:
         file: Images (n, h, w) or (n, h, w, 1 | 3 | 4); labels (n,) or (n, 1), integers of
             at least 0, or text. Images that are not uint8 are brought to 0..255 as files of more
             than 8 bits are, see `decode.levels_of`.
+        levels: Values that became 0 and 255 in the arrays that a model has learned from; None: by
+            these arrays alone. Those of uint8 are read as they are anyway.
 
     Raises:
         DataError: When the file is no such archive, or an array breaks a rule.
@@ -45,7 +47,7 @@ def read_npz(file: Path) -> FoundImages:
         got = ", ".join(arrays) or "nothing"
         raise DataError(f"{file}: must hold {KEYS}, got {got}.", remedy="Rename the arrays.")
     blocks = [(pair[0], split, *_pair(file, arrays, *pair)) for split, pair in pairs.items()]
-    images, note = _to_uint8(file, [block[2] for block in blocks])
+    images, array_levels, note = _to_uint8(file, [block[2] for block in blocks], levels)
     class_of = tuple(str(label) for block in blocks for label in block[3].tolist())
     return FoundImages(
         paths=tuple(f"{name}[{i}]" for name, _, x, _ in blocks for i in range(len(x))),
@@ -55,6 +57,7 @@ def read_npz(file: Path) -> FoundImages:
         images=ArrayImages(images, np.arange(sum(map(len, images)), dtype=np.int64)),
         ignored={},
         notes=(*_understood(file, arrays, [*pairs.values()], class_of), *filter(None, [note])),
+        array_levels=array_levels,
     )
 
 
@@ -154,8 +157,10 @@ def _pair(
     return images, labels.astype(np.int64)
 
 
-def _to_uint8(file: Path, blocks: Sequence[NDArray[Any]]) -> tuple[tuple[Pixels, ...], str]:
-    """All blocks on one scale, 0..255, and a sentence when values were changed."""
+def _to_uint8(
+    file: Path, blocks: Sequence[NDArray[Any]], known: Levels | None
+) -> tuple[tuple[Pixels, ...], Levels | None, str]:
+    """All blocks on one scale, 0..255, what black and white was, and a sentence on changes."""
     kinds = {block.dtype.kind for block in blocks}
     if not kinds <= set("buif"):
         raise DataError(f"{file}: images must be numbers, got {blocks[0].dtype}.")
@@ -168,16 +173,33 @@ def _to_uint8(file: Path, blocks: Sequence[NDArray[Any]]) -> tuple[tuple[Pixels,
             f"{file}: image values {rule}, got {low:g} to {high:g}.",
             remedy="Scale them to 0..255 and save them as uint8.",
         )
-    black, white = (0, 1) if kinds == {"b"} else levels_of(low, high, has_floats=has_floats)
-    if (black, white) == (0, 255) and not has_floats:
-        return tuple(block.astype(np.uint8, copy=False) for block in blocks), ""
+    black, white = levels_of(low, high, has_floats=has_floats)
+    is_8_bit = all(block.dtype.itemsize == 1 for block in blocks)  # 0..255, or yes and no
+    if is_8_bit or known is None or _are_other_units(high, known[1], has_floats=has_floats):
+        known = None
+    else:
+        black, white = known
+    levels = None if is_8_bit else (black, white)
+    if (black, white) == (0, 255) and not has_floats and high <= white:
+        return tuple(block.astype(np.uint8, copy=False) for block in blocks), levels, ""
     factor = 255 / ((white - black) or 1)
     scaled = tuple(
-        np.rint((block.astype(np.float32) - np.float32(black)) * np.float32(factor)).astype(
-            np.uint8
-        )
+        np.rint((block.astype(np.float32) - np.float32(black)) * np.float32(factor))
+        .clip(0, 255)
+        .astype(np.uint8)
         for block in blocks
     )
-    is_scaled = (black, white) != (0, 255)
-    how = f"scaled by {factor:g} to 0..255" if is_scaled else "taken as 0..255, unscaled"
-    return scaled, f"Image values {low:g} to {high:g} were {how}."
+    if known is not None:
+        how = f"read from {black:g}, black, to {white:g}, white, as those of the study"
+        how += ", and cut off beyond" if low < black or high > white else ""
+    elif (black, white) == (0, 255):
+        how = "taken as 0..255, unscaled"
+    else:
+        how = f"scaled by {factor:g} to 0..255"
+    return scaled, levels, f"Image values {low:g} to {high:g} were {how}."
+
+
+def _are_other_units(high: float, white: float, *, has_floats: bool) -> bool:
+    """Whether values up to `high` and a white of the study are in 0..1 here, in 0..255 there."""
+    shares_there, shares_here = white <= 1, has_floats and high <= 1
+    return (shares_there and high >= LEAST_OF_255) or (shares_here and white >= LEAST_OF_255)

@@ -17,6 +17,7 @@ from autocnn.core.events import Observer
 from autocnn.core.limits import usable_cpus
 from autocnn.core.paths import to_path
 from autocnn.core.wording import shortened
+from autocnn.data.decode import Levels
 from autocnn.data.sources.folder import LAYOUT, read_folder
 from autocnn.data.sources.groups import group_by_headers, group_by_name
 from autocnn.data.sources.lookup import MOST_COMPARED
@@ -44,6 +45,7 @@ def read_source(
     reading: Reading = Reading(),  # noqa: B008 - frozen
     observer: Observer | None = None,
     fewest_classes: int = 2,
+    array_levels: Levels | None = None,
 ) -> ImageTable:
     """Find the images behind DATA and hash their content.
 
@@ -54,13 +56,15 @@ def read_source(
         reading: What DATA does not say of itself.
         observer: Hears of the stage `read`, in images.
         fewest_classes: 1 where nothing has to be learned from the images.
+        array_levels: Values that became 0 and 255 in the .npz of a study, by which another one is
+            read too; None: by itself.
 
     Raises:
         DataError: When there is nothing there, it breaks a rule, or it has too few classes.
     """
     observer = observer or Observer()
-    found = find_images(data, reading=reading)
-    # Names of classes in one form of Unicode: folders of one class may differ in it.
+    found = find_images(data, reading=reading, array_levels=array_levels)
+    # Names of classes and groups in one form of Unicode: folders of one class may differ in it.
     class_of = [unicodedata.normalize("NFC", name) for name in found.class_of]
     class_names = tuple(sorted(set(class_of), key=natural_key))
     if len(class_names) < fewest_classes:
@@ -82,12 +86,13 @@ def read_source(
         labels=np.array([index_of[name] for name in class_of], dtype=np.int32),
         class_names=class_names,
         splits=found.splits,
-        groups=found.groups,
+        groups=tuple(group and unicodedata.normalize("NFC", group) for group in found.groups),
         sha256=hashes,
         images=found.images,
         ignored=found.ignored,
         notes=found.notes,
         others=found.others,
+        array_levels=found.array_levels,
     )
 
 
@@ -103,12 +108,18 @@ def _near_name(path: Path) -> str:
     return ""
 
 
-def find_images(data: str, *, reading: Reading = Reading()) -> FoundImages:  # noqa: B008 - frozen
+def find_images(
+    data: str,
+    *,
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+    array_levels: Levels | None = None,
+) -> FoundImages:
     """The images behind DATA, of which none is opened.
 
     Args:
         data: As in `read_source`.
         reading: As in `read_source`.
+        array_levels: As in `read_source`.
 
     Raises:
         DataError: When there is nothing there, or it breaks a rule.
@@ -139,7 +150,7 @@ def find_images(data: str, *, reading: Reading = Reading()) -> FoundImages:  # n
     if is_table or is_folder:  # of which a column was named
         return read_table(path, reading)
     if suffix == ".npz":
-        return read_npz(path)
+        return read_npz(path, array_levels)
     remedy = "Unpack it and give the folder." if suffix in _ARCHIVES else ""
     raise DataError(
         f"{data}: DATA must be a folder of class folders, a table ({', '.join(TABLE_SUFFIXES)}) or "

@@ -182,8 +182,8 @@ def _has_bytes(opened: Any, name: str) -> bool:
 
 
 def _text(value: object, class_names: Sequence[str] | None) -> str:
-    """A cell as it would be written; several values are joined by `|`."""
-    if value is None:
+    """A cell as it would be written, empty of NaN too; several values are joined by `|`."""
+    if value is None or value != value:
         return ""
     if isinstance(value, list):
         return "|".join(_text(one, class_names) for one in value)

@@ -17,7 +17,7 @@ from autocnn.core.wording import count, first_few, listing, shortened, visible
 from autocnn.data.image_files import IMAGE_SUFFIXES
 from autocnn.data.sources import columns as roles
 from autocnn.data.sources.columns import Columns, Labels, Splits
-from autocnn.data.sources.lookup import FileLookup, Match, absolute
+from autocnn.data.sources.lookup import FileLookup, Match, absolute, key_of
 from autocnn.data.sources.table_files import Cells, read_cells
 from autocnn.data.table import FileImages, FoundImages, Images, is_absent
 
@@ -409,17 +409,25 @@ class _TableReader:
         if not isinstance(images, FileImages):
             return 0
         listed = set(paths)
+        by_key = {key_of(path): path for path in listed}
         folders = {path.rpartition("/")[0] for path in listed}
         if len(folders) > MOST_FOLDERS:
             return 0
-        names = sorted(
-            visible(f"{folder}/{entry.name}".removeprefix("/"))
+        there = (
+            f"{folder}/{entry.name}".removeprefix("/")
             for folder in folders
             for entry in os.scandir(images.root / folder)
-            if _is_image(entry.name)
-            and not entry.name.startswith(".")
-            and f"{folder}/{entry.name}".removeprefix("/") not in listed
+            if _is_image(entry.name) and not entry.name.startswith(".")
         )
+
+        def is_listed(path: str) -> bool:
+            """Also in other letters, where the file system takes them for the same."""
+            if path in listed:
+                return True
+            other = by_key.get(key_of(path))
+            return other is not None and (images.root / path).samefile(images.root / other)
+
+        names = sorted(visible(path) for path in there if not is_listed(path))
         if names:
             have = "has" if len(names) == 1 else "have"
             self.notes.append(
@@ -461,7 +469,14 @@ def _root_of(files: Sequence[str], folder: Path) -> Path:
     inside = _with_separator(str(absolute(folder)))
     if all(file.startswith(inside) for file in files):
         return folder
-    return Path(os.path.commonpath({file.rpartition(os.sep)[0] or os.sep for file in files}))
+    try:
+        return Path(os.path.commonpath({file.rpartition(os.sep)[0] or os.sep for file in files}))
+    except ValueError as error:  # of Windows
+        drives = sorted({os.path.splitdrive(file)[0] for file in files})
+        raise DataError(
+            f"the images of a table must lie on one drive, got {listing(drives)}.",
+            remedy="Put them on one.",
+        ) from error
 
 
 def _with_separator(folder: str) -> str:

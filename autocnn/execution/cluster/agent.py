@@ -7,6 +7,7 @@ sent it has ended, or cannot reach it and has given its tasks to others.
 
 import contextlib
 import getpass
+import hashlib
 import os
 import shutil
 import socket
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 from filelock import FileLock, Timeout
@@ -43,7 +45,7 @@ from autocnn.execution.cluster.messages import (
     StorageReport,
     Unusable,
 )
-from autocnn.execution.cluster.names import has_content, locate_task
+from autocnn.execution.cluster.names import is_named_by, locate_task
 from autocnn.execution.executor import EndEvent, EpochEvent, Event, Executor, Outcome
 from autocnn.execution.gpus import inspect_machine
 from autocnn.execution.local import PRELOAD, LocalExecutor
@@ -74,7 +76,7 @@ class AgentOptions:
     """What an agent is told before its first command.
 
     Attributes:
-        num_cpus: Processors that it may use; None: all of the machine.
+        num_cpus: Most processors that it may use; None: all that the machine lets it have.
         share: Part of the machine's memory that it may use.
         most_workers: Tasks that there are at once on all machines together; None: many.
         threads, precision, memory_limit_gb: As asked for; see `share_machine`.
@@ -139,6 +141,7 @@ class Agent:
         self._clock = clock
         self._submissions: dict[str, _Submission] = {}
         self._images: dict[str, Path] = {}
+        self._digests: dict[str, Any] = {}  # of images that are still coming
         self._unsent: list[Report] = []
         self._num_begun = 0
         self._place = scratch_dir()
@@ -247,11 +250,14 @@ class Agent:
     def _write_piece(self, piece: Piece) -> None:
         """Add a piece of images; with the last one they are whole, or refused."""
         partial = self._scratch / Path(piece.images).name
+        if piece.is_first:
+            self._digests[piece.images] = hashlib.sha256()
+        self._digests[piece.images].update(piece.content)
         with partial.open("wb" if piece.is_first else "ab") as file:
             file.write(piece.content)
         if not piece.is_last:
             return
-        if not has_content(partial, piece.images):
+        if not is_named_by(self._digests.pop(piece.images).hexdigest(), piece.images):
             partial.unlink()
             raise OSError(f"{partial}: must hold the images that were sent, got others")
         kept = self._place / piece.images
@@ -324,7 +330,7 @@ class Agent:
         machine = inspect_machine(warnings)
         machine = replace(
             machine,
-            num_cpus=options.num_cpus or machine.num_cpus,
+            num_cpus=min(options.num_cpus or machine.num_cpus, machine.num_cpus),
             memory_gb=round(machine.memory_gb * options.share, 1),
         )
         resources = share_machine(
@@ -406,7 +412,11 @@ def installed() -> dict[str, str | None]:
 
 def scratch_dir() -> Path:
     """Where agents of this user keep their files on this machine; TMPDIR moves it."""
-    return Path(tempfile.gettempdir()) / f"autocnn-agents-{getpass.getuser()}"
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's, that no file of users knows
+        user = str(psutil.Process().uids().real)
+    return Path(tempfile.gettempdir()) / f"autocnn-agents-{user}"
 
 
 def _try_storage(check: CheckStorage) -> str:

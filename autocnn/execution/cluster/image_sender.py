@@ -28,12 +28,17 @@ class ImageSender:
         self._paths: dict[str, Path] = {}
         self._packed: dict[tuple[str, int], Any] = {}
 
-    def name(self, path: Path) -> str:
-        """The name of decoded images; they are read once for it."""
+    def name(self, path: Path, meanwhile: Callable[[], None]) -> str:
+        """The name of decoded images; they are read once for it.
+
+        Args:
+            path: Their file.
+            meanwhile: As of `images_name`.
+        """
         facts = path.stat()
         known = path, facts.st_size, facts.st_mtime_ns
         if known not in self._names:
-            self._names[known] = images_name(path)
+            self._names[known] = images_name(path, meanwhile)
         self._paths[self._names[known]] = path
         return self._names[known]
 

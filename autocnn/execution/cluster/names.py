@@ -22,6 +22,10 @@ IMAGES, OWN_MODEL, OBJECTIVE, WEIGHTS = "images", "builder", "objective", "weigh
 """First parts of names that stand nowhere in a study, or elsewhere in it."""
 
 
+READ = 32 * 2**20
+"""Bytes of images that are read between two looks at everything else."""
+
+
 @dataclass(frozen=True)
 class NamedTask:
     """A task with names in the place of paths, and what stands behind them on this machine.
@@ -104,21 +108,29 @@ def locate_task(task: Task, folder: Path, images: Path | None) -> Task:
     return located
 
 
-def images_name(path: Path) -> str:
+def images_name(path: Path, meanwhile: Callable[[], None] = lambda: None) -> str:
     """The name of decoded images: the fingerprint of their content, their side, their channels.
 
-    Reads all of the file.
+    Args:
+        path: Their file; all of it is read.
+        meanwhile: Called after each piece, for what cannot wait so long.
     """
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        while piece := file.read(READ):
+            digest.update(piece)
+            meanwhile()
     _, side, _, channels = np.load(path, mmap_mode="r").shape
-    return f"{IMAGES}/{digest[:32]}-{side}px-{'grey' if channels == 1 else 'rgb'}.npy"
+    kind = "grey" if channels == 1 else "rgb"
+    return f"{IMAGES}/{digest.hexdigest()[:32]}-{side}px-{kind}.npy"
 
 
-def has_content(path: Path, name: str) -> bool:
-    """Whether a file holds the images of that name, to the last byte."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+def is_named_by(digest: str, name: str) -> bool:
+    """Whether images with this fingerprint are those of that name.
+
+    >>> is_named_by("4be0f6c2a1d3e5f7" * 4, "images/4be0f6c2a1d3e5f74be0f6c2a1d3e5f7-64px-rgb.npy")
+    True
+    """
     return Path(name).name.startswith(f"{digest[:32]}-")
 
 

@@ -130,7 +130,17 @@ class RayTransport:
                 self._ray.init(
                     address=address, log_to_driver=False, logging_level=logging.ERROR, **options
                 )
-        except (ConnectionError, ValueError, OSError) as error:
+        except ConnectionError as error:  # its head answers: `find_cluster` has asked it
+            raise ConfigError(
+                Text(
+                    "{cluster} must be a Ray cluster that this machine belongs to, got {0!r}: {1}.",
+                    address,
+                    _line(error).rstrip("."),
+                ),
+                remedy=f"Let it join: ray start --address={address} --num-cpus=0, which brings no "
+                "trials here.",
+            ) from error
+        except (ValueError, OSError) as error:
             raise ConfigError(
                 Text(
                     "{cluster} must be a Ray cluster that runs, got {0!r}: {1}",
@@ -229,7 +239,8 @@ class RayTransport:
 
 def _running_address() -> str | None:
     """The cluster that runs on this machine, or that RAY_ADDRESS names; None: Ray looks for it."""
-    if address := os.environ.get("RAY_ADDRESS"):
+    address = os.environ.get("RAY_ADDRESS")
+    if address and address != AUTO:
         return address
     from ray._private import utils
 

@@ -177,10 +177,14 @@ class RemoteExecutor:
             return
         self._num_submitted += 1
         number = f"{self._session}-{self._num_submitted:06d}"
-        named = name_task(task, self._study, self._images.name)
+        named = name_task(task, self._study, self._name_images)
         submission = Submission(number, key, function, named, log_path, timeout_s)
         self._running[key] = submission
         self._queue.append(submission)
+
+    def _name_images(self, path: Path) -> str:
+        """Their name; agents are answered while a large file is read, or their leases end."""
+        return self._images.name(path, lambda: self._talk(0.0))
 
     def poll(self, timeout_s: float) -> list[Event]:
         """What happened; see `Executor.poll`."""

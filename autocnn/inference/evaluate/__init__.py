@@ -5,8 +5,8 @@ conditions: on the scores         words: what they mean
 files: the folder that is left
 """
 
-from autocnn.inference.evaluate.assess import Assessed, Predictor, assess
-from autocnn.inference.evaluate.conditions import Condition, check_conditions, parse_condition
+from autocnn.inference.evaluate.assess import Assessed, assess
+from autocnn.inference.evaluate.conditions import check_conditions, parse_condition
 from autocnn.inference.evaluate.files import check_target, default_target, write_assessment
 from autocnn.inference.evaluate.reference import (
     Reference,
@@ -17,8 +17,6 @@ from autocnn.inference.evaluate.reference import (
 
 __all__ = [
     "Assessed",
-    "Condition",
-    "Predictor",
     "Reference",
     "assess",
     "check_conditions",

@@ -79,7 +79,7 @@ class Assessed:
         groups: (n,) The same number for copies and images of one named group.
         is_unlike: (n,) Unlike the training images; None where the model cannot say.
         is_seen: (n,) Copy of a train or val image of its study, near copies too where its images
-            are still there; None where not known.
+            are still there, or of a group with one; None where not known.
     """
 
     record: Assessment
@@ -123,7 +123,13 @@ def assess(
         DataError: When DATA cannot be used, or has a class that the model does not know.
     """
     observer = observer or Observer()
-    table = read_source(data, reading=reading, observer=observer, fewest_classes=1)
+    table = read_source(
+        data,
+        reading=reading,
+        observer=observer,
+        fewest_classes=1,
+        array_levels=reference.array_levels,
+    )
     for note in table.notes:
         observer.note(note)
     columns = values_by(table, by)
@@ -150,6 +156,7 @@ def assess(
         raise DataError(f"{data}: must have an image that can be read, got none: {first}.")
     hashes = [table.sha256[i] for i in kept.tolist()]
     is_byte_copy = _is_among(hashes, reference.seen)
+    is_kin = _find_kin(table, bundles, reference, readable, is_near, observer)
     is_near = None if is_near is None else is_near[keep]
     images = _Images(
         labels=labels[kept],
@@ -157,6 +164,7 @@ def assess(
         groups=bundles[kept],
         is_byte_copy=is_byte_copy,
         is_near=is_near,
+        is_kin=None if is_kin is None else is_kin[kept],
         is_tested=_is_among(hashes, _hashes_of(reference.tested)),
         is_unlike=_joined([part.is_unlike for part in parts], keep),
     )
@@ -199,15 +207,23 @@ class _Images:
     groups: NDArray[np.int64]
     is_byte_copy: NDArray[np.bool_] | None
     is_near: NDArray[np.bool_] | None
+    is_kin: NDArray[np.bool_] | None
     is_tested: NDArray[np.bool_] | None
     is_unlike: NDArray[np.bool_] | None
 
     @property
-    def is_seen(self) -> NDArray[np.bool_] | None:
+    def is_copy(self) -> NDArray[np.bool_] | None:
         """(n,) Whether the study has seen what an image shows."""
         if self.is_byte_copy is None or self.is_near is None:
             return self.is_byte_copy
         return self.is_byte_copy | self.is_near
+
+    @property
+    def is_seen(self) -> NDArray[np.bool_] | None:
+        """(n,) Whether the study has seen that, or other images of its group."""
+        if self.is_copy is None or self.is_kin is None:
+            return self.is_copy
+        return self.is_copy | self.is_kin
 
 
 def _decode(
@@ -261,6 +277,35 @@ def _find_near(
     )
 
 
+def _find_kin(
+    table: ImageTable,
+    bundles: NDArray[np.int64],
+    reference: Reference,
+    readable: NDArray[np.int64],
+    is_near: NDArray[np.bool_] | None,
+    observer: Observer,
+) -> NDArray[np.bool_] | None:
+    """(n,) Whether an image is in a bundle with one that the study has seen; None: not known.
+
+    Where DATA has none of the study's images, its groups are known by their names alone.
+    """
+    is_seen = _is_among(table.sha256, reference.seen)
+    if is_seen is None:
+        return None
+    if not is_seen.any():
+        is_seen = np.array([group in reference.seen_groups for group in table.groups])
+        if is_seen.any():
+            observer.note(
+                f"{table.source} holds no train or val image of the study: groups are compared "
+                "by their names."
+            )
+    if is_near is not None:
+        is_seen[readable[is_near]] = True
+    is_seen &= bundles >= 0
+    is_kin: NDArray[np.bool_] = np.isin(bundles, bundles[is_seen])
+    return is_kin
+
+
 def _predict(
     model: Predictor, table: ImageTable, rows: NDArray[np.int64], observer: Observer
 ) -> Iterator[Predicted]:
@@ -311,7 +356,8 @@ def _record(
         unreadable=left_out,
         num_unlike=_count(images.is_unlike),
         num_seen=_count(is_seen),
-        num_near=_num_near(images),
+        num_near=_num_more(images.is_near, images.is_byte_copy),
+        num_kin=_num_more(images.is_kin, images.is_copy),
         num_own_test=_count(images.is_tested),
         scores=scores,
         unseen=unseen,
@@ -369,10 +415,8 @@ def _joined(
     return np.concatenate(found)[keep] if len(found) == len(parts) and found else None
 
 
-def _num_near(images: _Images) -> int | None:
-    if images.is_byte_copy is None or images.is_near is None:
-        return None
-    return int((images.is_near & ~images.is_byte_copy).sum())
+def _num_more(mask: NDArray[np.bool_] | None, known: NDArray[np.bool_] | None) -> int | None:
+    return None if mask is None or known is None else int((mask & ~known).sum())
 
 
 def _count(mask: NDArray[np.bool_] | None) -> int | None:

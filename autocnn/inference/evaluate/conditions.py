@@ -14,8 +14,6 @@ from autocnn.metrics.operating_point import find_class
 
 EXAMPLE = "clean accuracy low >= 0.93"
 
-SETS = ("all", "clean")
-
 CLASS_METRICS: Mapping[str, str] = {
     "sensitivity": "recall",
     "recall": "recall",

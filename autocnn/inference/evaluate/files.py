@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from autocnn.core.atomic import replacing, writing_error
 from autocnn.core.csv_tables import Cell, to_csv
 from autocnn.core.errors import Text, UsageError
-from autocnn.core.paths import to_path
+from autocnn.core.paths import is_by_file_manager, to_path
 from autocnn.core.records import Assessment, PrCurve, RocCurve
 from autocnn.core.wording import fraction
 from autocnn.inference.evaluate.assess import Assessed
@@ -85,7 +85,8 @@ def check_target(target: Path, *, data: str | None = None, model: str | None = N
         return
     if not place.is_dir():
         raise UsageError(Text("{to} {0}: must be a folder, got a file.", target))
-    found, earlier = {path.name for path in place.iterdir()}, _read_assessment(place)
+    names, earlier = (path.name for path in place.iterdir()), _read_assessment(place)
+    found = {name for name in names if not is_by_file_manager(name)}
     others = sorted(found if earlier is None else found - FILES - SOMETIMES)
     if others:
         raise UsageError(

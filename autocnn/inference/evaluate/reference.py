@@ -8,6 +8,7 @@ from typing import Literal
 from autocnn.core.errors import StudyNotFoundError
 from autocnn.core.paths import to_path
 from autocnn.core.records import ExportMetadata, Interval, OperatingPoint
+from autocnn.data.decode import Levels
 from autocnn.inference.evaluate.seen import StudyData
 from autocnn.inference.metadata import read_metadata
 from autocnn.inference.predict.model import find_export, load
@@ -29,11 +30,13 @@ class Reference:
             None without figures.
         figures: Metric -> value with its 95 % interval.
         seen: SHA-256 of the images that the model was trained or chosen on; None: not known.
+        seen_groups: Names of the groups of these.
         tested: Path and SHA-256 of the study's test images; None: not known.
         source: Where its images are, to look for near copies of those that it has seen; None: not
             known.
         seed: Of the study: with it, its own test images get the intervals of its leaderboard.
         point: At which an exported model decides in `predict`; None: by the largest probability.
+        array_levels: Values that became 0 and 255 in its .npz; None: not known, or it has none.
     """
 
     study: str
@@ -44,8 +47,10 @@ class Reference:
     seen: frozenset[str] | None = None
     tested: frozenset[tuple[str, str]] | None = None
     source: StudyData | None = None
+    seen_groups: frozenset[str] = frozenset()
     seed: int = 0
     point: OperatingPoint | None = None
+    array_levels: Levels | None = None
 
 
 def open_reference(model: str, *, results: Path, candidate: int | None = None) -> Reference:
@@ -111,9 +116,11 @@ def study_reference(folder: StudyFolder, candidate: int) -> Reference:
         scored="test_clean" if record.test_clean else "test",
         figures=judged.intervals,
         seen=seen,
+        seen_groups=frozenset(row[2] for row in rows if row[3] != "test" and row[2]),
         tested=frozenset((row[0], row[4]) for row in rows if row[3] == "test" and row[4]) or None,
         source=source,
         seed=record.seed,
+        array_levels=status.data.array_levels if status.data is not None else None,
     )
 
 
@@ -124,7 +131,11 @@ def export_reference(metadata: ExportMetadata) -> Reference:
         metadata: Its metadata.json.
     """
     known = Reference(
-        metadata.study, metadata.candidate, metadata.class_names, point=metadata.operating_point
+        metadata.study,
+        metadata.candidate,
+        metadata.class_names,
+        point=metadata.operating_point,
+        array_levels=metadata.input.array_levels,
     )
     sets: tuple[TestSet, ...] = ("test_clean", "test")
     for scored in sets:

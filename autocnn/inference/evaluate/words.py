@@ -66,12 +66,10 @@ def _seen(record: Assessment) -> list[str]:
         ]
     found: list[str] = []
     if record.num_seen:
-        kind = "byte copies" if record.num_near is None else "copies"
-        what = f"{_of(record.num_seen, record)} are {kind} of the study's train or val images"
-        if record.num_near:
-            what += f" ({record.num_near:,} turned, scaled, compressed again or the like)"
+        what, learned_from = _what_was_seen(record, record.num_seen)
         found.append(
-            f"{what}: the model has learned from them, and these scores say nothing of others."
+            f"{what}: the model has learned from {learned_from}, and these scores say nothing of "
+            "others."
             if record.unseen is None
             else f"{what}; the comparison is without them."
         )
@@ -81,6 +79,21 @@ def _seen(record: Assessment) -> list[str]:
             "for: its images are gone, or there are too many."
         )
     return found
+
+
+def _what_was_seen(record: Assessment, num_seen: int) -> tuple[str, str]:
+    """How many images are copies, how many of a group with train or val; what was learned from."""
+    num_kin = record.num_kin or 0
+    if num_kin == num_seen:
+        what = f"{_of(num_kin, record)} are of a group with images in the study's train or val"
+        return what, "their groups"
+    kind = "byte copies" if record.num_near is None else "copies"
+    what = f"{_of(num_seen - num_kin, record)} are {kind} of the study's train or val images"
+    if record.num_near:
+        what += f" ({record.num_near:,} turned, scaled, compressed again or the like)"
+    if num_kin:
+        return f"{what}, and {num_kin:,} more of a group with one", "them or their groups"
+    return what, "them"
 
 
 def _of(number: int, record: Assessment) -> str:

@@ -1,7 +1,6 @@
 """From a study to an exported folder that was checked, whole or not at all."""
 
 import contextlib
-import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,9 +9,10 @@ from pathlib import Path
 import psutil
 
 from autocnn.core.atomic import sync_folder, writing_error
-from autocnn.core.errors import AutocnnError, ExportError, StudyError, Text, UsageError
+from autocnn.core.errors import ExportError, Text, UsageError
 from autocnn.core.events import Observer
 from autocnn.core.own_model import OwnModel
+from autocnn.core.paths import is_by_file_manager
 from autocnn.core.records import ExportMetadata
 from autocnn.inference.export.description import (
     CARD_FILE,
@@ -23,9 +23,9 @@ from autocnn.inference.export.description import (
     label_lines,
 )
 from autocnn.inference.export.formats import check_packages, find_format
-from autocnn.inference.export.model_file import disk_full, write_model
+from autocnn.inference.export.model_file import write_model
 from autocnn.inference.metadata import METADATA_FILE, read_metadata, write_metadata
-from autocnn.inference.predict.study_facts import find_needed_own_model
+from autocnn.inference.predict.study_facts import find_needed_own_model, find_record
 from autocnn.reporting.model_card import build_model_card
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import StudyStatus
@@ -88,7 +88,7 @@ def export_model(
             _fill(folder, status, metadata, own_model, partial, observer)
             _put_in_place(partial, place.resolve())
     except OSError as error:
-        raise _writing_error(error, place) from error
+        raise writing_error(error, place, setting="to") from error
     return place
 
 
@@ -114,22 +114,12 @@ def _fill(
 def _check_candidate(folder: StudyFolder, candidate: int) -> None:
     """Refuse a study without a finished model, and a candidate that is none of it."""
     has_ended = folder.leaderboard_path.exists()  # else they are of an earlier end of the study
-    numbers = [record.candidate for record in folder.read_candidates()] if has_ended else []
-    if not numbers:
+    if not has_ended or not folder.read_candidates():
         raise ExportError(
             f"{folder.path}: must have a finished model, got a study without candidates.",
             remedy=f"Let it finish: `{folder.resume_command()}`.",
         )
-    if candidate not in numbers:
-        raise StudyError(
-            Text(
-                "{0}: {candidate} must be one of {1}, got {2}.",
-                folder.path,
-                ", ".join(map(str, numbers)),
-                candidate,
-            ),
-            remedy=f"See `autocnn leaderboard {folder.argument}`.",
-        )
+    find_record(folder, candidate)
     if not folder.has_model(candidate):
         raise ExportError(
             f"{folder.candidate_model_path(candidate)}: must be there, got no such file.",
@@ -164,13 +154,18 @@ def _other_than_export(target: Path) -> str:
         known = {METADATA_FILE, *read_metadata(target).sha256}
     except ExportError:
         return "a folder of other files"
-    files = (path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file())
-    others = sorted(set(files) - known)
+    files = (path for path in target.rglob("*") if path.is_file())
+    names = {
+        path.relative_to(target).as_posix() for path in files if not is_by_file_manager(path.name)
+    }
+    others = sorted(names - known)
     return f"an export with {others[0]!r} beside it" if others else ""
 
 
 def _is_empty_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink() and not any(path.iterdir())
+    if not path.is_dir() or path.is_symlink():
+        return False
+    return all(is_by_file_manager(one.name) for one in path.iterdir())
 
 
 @contextlib.contextmanager
@@ -203,8 +198,3 @@ def _put_in_place(partial: Path, target: Path) -> None:
         target.rename(before)
     partial.rename(target)
     shutil.rmtree(before, ignore_errors=True)
-
-
-def _writing_error(error: OSError, target: Path) -> AutocnnError:
-    is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    return disk_full(target) if is_full else writing_error(error, target, setting="to")

@@ -1,5 +1,6 @@
 """The model file of an export: written by a worker, checked by a fresh process."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from autocnn.core.errors import AutocnnError, DiskFullError, ExportError, Text
+from autocnn.core.atomic import writing_error
+from autocnn.core.errors import AutocnnError, ExportError, Text
 from autocnn.core.events import Observer
 from autocnn.core.own_model import OwnModel
 from autocnn.core.records import ExportMetadata, Parity, Precision
@@ -74,15 +76,6 @@ def write_model(
         except ExportError as error:
             observer.warn(f"Only the weights become int8, not what is computed: {error.message}")
             return work.attempt("float32")
-
-
-def disk_full(target: Path) -> DiskFullError:
-    """The error that says that an export does not fit on the disk."""
-    return DiskFullError(
-        f"{target}: the disk must have free space for the export, got: it is full. "
-        "Nothing was written.",
-        remedy=Text("Free some space, or choose another folder with {to}."),
-    )
 
 
 @contextmanager
@@ -171,7 +164,8 @@ class _Workshop:
             return outcome.error
         log = log_path.read_text("utf-8", errors="replace") if log_path.exists() else ""
         if _DISK_FULL in outcome.traceback + outcome.reason + log:
-            return disk_full(self.target.parent)
+            full = OSError(errno.ENOSPC, _DISK_FULL)
+            return writing_error(full, self.target.parent, setting="to")
         path = self.folder.candidate_model_path(self.metadata.candidate)
         return ExportError(
             f"{path}: must become {self.metadata.format}, got: {outcome.reason.rstrip('.')}.",

@@ -41,7 +41,7 @@ def describe_candidate(
         StudyError: When the study has no such candidate, or a record cannot be read.
     """
     number = BEST if number is None else number
-    record = _find_record(folder, number)
+    record = find_record(folder, number)
     status = folder.read_status()
     if status.data is None:
         raise StudyError(f"{folder.path}: must know its images, got a study.json without `data`.")
@@ -69,6 +69,7 @@ def describe_candidate(
             read_as=_read_as(status.config.channels or "auto", status.data, side),
             levels=status.data.levels,
             fit=status.config.fit,
+            array_levels=status.data.array_levels,
         ),
         is_calibrated=record.calibration is not None,
         rejection=rejection_curve(unseen.labels, unseen.probabilities, unseen.groups),
@@ -136,7 +137,12 @@ def find_needed_own_model(
     return own_model
 
 
-def _find_record(folder: StudyFolder, number: int) -> CandidateRecord:
+def find_record(folder: StudyFolder, number: int) -> CandidateRecord:
+    """The record of a candidate.
+
+    Raises:
+        StudyError: When the study has no such candidate, or a record cannot be read.
+    """
     records = {record.candidate: record for record in folder.read_candidates()}
     if not records:
         raise StudyError(

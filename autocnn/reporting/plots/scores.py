@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from autocnn.core.records import Calibration, ConfusionMatrix, PrCurve, ReliabilityBin, RocCurve
-from autocnn.core.wording import capital, temperature_effect
+from autocnn.core.wording import capital, percent, temperature_effect
 from autocnn.reporting.plots.curves import mark_curve
 from autocnn.reporting.plots.score_values import (
     are_mirrored,
@@ -160,7 +160,7 @@ def _write_cells(
                 continue
             text = f"{count:,}" if has_percent else str(count)
             if has_percent and count:
-                text += f"\n{100 * share:.1f} %"
+                text += f"\n{percent(share)}"
             colour = MUTED if count == 0 else _readable_on(colours(share))
             axes.text(
                 column,

@@ -169,7 +169,7 @@ def axis_range(values: Sequence[float], *, maximize: bool) -> tuple[float, float
 def search_history(
     trials: Sequence[TrialRecord], *, goal: Goal, default: int | None = None
 ) -> SearchHistory:
-    """The objective over the trials, and the best so far of those no fault ended.
+    """The objective over the trials, and the best so far of those that may become finalists.
 
     Args:
         trials: All trials of the search, in any order.
@@ -182,7 +182,7 @@ def search_history(
     low, high = axis_range(known, maximize=goal.maximize) if known else (0.0, 1.0)
     steps: list[tuple[int, float]] = []
     best: TrialRecord | None = None
-    for trial in scored_trials(trials):
+    for trial in scored_trials([trial for trial in trials if trial.may_win]):
         value = values[trial.trial]
         assert value is not None  # scored
         if best is None or goal.place_of(trial) < goal.place_of(best):
@@ -231,6 +231,8 @@ def param_importances(trials: Sequence[TrialRecord], *, seed: int = 0) -> ParamI
     Source: Breiman 2001, Random Forests, section 10; Shao & Tu 1995, The Jackknife and
         Bootstrap, section 2.3, on leaving out parts.
     """
+    from scipy.stats import rankdata
+
     scored = scored_trials(trials)
     if len(scored) < MIN_TRIALS:
         are = "is" if len(scored) == 1 else "are"
@@ -240,7 +242,7 @@ def param_importances(trials: Sequence[TrialRecord], *, seed: int = 0) -> ParamI
         )
         return ParamImportances((), None, len(scored), reason)
     columns = _encode(scored)
-    ranks = _ranks([trial.objective or 0.0 for trial in scored])
+    ranks: DoubleArray = rankdata([trial.objective or 0.0 for trial in scored])
     if not columns or not np.ptp(ranks):
         which = "params" if not columns else "objectives"
         return ParamImportances((), None, len(scored), f"All trials have the same {which}.")
@@ -284,13 +286,6 @@ def _encode(trials: Sequence[TrialRecord]) -> dict[str, DoubleArray]:
         if np.ptp(table.astype(float), axis=0).any():
             columns[name] = table.astype(float)
     return columns
-
-
-def _ranks(values: Sequence[float]) -> DoubleArray:
-    from scipy.stats import rankdata
-
-    ranks: DoubleArray = rankdata(values)
-    return ranks
 
 
 def _grow(
@@ -413,7 +408,11 @@ def parallel_lines(
     values = np.array([trial.objective for trial in scored], float)
     low, high = axis_range(values.tolist(), maximize=goal.maximize)
     worst, best = (low, high) if goal.maximize else (high, low)
-    order = sorted(range(len(scored)), key=lambda row: goal.place_of(scored[row]), reverse=True)
+    order = sorted(  # from the worst to the best, which is none that was stopped behind others
+        range(len(scored)),
+        key=lambda row: (not scored[row].may_win, goal.place_of(scored[row])),
+        reverse=True,
+    )
     strengths = np.ones(len(scored))
     if len(scored) > 1:
         strengths[order] = np.linspace(0, 1, len(scored))

@@ -1,5 +1,7 @@
 """Builds the engine that a config names."""
 
+from collections.abc import Callable
+
 from autocnn.core.config import StudyConfig
 from autocnn.core.objective import Goal
 from autocnn.core.quiet import silent_stderr
@@ -10,7 +12,13 @@ from autocnn.tuning.engines.base import Engine
 
 
 def build_engine(
-    config: StudyConfig, space: SearchSpace, goal: Goal, folder: StudyFolder, *, epochs: int
+    config: StudyConfig,
+    space: SearchSpace,
+    goal: Goal,
+    folder: StudyFolder,
+    *,
+    epochs: int,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> Engine:
     """An engine that nothing was asked of yet.
 
@@ -20,6 +28,7 @@ def build_engine(
         goal: What it is to improve.
         folder: Gets the engine's own files.
         epochs: Most epochs per trial.
+        warn: Is told what the engine goes on without.
     """
     assert config.sampler is not None and config.pruner is not None, "chosen by the engine"
     if config.engine == "keras-tuner":
@@ -46,4 +55,5 @@ def build_engine(
         num_trials=config.num_trials,
         storage=folder.optuna_url,
         name=folder.name,
+        warn=warn,
     )

@@ -3,10 +3,14 @@
 Optuna's pruner has its rungs at the same epochs for all trials, whatever their schedules: of ten
 epochs at 1, 3 and 9, so in the warm-up of one trial and just before the end of another. Here a
 rung is a share of each trial's own schedule.
+
+A trial that was shortened, as the time left asked for, comes to its rungs sooner than the others
+came to theirs: it is compared with what all had after as many epochs.
 """
 
 import bisect
 import math
+from collections import defaultdict
 
 FACTOR = 2
 """The better half goes on past each rung (Li et al. 2020, arXiv:1810.05934, have three or four).
@@ -51,15 +55,18 @@ class Halving:
     """The values that trials had at the rungs.
 
     Args:
+        epochs: Of a trial that was not shortened.
         maximize: Whether a larger value is better.
     """
 
-    def __init__(self, *, maximize: bool) -> None:
+    def __init__(self, epochs: int, *, maximize: bool) -> None:
+        self._epochs = epochs
         self._sign = -1.0 if maximize else 1.0
         self._at_rung: tuple[list[float], ...] = tuple([] for _ in RUNGS)
+        self._after_epoch: defaultdict[int, list[float]] = defaultdict(list)
 
     def is_behind(self, epoch: int, value: float, *, epochs: int, warmup_epochs: int) -> bool:
-        """Count a trial in where it stands at a rung; whether it is not in the better half there.
+        """Count a trial in; whether it stands at a rung and is not in the better half there.
 
         Of fewer than four trials, the best is. What is equal to the last of the half is in it.
 
@@ -69,9 +76,13 @@ class Halving:
             epochs: Of the trial's schedule.
             warmup_epochs: Of the trial.
         """
+        signed = self._sign * value
+        values = self._after_epoch[epoch]
+        bisect.insort(values, signed)
         rungs = rung_epochs(epochs, warmup_epochs=warmup_epochs)
         if epoch not in rungs:
             return False
-        values = self._at_rung[rungs.index(epoch)]
-        bisect.insort(values, self._sign * value)
-        return self._sign * value > values[max(1, len(values) // FACTOR) - 1]
+        if epochs >= self._epochs:
+            values = self._at_rung[rungs.index(epoch)]
+            bisect.insort(values, signed)
+        return signed > values[max(1, len(values) // FACTOR) - 1]

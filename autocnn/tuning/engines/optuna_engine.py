@@ -6,6 +6,7 @@ a sampler seeded from (study seed, trial number).
 """
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import optuna
@@ -62,6 +63,7 @@ class OptunaEngine:
             are start points with some params drawn by chance.
         storage: SQLAlchemy address of the database that shows it; None: there is none.
         name: Name of the study in the database.
+        warn: Is told when the database is given up.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class OptunaEngine:
         num_trials: int | None = 50,
         storage: str | None = None,
         name: str = "study",
+        warn: Callable[[str], None] = lambda text: None,
     ) -> None:
         if optuna.logging.get_verbosity() != optuna.logging.ERROR:  # to set it clears all caches
             optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -90,7 +93,7 @@ class OptunaEngine:
         self._open: dict[int, Trial] = {}
         self._reported: dict[int, int] = {}
         self._tried = TriedPoints(space)
-        self._halving = Halving(maximize=goal.maximize) if pruner == "asha" else None
+        self._halving = Halving(epochs, maximize=goal.maximize) if pruner == "asha" else None
         self._storage = BoundedStorage(maximize=goal.maximize)
         self._study = optuna.create_study(
             storage=self._storage,
@@ -100,7 +103,7 @@ class OptunaEngine:
         )
         self._view = None
         if storage is not None:
-            self._view = OptunaView(storage, name, self._study.direction)
+            self._view = OptunaView(storage, name, self._study.direction, warn=warn)
 
     def ask(self, trial: int) -> Proposal | NoProposal:
         """The params of a trial; see `base.Engine.ask`.

@@ -11,7 +11,7 @@ import datetime
 import json
 import math
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import optuna
@@ -19,6 +19,7 @@ from optuna.distributions import distribution_to_json
 from optuna.storages import RDBStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial
+from sqlalchemy.exc import SQLAlchemyError
 
 from autocnn.core.errors import DiskFullError
 
@@ -32,43 +33,52 @@ BUSY_S = 60.0
 class OptunaView:
     """The database of one study.
 
+    The study goes on without it where it cannot be written, but for a full disk: a reader may hold
+    it for long, and some file systems have no locks.
+
     Args:
         url: SQLAlchemy address of an SQLite file that is not there yet.
         name: Of the study.
         direction: Of its objective.
+        warn: Is told once when it is given up.
 
     Raises:
-        DiskFullError: From each method, when the file cannot be written.
+        DiskFullError: From each method, when the disk is full.
     """
 
-    def __init__(self, url: str, name: str, direction: StudyDirection) -> None:
+    def __init__(
+        self, url: str, name: str, direction: StudyDirection, *, warn: Callable[[str], None]
+    ) -> None:
         self._ids: dict[int, int] = {}
         self._attributes: dict[int, set[str]] = {}
-        with _told():
+        self._warn = warn
+        self._is_lost = self._is_known = False
+        self._open = contextlib.ExitStack()
+        with self._spared():
             storage = RDBStorage(url)
+            self._open.callback(storage.engine.dispose)
+            self._open.callback(storage.remove_session)
             self._study = optuna.create_study(study_name=name, storage=storage, direction=direction)
             path = storage.engine.url.database
             storage.remove_session()
             storage.engine.dispose()
-            self._storage = storage
-            self._database = sqlite3.connect(path or "", timeout=BUSY_S, isolation_level=None)
+            database = sqlite3.connect(path or "", timeout=BUSY_S, isolation_level=None)
+            self._database = self._open.enter_context(contextlib.closing(database))
             # It need not outlast a power cut: it is made anew at resume.
             self._database.execute("PRAGMA synchronous=OFF")
             ((self._study_id,),) = self._database.execute("SELECT study_id FROM studies")
             ((schema,),) = self._database.execute("SELECT schema_version FROM version_info")
-        self._is_known = schema == KNOWN_SCHEMA
+            self._is_known = schema == KNOWN_SCHEMA
 
     def close(self) -> None:
         """Let go of the file."""
-        self._database.close()
-        self._storage.remove_session()
-        self._storage.engine.dispose()
+        self._open.close()
 
     def start(self, trial: Trial) -> None:
         """Show a trial that has its params."""
-        if not self._is_known:
+        if self._is_lost or not self._is_known:
             return
-        with self._transaction() as database:
+        with self._spared(), self._transaction() as database:
             cursor = database.execute(
                 "INSERT INTO trials (number, study_id, state, datetime_start) VALUES (?, ?, ?, ?)",
                 (trial.number, self._study_id, "RUNNING", _now()),
@@ -91,8 +101,8 @@ class OptunaView:
 
     def report(self, number: int, value: float, *, epoch: int) -> None:
         """Show the objective after an epoch."""
-        if self._is_known and math.isfinite(value):
-            with self._transaction() as database:
+        if self._is_known and not self._is_lost and math.isfinite(value):
+            with self._spared(), self._transaction() as database:
                 database.execute(
                     "INSERT INTO trial_intermediate_values "
                     "(trial_id, step, intermediate_value, intermediate_value_type) "
@@ -102,12 +112,14 @@ class OptunaView:
 
     def end(self, trial: FrozenTrial) -> None:
         """Show how a trial ended."""
+        if self._is_lost:
+            return
         if not self._is_known:
-            with _told():
+            with self._spared():
                 self._study.add_trial(trial)
             return
         trial_id = self._ids[trial.number]
-        with self._transaction() as database:
+        with self._spared(), self._transaction() as database:
             self._write_attributes(trial.number, trial.user_attrs)
             database.executemany(
                 'INSERT INTO trial_system_attributes (trial_id, "key", value_json) '
@@ -144,23 +156,35 @@ class OptunaView:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _told():
-            self._database.execute("BEGIN IMMEDIATE")
-            with self._database:  # it commits; an error takes all of it back
-                yield self._database
+        self._database.execute("BEGIN IMMEDIATE")
+        with self._database:  # it commits; an error takes all of it back
+            yield self._database
+
+    @contextlib.contextmanager
+    def _spared(self) -> Iterator[None]:
+        """Give the file up at an error of the database; a full disk is an error of the study."""
+        try:
+            yield
+        except (sqlite3.Error, SQLAlchemyError, optuna.exceptions.StorageInternalError) as error:
+            cause = _first_cause(error)
+            reason = (str(cause).splitlines() or [type(cause).__name__])[0]
+            if getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise DiskFullError(
+                    f"optuna.db: must be writable, got: {reason}.",
+                    remedy="Free some space on the disk of the study, then resume it.",
+                ) from error
+            self._is_lost = True
+            self._warn(
+                f"optuna.db cannot be written ({reason}): the study goes on without it, and the "
+                "next resume makes it anew."
+            )
 
 
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """An error of the database as one that tells a user what to do."""
-    try:
-        yield
-    except (sqlite3.Error, optuna.exceptions.StorageInternalError) as error:
-        cause = str(error.__cause__ or error).splitlines()[0]
-        raise DiskFullError(
-            f"optuna.db: must be writable, got: {cause}.",
-            remedy="Free some space on the disk of the study, then resume it.",
-        ) from error
+def _first_cause(error: BaseException) -> BaseException:
+    """What SQLite said, below what SQLAlchemy and Optuna made of it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _now() -> str:

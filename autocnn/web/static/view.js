@@ -89,7 +89,7 @@ function frame(svg, scale, below) {
 const pathOf = (points) => points.map(([x, y], place) => `${place ? "L" : "M"}${x.toFixed(1)} ${y.toFixed(1)}`).join("");
 
 function drawSearch() {
-  const trials = study.trials, better = study.is_larger_better ? Math.max : Math.min;
+  const trials = study.trials, leaders = new Set(study.leaders);
   const measured = trials.filter((trial) => trial.objective !== null);
   $("best").closest("figure").hidden = !measured.length;
   let scale = scales(measured.map((t) => t.trial), measured.map((t) => t.objective));
@@ -97,10 +97,11 @@ function drawSearch() {
   let best = null;
   const steps = [];
   for (const trial of measured) {
-    const before = best;
-    best = best === null ? trial.objective : better(best, trial.objective);
-    if (before !== null) steps.push([scale.x(trial.trial), scale.y(before)]);
-    steps.push([scale.x(trial.trial), scale.y(best)]);
+    if (best !== null) steps.push([scale.x(trial.trial), scale.y(best)]);
+    if (leaders.has(trial.trial)) {
+      best = trial.objective;
+      steps.push([scale.x(trial.trial), scale.y(best)]);
+    }
     const dot = draw("circle", {
       class: `dot${trial.trial === study.best ? " best" : ""}${trial.trial === chosenTrial ? " on" : ""}`,
       cx: scale.x(trial.trial), cy: scale.y(trial.objective), r: 4,

@@ -20,14 +20,16 @@ def findings_of(
     table: Any,
     *,
     near: Sequence[tuple[int, ...]] = (),
+    pixels: Sequence[tuple[int, ...]] = (),
     blank: Sequence[int] = (),
     transparent: Sequence[int] = (),
     likely_groups: LikelyGroups | None = None,
     shortcuts: tuple[Shortcut, ...] = (),
 ) -> Findings:
+    saved_again = (Copies("pixels", members, ("as is",) * len(members)) for members in pixels)
     found = (Copies("near", members, ("mirrored",) * len(members)) for members in near)
     return Findings(
-        copies=(*find_byte_copies(table), *found),
+        copies=(*find_byte_copies(table), *saved_again, *found),
         is_blank=np.isin(np.arange(len(table)), blank),
         has_transparency=np.isin(np.arange(len(table)), transparent),
         likely_groups=likely_groups,
@@ -121,6 +123,26 @@ def test_near_copies_are_counted_beside_equal_files(make_table: Any) -> None:
     assert only_near.warnings[0].startswith(
         "1 of 2 test images is a near copy of training images (a: 1 of 1). "
     )
+
+
+def test_images_saved_again_are_counted_beside_near_copies(make_table: Any) -> None:
+    sha = ["x", "x", "1", "2", "3", "4", "5", "6"]
+    names = ["train", "test", "train", "test", "test", "val", "test", "train"]
+    table = make_table([0, 0, 1, 1, 1, 0, 0, 1], sha256=sha)
+    report = report_of(table, names, pixels=[(2, 3, 4)], near=[(5, 6)])
+    assert report.pixel_copies is not None
+    assert report.pixel_copies.test_images_in_train == report.pixel_copies.surplus == 3
+    assert "; with those of equal pixels and near copies 4 (a: 2" in report.warnings[0]
+    assert "(1 byte-identical, 2 with equal pixels, 1 near)" in report.warnings[1]
+    report = report_of(table, names, pixels=[(2, 3, 4)])
+    assert "; with those of equal pixels 3 (a: 1 of 2, b: 2 of 2)." in report.warnings[0]
+    table = make_table([0, 1, 0, 0], sha256=["x", "y", "z", "w"])
+    report = report_of(table, ["train", "train", "test", "test"], pixels=[(0, 2)])
+    assert report.warnings[0].startswith(
+        "1 of 2 test images has the pixels of training images (a: 1 of 2). "
+    )
+    report = report_of(table, ["train", "train", "test", "test"], pixels=[(0, 2)], near=[(1, 3)])
+    assert "images (a: 1 of 2); with near copies 2 (a: 2 of 2). The" in report.warnings[0]
 
 
 def test_without_files_no_split_can_be_written(make_table: Any) -> None:

@@ -108,6 +108,17 @@ def test_images_of_any_mode(mode: str) -> None:
     assert len(pixels_of(read(write_data((images, KINDS), Path("results"))))) == 6
 
 
+def test_whole_numbers_of_32_bits_are_what_predict_reads() -> None:
+    values = np.random.default_rng(0).integers(-9, 2**20, (6, 8, 8), dtype=np.int32)
+    images = [*map(Image.fromarray, values)]
+    assert {image.mode for image in images} == {"I"}
+    table = read(write_data((images, KINDS), Path("results")))
+    for i, image in enumerate(images):
+        expected = decode_image(image, side=8, levels=(0, 2**20))
+        assert np.array_equal(decode_image(table.open(i), side=8, levels=(0, 2**20)), expected)
+        assert not np.array_equal(expected, decode_image(images[i - 1], side=8, levels=(0, 2**20)))
+
+
 def make_files(folder: str) -> list[Path]:
     paths = [Path(folder, f"{i}.png") for i in range(6)]
     for path in paths:

@@ -78,6 +78,18 @@ def test_a_class_of_minus_one_is_no_label(tmp_path: Path) -> None:
         read_source(file)
 
 
+def test_nan_is_no_label_and_nothing_in_other_columns(tmp_path: Path) -> None:
+    """pandas writes null for it, polars and pyarrow NaN."""
+    images = [{"bytes": png(i), "path": None} for i in range(4)]
+    columns = {"image": images, "label": [0.0, 1.0, float("nan"), 1.0]}
+    file = write(tmp_path / "a.parquet", columns)
+    with pytest.raises(DataError, match="got 1 row without a label: line 3"):
+        read_source(file)
+    columns = {"image": images, "label": ["a", "b"] * 2, "age": [float("nan"), 1.5, 2.5, 3.5]}
+    file = write(tmp_path / "a.parquet", columns)
+    assert read_source(file).others == {"age": ("", "1.5", "2.5", "3.5")}
+
+
 def test_a_column_of_plain_bytes_and_one_of_paths(tmp_path: Path) -> None:
     file = write(tmp_path / "a.parquet", {"img": [png(0), png(1), None], "y": ["a", "b", "b"]})
     table = read_source(file)

@@ -264,6 +264,13 @@ def test_splits_under_their_usual_names(
 GROUPS = ["p1", "NA", "p1", "nan", "", "p2"]
 
 
+def test_a_group_in_two_forms_of_unicode_is_one() -> None:
+    make_files(*NAMES)
+    groups = [unicodedata.normalize(form, "José") for form in ("NFC", "NFD")] * 3
+    rows = [f"{pair},{group}" for pair, group in zip(PAIRS, groups, strict=True)]
+    assert set(read(lines("path,label,patient_id", rows)).groups) == {groups[0]}
+
+
 def test_what_other_programs_write_for_no_group_is_none() -> None:
     make_files(*NAMES)
     rows = [f"{pair},{group}" for pair, group in zip(PAIRS, GROUPS, strict=True)]
@@ -353,6 +360,29 @@ def test_images_without_a_row_are_counted_and_named() -> None:
     table = read(lines("path,label", [f"pics/{pair}" for pair in PAIRS]))
     assert table.ignored == {"image without a row": 1}
     assert "1 image beside these has no row and is not read: pics/other.png." in table.notes
+
+
+def test_a_file_in_other_letters_has_its_row_where_it_is_the_same() -> None:
+    """A link stands for a file system that does not tell them apart."""
+    composed, split = (unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD"))
+    make_files("A.png", "b.png", composed)
+    for name, other in (("A.png", "a.PNG"), (composed, split)):
+        os.link(name, other)
+    rows = ["A.png,cat", "b.png,dog", f"{composed},dog"]
+    assert read(lines("path,label", rows)).ignored == {}
+    make_files("B.png")
+    assert read(lines("path,label", rows)).ignored == {"image without a row": 1}
+
+
+def test_images_on_two_drives_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def commonpath(paths: Any) -> str:
+        raise ValueError("Paths don't have the same drive")
+
+    elsewhere = [tmp_path.parent / f"{tmp_path.name}-{name}" for name in NAMES]
+    make_files(*map(str, elsewhere))
+    monkeypatch.setattr(os.path, "commonpath", commonpath)
+    rows = [f"{file},{kind}" for file, kind in zip(elsewhere, KINDS, strict=True)]
+    assert "the images of a table must lie on one drive, got" in refusal(lines("path,label", rows))
 
 
 def test_names_that_are_no_text_are_said_as_text() -> None:

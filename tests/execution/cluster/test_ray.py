@@ -40,6 +40,31 @@ def test_a_cluster_that_is_not_there_is_an_error_at_once(monkeypatch: pytest.Mon
         RayTransport("auto")
 
 
+def test_auto_looks_for_a_cluster_also_where_the_environment_says_auto(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ray._private.utils.read_ray_address", lambda: "127.0.0.2:9")
+    for named, expected in (("10.0.0.5:6379", "10.0.0.5:6379"), ("auto", "127.0.0.2:9")):
+        monkeypatch.setenv("RAY_ADDRESS", named)
+        assert ray_executor._running_address() == expected
+
+
+def test_a_machine_outside_of_the_cluster_is_told_to_join_it() -> None:
+    """The head answers, and Ray finds no process of its own here."""
+
+    class Outside(FakeRay):
+        def init(self, **options: Any) -> None:
+            raise ConnectionError("Failed to connect to Ray cluster at 10.0.0.5:6379")
+
+    with pytest.raises(ConfigError) as caught:
+        make_transport(Outside())._connect("10.0.0.5:6379")
+    assert caught.value.message == (
+        "cluster must be a Ray cluster that this machine belongs to, got '10.0.0.5:6379': "
+        "Failed to connect to Ray cluster at 10.0.0.5:6379."
+    )
+    assert "ray start --address=10.0.0.5:6379 --num-cpus=0" in caught.value.remedy
+
+
 @pytest.mark.slow
 def test_a_program_that_is_no_ray_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray_executor, "CONNECT_S", 1.0)

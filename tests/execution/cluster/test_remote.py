@@ -1,6 +1,7 @@
 """The protocol between a study and its agents: leases, attempts, batches, images; no process."""
 
 import errno
+import itertools
 import json
 import os
 import time
@@ -15,7 +16,7 @@ import pytest
 from autocnn.core.errors import ConfigError, DiskFullError, StudyError
 from autocnn.core.records import TrialRecord, TrialState
 from autocnn.execution.cluster import agent as agent_module
-from autocnn.execution.cluster import image_sender, remote
+from autocnn.execution.cluster import image_sender, names, remote
 from autocnn.execution.cluster.agent import Agent, AgentOptions
 from autocnn.execution.cluster.messages import (
     Begin,
@@ -42,6 +43,13 @@ from tests.execution.functions import run
 from tests.simulation.executor import ListEngine, Recorder, make_search, training_task
 
 OPTIONS = AgentOptions(num_cpus=2, lease_s=10.0, idle_s=100.0, keep_every_s=0.0)
+
+
+@pytest.fixture(autouse=True)
+def two_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever machine the tests run on."""
+    machine = Machine(2, 8.0, False, "CPU", "Linux x86_64")
+    monkeypatch.setattr(agent_module, "inspect_machine", lambda observer: machine)
 
 
 @dataclass
@@ -170,18 +178,42 @@ def test_tasks_go_to_the_machines_with_free_slots_and_their_files_come_back(
 
 
 def test_more_tasks_than_slots_wait(cluster: Cluster) -> None:
+    at_once: list[int] = []
+
+    def look(event: Event) -> bool:
+        at_once.extend(len(step.running) for step in cluster.steps)
+        return False
+
     cluster.submit(*range(7))
-    assert len(ends(cluster.run())) == 7
-    assert max(len(step.running) for step in cluster.steps) == 0
+    assert len(ends(cluster.run(look))) == 7
+    assert max(at_once) == 2, "of each machine"
 
 
 def test_each_agent_has_one_call_at_a_time_which_takes_all_commands(cluster: Cluster) -> None:
+    make, ready, take = (getattr(cluster.transport, n) for n in ("call", "ready", "reports"))
+    open_calls: set[int] = set()
+    looks = itertools.count()
+
+    def begin(agent: Any, commands: Sequence[Command], wait_s: float) -> Any:
+        assert id(agent) not in open_calls
+        open_calls.add(id(agent))
+        return make(agent, commands, wait_s)
+
+    def end(call: Any) -> Sequence[Report]:
+        open_calls.discard(id(call.agent))
+        return take(call)  # type: ignore[no-any-return]
+
+    def sometimes(calls: Sequence[Any], timeout_s: float) -> Sequence[Any]:
+        return ready(calls, timeout_s) if next(looks) % 2 else ()
+
+    cluster.transport.call = begin  # type: ignore[method-assign]
+    cluster.transport.ready = sometimes  # type: ignore[method-assign]
+    cluster.transport.reports = end  # type: ignore[method-assign]
     cluster.calls.clear()
     cluster.submit(0, 1, 2, 3)
     cluster.run()
     batches = [sum(isinstance(c, Begin) for c in commands) for commands in cluster.calls]
     assert sorted(filter(None, batches)) == [2, 2]
-    assert all(commands or True for commands in cluster.calls)
 
 
 def test_a_study_over_agents_ends_like_one_on_this_machine(tmp_path: Path) -> None:
@@ -446,6 +478,36 @@ def test_the_tasks_of_a_node_share_all_of_it(
     assert shares == [expected]
 
 
+@pytest.mark.parametrize(("asked", "expected"), [(4, 4), (64, 32), (None, 32)])
+def test_an_agent_takes_no_more_processors_than_it_may_use(
+    asked: int | None, expected: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slurm binds a step to some of those that Ray was told of."""
+    machine = Machine(32, 64.0, False, "CPU", "Linux x86_64")
+    monkeypatch.setattr(agent_module, "inspect_machine", lambda observer: machine)
+    found: list[Resources] = []
+
+    def make_executor(resources: Resources) -> StepExecutor:
+        found.append(resources)
+        return StepExecutor()
+
+    Agent(AgentOptions(num_cpus=asked), make_executor=make_executor).close()
+    assert [one.workers for one in found] == [expected]
+
+
+@pytest.mark.parametrize("error", [KeyError, OSError])
+def test_a_user_without_a_name_has_files_too(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container any number may be one; Python 3.13 raises OSError, those before KeyError."""
+
+    def refuse() -> str:
+        raise error
+
+    monkeypatch.setattr("getpass.getuser", refuse)
+    assert agent_module.scratch_dir().name == f"autocnn-agents-{os.getuid()}"
+
+
 def test_a_long_log_loses_its_middle(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agent_module, "MOST_LOG", 4)
     cluster.submit(0)
@@ -589,6 +651,18 @@ def test_images_are_sent_once_to_each_machine_and_checked(far: Cluster) -> None:
     assert len(pieces) == len(far.transport.packed), "the second agent found them"
     (kept,) = agent_module.scratch_dir().glob("images/*.npy")
     assert kept.read_bytes() == (far.path / "images.npy").read_bytes()
+
+
+def test_agents_are_called_while_a_large_file_of_images_is_read(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody's lease ends, however long that takes."""
+    monkeypatch.setattr(names, "READ", 100)
+    cluster.calls.clear()
+    cluster.submit(0)
+    size = (cluster.path / "images.npy").stat().st_size
+    assert len(cluster.calls) >= len(cluster.agents) * (size // 100)
+    assert len(ends(cluster.run())) == 1
 
 
 def test_images_that_come_broken_are_not_used(far: Cluster) -> None:

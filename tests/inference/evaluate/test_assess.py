@@ -46,6 +46,25 @@ def test_scores_are_those_of_the_leaderboards_code(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.probabilities, probabilities)
 
 
+def test_arrays_are_read_by_the_black_and_white_of_the_study(tmp_path: Path) -> None:
+    """One bright pixel leaves the others as bright as they were in the study."""
+    pixels, labels = draw(60, wrong=6)
+    deep = pixels.astype(np.uint16)
+    deep[0, 0, 0] = 4000
+    np.savez(tmp_path / "some.npz", x=deep, y=labels)
+    model = BrightThird()
+    found = assess(
+        lambda: model,
+        replace(NUMBERED, array_levels=(0, 255)),
+        str(tmp_path / "some.npz"),
+        name="mine",
+        cache_dir=tmp_path,
+    )
+    pixels[0, 0, 0] = 255
+    expected = model.predict(list(pixels)).probabilities
+    np.testing.assert_array_equal(found.probabilities, expected)
+
+
 def test_classes_are_matched_by_name_and_may_be_missing(tmp_path: Path) -> None:
     data = write_folder(tmp_path / "images", 30)
     for path in (data / "middle").iterdir():
@@ -282,6 +301,35 @@ def test_of_too_many_images_no_array_is_taken_into_memory(
     monkeypatch.setattr(DecodedImages, "open", open_one)
     assess(BrightThird, study, str(data), name="m", cache_dir=tmp_path / "cache")
     assert len(opened) == 1, "for the copies within DATA, which stay on the disk"
+
+
+def test_images_of_a_group_in_train_are_no_clean_ones(tmp_path: Path) -> None:
+    """With a given split, test may hold other images of the patients of train."""
+    data = write_folder(tmp_path / "images", 30)
+    lines = ["path,label,group,split"]
+    seen_hashes = set()
+    for number, path in enumerate(sorted(data.rglob("*.png"))):
+        split = "train" if number % 3 else "test"
+        if split == "train" and number < 20:
+            seen_hashes.add(digest(path))
+        lines.append(f"{path.relative_to(data)},{path.parent.name},patient {number // 5},{split}")
+    (data / "list.csv").write_text("\n".join(lines))
+    lines = [line for line in lines if not line.endswith("train")]
+    (data / "test.csv").write_text("\n".join(lines))
+    by_image = replace(STUDY, seen=frozenset(seen_hashes))
+    by_name = replace(STUDY, seen=frozenset({"0"}), seen_groups=frozenset({"patient 0"}))
+    for reference, name, number in ((by_image, "list.csv", 7), (by_name, "test.csv", 2)):
+        found = assess(
+            BrightThird,
+            reference,
+            str(data / name),
+            name="m",
+            asked="test",
+            cache_dir=tmp_path / "cache",
+        ).record
+        assert (found.scores.num_images, found.num_seen, found.num_kin) == (10, number, number)
+        assert found.unseen is not None
+        assert found.unseen.num_images == 10 - number
 
 
 def write_table(folder: Path, num: int, *, wrong: int) -> Path:

@@ -1,6 +1,7 @@
 """The folder of an assessment: whole or not there, and never over something else."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -89,6 +90,16 @@ def test_tables_of_other_programs_are_not_replaced(
     assert (tmp_path / "predictions.csv").read_text() == "of autocnn predict"
 
 
+def test_what_a_file_manager_left_there_holds_up_nothing(
+    assessed: Assessed, tmp_path: Path, no_pictures: None
+) -> None:
+    for _ in range(2):  # into an empty folder, and in the place of an assessment
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        (tmp_path / "mine" / ".DS_Store").write_bytes(b"x")
+        target = write_assessment(assessed, tmp_path / "mine")
+        assert not (target / ".DS_Store").exists()
+
+
 def test_a_folder_that_nobody_named_is_replaced_for_the_same_data_alone(
     assessed: Assessed, tmp_path: Path, no_pictures: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,5 +163,4 @@ def test_the_folder_is_named_after_model_and_data(candidate: int, data: str, exp
 def test_the_default_folder_is_in_this_one_whatever_an_export_calls_its_study(study: str) -> None:
     target = default_target(Reference(study, 1, CLASSES), "digits")
     assert target.parent == Path()
-    assert ".." not in target.name or "/" not in str(target)
-    assert target.name.startswith("evaluation-")
+    assert re.fullmatch(r"evaluation-[\w.-]+", target.name)

@@ -15,6 +15,7 @@ from autocnn.inference.evaluate import (
     study_reference,
 )
 from autocnn.inference.evaluate.seen import StudyData
+from autocnn.inference.predict.study_facts import describe_candidate
 from autocnn.storage import StudyFolder
 from tests.inference.evaluate.models import CLASSES, BrightThird, write_folder
 from tests.reporting.studies import make_status
@@ -72,6 +73,17 @@ def test_a_study_knows_its_figures_and_its_images(study: StudyFolder) -> None:
         seed=7,
     )
     assert study_reference(study, 2).scored == "test"
+
+
+def test_what_was_black_and_white_in_an_npz_is_known(study: StudyFolder) -> None:
+    status = make_status("deep", ("a", "b"))
+    assert status.data is not None
+    data = status.data.model_copy(update={"array_levels": (0.0, 4095.0)})
+    content = status.model_copy(update={"data": data}).to_json()
+    folder = StudyFolder.create(study.path.parent, "deep", content)
+    folder.write_candidate(candidate(1))
+    assert study_reference(folder, 1).array_levels == (0, 4095)
+    assert export_reference(describe_candidate(folder, 1)).array_levels == (0, 4095)
 
 
 def test_without_its_split_nothing_is_known_of_what_was_seen(study: StudyFolder) -> None:

@@ -66,6 +66,11 @@ def test_what_was_seen_or_cannot_be_known_is_said() -> None:
     (part,) = describe(make_record(num_seen=2, num_near=1, unseen=split("test")))
     assert "(1 turned, scaled, compressed again or the like)" in part
     assert part.endswith("the comparison is without them.")
+    (kin,) = describe(make_record(num_seen=4, num_kin=4))
+    assert "4 of 4 images are of a group with images in the study's train or val" in kin
+    assert "has learned from their groups" in kin
+    (both,) = describe(make_record(num_seen=3, num_kin=1, unseen=split("test")))
+    assert "2 of 4 images are copies of the study's train or val images, and 1 more of a" in both
     bytes_only, not_looked_for = describe(make_record(num_seen=1, num_near=None))
     assert bytes_only.startswith("1 of 4 images are byte copies")
     assert "were not looked for" in not_looked_for

@@ -116,6 +116,20 @@ def test_force_never_deletes_what_lies_beside_an_export(study: StudyFolder) -> N
     assert (path / "image.png").read_bytes() == b"mine"
 
 
+def test_what_a_file_manager_left_beside_an_export_goes_with_it(
+    study: StudyFolder, tmp_path: Path
+) -> None:
+    path = export_model(study, "keras")
+    (path / ".DS_Store").write_bytes(b"x")
+    export_model(study, "keras", force=True)
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "Thumbs.db").write_bytes(b"x")
+    export_model(study, "keras", to=tmp_path / "new")
+    for place in (path, tmp_path / "new"):
+        assert (place / "model.keras").read_bytes() == b"exported"
+        assert not {".DS_Store", "Thumbs.db"} & set(entries(place))
+
+
 def test_an_empty_folder_and_a_new_path_are_filled(study: StudyFolder, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for name in ("empty", "new/deep"):

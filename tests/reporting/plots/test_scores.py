@@ -17,6 +17,7 @@ from autocnn.core.records import (
     ReliabilityBin,
     RocCurve,
 )
+from autocnn.core.wording import SPACE
 from autocnn.reporting.plots import draw_confusion_matrix, draw_pr, draw_reliability, draw_roc
 from autocnn.reporting.plots.scores import describe_calibration
 from autocnn.reporting.plots.style import DASHES, line_style
@@ -30,18 +31,23 @@ def make_matrix(size: int, names: Sequence[str] | None = None) -> ConfusionMatri
 
 
 def test_cells_hold_count_and_percent_of_the_row() -> None:
-    matrix = ConfusionMatrix(labels=("cat", "dog"), counts=((1500, 500), (0, 80)))
+    matrix = ConfusionMatrix(labels=("cat", "dog"), counts=((2999, 1), (0, 80)))
     figure = draw_confusion_matrix(matrix, title="On test")
     draw(figure)
     (axes,) = figure.axes
-    assert cell_texts(axes) == ["1,500\n75.0 %", "500\n25.0 %", "0", "80\n100.0 %"]
+    assert cell_texts(axes) == [
+        f"2,999\n99.97{SPACE}%",
+        f"1\n0.03{SPACE}%",
+        "0",
+        f"80\n100.0{SPACE}%",
+    ]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["cat", "dog"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat  (2,000)", "dog  (80)"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat  (3,000)", "dog  (80)"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted class", "true class (images)")
     assert figure.get_suptitle() == "On test"
     shares = axes.images[0].get_array()
     assert shares is not None
-    assert shares.tolist() == [[0.75, 0.25], [0.0, 1.0]]
+    assert shares.tolist() == [[2999 / 3000, 1 / 3000], [0.0, 1.0]]
 
 
 def test_cell_text_contrasts_with_its_cell() -> None:
@@ -80,7 +86,7 @@ def test_class_without_images_is_neither_0_nor_a_number() -> None:
     matrix = ConfusionMatrix(labels=("a", "b"), counts=((3, 1), (0, 0)))
     figure = draw_confusion_matrix(matrix, title="title")
     draw(figure)
-    assert cell_texts(figure.axes[0]) == ["3\n75.0 %", "1\n25.0 %"]
+    assert cell_texts(figure.axes[0]) == [f"3\n75.0{SPACE}%", f"1\n25.0{SPACE}%"]
     shares = figure.axes[0].images[0].get_array()
     assert shares is not None
     assert np.ma.getmaskarray(shares).tolist() == [[False, False], [True, True]]

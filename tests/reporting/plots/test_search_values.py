@@ -107,6 +107,12 @@ def test_the_best_is_the_one_of_the_ranking() -> None:
     assert parallel_lines(gaps, params=[], goal=goal).lines[-1].trial == 1
 
 
+def test_a_trial_that_was_stopped_behind_others_is_never_the_best() -> None:
+    trials = [trial(0, objective=0.9), trial(1, objective=0.95, state=TrialState.PRUNED)]
+    assert search_history(trials, goal=Goal("accuracy")).steps == ((0, 0.9),)
+    assert parallel_lines(trials, params=["x"], goal=Goal("accuracy")).lines[-1].trial == 0
+
+
 def test_history_without_objectives() -> None:
     history = search_history([trial(0, objective=None)], goal=Goal("accuracy"))
     assert (history.steps, history.default, history.num_cut) == ((), None, 0)

@@ -1,5 +1,7 @@
 """optuna.db holds what Optuna itself would have written."""
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -113,10 +115,41 @@ def test_other_tables_are_left_to_optuna(tmp_path: Path, monkeypatch: pytest.Mon
     engine.close()
 
 
-def test_a_database_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
     engine = OptunaEngine(SPACE, Goal("accuracy"), storage=f"sqlite:///{tmp_path}/optuna.db")
     assert engine._view is not None
-    engine._view._database.execute("PRAGMA query_only=ON")
-    with pytest.raises(DiskFullError, match=r"optuna\.db: must be writable, got: .*readonly"):
-        engine.ask(0)
+    engine._view._database.execute("PRAGMA max_page_count=1")  # of more, as many as there are
+    with pytest.raises(DiskFullError, match=r"optuna\.db: must be writable, got: .*full"):
+        for trial in range(100):
+            engine.ask(trial)
     engine.close()
+
+
+@pytest.mark.parametrize("schema", [optuna_view.KNOWN_SCHEMA, 1])
+def test_a_study_goes_on_without_a_database_that_a_reader_holds(
+    schema: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(optuna_view, "BUSY_S", 0.0)
+    monkeypatch.setattr(optuna_view, "KNOWN_SCHEMA", schema)
+    said: list[str] = []
+    path = tmp_path / "optuna.db"
+    url = f"sqlite:///{path}?timeout=0"
+    engine = OptunaEngine(SPACE, Goal("accuracy"), epochs=6, storage=url, warn=said.append)
+    with contextlib.closing(sqlite3.connect(path)) as reader:
+        reader.execute("BEGIN EXCLUSIVE")
+        drive(engine)
+    engine.close()
+    (sentence,) = said
+    assert sentence.startswith(
+        "optuna.db cannot be written (database is locked): the study goes on"
+    )
+
+
+def test_a_study_goes_on_without_a_database_that_cannot_be_made(tmp_path: Path) -> None:
+    said: list[str] = []
+    url = f"sqlite:///{tmp_path}/nowhere/optuna.db"
+    engine = OptunaEngine(SPACE, Goal("accuracy"), epochs=6, storage=url, warn=said.append)
+    drive(engine)
+    engine.close()
+    (sentence,) = said
+    assert "optuna.db cannot be written (unable to open database file)" in sentence

@@ -146,7 +146,7 @@ def reference_asha(eta: int = 2) -> Callable[[int, int, float], bool]:
 def test_halving_decides_as_the_algorithm_does(seed: int) -> None:
     """Thirty trials of 12 epochs, at their rungs in any order, many of them equal."""
     rng = np.random.default_rng(seed)
-    halving, is_stopped = Halving(maximize=True), reference_asha()
+    halving, is_stopped = Halving(12, maximize=True), reference_asha()
     done = dict.fromkeys(range(30), 0)
     while done:
         number = int(rng.choice(list(done)))
@@ -162,7 +162,7 @@ def test_halving_decides_as_the_algorithm_does(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_halving_of_a_loss_is_that_of_its_negative(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    upward, downward = Halving(maximize=True), Halving(maximize=False)
+    upward, downward = Halving(12, maximize=True), Halving(12, maximize=False)
     for _ in range(40):
         value = float(rng.integers(0, 8))
         options = {"epochs": 12, "warmup_epochs": 1}
