@@ -1,5 +1,7 @@
-"""An empty working folder, where no process can be started."""
+"""An empty working folder, where no process can be started; signals are handled as before."""
 
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -12,10 +14,13 @@ __all__ = ["no_pictures", "own_folder"]
 
 
 @pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     def refuse(**options: object) -> NoReturn:
         raise AssertionError("the executor must not be started")
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(study, "LocalExecutor", refuse)
-    return tmp_path
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield tmp_path
+    for number, handler in handlers.items():
+        signal.signal(number, handler)

@@ -114,6 +114,21 @@ def test_the_command_prints_a_line_each(capsys: pytest.CaptureFixture[str], tmp_
     assert [one["subject"] for one in found][:2] == ["autocnn", "packages"]
 
 
+def test_the_command_marks_what_is_no_good(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    findings = [
+        Finding("memory", "problem", "1 GB", "Take --workers 1."),
+        Finding("extras", "note", "not installed: dicom."),
+    ]
+    monkeypatch.setattr("autocnn.api.examine", lambda **options: findings)
+    assert run(["doctor", "--quick"]) == 0, "it has looked, whatever it found"
+    assert capsys.readouterr().out.splitlines() == [
+        "PROBLEM memory: 1 GB. Take --workers 1.",
+        "note    extras: not installed: dicom.",
+    ]
+
+
 @pytest.mark.slow
 def test_the_speed_is_measured() -> None:
     found = list(examine())[-1]

@@ -9,7 +9,8 @@ import autocnn
 from autocnn.core.errors import ConfigError, StudyError, StudyNotFoundError, UsageError
 from autocnn.storage import StudyFolder
 from tests.cli.studies import make_study
-from tests.reporting.studies import make_trials
+from tests.predicted import make_predicted_study
+from tests.reporting.studies import make_issues, make_trials
 
 
 @pytest.fixture
@@ -79,6 +80,38 @@ def test_candidates_have_their_record_scores_and_files(folder: StudyFolder) -> N
     ]
     with pytest.raises(StudyError, match="must have the candidate 3, got 1, 2"):
         study.load(3)
+
+
+def test_doubted_labels_are_a_frame(folder: StudyFolder) -> None:
+    study = autocnn.open_study("mine")
+    with pytest.raises(StudyError, match=r"must have a label_issues\.csv, got none"):
+        _ = study.label_issues
+    issues = make_issues()
+    folder.write_label_issues(issues, {})
+    found = study.label_issues
+    assert found["label_probability"].dtype == "float64"
+    assert found.drop(columns="picture").to_dict("records") == [
+        one.model_dump(exclude={"picture"}) for one in issues
+    ]
+    assert found["picture"][0] == "01.jpg"
+
+
+def test_an_operating_point_is_that_of_the_candidate_that_is_asked_for(own_folder: Path) -> None:
+    make_predicted_study(own_folder / "results", "predicted")
+    study = autocnn.open_study("predicted")
+    target = "sensitivity of benign >= 0.9"
+    points = [study.operating_point(target, candidate=number) for number in (None, 1, 2)]
+    assert [point.candidate for point in points] == [1, 1, 2]
+    assert points[0] == points[1]
+    assert {point.label for point in points} == {"benign"}
+    assert points[0].judged["sensitivity"].low > 0.7
+    rare = study.operating_point(target, prevalence=0.01)
+    assert rare.threshold == points[0].threshold
+    assert rare.judged["ppv"].value < points[0].judged["ppv"].value
+    with pytest.raises(UsageError, match="target must be METRIC of CLASS >= NUMBER"):
+        study.operating_point("sense")
+    with pytest.raises(StudyError, match="must have the candidate 3, got 1, 2"):
+        study.operating_point(target, candidate=3)
 
 
 def test_an_unfinished_study_has_no_best(folder: StudyFolder) -> None:

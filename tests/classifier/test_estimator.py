@@ -49,14 +49,6 @@ class Double(layers.Layer):
         return 2 * x
 
 
-def test_what_it_does_not_say_is_the_config_s_default() -> None:
-    other = {"trials": 20, "channels": "auto"}
-    for name, default in AutoCNNClassifier().get_params().items():
-        if name in StudyConfig.model_fields:
-            wanted = other.get(name, StudyConfig.model_fields[name].default)
-            assert default in (None, wanted), name
-
-
 def build(params, image_shape, num_classes):
     images = keras.Input(image_shape)
     x = Double()(layers.Rescaling(1 / 255)(images))
@@ -238,6 +230,14 @@ def test_what_is_left_open_is_the_study_s_own_default(asked: stub.Asked) -> None
     ours = {"data", "name", "results", "cache_dir", "seed", "trials", "channels", "test_fraction"}
     default = autocnn.StudyConfig()
     assert asked.config.model_dump(exclude=ours) == default.model_dump(exclude=ours)
+
+
+def test_what_it_does_not_say_is_the_config_s_default() -> None:
+    other = {"trials": 20, "channels": "auto"}
+    for name, default in AutoCNNClassifier().get_params().items():
+        if name in autocnn.StudyConfig.model_fields:
+            wanted = other.get(name, autocnn.StudyConfig.model_fields[name].default)
+            assert default in (None, wanted), name
 
 
 def test_the_seed_follows_random_state(asked: stub.Asked) -> None:

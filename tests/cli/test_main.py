@@ -222,7 +222,7 @@ def test_results_that_are_a_file_exit_with_4(capsys: Output) -> None:
     )
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.usefixtures("permissions_hold")
 def test_a_read_only_results_folder_exits_with_4(capsys: Output) -> None:
     Path("results").mkdir(mode=0o555)
     assert run(["search", "digits", "--name", "mine"]) == 4

@@ -222,20 +222,21 @@ def test_nothing_to_predict_is_an_error_before_the_model_is_loaded(
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "words"),
     [
-        ["mine"],
-        ["mine", "a.png", "--csv", "--json"],
-        ["mine", "a.png", "--unsure", "0.9", "--max-error", "0.1"],
-        ["mine", "a.png", "--unsure", "1.5"],
-        ["mine", "a.png", "--to", "no/where.csv"],
-        ["mine", "a.png", "--candidate", "0"],
+        (["mine"], "Missing argument 'IMAGE"),
+        (["mine", "a.png", "--csv", "--json"], "--csv"),
+        (["mine", "a.png", "--unsure", "0.9", "--max-error", "0.1"], "--max-error"),
+        (["mine", "a.png", "--unsure", "1.5"], "1.5 is not in the range 0<=x<=1"),
+        (["mine", "a.png", "--to", "no/where.csv"], "no/where.csv"),
+        (["mine", "a.png", "--candidate", "0"], "0 is not in the range x>=1"),
     ],
 )
 def test_usage_errors_come_before_the_model_is_loaded(
-    arguments: list[str], opened: dict[str, Any]
+    arguments: list[str], words: str, opened: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["predict", *arguments]) == 2
+    assert words in capsys.readouterr().err
     assert "asked" not in opened
 
 

@@ -289,7 +289,7 @@ def test_a_cache_that_cannot_be_written(table: Any, tmp_path: Path) -> None:
             decode(table, folder)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+@pytest.mark.usefixtures("permissions_hold")
 def test_a_read_only_cache(table: Any, tmp_path: Path) -> None:
     (tmp_path / "cache").mkdir(mode=0o555)
     with pytest.raises(DataError, match=r"Permission denied\. Give another one with cache_dir"):

@@ -37,12 +37,12 @@ def print_and_raise(task: WeightsTask, report: Report) -> WeightsResult:
     raise ZeroDivisionError("a bug\nwith two lines")
 
 
+def read_too_far(task: WeightsTask, report: Report) -> WeightsResult:
+    raise EOFError("Compressed file ended before the end-of-stream marker was reached")
+
+
 def raise_user_error(task: WeightsTask, report: Report) -> WeightsResult:
     raise ConfigError("the rule, got x.", remedy="Do this.")
-
-
-def run_out_of_memory(task: WeightsTask, report: Report) -> WeightsResult:
-    raise MemoryError
 
 
 class InternalError(Exception):

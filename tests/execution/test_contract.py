@@ -1,6 +1,7 @@
 """What every executor promises the runner: one suite, run on each of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from autocnn.execution.cluster.ray_executor import RayExecutor
 from autocnn.execution.cluster.remote import RemoteExecutor
 from autocnn.execution.executor import EndEvent, EpochEvent, Executor
 from autocnn.execution.tasks import Images, Prediction, PredictionTask, TrainingTask, WeightsTask
+from autocnn.storage.checkpoint import read_checkpoint, write_checkpoint
 from autocnn.testing.executors import HERE as CONTRACT
 from autocnn.testing.executors import ExecutorContract
 from tests.cluster import LoopbackCluster, loopback_cluster
@@ -175,19 +177,22 @@ def test_what_a_task_leaves_stands_when_its_end_is_told(executor: Executor, tmp_
 def test_after_a_cancel_a_training_goes_on_from_the_epoch_before(
     executor: Executor, tmp_path: Path
 ) -> None:
-    whole = tmp_path / "whole"
-    whole.mkdir()
-    task = training(tmp_path)
-    assert train(executor, task, tmp_path / "log.txt", until=2) == ([1, 2], [])
-    assert task.checkpoint_path.exists(), "as the runner counts on"
-    assert not task.model_path.exists()
-    before = task.checkpoint_path.read_bytes()
-    epochs, ends = train(executor, task, tmp_path / "log.txt", until=99)
-    assert epochs == [1, 2, 3, 4], "those of the checkpoint are reported again"
-    assert ends[0].outcome.state == TrialState.COMPLETE
-    assert before, "there was something to go on from"
-    other = training(tmp_path)
-    other.checkpoint_path.unlink(missing_ok=True)
-    interrupted = np.load(task.model_path)
-    train(executor, other, tmp_path / "log.txt", until=99)
-    np.testing.assert_array_equal(np.load(other.model_path), interrupted)
+    models = {}
+    for name in ("whole", "cancelled", "marked"):
+        folder = tmp_path / name
+        folder.mkdir()
+        task = training(folder)
+        if name != "whole":
+            assert train(executor, task, folder / "log.txt", until=2) == ([1, 2], [])
+            kept = read_checkpoint(task.checkpoint_path)
+            assert kept is not None, "as the runner counts on"
+            assert not task.model_path.exists()
+            if name == "marked":
+                weights = [kept.weights[0] + 1, *kept.weights[1:]]
+                write_checkpoint(task.checkpoint_path, replace(kept, weights=weights))
+        epochs, ends = train(executor, task, folder / "log.txt", until=99)
+        assert epochs == [1, 2, 3, 4], "those of the checkpoint are reported again"
+        assert ends[0].outcome.state == TrialState.COMPLETE
+        models[name] = np.load(task.model_path)
+    np.testing.assert_array_equal(models["cancelled"], models["whole"])
+    assert not np.allclose(models["marked"], models["whole"]), "it began with what stood there"

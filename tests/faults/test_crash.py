@@ -46,6 +46,9 @@ STAGES: dict[str, Callable[[Path], object]] = {
     "reporting": lambda s: '"status": "done"' in (s / "study.json").read_text(),
 }
 
+BRIEF = {"decoding", "first checkpoint", "checkpoint", "finalists", "refit checkpoint"}
+"""What they are seen by is deleted soon, so that a busy machine may miss them."""
+
 NUM_SAMPLED = {"tpe": 4, "hyperband": 3}
 """Stages in which each study is killed without `--full`."""
 
@@ -98,7 +101,7 @@ def test_a_study_killed_in_every_stage_ends_like_one_that_was_not(
         session = place.resume(study.name)
     code, stderr = session.wait()
     assert code == 0, stderr
-    assert len(killed) >= len(stages) // 2, killed
+    assert {*stages} - {*killed} <= BRIEF
     assert read_table(study / "trials.csv") == read_table(reference / "trials.csv")
     assert read_table(study / "leaderboard.csv") == read_table(reference / "leaderboard.csv")
     for trained in trained_epochs(study).values():

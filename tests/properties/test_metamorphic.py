@@ -202,5 +202,6 @@ def test_an_image_and_its_mirror_count_as_one(tmp_path: Path, turn: str) -> None
             other.save(path.with_name("again.png"))
     config = StudyConfig(data=str(tmp_path / "images"), cache_dir=tmp_path / "cache", image_size=16)
     dataset = prepare_data(config, image_sizes=[None], observer=Observer())
-    split = dict(zip(dataset.table.paths, dataset.split_names, strict=True))
-    assert split["a/0.png"] == split["a/again.png"]
+    both = {dataset.table.paths.index(name) for name in ("a/0.png", "a/again.png")}
+    assert [set(group.members) for group in dataset.copies] == [both]
+    assert len({int(dataset.bundles[position]) for position in both}) == 1

@@ -90,6 +90,20 @@ def test_wrong_labels_of_train_and_val_lead_the_list(
     assert str(selection.folder.path / "label_issues.csv") in observer.said[0]
 
 
+@pytest.mark.parametrize(("num_wrong", "is_many"), [(3, False), (9, True)])
+def test_where_many_are_doubted_the_models_are_doubted_too(
+    selection: Selection, num_wrong: int, is_many: bool
+) -> None:
+    truth = selection.dataset
+    dataset = with_wrong_labels(truth, {"train": range(5, 5 + 3 * num_wrong, 3)})
+    plan = selection.plan(make_finalists(0), dataset=dataset)
+    finalist = predicting(plan, truth, 0, skill=0.9)
+    observer = Notes()
+    write_label_issues(plan, [finalist], folds_score(plan, finalist), selection.folder, observer)
+    (said,) = observer.said
+    assert ("That is many: most are likely mistakes of the models, so" in said) == is_many
+
+
 def test_labels_that_fit_leave_an_empty_list(selection: Selection) -> None:
     plan = selection.plan(make_finalists(0))
     finalist = predicting(plan, selection.dataset, 0, skill=0.9)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from autocnn.core.errors import DataError
+from autocnn.core.records import Interval
 from autocnn.core.wording import decimal
 from autocnn.reporting.subgroups import COLUMNS, describe_worst, view_subgroups
 from autocnn.selection.score import score_candidates
@@ -18,6 +19,10 @@ from tests.selection.test_score import judged_of
 def with_column(selection: Selection, name: str, cells: tuple[str, ...]) -> Selection:
     table = replace(selection.dataset.table, others={name: cells})
     return replace(selection, dataset=replace(selection.dataset, table=table))
+
+
+def exactly(value: float) -> Interval:
+    return Interval(value=value, low=value, high=value)
 
 
 def test_the_chosen_candidate_is_scored_by_value_on_clean_test(selection: Selection) -> None:
@@ -62,11 +67,21 @@ def test_the_page_shows_them_and_names_the_worst(selection: Selection) -> None:
     areas = [one.scores.get("macro_auc") for one in first.record.subgroups]
     shown = [row[5].text for row in section.table.rows]
     assert shown == [decimal(one.value if one else None) for one in areas], "no percentage"
-    large = [one.model_copy(update={"p_value": 0.01}) for one in first.record.subgroups]
-    large[0] = large[0].model_copy(update={"verdict": "worse"})
+    large = []
+    for one, difference, verdict in zip(
+        first.record.subgroups, (-0.1, 0.1), ("worse", "better"), strict=True
+    ):
+        changes = {
+            "p_value": 0.01,
+            "verdict": verdict,
+            "difference": exactly(difference),
+            "others": exactly(one.scores["accuracy"].value - difference),
+        }
+        large.append(one.model_copy(update=changes))
     (sentence,) = describe_worst(large)
     assert "On the classes that the others have too" not in sentence
-    assert f"the worst is {large[0].value}: accuracy" in sentence or "is not shown" in sentence
+    assert f"the worst is {large[0].value}: accuracy" in sentence
+    assert "It is worse than the others" in sentence
     assert "corrected for 2 values" in sentence
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from autocnn.data import Dataset
+from autocnn.storage.trials import TrialFiles
+from autocnn.tuning.budget import Budget
 from tests.simulation import __main__ as program
 from tests.simulation.scenario import Scenario, Session, draw, from_json, simpler, to_json
 from tests.simulation.studies import run
@@ -169,12 +171,28 @@ def test_promises_that_are_broken_are_noticed(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record that says nothing of the end, a model that is gone, a budget that nobody keeps."""
-    monkeypatch.setattr(
-        "autocnn.storage.trials.TrialFiles.remove_models",
-        lambda folder, _: [path.unlink() for path in folder.path.glob("trials/*/model.keras")],
-    )
-    with pytest.raises(Broken, match="lacks its model"):
-        run(Scenario(0, (Session(),), trials=3), dataset)
+    write = TrialFiles.write_trial
+    scenario = Scenario(0, (Session(),), trials=3)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            TrialFiles,
+            "write_trial",
+            lambda folder, record: write(folder, record) if record.is_open else None,
+        )
+        with pytest.raises(Broken, match="trial 0 has ended, and that is lost"):
+            run(scenario, dataset)
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            TrialFiles,
+            "remove_models",
+            lambda folder, _: [path.unlink() for path in folder.path.glob("trials/*/model.keras")],
+        )
+        with pytest.raises(Broken, match="lacks its model"):
+            run(scenario, dataset)
+    with monkeypatch.context() as patch:
+        patch.setattr(Budget, "left_s", 1e6)
+        with pytest.raises(Broken, match="the budget is overrun by"):
+            run(replace(scenario, trials=30, budget_s=100.0), dataset)
 
 
 JUDGED = Scenario(3, trials=2, epochs=1, finalists=2, is_judged=True)

@@ -86,6 +86,7 @@ def adopt(
     image_shape: tuple[int, int, int] = (8, 8, 1),
     levels: tuple[float, float] | None = None,
     epochs: int = 4,
+    objective_files: dict[str, str] | None = None,
     **config: Any,
 ) -> tuple[int, Recorder]:
     observer = Recorder()
@@ -100,6 +101,7 @@ def adopt(
         image_shape=image_shape,
         levels=levels,
         epochs=epochs,
+        objective_files=objective_files,
     )
     return taken, observer
 
@@ -212,8 +214,12 @@ def test_a_trial_that_began_with_the_weights_of_another_does_not_come_without_it
     write_status(source, engine="keras-tuner", sampler="hyperband")
     source.write_trial(ended(0))
     source.write_trial(ended(1, parent=0, first_epoch=3))
-    adopt(source, folder)
-    assert [r for r in folder.read_trials() if r.parent is None and r.first_epoch > 1] == []
+    taken, observer = adopt(source, folder)
+    assert taken == 1
+    assert [record.first_epoch for record in folder.read_trials()] == [1]
+    assert observer.notes[1] == (
+        "The others do not fit: trial 1: it began with the weights of trial 0."
+    )
 
 
 # -- what does not -------------------------------------------------------------------------
@@ -329,6 +335,34 @@ def test_trials_with_another_objective_are_refused(
         "Took over none of 1 ended trial of old: they kept the weights that are best in accuracy."
     ]
     assert adopt(source, folder, objective="accuracy")[0] == 1
+
+
+def test_trials_of_another_objective_function_of_that_name_are_refused(
+    source: StudyFolder, folder: StudyFolder
+) -> None:
+    write_status(source, objective="costs.py:cost")
+    source.write_study({**source.read_study(), "objective_files": {"costs.py": "00"}})
+    source.write_trial(ended(0))
+    changed, same = (
+        adopt(source, folder, objective="costs.py:cost", objective_files={"costs.py": sha256})
+        for sha256 in ("11", "00")
+    )
+    assert (changed[0], same[0]) == (0, 1)
+    assert changed[1].warnings == [
+        "Took over none of 1 ended trial of old: costs:cost is another function now."
+    ]
+
+
+def test_trials_on_images_that_were_made_square_otherwise_are_refused(
+    source: StudyFolder, folder: StudyFolder
+) -> None:
+    source.write_trial(ended(0))
+    taken, observer = adopt(source, folder, fit="pad")
+    assert taken == 0
+    assert observer.warnings == [
+        "Took over none of 1 ended trial of old: their images were made square by stretch, "
+        "not by pad."
+    ]
 
 
 def test_trials_on_images_of_another_size_stay_behind(

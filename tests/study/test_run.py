@@ -21,6 +21,7 @@ from PIL import Image
 from autocnn.cli.main import run
 from autocnn.core.errors import DiskFullError
 from autocnn.reporting.leaderboard import COLUMNS
+from autocnn.selection.compare import rank_contenders
 from autocnn.storage import StudyFolder
 from autocnn.training.networks.pretrained import load_backbone
 from tests.samples import read_optuna_trials
@@ -369,25 +370,30 @@ def test_a_search_of_pretrained_networks_begins_with_their_features(
 def test_ctrl_c_keeps_what_ended(tmp_path: Path, space: Path, cache_dir: Path) -> None:
     data = write_folder(tmp_path / "images", splits=SPLIT_NAMES)
     command = [sys.executable, "-m", "autocnn", "search", str(data), "--space", str(space)]
-    command += ["--results", str(tmp_path / "results"), "--name", "s", "--epochs", "500"]
-    command += ["--cache-dir", str(cache_dir), "--trials", "2"]
-    log = tmp_path / "log.txt"
+    command += ["--results", str(tmp_path / "results"), "--name", "s", "--epochs", "20"]
+    command += ["--cache-dir", str(cache_dir), "--trials", "2", "--workers", "1"]
+    command += ["--pruner", "none"]
+    log, trials = tmp_path / "log.txt", tmp_path / "results" / "s" / "trials"
     root = Path(__file__).parents[2]
     with log.open("w") as stderr:
         process = subprocess.Popen(
             command, stderr=stderr, cwd=root, env={**os.environ, "PYTHONUNBUFFERED": "1"}
         )
         deadline = time.monotonic() + 240
-        while "epoch 2" not in log.read_text() and time.monotonic() < deadline:
-            time.sleep(0.2)
+        has_begun = False  # its process takes longer to start than it takes to see this
+        while not has_begun and time.monotonic() < deadline:
+            time.sleep(0.02)
+            has_begun = (trials / "0001" / "trial.json").exists()
         process.send_signal(signal.SIGINT)
         assert process.wait(300) == 130
     text = log.read_text()
-    assert "stopped with 0 of 2 trials ended." in text
+    assert has_begun, text
+    assert (trials / "0000" / "epochs.csv").exists()
+    assert "stopped with 1 of 2 trials ended." in text
     assert "Go on with `autocnn resume" in text
     assert "Traceback" not in text
-    states = {row["state"] for row in read_csv(tmp_path / "results/s/trials.csv")}
-    assert states == {"interrupted"}
+    states = [row["state"] for row in read_csv(tmp_path / "results/s/trials.csv")]
+    assert states == ["complete", "interrupted"]
     assert json.loads((tmp_path / "results/s/study.json").read_text())["status"] == "interrupted"
 
 
@@ -458,6 +464,22 @@ def test_a_stop_while_the_report_is_written_opens_test_once(
     assert not folder.is_report_due
     assert "<html" in folder.report_path.read_text("utf-8")
     assert not (folder.path / "candidates" / ".predictions").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("simulated")
+def test_the_simplest_is_chosen_where_it_is_preferred(
+    tmp_path: Path, space: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preferred = []
+
+    def rank(*arguments: Any, **options: Any) -> Any:
+        preferred.append(options["prefer"])
+        return rank_contenders(*arguments, **options)
+
+    monkeypatch.setattr("autocnn.selection.judge.rank_contenders", rank)
+    assert run(small_search(tmp_path, space, cache_dir, "--prefer", "simple")) == 0
+    assert set(preferred) == {"simple"}
 
 
 @pytest.mark.slow

@@ -1,4 +1,3 @@
-import os
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -171,7 +170,7 @@ def test_a_link_to_itself_is_left_out(class_folders: Any, name: str) -> None:
     assert table.ignored == {kind: 1}
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.usefixtures("permissions_hold")
 def test_a_link_into_a_folder_that_may_not_be_read_is_left_out(
     class_folders: Any, tmp_path: Path
 ) -> None:
@@ -213,6 +212,12 @@ def test_names_in_two_forms_of_unicode_are_one_class(class_folders: Any) -> None
     composed, split = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
     root = class_folders({f"train/{composed}": 2, "train/a": 2, f"test/{split}": 2, "test/a": 2})
     assert read(root).class_names == ("a", composed)
+
+
+def test_names_in_two_forms_of_unicode_are_one_group(class_folders: Any) -> None:
+    composed, split = (unicodedata.normalize(form, "José") for form in ("NFC", "NFD"))
+    root = class_folders({f"a/{composed}": 2, f"a/{split}": 2, "b/x": 2})
+    assert set(read(root, group_from_name="([^/]+)/[^/]+$").groups) == {composed, "x"}
 
 
 # -- labels in names

@@ -1,5 +1,4 @@
 import hashlib
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -227,6 +226,8 @@ def test_npz_with_medmnist_keys(tmp_path: Path) -> None:
         (np.array([0, 7, 255], np.int64), [0, 7, 255], ""),
         (np.array([0, 4095, 2000], np.uint16), [0, 255, 125], "0 to 4095 were scaled"),
         (np.array([False, True, True]), [0, 255, 255], "scaled by 255"),
+        (np.array([0, 1, 1], np.uint8), [0, 255, 255], "0 to 1 were scaled by 255"),
+        (np.array([1, 0, 1], np.int64), [255, 0, 255], "0 to 1 were scaled by 255"),
     ],
 )
 def test_npz_values_are_brought_to_uint8(
@@ -237,6 +238,39 @@ def test_npz_values_are_brought_to_uint8(
     assert np.asarray(table.open(0)).dtype == np.uint8
     assert "Read 3 images of set.npz: x, labels from y (2 classes)." in table.notes[0]
     assert [note in told for told in table.notes[1:]] == [True] * bool(note)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "x", "expected", "note"),
+    [
+        ([0, 200], np.array([0, 200, 4000], np.uint16), [0, 200, 255], "white, as those of the st"),
+        ([0, 200], np.array([0, 7, 200], np.uint16), [0, 7, 200], ""),
+        ([0, 4000], np.array([0, 4000, 4095], np.uint16), [0, 249, 255], "0 to 4095 were read"),
+        ([0, 4000], np.array([0, 4, 9000]), [0, 0, 255], "and cut off beyond"),
+        ([0.0, 0.9], np.array([0.0, 0.5, 1.02]), [0, 128, 255], "and cut off beyond"),
+        # In other units, or in 8 bits: by themselves.
+        ([0.0, 0.9], np.array([0, 7, 200]), [0, 7, 200], ""),
+        ([0, 4000], np.array([0.0, 0.5, 1.0]), [0, 128, 255], "were scaled by 255"),
+        ([0, 4000], np.array([0, 7, 200], np.uint8), [0, 7, 200], ""),
+    ],
+)
+def test_an_npz_is_read_by_the_black_and_white_of_another(
+    tmp_path: Path, theirs: list[float], x: Any, expected: list[int], note: str
+) -> None:
+    """Else one bright pixel of new images would make all of them dark."""
+    data = np.zeros((3, 4, 4), np.asarray(theirs).dtype)
+    data[0, 0, :2] = theirs
+    levels = read_source(save_npz(tmp_path, x=data, y=[0, 1, 1])).array_levels
+    assert levels is not None
+    file = save_npz(tmp_path, x=np.tile(x[:, None, None], (1, 4, 4)), y=[0, 1, 1])
+    table = read_source(file, array_levels=levels)
+    assert [int(np.asarray(table.open(i))[0, 0]) for i in range(3)] == expected
+    assert [note in told for told in table.notes[1:]] == [True] * bool(note)
+
+
+def test_an_npz_of_uint8_has_no_black_and_white_of_its_own(tmp_path: Path) -> None:
+    for x in (images(3, 4, 4), np.zeros((3, 4, 4), bool)):
+        assert read_source(save_npz(tmp_path, x=x, y=[0, 1, 1])).array_levels is None
 
 
 @pytest.mark.parametrize(
@@ -336,7 +370,7 @@ def test_words() -> None:
     assert sorted(["b2", "B10", "b1", "²"], key=natural_key) == ["b1", "b2", "B10", "²"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.usefixtures("permissions_hold")
 def test_folder_that_may_not_be_read(class_folders: Any) -> None:
     root = class_folders({"a": 1, "b": 1})
     (root / "a").chmod(0)

@@ -73,10 +73,18 @@ def test_beyond_the_curve_nothing_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "wish", [{"unsure": 1.1}, {"max_error": -0.1}, {"unsure": 0.5, "max_error": 0.5}]
+    ("wish", "message"),
+    [
+        ({"unsure": 1.1}, r"unsure must be a number from 0 to 1, got 1\.1\."),
+        ({"max_error": -0.1}, r"max_error must be a number from 0 to 1, got -0\.1\."),
+        (
+            {"unsure": 0.5, "max_error": 0.5},
+            r"unsure and max_error must not be given together, got both\.",
+        ),
+    ],
 )
-def test_wishes_out_of_range_are_refused(wish: dict[str, Any]) -> None:
-    with pytest.raises(UsageError):
+def test_wishes_out_of_range_are_refused(wish: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         choose_abstention(metadata(), **wish)
 
 

@@ -28,14 +28,6 @@ from tests.tuning.engines.trials import (
     score,
 )
 
-REPEATS = "the Bayesian oracle proposes its best guess again and again, and is never exhausted"
-
-GIVES_UP = "Oracle._random_values gives up after 21 points that were tried"
-
-REOPENS_ANOTHER = "reopen() opens the grid's next point, not that of the record"
-
-QMC_RESTARTS = "reopen() takes no point off the sequence, which begins anew: all are duplicates"
-
 NUM_TRIALS = 15
 """Optuna's first three trials after the start points are random, the others learn."""
 
@@ -447,7 +439,7 @@ def test_a_lost_trial_is_asked_for_again(kind: Kind, tmp_path: Path, lost: int) 
     assert sorted(again.trials) == list(range(10))
 
 
-@each_kind(without=("keras-bayesian",))
+@each_kind()
 @pytest.mark.parametrize("lost", [0, 3])
 def test_no_point_is_tried_twice_after_a_loss(kind: Kind, tmp_path: Path, lost: int) -> None:
     whole = Session(kind.build(tmp_path, NINE_POINTS))
