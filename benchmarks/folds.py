@@ -92,6 +92,9 @@ def _value(text: str) -> ParamValue:
     show_default=True,
     help="Images of each fold that are disturbed.",
 )
+@click.option(
+    "--mirror", is_flag=True, help="A row more per arm: averaged with the mirrored image."
+)
 @click.option("--arm", "texts", multiple=True, required=True, help="NAME or NAME:knob=value,...")
 def main(
     data: str,
@@ -100,6 +103,7 @@ def main(
     num_folds: int,
     seeds: int,
     disturbed: int,
+    mirror: bool,
     texts: Sequence[str],
 ) -> None:
     """Train arms on the folds of DATA; compare them with the first."""
@@ -123,6 +127,7 @@ def main(
             for seed, fold, arm in parts
         ],
         num_disturbed=disturbed,
+        mirror=mirror,
     )
     # The same image with another seed is the same image: its group counts once.
     rows = np.tile(np.concatenate([fold.held_out for fold in folds]), seeds)
@@ -135,20 +140,25 @@ def main(
     for number, arm in enumerate(arms):
         ours = trained[number :: len(arms)]
         raw = np.concatenate([one.predicted for one in ours])
-        predicted = apply_temperature(raw, fit_temperature(labels, raw))
-        scores, apart = score(labels, predicted), ["", ""]
-        if first is None:
-            first = predicted
-        else:
-            apart = [
-                difference(labels, predicted, first, metric, groups)
-                for metric in ("log_loss", "accuracy")
-            ]
-        seconds = sum(one.seconds for one in ours)
-        click.echo(
-            f"| {arm.name} | {scores.log_loss:.4f} | {apart[0]} | {scores.accuracy:.4f} "
-            f"| {apart[1]} | {np.mean([one.drop for one in ours]):.3f} | {seconds:.0f} |"
-        )
+        answers = {arm.name: raw}
+        if mirror:
+            turned = np.concatenate([one.mirrored for one in ours if one.mirrored is not None])
+            answers[f"{arm.name}, and mirrored"] = (raw + turned) / 2
+        drop, seconds = np.mean([one.drop for one in ours]), sum(one.seconds for one in ours)
+        for name, answer in answers.items():
+            predicted = apply_temperature(answer, fit_temperature(labels, answer))
+            scores, apart = score(labels, predicted), ["", ""]
+            if first is None:
+                first = predicted
+            else:
+                apart = [
+                    difference(labels, predicted, first, metric, groups)
+                    for metric in ("log_loss", "accuracy")
+                ]
+            click.echo(
+                f"| {name} | {scores.log_loss:.4f} | {apart[0]} | {scores.accuracy:.4f} "
+                f"| {apart[1]} | {drop:.3f} | {seconds:.0f} |"
+            )
 
 
 if __name__ == "__main__":

@@ -104,7 +104,7 @@ def halve(
     ended = []
     left = budget_s
     with patch.object(halving, "FACTOR", factor), patch.object(halving, "RUNGS", shares):
-        rungs = halving.Halving(maximize=True)
+        rungs = halving.Halving(curves[0].epochs, maximize=True)
         for place, curve in enumerate(curves):
             is_behind, spent = False, 0.0
             for epoch, value in enumerate(curve.values, start=1):

@@ -70,12 +70,14 @@ class Trained:
         seconds: Of its process.
         predicted: (held out, classes) probabilities, before any temperature.
         drop: Accuracy that disturbances cost, on average over all of them; 0 without.
+        mirrored: The same of the images mirrored left and right; None: not asked for.
         history: Of its epochs; none where it failed.
     """
 
     seconds: float
     predicted: FloatArray
     drop: float = 0.0
+    mirrored: FloatArray | None = None
     history: tuple[EpochScore, ...] = ()
 
 
@@ -84,6 +86,7 @@ def train_all(
     trainings: Sequence[Training],
     *,
     num_disturbed: int = 0,
+    mirror: bool = False,
     may_fail: bool = False,
     weights: str = IMAGENET,
     goal: Goal = LOG_LOSS,
@@ -94,6 +97,7 @@ def train_all(
         dataset: Images and labels.
         trainings: What to train.
         num_disturbed: Of the held-out images, so many are also disturbed.
+        mirror: Whether the held-out images are also predicted mirrored.
         may_fail: Whether a training that fails predicts all classes alike, and ends nothing.
         weights: Pretrained ones: a file, or ImageNet's.
         goal: By which the best epoch on val is found.
@@ -158,10 +162,11 @@ def train_all(
                 found.append(Trained(seconds[number], np.tile(alike, (len(one.held_out), 1))))
                 continue
             predicted, drop = np.load(folder / f"{number}.npy"), 0.0
+            model_path = folder / f"{number}.keras"
             if num_disturbed:
-                model_path = folder / f"{number}.keras"
                 drop = _drop(dataset, one, model_path, predicted, num_disturbed)
-            found.append(Trained(seconds[number], predicted, drop, histories[number]))
+            mirrored = _mirrored(dataset, one, model_path) if mirror else None
+            found.append(Trained(seconds[number], predicted, drop, mirrored, histories[number]))
         return found
 
 
@@ -185,6 +190,17 @@ def _drop(
         for strength in STRENGTHS
     }
     return summarize(labels[sample], predicted[sample], found).mean_drop
+
+
+def _mirrored(dataset: Dataset, one: Training, model_path: Path) -> FloatArray:
+    """(held out, classes) What a network says of the mirrored images, which it has not seen."""
+    import keras  # slow to import, and seldom asked for
+
+    from autocnn.training.networks.inference import compile_prediction, predict_rows
+
+    images = study_images(dataset, image_size_of(one.params)).open()[one.held_out]
+    predict = compile_prediction(keras.models.load_model(model_path, compile=False))
+    return predict_rows(predict, images[:, :, ::-1], np.arange(len(images)))
 
 
 def bundles_of(dataset: Dataset, rows: IntArray) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """What a worker process is told to do, and what it answers: plain data that pickles."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -110,11 +110,13 @@ class Prediction:
         model_path: A saved model.
         rows: Rows of the images.
         probabilities_path: Where the float32 .npy of shape (rows, classes) goes.
+        mirrored: Whether it is the mean of each image as it is and mirrored left and right.
     """
 
     model_path: Path
     rows: IntArray
     probabilities_path: Path
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,13 @@ class MemberModel:
         path: A saved model.
         weight: Its share of the average.
         temperature: Its logits are divided by it.
+        mirrored: Whether it predicts the mean of each image as it is and mirrored.
     """
 
     path: Path
     weight: float
     temperature: float
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -212,8 +216,7 @@ class CandidateTask:
         Members by the end of their paths, since a study may be moved; numbers exactly.
         """
         members = [
-            ["/".join(member.path.parts[-3:]), member.weight, member.temperature]
-            for member in self.members
+            ["/".join(member.path.parts[-3:]), *astuple(member)[1:]] for member in self.members
         ]
         return json.dumps([members, self.temperature, self.has_temperature])
 

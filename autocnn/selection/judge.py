@@ -32,6 +32,7 @@ from autocnn.selection.augmented import choose_augmented
 from autocnn.selection.compare import Contender, rank_contenders
 from autocnn.selection.plan import Finalist, FinalistsPlan, OnDemand, SeenSet
 from autocnn.selection.retrain import add_members
+from autocnn.spaces.knobs import is_mirrored
 from autocnn.storage import StudyFolder
 from autocnn.storage.status import Choice
 from autocnn.training.measurements import Measurements, read_recipe
@@ -99,7 +100,7 @@ def _predict_unseen(
     tasks = []
     for index, finalist in enumerate(finalists):
         trial = finalist.number
-        own_path = folder.trial_model_path(trial)
+        own_path, mirrored = folder.trial_model_path(trial), _is_mirrored(plan, finalist)
         parts: list[tuple[Path, IntArray, str]] = [
             (own_path, dataset.indices("train"), "train"),
             (own_path, dataset.indices("val"), "val"),
@@ -110,7 +111,7 @@ def _predict_unseen(
             for part in (Part(fold.number),)
         ]
         predictions = tuple(
-            Prediction(path, rows, folder.predictions_dir() / f"{trial}-{name}.npy")
+            Prediction(path, rows, folder.predictions_dir() / f"{trial}-{name}.npy", mirrored)
             for path, rows, name in parts
         )
         images = plan.images_of(finalist.trial)
@@ -176,7 +177,12 @@ def _candidate_task(
     train = dataset.indices("train")
     return CandidateTask(
         members=tuple(
-            MemberModel(_model_path(finalist, part, folder), share, temperature)
+            MemberModel(
+                _model_path(finalist, part, folder),
+                share,
+                temperature,
+                mirrored=_is_mirrored(plan, finalist),
+            )
             for finalist, part, share, temperature in contender.models
         ),
         temperature=contender.temperature * contender.sharpening,
@@ -198,6 +204,11 @@ def _candidate_task(
         params=contender.leader.trial.params,
         augmented_rows=train[choose_augmented(plan)] if number == 1 else train[:0],
     )
+
+
+def _is_mirrored(plan: FinalistsPlan, finalist: Finalist) -> bool:
+    """Whether its models are asked for each image and its mirror image: as they were trained."""
+    return plan.own_model is None and is_mirrored(finalist.trial.params)
 
 
 def _model_path(finalist: Finalist, part: Part, folder: StudyFolder) -> Path:
@@ -232,5 +243,11 @@ def _run(
                 f"{outcome.reason}; see {job.log_path}"
             )
 
-    source = JobList(deque(jobs), keep, observer=observer, save_progress=plan.save_progress)
+    source = JobList(
+        deque(jobs),
+        keep,
+        observer=observer,
+        save_progress=plan.save_progress,
+        check_disk=plan.check_disk,
+    )
     run(source, executor, observer, workers=plan.workers, interruption=plan.interruption)

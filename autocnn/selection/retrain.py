@@ -21,6 +21,7 @@ from autocnn.execution.tasks import TRAIN, TrainingResult, TrainingTask
 from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.spaces.knobs import is_frozen
 from autocnn.storage import StudyFolder
+from autocnn.tuning.budget import further_epochs
 
 RETRAINED = 1
 """Third part of a retrained model's seed, which keeps it apart from its trial's."""
@@ -215,17 +216,26 @@ def _more_refits(
         return []
     epochs, first_epochs = ([(f.trial, f.epochs or 1) for f in some] for some in (wanted, first))
     trials = [finalist.trial for finalist in finalists]
-    most = plan.budget.members_now(epochs, trials, len(plan.folds), first=first_epochs)
+    most, schedule = plan.budget.members_now(epochs, trials, len(plan.folds), first=first_epochs)
     members = [Part(member=number) for number in range(2, plan.budget.members + 1)]
-    there = [part for part in members if all(_is_there(plan, f, part, folder) for f in wanted)]
+    found = {(f.number, p): _found(plan, f, p, folder) for p in members for f in wanted}
+    there = [part for part in members if all(found[f.number, part] for f in wanted)]
     more = members[: max(most - 1, len(there))]
-    return [(finalist, part) for part in more for finalist in wanted]
+
+    def shortened(finalist: Finalist, part: Part) -> Finalist:
+        fitting = further_epochs(finalist.trial, finalist.epochs or 1, schedule)
+        return replace(finalist, epochs=found[finalist.number, part] or fitting)
+
+    return [(shortened(finalist, part), part) for part in more for finalist in wanted]
 
 
-def _is_there(plan: FinalistsPlan, finalist: Finalist, part: Part, folder: StudyFolder) -> bool:
-    """Whether an earlier session made that model."""
-    record = folder.read_retrained(finalist.number, part)
-    return record is not None and _is_wanted(record, plan, finalist)
+def _found(plan: FinalistsPlan, finalist: Finalist, part: Part, folder: StudyFolder) -> int:
+    """Epochs of a further refit that an earlier session made; 0 where it made none."""
+    record, most = folder.read_retrained(finalist.number, part), finalist.epochs or 1
+    if record is None or not further_epochs(finalist.trial, most) <= record.epochs <= most:
+        return 0
+    is_wanted = _is_wanted(record, plan, replace(finalist, epochs=record.epochs))
+    return record.epochs if is_wanted else 0
 
 
 def _train(
@@ -269,7 +279,15 @@ def _train(
 
     for attempt in range(1, MOST_ATTEMPTS + 1):
         jobs = deque(_job(plan, index, *pairs[index], folder) for index in left)
-        source = JobList(jobs, keep, note_half_batch, plan.find_stop, observer, plan.save_progress)
+        source = JobList(
+            jobs,
+            keep,
+            note_half_batch,
+            plan.find_stop,
+            observer,
+            plan.save_progress,
+            plan.check_disk,
+        )
         run(source, executor, observer, workers=plan.workers, interruption=plan.interruption)
         left = [index for index in left if trainings.is_worth_another_try(*pairs[index])]
         if not left or attempt == MOST_ATTEMPTS:

@@ -132,10 +132,11 @@ _REGULARISATION = (
     ),
     _number(
         "weight_decay",
-        0.02,
+        0.5,
         0.0,
-        1.0,
-        "decoupled weight decay, multiplied by the learning rate at each step",
+        100.0,
+        "decoupled weight decay of the whole schedule: a weight that nothing else moves shrinks to "
+        "exp(-decay) of itself, in however many steps",
     ),
     _number("label_smoothing", 0.05, 0.0, 0.5, "share of the label spread over all classes"),
     _one_of(
@@ -241,3 +242,8 @@ def is_frozen(params: Params) -> bool:
     It has one epoch, and chance no part in it.
     """
     return params.get("family") == "frozen"
+
+
+def is_mirrored(params: Params) -> bool:
+    """Whether training mirrors images left and right: the model is asked both ways then."""
+    return not is_frozen(params) and Settings(params).text("flip") != "none"

@@ -48,6 +48,8 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
     images = task.images.open()
     for prediction in task.predictions:
         model = keras.models.load_model(prediction.model_path, compile=False)
+        if prediction.mirrored:
+            model = average_models([model], [1.0], mirrored=True)
         probabilities = predict_rows(
             compile_prediction(model), images, prediction.rows, half_batch=task.half_batch
         )
@@ -170,8 +172,11 @@ def _assemble(task: CandidateTask, *, is_calibrated: bool) -> keras.Model:
     models = []
     for member in task.members:
         model = keras.models.load_model(member.path, compile=False)
-        if is_calibrated or task.has_temperature:
-            set_temperature(model, member.temperature)
+        temperature = member.temperature if is_calibrated or task.has_temperature else 1.0
+        if member.mirrored:  # it was found for the mean of both
+            model = average_models([model], [1.0], temperature=temperature, mirrored=True)
+        else:
+            set_temperature(model, temperature)
         models.append(model)
     if len(models) == 1:
         return models[0]

@@ -11,6 +11,7 @@ from functools import partial
 from itertools import product
 
 from autocnn.core.records import EpochScore, Params, TrialRecord
+from autocnn.spaces.knobs import is_mirrored
 
 JUDGING_S = 8.0
 """Measured time to load, predict with and draw one candidate."""
@@ -245,26 +246,25 @@ class Budget:
         num_folds: int,
         *,
         first: Sequence[tuple[TrialRecord, int]] = (),
-    ) -> int:
+    ) -> tuple[int, float]:
         """Refits that there is time for of each of the chosen trials, the first one included.
 
         Args:
-            chosen: One, or those of an ensemble, with the epochs of their refits.
+            chosen: One, or those of an ensemble, with the epochs of their first refits.
             finalists: All that will be judged.
             num_folds: Fold models of each.
             first: Refits that are to be made before these.
+
+        Returns:
+            How many, and over which share of its trial's schedule each further one is made.
         """
-        before_s, each_s = (
-            [self.refit_s(*refit) for refit in refits] for refits in (first, chosen)
-        )
-        fitting = (
-            number
-            for number in range(self.members, 1, -1)
-            if self._makespan(before_s + each_s * (number - 1))
-            + self.judging_s(finalists, num_folds, number)
-            <= self.left_s
-        )
-        return next(fitting, 1)
+        before_s = [self.refit_s(*refit) for refit in first]
+        for number, schedule in product(range(self.members, 1, -1), SCHEDULES):
+            each_s = [self.refit_s(r, further_epochs(r, most, schedule)) for r, most in chosen]
+            training_s = self._makespan(before_s + each_s * (number - 1))
+            if training_s + self.judging_s(finalists, num_folds, number) <= self.left_s:
+                return number, schedule
+        return 1, 1.0
 
     def _makespan(self, seconds: Sequence[float]) -> float:
         """When all of these end that start in their order, each where one ends first."""
@@ -286,7 +286,10 @@ class Budget:
         there are fewer than wanted.
         """
         num_models = 2 + num_folds  # the refit in the ensemble too
-        per_image = [epoch_seconds(record.history) / self.num_train for record in best]
+        per_image = [
+            epoch_seconds(r.history) / self.num_train * (2 if is_mirrored(r.params) else 1)
+            for r in best
+        ]
         has_mean = self.members > 1 and num_refits > 0
         num_averaged = min(self.members, num_refits + 1) if has_mean else 0
         forwards = num_models * sum(per_image) + num_averaged * sum(per_image[:1])
@@ -483,6 +486,17 @@ class Budget:
             return left
         estimate = pace.trial_s * num_left / self.workers + finalists_s
         return estimate if left is None else min(estimate, left)
+
+
+def further_epochs(record: TrialRecord, most: int, schedule: float = SCHEDULES[-1]) -> int:
+    """Epochs of a further refit over a share of its trial's schedule; the fewest that it may have.
+
+    Args:
+        record: Of the trial.
+        most: Epochs of its first refit, which none has more of.
+        schedule: One of `SCHEDULES`.
+    """
+    return min(most, max(1, round(max(most, record.refit_epochs) * schedule)))
 
 
 def is_too_slow(history: Sequence[EpochScore], epochs: int, left_s: float) -> bool:

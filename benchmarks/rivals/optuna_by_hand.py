@@ -30,8 +30,12 @@ def search(assignment: Assignment) -> Answer:
         model = build_model(params, x_train.shape[1:], y_train.shape[1], weights=None)
         steps = EPOCHS * -(-len(x_train) // int(params["batch_size"]))
         rate = keras.optimizers.schedules.CosineDecay(float(params["learning_rate"]), steps)
+        # That of the space is of the whole schedule.
+        decay = (
+            2 * float(params.get("weight_decay", 0.0)) / (float(params["learning_rate"]) * steps)
+        )
         model.compile(
-            keras.optimizers.AdamW(rate, weight_decay=float(params.get("weight_decay", 0.0))),
+            keras.optimizers.AdamW(rate, weight_decay=decay),
             keras.losses.CategoricalCrossentropy(
                 label_smoothing=float(params.get("label_smoothing", 0.0))
             ),

@@ -2,15 +2,17 @@
 
 import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from autocnn.core.config import Prefer
 from autocnn.core.errors import DiskFullError, SearchError
 from autocnn.core.records import REFIT, TrialState
 from autocnn.execution.executor import Outcome
 from autocnn.execution.tasks import BatchedTask, CandidateTask, PredictionTask
-from autocnn.selection.compare import Contender
+from autocnn.selection.compare import Contender, rank_contenders
 from autocnn.selection.judge import judge
 from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.selection.retrain import retrain
@@ -74,6 +76,22 @@ def test_test_is_opened_once_after_the_choice(selection: Selection) -> None:
     assert selection.observer.steps == 2 + len(judged)
 
 
+@pytest.mark.parametrize("prefer", ["score", "simple"])
+def test_the_choice_is_made_as_the_plan_prefers(
+    selection: Selection, prefer: Prefer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preferred = []
+
+    def rank(*arguments: Any, **options: Any) -> Any:
+        preferred.append(options["prefer"])
+        return rank_contenders(*arguments, **options)
+
+    monkeypatch.setattr("autocnn.selection.judge.rank_contenders", rank)
+    plan = replace(selection.plan(make_finalists(7, 0)), prefer=prefer)
+    run(selection, plan, prepare(selection, plan))
+    assert set(preferred) == {prefer}
+
+
 def test_the_chosen_is_trained_again_and_averaged(selection: Selection) -> None:
     selection.executor.skill = {7: 0.9, 0: 0.6}
     plan = selection.plan(make_finalists(7, 0), members=3)
@@ -84,6 +102,25 @@ def test_the_chosen_is_trained_again_and_averaged(selection: Selection) -> None:
     assert names == ["refit", "refit-2", "refit-3"]
     assert "Candidate 1 (the mean of 3 refits of trial 7, 3,000 weights)" in choice.sentences[0]
     assert selection.observer.stages[1] == ("train 3 refits of the best, to average them", 6)
+
+
+@pytest.mark.parametrize(
+    ("params", "mirrored"),
+    [
+        ({}, True),
+        ({"flip": "both"}, True),
+        ({"flip": "none"}, False),
+        ({"flip": "horizontal", "family": "frozen"}, False),
+    ],
+)
+def test_models_that_were_trained_on_mirror_images_are_asked_for_both(
+    selection: Selection, params: dict[str, Any], mirrored: bool
+) -> None:
+    plan = selection.plan(make_finalists(7, **params))
+    run(selection, plan, prepare(selection, plan))
+    asked = [t for t in selection.executor.tasks if isinstance(t, PredictionTask)]
+    assert {one.mirrored for task in asked for one in task.predictions} == {mirrored}
+    assert {one.mirrored for task in made(selection).values() for one in task.members} == {mirrored}
 
 
 def test_a_mean_has_the_temperature_of_a_mean_in_the_model(

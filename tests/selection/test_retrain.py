@@ -13,6 +13,7 @@ from autocnn.execution.tasks import Task, TrainingTask
 from autocnn.selection.plan import Finalist, FinalistsPlan
 from autocnn.selection.retrain import RETRAINED, add_members, retrain
 from autocnn.storage.checkpoint import write_checkpoint
+from autocnn.tuning.budget import Budget
 from tests.samples import checkpoint, retrained
 from tests.selection.studies import (
     EPOCHS,
@@ -431,6 +432,23 @@ def test_each_trial_of_an_ensemble_gets_as_many(selection: Selection) -> None:
 def test_refits_of_an_earlier_session_are_not_made_again(selection: Selection) -> None:
     plan = selection.plan(make_finalists(7), members=3)
     (first,) = add(selection, plan, 7)
+    (again,) = add(selection, plan, 7)
+    assert selection.executor.tasks == []
+    assert again.records == first.records
+
+
+def test_further_refits_may_span_a_shorter_schedule(
+    selection: Selection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of an earlier session stay, whatever there is time for now."""
+    finalists = make_finalists(7, epochs=20)
+    trial = finalists[0].trial.model_copy(update={"best_epoch": 20})
+    plan = selection.plan((replace(finalists[0], trial=trial),), members=3)
+    monkeypatch.setattr(Budget, "members_now", lambda *args, **kwargs: (3, 0.8))
+    (first,) = add(selection, plan, 7)
+    assert [first.records[part].epochs for part in REFITS] == [20, 16, 16]
+    assert [task.epochs for task in trainings(selection)] == [16, 16]
+    monkeypatch.setattr(Budget, "members_now", lambda *args, **kwargs: (3, 1.0))
     (again,) = add(selection, plan, 7)
     assert selection.executor.tasks == []
     assert again.records == first.records

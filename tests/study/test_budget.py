@@ -217,7 +217,7 @@ def test_a_trial_whose_own_model_was_judged_and_that_goes_on_is_judged_again(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     """The budget had cut it; with a larger one it ends, and a refit still takes too long."""
-    situation = draw(68)
+    situation = draw(206)
     with without_waiting(dataset, situation):
         drawn, config = make(situation, dataset, tmp_path)
         drawn.run(config)

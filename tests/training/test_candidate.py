@@ -175,6 +175,25 @@ def test_an_ensemble_is_one_model_with_a_temperature_of_its_own(
 
 
 @pytest.mark.slow
+def test_a_mirrored_member_has_its_temperature_after_the_mean_of_both(
+    images: Images, model_paths: list[Path], tmp_path: Path
+) -> None:
+    """As what was predicted for the choice, by which the temperature was found."""
+    path = tmp_path / "found.npy"
+    asked = Prediction(model_paths[0], TEST_ROWS, path, mirrored=True)
+    predict(PredictionTask(images, (asked,), threads=1), never)
+    mean = np.load(path)
+    model = keras.models.load_model(model_paths[0])
+    shown = images.open()[TEST_ROWS]
+    both = (np.asarray(model(shown)) + np.asarray(model(shown[:, :, ::-1]))) / 2
+    np.testing.assert_allclose(mean, both, atol=1e-6)
+    found = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0, mirrored=True),))
+    np.testing.assert_allclose(found.test_before, mean, atol=1e-6)
+    np.testing.assert_allclose(found.test, apply_temperature(mean, 2.0), atol=1e-6)
+    np.testing.assert_allclose(outputs(tmp_path / "candidate.keras", images), found.test, atol=1e-6)
+
+
+@pytest.mark.slow
 def test_every_disturbance_is_predicted_and_some_images_explained(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:

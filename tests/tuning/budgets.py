@@ -28,7 +28,7 @@ def trial(
     return TrialRecord(
         trial=number,
         state=TrialState.COMPLETE,
-        params={"width": number},
+        params={"width": number, "flip": "none"},
         objective=0.5,
         best_epoch=best,
         history=history,
@@ -36,7 +36,7 @@ def trial(
     )
 
 
-DEFAULT = {"width": 0}
+DEFAULT = {"width": 0, "flip": "none"}
 """The default configuration: that of trial 0, unless a test says otherwise."""
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from autocnn.tuning.budget import FORWARD_SHARE, JUDGING_S, Shortlist
+from autocnn.tuning.budget import FORWARD_SHARE, JUDGING_S, Shortlist, further_epochs
 from tests.tuning.budgets import DEFAULT, REFIT_S, budget, cost, numbered, numbers, trial
 
 
@@ -21,10 +21,13 @@ def test_folds_cost_their_share_of_the_images_and_more_candidates() -> None:
 
 
 def test_predicting_costs_half_of_what_training_on_as_many_images_does() -> None:
+    """Twice where the models are asked for mirror images too."""
     free, busy = budget(None), budget(None, num_judged=1000)
-    assert cost(busy, [trial()]) - cost(free, [trial()]) == pytest.approx(
-        FORWARD_SHARE * 1000 * 2 * 1.0 / 100
-    )
+    for flip, times in (("none", 1), ("horizontal", 2)):
+        one = trial().model_copy(update={"params": {"flip": flip}})
+        assert cost(busy, [one]) - cost(free, [one]) == pytest.approx(
+            times * FORWARD_SHARE * 1000 * 2 * 1.0 / 100
+        )
 
 
 def test_workers_share_the_refits() -> None:
@@ -137,14 +140,32 @@ def test_more_refits_cost_their_training() -> None:
 
 
 @pytest.mark.parametrize(
-    ("left_s", "expected"),
-    [(1e6, 3), (2 * JUDGING_S + REFIT_S - 0.1, 1), (2 * JUDGING_S + REFIT_S + 0.1, 2)],
+    ("refits_s", "expected"),
+    [
+        (1e6, (3, 1.0)),
+        (2 * REFIT_S - 0.1, (3, 0.9)),  # 5 epochs: the next fewer are 4, from nine tenths on
+        (REFIT_S + 0.1, (2, 1.0)),
+        (REFIT_S - 0.1, (2, 0.9)),
+        (REFIT_S / 2, (1, 1.0)),
+    ],
 )
-def test_as_many_refits_of_the_chosen_as_there_is_time_for(left_s: float, expected: int) -> None:
-    found = budget(1e7, now=1e7 - left_s, members=3)
+def test_as_many_refits_of_the_chosen_as_there_is_time_for(
+    refits_s: float, expected: tuple[int, float]
+) -> None:
+    """More of them over up to a quarter fewer epochs, before fewer."""
+    found = budget(1e7, now=1e7 - 2 * JUDGING_S - refits_s, members=3)
     chosen = [(trial(), 5)]
     assert found.members_now(chosen, [trial()], 0) == expected
-    assert budget(None, members=3).members_now(chosen, [trial()], 0) == 3
+    assert budget(None, members=3).members_now(chosen, [trial()], 0) == (3, 1.0)
+
+
+def test_a_further_refit_never_has_more_epochs_than_the_first_nor_less_than_three_quarters() -> (
+    None
+):
+    long = trial(epochs=40, best=40)
+    assert [further_epochs(long, 40, share) for share in (1.0, 0.9, 0.75)] == [40, 36, 30]
+    assert [further_epochs(long, 32, share) for share in (1.0, 0.75)] == [32, 30]
+    assert further_epochs(long, 30) == 30
 
 
 def test_refits_that_are_to_come_first_take_their_time_too() -> None:
@@ -152,7 +173,8 @@ def test_refits_that_are_to_come_first_take_their_time_too() -> None:
     for workers, expected in ((1, 2), (2, 3)):
         found = budget(1e7, now=1e7 - 2 * JUDGING_S - 24.5, members=3, workers=workers)
         refit = trial(), 5
-        assert found.members_now([refit], [trial()], 0, first=[refit] * 2) == expected
+        most, _ = found.members_now([refit], [trial()], 0, first=[refit] * 2)
+        assert most == expected
 
 
 def test_folds_have_a_third_and_refits_without_folds_a_half() -> None:

@@ -17,6 +17,9 @@ OUTPUT = "probabilities"
 MEMBER = "member_"
 """Begins the names of the layers that are the members of an average."""
 
+BOTH = "both_"
+"""Begins the names of the layers that average a member's answers to an image and its mirror."""
+
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
 """Least value inside the logarithm, 1.2e-38: 0 would have no gradient."""
 
@@ -46,7 +49,11 @@ def set_temperature(model: keras.Model, temperature: float) -> None:
 
 
 def average_models(
-    members: Sequence[keras.Model], weights: Sequence[float], *, temperature: float = 1.0
+    members: Sequence[keras.Model],
+    weights: Sequence[float],
+    *,
+    temperature: float = 1.0,
+    mirrored: bool = False,
 ) -> keras.Model:
     """One model whose probabilities are the weighted mean of those of its members.
 
@@ -59,6 +66,8 @@ def average_models(
             width, channels) to probabilities (batch, classes).
         weights: One per member, above 0; they add up to 1.
         temperature: With T the output is softmax(log(mean) / T); T above 0.
+        mirrored: Whether each member is asked for the image and for its mirror image, left and
+            right, and counts with the mean of both.
 
     Returns:
         A model from uint8 images to float32 probabilities (batch, classes), whose last
@@ -76,7 +85,11 @@ def average_models(
     for number, (member, weight) in enumerate(zip(members, weights, strict=True), start=1):
         # The same tensors under another name: two loaded models are both `functional`.
         named = keras.Model(member.input, member.output, name=f"{MEMBER}{number}")
-        probabilities = named(_resize(images, member.input_shape, number))
+        shown = _resize(images, member.input_shape, number)
+        probabilities = named(shown)
+        if mirrored:
+            both = layers.Average(dtype="float32", name=f"{BOTH}{number}")
+            probabilities = both([probabilities, named(mirror(shown))])
         share = layers.Rescaling(float(weight), dtype="float32", name=f"share_{number}")
         parts.append(share(probabilities))
     if temperature == 1:
@@ -86,6 +99,11 @@ def average_models(
     logits = layers.Rescaling(1 / temperature, dtype="float32", name="temperature")(logits)
     outputs = layers.Activation("softmax", dtype="float32", name=OUTPUT)(logits)
     return keras.Model(images, outputs)
+
+
+def mirror(images: Tensor) -> Tensor:
+    """(batch, height, width, channels) The images mirrored left and right."""
+    return ops.flip(images, axis=2)
 
 
 def members_of(model: keras.Model) -> dict[str, keras.Model]:

@@ -85,7 +85,13 @@ def plain_block(x: Tensor, filters: int, strides: int, style: BlockStyle) -> Ten
 
 
 def residual_block(
-    x: Tensor, filters: int, strides: int, style: BlockStyle, *, skip_rate: float
+    x: Tensor,
+    filters: int,
+    strides: int,
+    style: BlockStyle,
+    *,
+    skip_rate: float,
+    is_separable: bool = False,
 ) -> Tensor:
     """Pre-activation residual block (He et al. 2016, arXiv:1603.05027).
 
@@ -96,22 +102,15 @@ def residual_block(
         style: The network's style.
         skip_rate: Probability that the branch is left out in training
             (stochastic depth, arXiv:1603.09382).
+        is_separable: Whether its convolutions are depthwise separable (arXiv:1610.02357).
     """
     active = activate(x, style)
-    branch = convolve(active, filters, style, strides=strides)
-    branch = convolve(activate(branch, style), filters, style)
-    if style.squeeze_excitation:
-        branch = squeeze_and_excite(branch)
-    return layers.Add()([_shortcut(x, active, filters, strides, style), _skip(branch, skip_rate)])
-
-
-def separable_block(
-    x: Tensor, filters: int, strides: int, style: BlockStyle, *, skip_rate: float
-) -> Tensor:
-    """The residual block with depthwise separable convolutions (arXiv:1610.02357)."""
-    active = activate(x, style)
-    branch = activate(_separate(active, filters, strides, style), style)
-    branch = _separate(branch, filters, 1, style)
+    if is_separable:
+        branch = activate(_separate(active, filters, strides, style), style)
+        branch = _separate(branch, filters, 1, style)
+    else:
+        branch = activate(convolve(active, filters, style, strides=strides), style)
+        branch = convolve(branch, filters, style)
     if style.squeeze_excitation:
         branch = squeeze_and_excite(branch)
     return layers.Add()([_shortcut(x, active, filters, strides, style), _skip(branch, skip_rate)])

@@ -8,14 +8,14 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from autocnn.core.arrays import Tensor
-from autocnn.training.networks.average import members_of
+from autocnn.training.networks.average import BOTH, members_of, mirror
 
 
 def feature_model(model: keras.Model) -> keras.Model:
     """A model of the same images that gives unit features, so that a product is a cosine.
 
-    A network's features are what goes into its last layer. Those of an averaged model are
-    those of its members, side by side. Weights are shared, not copied.
+    A network's features are what goes into its last layer, of the image as it is. Those of an
+    averaged model are those of its members, side by side. Weights are shared, not copied.
 
     Args:
         model: Of `build_model` or `average_models`, or loaded from their files.
@@ -26,9 +26,7 @@ def feature_model(model: keras.Model) -> keras.Model:
     Raises:
         ValueError: When a network does not end in a Dense layer.
     """
-    parts = _features(model, model.input)
-    joined = parts[0] if len(parts) == 1 else layers.Concatenate(dtype="float32")(parts)
-    return keras.Model(model.input, layers.UnitNormalization(dtype="float32")(joined))
+    return keras.Model(model.input, model_with_features(model).outputs[1])
 
 
 def model_with_features(
@@ -58,9 +56,11 @@ def model_with_features(
         if f"resize_{number}" in named:
             layer = named[f"resize_{number}"]
             shown = (resize(layer) if resize is not None else layer)(shown, training=False)
-        outputs = model_with_features(member, resize=resize)(shown)
-        probabilities.append(outputs[0])
-        features.append(outputs[1])
+        answer, its_features = model_with_features(member, resize=resize)(shown)
+        if f"{BOTH}{number}" in named:
+            answer = layers.Average(dtype="float32")([answer, member(mirror(shown))])
+        probabilities.append(answer)
+        features.append(its_features)
     # From the members' probabilities on, the graph is taken as it stands.
     average = keras.Model([named[f"share_{number}"].input for number in members], model.output)
     joined = features[0] if len(features) == 1 else layers.Concatenate(dtype="float32")(features)
@@ -84,20 +84,6 @@ def nearest_distances(features: Tensor, reference: NDArray[np.float32], neighbou
     """
     cosines = ops.matmul(features, ops.transpose(ops.convert_to_tensor(reference)))
     return 1 - ops.top_k(cosines, neighbours)[0][:, -1]
-
-
-def _features(model: keras.Model, images: Tensor) -> list[Tensor]:
-    named = {layer.name: layer for layer in model.layers}
-    members = members_of(model)
-    if not members:
-        network = keras.Model(model.input, _head(model).input)
-        return [layers.UnitNormalization(dtype="float32")(network(images))]
-    parts = []
-    for number, member in members.items():
-        resize = named.get(f"resize_{number}")
-        shown = images if resize is None else resize(images, training=False)
-        parts += _features(member, shown)
-    return parts
 
 
 def _head(model: keras.Model) -> layers.Dense:

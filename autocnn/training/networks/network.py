@@ -13,7 +13,6 @@ from autocnn.training.networks.blocks import (
     plain_block,
     pool_head,
     residual_block,
-    separable_block,
     softmax_output,
 )
 from autocnn.training.networks.pretrained import pretrained_features
@@ -84,10 +83,11 @@ def _convolutional_features(inputs: Tensor, settings: Settings) -> Tensor:
         skip_rate = settings.number("stochastic_depth") * (index + 1) / num_blocks
         if family == "plain":
             x = plain_block(x, filters, strides, style)
-        elif family == "separable":
-            x = separable_block(x, filters, strides, style, skip_rate=skip_rate)
         else:
-            x = residual_block(x, filters, strides, style, skip_rate=skip_rate)
+            is_separable = family == "separable"
+            x = residual_block(
+                x, filters, strides, style, skip_rate=skip_rate, is_separable=is_separable
+            )
     if family != "plain":
         x = activate(x, style)
     return pool_head(x, settings.text("pooling"))

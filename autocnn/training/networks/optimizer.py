@@ -8,6 +8,9 @@ import tensorflow as tf
 
 from autocnn.spaces.knobs import Settings
 
+MOST_DECAY = 0.5
+"""Largest share of a weight that decay takes in one step."""
+
 
 def build_loss(settings: Settings) -> keras.losses.Loss:
     """Cross-entropy or focal loss, with label smoothing.
@@ -42,7 +45,10 @@ def build_optimizer(
     )
     arguments: dict[str, Any] = {
         "learning_rate": schedule,
-        "weight_decay": settings.number("weight_decay"),
+        # Keras multiplies it by the rate of each step; of few steps, none takes more than half.
+        "weight_decay": min(
+            settings.number("weight_decay") / schedule.sum_of_rates, MOST_DECAY / schedule.peak
+        ),
         "use_ema": settings.flag("weight_averaging"),
         "ema_momentum": average_momentum,
         "clipnorm": 5.0,
@@ -82,6 +88,13 @@ class WarmUpAndDecay(keras.optimizers.schedules.LearningRateSchedule):  # type: 
         self.total_steps = total_steps
         self.shape = shape
         self.steps_before = steps_before
+
+    @property
+    def sum_of_rates(self) -> float:
+        """Of all its steps together, nearly."""
+        share = 1.0 if self.shape == "constant" else 0.5
+        steps = 0.5 * self.warmup_steps + share * (self.total_steps - self.warmup_steps)
+        return self.peak * steps
 
     def __call__(self, step: Any) -> Any:
         """Learning rate of a step, 0 for the first."""

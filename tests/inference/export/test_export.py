@@ -265,6 +265,7 @@ def test_an_ensemble_of_two_sizes_is_exported(
     pytest.importorskip({"onnx": "onnxruntime", "litert": "ai_edge_litert"}[name])
     keras.utils.set_random_seed(0)
     members = [build_model({"num_stages": 1, "width": 8}, (side, side, 1), 10) for side in (8, 5)]
+    members[1] = average_models(members[1:], [1.0], temperature=0.8, mirrored=True)
     copy = copy_with(study, tmp_path / "mixed", average_models(members, [0.5, 0.5], temperature=2))
     metadata = read_metadata(export_model(copy, name))
     assert metadata.parity is not None

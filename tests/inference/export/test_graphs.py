@@ -13,7 +13,7 @@ from autocnn.inference.export.graphs import ServedModel, keras_graph, lite_graph
 from autocnn.inference.metadata import has_own_layers
 from autocnn.metrics.familiarity import calibrate_familiarity, neighbour_distances
 from autocnn.training.networks import build_model
-from autocnn.training.networks.average import average_models
+from autocnn.training.networks.average import average_models, members_of
 from autocnn.training.networks.features import feature_model, model_with_features
 
 TINY = {"num_stages": 1, "blocks_per_stage": 1, "width": 8}
@@ -26,8 +26,9 @@ def grey() -> keras.Model:
 
 @pytest.fixture(scope="module")
 def mixed() -> keras.Model:
-    """An ensemble of two sizes, with a temperature."""
+    """An ensemble of two sizes, with a temperature; the smaller is asked for mirror images too."""
     members = [build_model(TINY, (side, side, 1), 3) for side in (16, 10)]
+    members[1] = average_models(members[1:], [1.0], temperature=0.8, mirrored=True)
     return average_models(members, [0.6, 0.4], temperature=1.4)
 
 
@@ -84,6 +85,10 @@ def test_features_beside_probabilities_are_those_alone(mixed: keras.Model) -> No
     probabilities, features = model_with_features(mixed)(images, training=False)
     assert np.allclose(probabilities, mixed(images, training=False), atol=1e-6)
     assert np.allclose(features, feature_model(mixed)(images), atol=1e-5)
+    large, small = (members_of(mixed)[number] for number in ("1", "2"))
+    resized = mixed.get_layer("resize_2")(images)
+    apart = [feature_model(large)(images), feature_model(small)(resized)]
+    assert np.allclose(features, np.concatenate(apart, axis=1) / np.sqrt(2), atol=1e-5)
 
 
 def test_a_lite_model_names_its_output(mixed: keras.Model) -> None:

@@ -111,6 +111,21 @@ def test_one_member_with_temperature_is_that_member_with_it() -> None:
     np.testing.assert_allclose(found, predict(alone), atol=1e-6)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 1.7])
+def test_a_mirrored_member_counts_with_the_mean_of_both_answers(
+    tmp_path: Path, temperature: float
+) -> None:
+    alone = member(0)
+    both = average_models([alone], [1.0], temperature=temperature, mirrored=True)
+    mean = (predict(alone) + predict(alone, IMAGES[:, :, ::-1])) / 2
+    np.testing.assert_allclose(predict(both), soften(mean, temperature), atol=1e-6)
+    np.testing.assert_allclose(predict(both), predict(both, IMAGES[:, :, ::-1]), atol=1e-6)
+    mixed = average_models([both, member(1, side=12)], [0.5, 0.5])
+    mixed.save(tmp_path / "mixed.keras")
+    loaded = keras.models.load_model(tmp_path / "mixed.keras", compile=False)
+    np.testing.assert_array_equal(predict(loaded), predict(mixed))
+
+
 def test_smaller_members_get_rounded_resized_images() -> None:
     large, small = member(0), member(1, side=8, family="plain")
     average = average_models([small, large], [0.25, 0.75])
