@@ -200,7 +200,7 @@ def summary_rows(
     has_folds = any(cells.get("cv_mean") is not None for cells in board)
     has_clean = any(cells.get("test_clean_accuracy") is not None for cells in board)
     has_none = board and all(cells.get("num_test_clean") == 0 for cells in board)
-    name_of_test = "test, none clean [95 %]" if has_none else "test [95 %]"
+    name_of_test = "leaky test [95 %]" if has_none else "test [95 %]"
     name_of_test = "clean test [95 %]" if has_clean else name_of_test
     accuracy = "test_clean_accuracy" if has_clean else "test_accuracy"
     judged = "judged_objective" if has_objective(leaderboard) else accuracy

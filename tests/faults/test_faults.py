@@ -504,7 +504,8 @@ def test_study_json_repeats_the_study(place: Place) -> None:
     assert code == 0, stderr
     (place.path / "space.yaml").unlink()  # the study has its own copy
     study = place.study()
-    code, stderr = place.start("search", '{"name": "again"}', str(study / "study.json")).wait()
+    asked = json.dumps({"name": "again", "results": str(study.parent)})  # no place is repeated
+    code, stderr = place.start("search", asked, str(study / "study.json")).wait()
     assert code == 0, stderr
     again = place.study("again")
     assert read_table(again / "trials.csv") == read_table(study / "trials.csv")

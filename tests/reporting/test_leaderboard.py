@@ -317,7 +317,7 @@ def test_without_folds_or_copies_the_summary_shows_val_and_test() -> None:
 
 def test_a_test_without_a_clean_image_is_not_called_test_alone() -> None:
     header, _ = summary_rows(build_leaderboard([make_candidate(1, num_test_clean=0)]))
-    assert header == ("rank", "model", "val", "test, none clean [95 %]", "gap")
+    assert header == ("rank", "model", "val", "leaky test [95 %]", "gap")
 
 
 def test_the_kinds_of_model_that_are_there_are_explained() -> None:

@@ -167,13 +167,14 @@ def test_slow_epochs_and_a_short_budget_end_in_the_model_of_the_trial(
 def test_a_budget_of_four_trainings_gives_two_trials_and_a_refit(
     dataset: Dataset, tmp_path: Path, seed: int
 ) -> None:
-    """Half of it is a training of the default; the seed says how slow the second trial is.
+    """Half of it, but for the judging, is a training of the default; the seed says how slow the
+    second trial is.
 
     That one has the schedule that fits beside the first and its refit, and is not stopped.
     """
     situation = one(
         seed=seed,
-        budget_s=600.0,
+        budget_s=620.0,
         epoch_s=8.6,
         epochs=32,
         start_s=5.0,
