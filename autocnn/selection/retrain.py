@@ -218,18 +218,18 @@ def _more_refits(
     trials = [finalist.trial for finalist in finalists]
     most, schedule = plan.budget.members_now(epochs, trials, len(plan.folds), first=first_epochs)
     members = [Part(member=number) for number in range(2, plan.budget.members + 1)]
-    found = {(f.number, p): _found(plan, f, p, folder) for p in members for f in wanted}
-    there = [part for part in members if all(found[f.number, part] for f in wanted)]
+    epochs_of = {(f.number, p): _epochs_there(plan, f, p, folder) for p in members for f in wanted}
+    there = [part for part in members if all(epochs_of[f.number, part] for f in wanted)]
     more = members[: max(most - 1, len(there))]
 
     def shortened(finalist: Finalist, part: Part) -> Finalist:
         fitting = further_epochs(finalist.trial, finalist.epochs or 1, schedule)
-        return replace(finalist, epochs=found[finalist.number, part] or fitting)
+        return replace(finalist, epochs=epochs_of[finalist.number, part] or fitting)
 
     return [(shortened(finalist, part), part) for part in more for finalist in wanted]
 
 
-def _found(plan: FinalistsPlan, finalist: Finalist, part: Part, folder: StudyFolder) -> int:
+def _epochs_there(plan: FinalistsPlan, finalist: Finalist, part: Part, folder: StudyFolder) -> int:
     """Epochs of a further refit that an earlier session made; 0 where it made none."""
     record, most = folder.read_retrained(finalist.number, part), finalist.epochs or 1
     if record is None or not further_epochs(finalist.trial, most) <= record.epochs <= most:

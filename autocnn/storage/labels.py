@@ -47,20 +47,7 @@ class LabelFiles(Files):
         """
         found = self._marked_rows()
         marked = {} if found is None else found
-        rows = [
-            (
-                one.path,
-                one.label,
-                one.predicted,
-                one.label_probability,
-                one.predicted_probability,
-                one.split,
-                one.is_suspect,
-                one.picture,
-                marked.pop(one.path, ("",))[-1],
-            )
-            for one in issues
-        ]
+        rows = [(*_cells(one), marked.pop(one.path, ("",))[-1]) for one in issues]
         left = [row for row in marked.values() if len(row) == len(ISSUE_COLUMNS)]
         is_whole = found is not None and len(left) == len(marked)
         aside = None if is_whole else self.label_issues_path.with_name("label_issues.csv.broken")
@@ -185,6 +172,11 @@ def _marked_row(cells: Mapping[str, str]) -> tuple[Cell, ...]:
         one = _read_issue({**cells, "is_suspect": verdict, "picture": ""})
     except ValueError:
         return cells["path"], cells["drop"]
+    return *_cells(one), cells["drop"]
+
+
+def _cells(one: LabelIssue) -> tuple[Cell, ...]:
+    """What its row says before the mark, in the order of `ISSUE_COLUMNS`."""
     return (
         one.path,
         one.label,
@@ -194,5 +186,4 @@ def _marked_row(cells: Mapping[str, str]) -> tuple[Cell, ...]:
         one.split,
         one.is_suspect,
         one.picture,
-        cells["drop"],
     )

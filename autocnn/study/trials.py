@@ -8,7 +8,7 @@ from autocnn.execution.tasks import TrainingTask
 from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
 from autocnn.selection.judge import NUM_DISTURBED
 from autocnn.selection.plan import study_images
-from autocnn.spaces.knobs import image_size_of
+from autocnn.spaces.knobs import image_size_of, is_mirrored
 from autocnn.storage.disk import DiskGuard
 from autocnn.study.context import Context, Progress
 from autocnn.study.prepare import Prepared
@@ -104,6 +104,7 @@ def _budget(context: Context, progress: Progress, prepared: Prepared) -> Budget:
         finalists=context.config.finalists,
         refit_factor=(num_train + num_val) / num_train,
         is_default=prepared.space.is_default,
+        is_mirrored=lambda params: prepared.own_model is None and is_mirrored(params),
         num_folds=len(folds),
         members=context.config.members if context.config.prefer == "score" else 1,
         fold_size=len(folds[0].train) / (num_train + num_val) if folds else 0.0,

@@ -118,6 +118,7 @@ class Budget:
         num_folds: Models that a finalist is compared on, all repeats together; 0: none.
         fold_size: Fraction of train + val that a fold model trains on.
         is_default: Whether params are the space's default configuration.
+        is_mirrored: Whether models of such params predict each image twice, mirrored too.
         refit_factor: Images of a refit over images of a trial: (train + val) / train.
         num_train: Images of a trial.
         num_judged: Images that a finalist's models predict at the end, each.
@@ -137,6 +138,7 @@ class Budget:
     fold_size: float = 0.0
     num_train: int = 1
     num_judged: int = 0
+    is_mirrored: Callable[[Params], bool] = is_mirrored
     clock: Callable[[], float] = time.monotonic
     started: float = field(default=0.0)
     most_for_finalists_s: float | None = None
@@ -287,7 +289,7 @@ class Budget:
         """
         num_models = 2 + num_folds  # the refit in the ensemble too
         per_image = [
-            epoch_seconds(r.history) / self.num_train * (2 if is_mirrored(r.params) else 1)
+            epoch_seconds(r.history) / self.num_train * (2 if self.is_mirrored(r.params) else 1)
             for r in best
         ]
         has_mean = self.members > 1 and num_refits > 0

@@ -316,3 +316,12 @@ def test_a_trial_whose_objective_no_epoch_has_is_retrained_for_one() -> None:
     record = trial().model_copy(update={"best_epoch": None})
     plan = budget(1000.0)
     assert plan.planned_s([record]) == pytest.approx(2.0 + 1.2 + JUDGING_S)
+
+
+def test_networks_of_one_s_own_are_asked_once() -> None:
+    free, busy = budget(None), budget(None, num_judged=1000)
+    one = trial().model_copy(update={"params": {"flip": "horizontal"}})
+    once = replace(busy, is_mirrored=lambda params: False)
+    assert 2 * (cost(once, [one]) - cost(free, [one])) == pytest.approx(
+        cost(busy, [one]) - cost(free, [one])
+    )
