@@ -103,7 +103,7 @@ class QuietDisplay(Observer):
     """Shows warnings only."""
 
     def __init__(self) -> None:
-        self.is_silent = False
+        self.stderr = cast(TextIO, LastingStream(sys.stderr))
 
     def warn(self, text: str) -> None:
         """A line that begins with Warning."""
@@ -111,11 +111,7 @@ class QuietDisplay(Observer):
 
     def say(self, line: str) -> None:
         """A line on stderr, unless it went away."""
-        try:
-            if not self.is_silent:
-                click.echo(line, err=True)
-        except OSError:  # a terminal that is closed, a log on a full disk
-            self.is_silent = True
+        click.echo(line, file=self.stderr)
 
 
 def unit_of(unit: str, total: int | None) -> str:

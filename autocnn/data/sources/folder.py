@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from autocnn.core.errors import DataError, Text
+from autocnn.core.paths import is_by_file_manager
 from autocnn.core.records import SplitName
 from autocnn.core.wording import count, first_few, listing
 from autocnn.data.image_files import READ, VOLUMES, is_image_file, kind_of_name
@@ -17,7 +18,7 @@ from autocnn.data.sources.names import NamePattern, propose_labels
 from autocnn.data.table import FileImages, FoundImages, natural_key, split_word
 
 LAYOUT = "Put the images of each class into a folder with its name: DATA/cat/1.png, DATA/dog/1.png."
-_HIDDEN_NAMES = frozenset(("__macosx", "thumbs.db", "desktop.ini", "dicomdir"))
+_HIDDEN_NAMES = frozenset(("__macosx", "dicomdir"))
 _MASK = r"(?:masks?|segmentations?|seg|labels?|gt|ground[ _-]?truth|annotations?)"
 _MASK_NAME = re.compile(rf"(.+?)[ ._-]+{_MASK}(?:[ ._-]*\d+)?", re.IGNORECASE)
 _MASK_FOLDER = re.compile(_MASK, re.IGNORECASE)
@@ -469,7 +470,8 @@ def _kind_of(entry: os.DirEntry[str]) -> str:
         is_dir, is_file = entry.is_dir(), entry.is_file()
     except OSError:  # a link to itself, or into a folder that may not be read
         is_dir = is_file = False
-    if entry.name.startswith(".") or entry.name.casefold() in _HIDDEN_NAMES:
+    is_hidden = entry.name.startswith(".") or entry.name.casefold() in _HIDDEN_NAMES
+    if is_hidden or is_by_file_manager(entry.name):
         return "hidden folder" if is_dir else "hidden file"
     try:
         entry.name.encode("utf-8")
