@@ -30,7 +30,7 @@ from autocnn.execution.tasks import (
     TrainingTask,
 )
 from autocnn.metrics.comparison import compare
-from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, choose_sample, corrupt, summarize
+from autocnn.metrics.robustness import DISTURBANCES, choose_sample, summarize
 from autocnn.selection.plan import study_images
 from autocnn.spaces.knobs import image_size_of
 
@@ -138,9 +138,18 @@ def train_all(
                 raise SystemExit(f"{job.name}: {outcome.reason}")
             click.echo(f"  {job.name}: {outcome.seconds:.0f} s", err=True)
 
+        def sample_of(one: Training) -> IntArray:
+            labels = dataset.labels[one.held_out]
+            return choose_sample(labels, num_disturbed, seed=0) if num_disturbed else labels[:0]
+
         def prediction(number: int) -> Job:
             one = trainings[number]
-            asked = Prediction(folder / f"{number}.keras", one.held_out, folder / f"{number}.npy")
+            asked = Prediction(
+                folder / f"{number}.keras",
+                one.held_out,
+                folder / f"{number}.npy",
+                disturbed=sample_of(one),
+            )
             images = study_images(dataset, image_size_of(one.params))
             task = PredictionTask(images, (asked,), resources.threads)
             return Job(number, f"prediction {number}", PREDICT, task, folder / f"{number}.txt")
@@ -161,35 +170,25 @@ def train_all(
             if number not in histories:
                 found.append(Trained(seconds[number], np.tile(alike, (len(one.held_out), 1))))
                 continue
-            predicted, drop = np.load(folder / f"{number}.npy"), 0.0
-            model_path = folder / f"{number}.keras"
-            if num_disturbed:
-                drop = _drop(dataset, one, model_path, predicted, num_disturbed)
-            mirrored = _mirrored(dataset, one, model_path) if mirror else None
+            labels, predicted = dataset.labels[one.held_out], np.load(folder / f"{number}.npy")
+            drop = _drop(labels, predicted, sample_of(one)) if num_disturbed else 0.0
+            mirrored = _mirrored(dataset, one, folder / f"{number}.keras") if mirror else None
+            predicted = predicted[: len(labels)]
             found.append(Trained(seconds[number], predicted, drop, mirrored, histories[number]))
         return found
 
 
-def _drop(
-    dataset: Dataset, one: Training, model_path: Path, predicted: FloatArray, number: int
-) -> float:
-    """Accuracy that disturbances cost on some of what a network has not seen."""
-    import keras  # slow to import, and seldom asked for
+def _drop(labels: IntArray, predicted: FloatArray, sample: IntArray) -> float:
+    """Accuracy that disturbances cost on some of what a network has not seen.
 
-    from autocnn.training.networks.inference import compile_prediction, predict_rows
-
-    labels = dataset.labels[one.held_out]
-    sample = choose_sample(labels, number, seed=0)
-    images = study_images(dataset, image_size_of(one.params)).open()[one.held_out[sample]]
-    predict = compile_prediction(keras.models.load_model(model_path, compile=False))
-    found = {
-        (name, strength): predict_rows(
-            predict, corrupt(images, name, strength, seed=0), np.arange(len(sample))
-        )
-        for name in CORRUPTIONS
-        for strength in STRENGTHS
-    }
-    return summarize(labels[sample], predicted[sample], found).mean_drop
+    Args:
+        labels: (n,) Of what was held out.
+        predicted: (n + 27 * s, classes) Of a `Prediction` that has them disturbed too.
+        sample: (s,) Positions of the disturbed images.
+    """
+    found = predicted[len(labels) :].reshape(len(DISTURBANCES), len(sample), -1)
+    disturbed = dict(zip(DISTURBANCES, found, strict=True))
+    return summarize(labels[sample], predicted[sample], disturbed).mean_drop
 
 
 def _mirrored(dataset: Dataset, one: Training, model_path: Path) -> FloatArray:

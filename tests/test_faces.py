@@ -32,7 +32,7 @@ from autocnn.execution.tasks import (
     Task,
 )
 from autocnn.metrics.familiarity import Reference
-from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
+from autocnn.metrics.robustness import DISTURBANCES
 from autocnn.study.run import search
 from autocnn.training.measurements import Measurements
 from tests.shared import share
@@ -111,7 +111,7 @@ def make_candidate(task: Task) -> CandidateResult:
         test=test,
         test_before=test,
         disturbed=task.disturbed,
-        disturbed_test={(n, s): test[task.disturbed] for n in CORRUPTIONS for s in STRENGTHS},
+        disturbed_test=dict.fromkeys(DISTURBANCES, test[task.disturbed]),
         explained=explained,
         maps=maps,
         random_maps=maps,

@@ -1,7 +1,7 @@
 """What a worker process is told to do, and what it answers: plain data that pickles."""
 
 import json
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -111,12 +111,15 @@ class Prediction:
         rows: Rows of the images.
         probabilities_path: Where the float32 .npy of shape (rows, classes) goes.
         mirrored: Whether it is the mean of each image as it is and mirrored left and right.
+        disturbed: Positions in `rows` of images that are predicted under every disturbance of
+            `metrics.robustness` too: so many rows more for each, in their order.
     """
 
     model_path: Path
     rows: IntArray
     probabilities_path: Path
     mirrored: bool = False
+    disturbed: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,7 @@ class PredictionTask:
         threads: Threads of TensorFlow.
         own_model: Of the models, where they are the user's own: it holds their layers.
         half_batch: Whether they predict half as many images at once as they did.
+        seed: Of the disturbances.
     """
 
     images: Images
@@ -136,6 +140,7 @@ class PredictionTask:
     threads: int
     own_model: OwnModel | None = None
     half_batch: bool = False
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,12 +154,14 @@ class MemberModel:
 
     Attributes:
         path: A saved model.
+        predicted_path: What it gives for test, also disturbed: of a `Prediction`.
         weight: Its share of the average.
         temperature: Its logits are divided by it.
         mirrored: Whether it predicts the mean of each image as it is and mirrored.
     """
 
     path: Path
+    predicted_path: Path
     weight: float
     temperature: float
     mirrored: bool = False
@@ -175,12 +182,12 @@ class CandidateTask:
         reference_rows: Rows of train that familiarity is measured to.
         judged: Positions in `test_rows` of the images that speak for the candidate.
         num_independent: How many of these count: copies and images of one group are alike.
-        disturbed: Positions in `test_rows` of the images for the robustness.
+        disturbed: Positions in `test_rows` of the images that its members predict disturbed.
         explained: Positions in `test_rows` of the images whose maps all candidates share.
         per_class: Most wrong and most right images of each class that get a map besides.
         results_path: Where the .npz of `training.measurements` goes.
         threads: Threads of TensorFlow.
-        seed: Of the disturbances and of random weights.
+        seed: Of random weights.
         own_model: Of the members, where they are the user's own: it holds their layers.
         half_batch: Whether it predicts half as many images at once as it did.
         params: Of the trial that weighs most, which say how training images are augmented.
@@ -216,7 +223,8 @@ class CandidateTask:
         Members by the end of their paths, since a study may be moved; numbers exactly.
         """
         members = [
-            ["/".join(member.path.parts[-3:]), *astuple(member)[1:]] for member in self.members
+            ["/".join(one.path.parts[-3:]), one.weight, one.temperature, one.mirrored]
+            for one in self.members
         ]
         return json.dumps([members, self.temperature, self.has_temperature])
 

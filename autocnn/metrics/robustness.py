@@ -10,6 +10,7 @@ import io
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from types import MappingProxyType
 
 import numpy as np
@@ -286,3 +287,6 @@ CORRUPTIONS: Mapping[str, CorruptionKind] = MappingProxyType(
     }
 )
 """The disturbances by name, in the order of tables."""
+
+DISTURBANCES = tuple(product(CORRUPTIONS, STRENGTHS))
+"""Each disturbance with each strength, in the order of tables."""

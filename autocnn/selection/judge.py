@@ -1,7 +1,7 @@
 """Makes the candidates, opens the test split once, and puts everything measured together.
 
 First every model predicts what it has not seen of train and val, and the candidates are
-ranked on that alone; only then are the candidates made and the test split predicted.
+ranked on that alone; only then is the test split predicted, and are the candidates made.
 """
 
 from collections import deque
@@ -22,6 +22,7 @@ from autocnn.execution.tasks import (
     MAKE_CANDIDATE,
     PREDICT,
     CandidateTask,
+    Images,
     MemberModel,
     Prediction,
     PredictionTask,
@@ -38,7 +39,7 @@ from autocnn.storage.status import Choice
 from autocnn.training.measurements import Measurements, read_recipe
 
 NUM_DISTURBED = 200
-"""Test images that each disturbance is tried on: 27 times, so it is what judging takes."""
+"""Test images that each disturbance is tried on: 27 times, so it is most of what judging takes."""
 
 NUM_EXPLAINED = 48
 """Test images whose maps all candidates share."""
@@ -149,25 +150,64 @@ def _measure(
     A candidate of an earlier session is known by what it is made of, not by its number: after
     a rounding that fell otherwise, two of them may have changed places.
     """
-    observer.stage("judge the candidates on test", total=len(contenders), unit="candidates")
-    jobs: list[Job] = []
-    paths = {}
-    for number, contender in enumerate(contenders, start=1):
-        paths[number] = folder.predictions_dir() / f"candidate-{number}.npz"
-        task = _candidate_task(plan, number, contender, folder)
-        if task.model_path.exists() and read_recipe(task.results_path) == task.recipe:
-            observer.advance()
-            continue
+    tasks = {
+        number: _candidate_task(plan, number, contender, folder)
+        for number, contender in enumerate(contenders, start=1)
+    }
+    missing = {number: task for number, task in tasks.items() if not _is_made(task)}
+    _predict_test(plan, [contenders[number - 1] for number in missing], executor, folder, observer)
+    observer.stage("judge the candidates on test", total=len(tasks), unit="candidates")
+    for _ in range(len(tasks) - len(missing)):
+        observer.advance()
+    jobs = []
+    for number, task in missing.items():
         # Before the model is written over: a kill in between must leave none that fits it.
         task.results_path.unlink(missing_ok=True)
         log_path = folder.candidate_log_path(number)
         jobs.append(Job(number, f"Candidate {number}", MAKE_CANDIDATE, task, log_path))
     _run(plan, jobs, executor, observer, folder)
-    measured = {number: Measurements.read(path) for number, path in paths.items()}
+    measured = {number: Measurements.read(task.results_path) for number, task in tasks.items()}
     for number, found in measured.items():
         if found.maps is None:
             observer.warn(f"Candidate {number} has layers that Grad-CAM cannot open: no maps.")
     return list(measured.values())
+
+
+def _is_made(task: CandidateTask) -> bool:
+    """Whether an earlier session made the candidate, and measured it."""
+    return task.model_path.exists() and read_recipe(task.results_path) == task.recipe
+
+
+def _predict_test(
+    plan: FinalistsPlan,
+    contenders: Sequence[Contender],
+    executor: Executor,
+    folder: StudyFolder,
+    observer: Observer,
+) -> None:
+    """Have each model of these predict test, as it is and disturbed, once for all of them."""
+    test_rows, disturbed = plan.dataset.indices("test"), plan.sample(NUM_DISTURBED)
+    jobs: dict[Path, Job] = {}
+    for contender in contenders:
+        images = plan.largest_images(contender.finalists)
+        for finalist, part, _, _ in contender.models:
+            path = _predicted_path(finalist, part, images, folder)
+            if path in jobs:
+                continue
+            model_path, mirrored = _model_path(finalist, part, folder), _is_mirrored(plan, finalist)
+            asked = (Prediction(model_path, test_rows, path, mirrored, disturbed),)
+            task = PredictionTask(images, asked, plan.threads, plan.own_model, seed=plan.seed)
+            log_path = folder.retrained_log_path(finalist.number, part)
+            jobs[path] = Job(len(jobs), f"Trial {finalist.number}", PREDICT, task, log_path)
+    if jobs:
+        observer.stage("predict test", total=len(jobs), unit="models")
+        _run(plan, list(jobs.values()), executor, observer, folder)
+
+
+def _predicted_path(finalist: Finalist, part: Part, images: Images, folder: StudyFolder) -> Path:
+    """Where it stands what a model gives for test images of a size: averages have the largest."""
+    side = images.open().shape[1]
+    return folder.predictions_dir() / f"{finalist.number}-{part.name}-{side}px-test.npy"
 
 
 def _candidate_task(
@@ -175,10 +215,12 @@ def _candidate_task(
 ) -> CandidateTask:
     dataset = plan.dataset
     train = dataset.indices("train")
+    images = plan.largest_images(contender.finalists)
     return CandidateTask(
         members=tuple(
             MemberModel(
                 _model_path(finalist, part, folder),
+                _predicted_path(finalist, part, images, folder),
                 share,
                 temperature,
                 mirrored=_is_mirrored(plan, finalist),
@@ -188,7 +230,7 @@ def _candidate_task(
         temperature=contender.temperature * contender.sharpening,
         has_temperature=contender.kind == "ensemble",
         model_path=folder.candidate_model_path(number),
-        images=plan.largest_images(contender.finalists),
+        images=images,
         test_rows=dataset.indices("test"),
         val_rows=dataset.indices("val"),
         reference_rows=train[choose_reference(dataset.labels[train], seed=plan.seed)],

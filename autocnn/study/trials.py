@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from autocnn.core.records import SPLITS, TrialRecord, TrialState
 from autocnn.execution.tasks import TrainingTask
-from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
+from autocnn.metrics.familiarity import NUM_REFERENCE
+from autocnn.metrics.robustness import DISTURBANCES
 from autocnn.selection.judge import NUM_DISTURBED
 from autocnn.selection.plan import study_images
 from autocnn.spaces.knobs import image_size_of, is_mirrored
@@ -109,7 +110,8 @@ def _budget(context: Context, progress: Progress, prepared: Prepared) -> Budget:
         members=context.config.members if context.config.prefer == "score" else 1,
         fold_size=len(folds[0].train) / (num_train + num_val) if folds else 0.0,
         num_train=num_train,
-        num_judged=num_test + len(CORRUPTIONS) * len(STRENGTHS) * min(NUM_DISTURBED, num_test),
+        num_judged=num_test + len(DISTURBANCES) * min(NUM_DISTURBED, num_test),
+        num_measured=2 * num_test + num_val + min(NUM_REFERENCE, num_train),
         clock=context.clock,
         started=progress.started,
     )

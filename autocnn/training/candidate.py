@@ -1,5 +1,6 @@
 """What a finished model predicts, costs and looks at, inside a worker process."""
 
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,9 +11,10 @@ from numpy.typing import NDArray
 from autocnn.core.arrays import FloatArray, Pixels
 from autocnn.core.atomic import replacing
 from autocnn.execution.tasks import CandidateResult, CandidateTask, PredictionResult, PredictionTask
+from autocnn.metrics.calibration import calibrate
 from autocnn.metrics.explanation import choose_explained
 from autocnn.metrics.familiarity import Reference, calibrate_familiarity
-from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS, corrupt
+from autocnn.metrics.robustness import DISTURBANCES, corrupt
 from autocnn.spaces.knobs import Settings, is_frozen
 from autocnn.training.measurements import Measurements
 from autocnn.training.networks.augmentation import Augmenter
@@ -33,7 +35,7 @@ NUM_VERSIONS = 5
 
 
 def predict(task: PredictionTask, report: Report) -> PredictionResult:
-    """Predict rows with each model of a task and save the probabilities.
+    """Predict rows with each model of a task, some disturbed too, and save the probabilities.
 
     Args:
         task: Models, images, rows.
@@ -50,11 +52,16 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
         model = keras.models.load_model(prediction.model_path, compile=False)
         if prediction.mirrored:
             model = average_models([model], [1.0], mirrored=True)
-        probabilities = predict_rows(
-            compile_prediction(model), images, prediction.rows, half_batch=task.half_batch
-        )
+        ask = partial(predict_rows, compile_prediction(model), half_batch=task.half_batch)
+        probabilities = [ask(images, prediction.rows)]
+        if len(prediction.disturbed):
+            sample = images[prediction.rows[prediction.disturbed]]
+            every = np.arange(len(sample))
+            for name, strength in DISTURBANCES:
+                changed = corrupt(sample, name, strength, seed=task.seed)
+                probabilities.append(ask(changed, every))
         with replacing(prediction.probabilities_path) as file:
-            np.save(file, probabilities)
+            np.save(file, np.concatenate(probabilities))
     return PredictionResult()
 
 
@@ -62,7 +69,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     """Make a candidate's model, measure all that needs it, and write the measurements.
 
     Args:
-        task: Members, images, rows.
+        task: Members with what they predict, images, rows.
         report: Not called.
 
     Raises:
@@ -72,22 +79,13 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     if task.own_model is not None:
         task.own_model.register()
     images = task.images.open()
-    half_batch = task.half_batch
-    before = compile_prediction(_assemble(task, is_calibrated=False))
-    test_before = predict_rows(before, images, task.test_rows, half_batch=half_batch)
-    model = _assemble(task, is_calibrated=True)
+    model = _assemble(task)
     save_model(model, task.model_path)
     predict_batch = compile_prediction(model)
-    test = predict_rows(predict_batch, images, task.test_rows, half_batch=half_batch)
-    sample = images[task.test_rows[task.disturbed]]
-    every = np.arange(len(sample))
-    disturbed_test = {}
-    for name in CORRUPTIONS:
-        for strength in STRENGTHS:
-            disturbed = corrupt(sample, name, strength, seed=task.seed)
-            disturbed_test[name, strength] = predict_rows(
-                predict_batch, disturbed, every, half_batch=half_batch
-            )
+    test = predict_rows(predict_batch, images, task.test_rows, half_batch=task.half_batch)
+    before, predicted = _mix_predicted(task)
+    num_test = len(task.test_rows)
+    disturbed = predicted[num_test:].reshape(len(DISTURBANCES), len(task.disturbed), -1)
     labels = task.images.labels[task.test_rows[task.judged]]
     own = choose_explained(labels, test[task.judged], per_class=task.per_class, seed=task.seed)
     explained = np.union1d(task.explained, task.judged[own])
@@ -96,9 +94,9 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     familiarity, is_unlike = _familiarity(model, images, task)
     Measurements(
         test=test,
-        test_before=test_before,
+        test_before=before[:num_test],
         disturbed=task.disturbed,
-        disturbed_test=disturbed_test,
+        disturbed_test=dict(zip(DISTURBANCES, disturbed, strict=True)),
         explained=explained,
         maps=maps,
         random_maps=random_maps,
@@ -167,19 +165,34 @@ def _familiarity(
     return found, {"val": found.is_unlike(val), "test": found.is_unlike(test)}
 
 
-def _assemble(task: CandidateTask, *, is_calibrated: bool) -> keras.Model:
+def _assemble(task: CandidateTask) -> keras.Model:
     """The members at their temperatures: one as it is, several averaged."""
     models = []
     for member in task.members:
         model = keras.models.load_model(member.path, compile=False)
-        temperature = member.temperature if is_calibrated or task.has_temperature else 1.0
-        if member.mirrored:  # it was found for the mean of both
-            model = average_models([model], [1.0], temperature=temperature, mirrored=True)
+        if member.mirrored:  # its temperature was found for the mean of both
+            model = average_models([model], [1.0], temperature=member.temperature, mirrored=True)
         else:
-            set_temperature(model, temperature)
+            set_temperature(model, member.temperature)
         models.append(model)
     if len(models) == 1:
         return models[0]
     weights = [member.weight for member in task.members]
-    temperature = task.temperature if is_calibrated else 1.0
-    return average_models(models, weights, temperature=temperature)
+    return average_models(models, weights, temperature=task.temperature)
+
+
+def _mix_predicted(task: CandidateTask) -> tuple[FloatArray, FloatArray]:
+    """What the members predicted, averaged: before the fitted temperature, and after it.
+
+    A model that goes into several candidates is so asked once.
+    """
+    given = [np.load(member.predicted_path) for member in task.members]
+    weights = [member.weight for member in task.members]
+    cooled = [
+        member.weight * calibrate(one, member.temperature)
+        for one, member in zip(given, task.members, strict=True)
+    ]
+    mean = np.sum(cooled, axis=0)
+    before = mean if task.has_temperature else np.average(given, axis=0, weights=weights)
+    after = mean if task.temperature == 1 else calibrate(mean, task.temperature)
+    return before.astype(np.float32), after.astype(np.float32)

@@ -121,7 +121,8 @@ class Budget:
         is_mirrored: Whether models of such params predict each image twice, mirrored too.
         refit_factor: Images of a refit over images of a trial: (train + val) / train.
         num_train: Images of a trial.
-        num_judged: Images that a finalist's models predict at the end, each.
+        num_judged: Images that each model predicts at the end, test with its disturbances.
+        num_measured: Images that each candidate then predicts with all its models.
         clock: Seconds now; from the start of the study on.
         started: The clock at the start.
         most_for_finalists_s: Seconds that the search leaves to the finalists at most, further
@@ -138,6 +139,7 @@ class Budget:
     fold_size: float = 0.0
     num_train: int = 1
     num_judged: int = 0
+    num_measured: int = 0
     is_mirrored: Callable[[Params], bool] = is_mirrored
     clock: Callable[[], float] = time.monotonic
     started: float = field(default=0.0)
@@ -287,18 +289,21 @@ class Budget:
         an ensemble. The first stands for those whose refits are averaged, with its own model where
         there are fewer than wanted.
         """
-        num_models = 2 + num_folds  # the refit in the ensemble too
         per_image = [
             epoch_seconds(r.history) / self.num_train * (2 if self.is_mirrored(r.params) else 1)
             for r in best
         ]
         has_mean = self.members > 1 and num_refits > 0
         num_averaged = min(self.members, num_refits + 1) if has_mean else 0
-        forwards = num_models * sum(per_image) + num_averaged * sum(per_image[:1])
+        first_s, each_s = sum(per_image[:1]), sum(per_image)
+        # Each model once; the first refit is one of those that are averaged.
+        judged_s = (1 + num_folds) * each_s + max(0, num_averaged - 1) * first_s
+        # And in each candidate: a refit in the ensemble too.
+        measured_s = (2 + num_folds) * each_s + num_averaged * first_s
         has_ensemble = num_folds > 0 or len(best) > 1
         num_candidates = len(best) * (2 if num_folds else 1) + has_ensemble + has_mean
-        predicting = FORWARD_SHARE * self.num_judged * forwards
-        return predicting / self.workers + JUDGING_S * num_candidates
+        trained_s = self.num_judged * judged_s + self.num_measured * measured_s
+        return FORWARD_SHARE * trained_s / self.workers + JUDGING_S * num_candidates
 
     def is_time_to_judge(self, best: Sequence[TrialRecord], num_folds: int) -> bool:
         """Whether retraining must end now for the judging to fit."""

@@ -25,7 +25,7 @@ from autocnn.execution.tasks import (
     TrainingTask,
 )
 from autocnn.metrics.familiarity import Reference
-from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
+from autocnn.metrics.robustness import DISTURBANCES
 from autocnn.storage.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from autocnn.training.measurements import Measurements
 
@@ -104,7 +104,6 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     _, height, width, _ = task.images.open().shape
     explained = np.union1d(task.explained, task.judged)
     maps = np.ones((len(explained), height, width), np.float32)
-    disturbed = test[task.disturbed]
     facts = Familiarity(
         neighbours=1, num_reference=4, threshold=0.5, val_share=0.01, test_share=None
     )
@@ -112,7 +111,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
         test=test,
         test_before=test,
         disturbed=task.disturbed,
-        disturbed_test={(name, s): disturbed for name in CORRUPTIONS for s in STRENGTHS},
+        disturbed_test=dict.fromkeys(DISTURBANCES, test[task.disturbed]),
         explained=explained,
         maps=maps,
         random_maps=maps,

@@ -27,7 +27,7 @@ from autocnn.execution.tasks import (
     TrainingTask,
 )
 from autocnn.metrics.familiarity import Reference
-from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
+from autocnn.metrics.robustness import DISTURBANCES
 from autocnn.selection.plan import Finalist, FinalistsPlan, Fold, cut_folds
 from autocnn.storage import StudyFolder
 from autocnn.training.measurements import Measurements
@@ -172,8 +172,11 @@ class FakeExecutor:
                 result: Any = TrainingResult(tuple(history), len(history), NUM_WEIGHTS)
             case PredictionTask():
                 for one in task.predictions:
-                    found = self.predict([one.model_path], task.images.labels[one.rows])
-                    np.save(one.probabilities_path, found)
+                    labels = task.images.labels[one.rows]
+                    disturbed = np.tile(labels[one.disturbed], len(DISTURBANCES))
+                    parts = [labels, disturbed] if len(one.disturbed) else [labels]
+                    found = [self.predict([one.model_path], part) for part in parts]
+                    np.save(one.probabilities_path, np.concatenate(found))
                 result = PredictionResult()
             case CandidateTask():
                 self._measure(task).write(task.results_path)
@@ -202,13 +205,12 @@ class FakeExecutor:
         test = self.predict([member.path for member in task.members], labels)
         shape = (len(task.explained), *task.images.open().shape[1:3])
         maps = np.ones(shape, np.float32) / np.prod(shape[1:]) if self.has_maps else None
-        disturbed = test[task.disturbed]
         facts = Familiarity(neighbours=1, num_reference=4, threshold=0.5, val_share=0.01)
         return Measurements(
             test=test,
             test_before=test,
             disturbed=task.disturbed,
-            disturbed_test={(name, s): disturbed for name in CORRUPTIONS for s in STRENGTHS},
+            disturbed_test=dict.fromkeys(DISTURBANCES, test[task.disturbed]),
             explained=task.explained,
             maps=maps,
             random_maps=maps,
@@ -223,12 +225,14 @@ class FakeExecutor:
 
 def name_of(task: Task) -> str:
     """Of a task in `FakeExecutor.ends`: `train 7 fold 1` (0: the refit), `train 7 refit 2`,
-    `predict 7`, `make 2`."""
+    `predict 7`, `test 7 refit`, `make 2`."""
     match task:
         case TrainingTask(seed=(_, number, _, _, member)):
             return f"train {number} refit {member}"
         case TrainingTask():
             return f"train {task.seed[1]} fold {task.seed[3]}"
+        case PredictionTask(predictions=(one, *_)) if len(one.disturbed):
+            return f"test {' '.join(one.probabilities_path.name.split('-')[:-2])}"
         case PredictionTask():
             return f"predict {int(task.predictions[0].model_path.parent.name)}"
         case CandidateTask():

@@ -39,7 +39,8 @@ def run(
     choices: list[Choice] = []
 
     def open_test(choice: Choice) -> None:
-        assert not [t for t in selection.executor.tasks if isinstance(t, CandidateTask)]
+        assert not made(selection)
+        assert not asked_of_test(selection)
         choices.append(choice)
 
     judged = judge(
@@ -59,6 +60,12 @@ def made(selection: Selection) -> dict[int, CandidateTask]:
     return {int(task.model_path.parent.name): task for task in tasks}
 
 
+def asked_of_test(selection: Selection) -> list[str]:
+    """The models that predicted test, in order, as `name_of` has them."""
+    names = [name_of(task) for task in selection.executor.tasks]
+    return [name.removeprefix("test ") for name in names if name.startswith("test ")]
+
+
 def test_test_is_opened_once_after_the_choice(selection: Selection) -> None:
     selection.executor.skill = {7: 0.9, 0: 0.6}
     plan = selection.plan(make_finalists(7, 0))
@@ -68,12 +75,35 @@ def test_test_is_opened_once_after_the_choice(selection: Selection) -> None:
     assert choices[0].sentences[0].startswith("Candidate 1 (the refit of trial 7, 1,000 weights)")
     assert (judged[0][0].kind, judged[0][0].leader.number) == ("refit", 7)
     kinds = [type(task) for task in selection.executor.tasks]
-    assert kinds == [PredictionTask] * 2 + [CandidateTask] * len(judged)
+    num_models = len(asked_of_test(selection))
+    assert kinds == [PredictionTask] * (2 + num_models) + [CandidateTask] * len(judged)
     assert selection.observer.stages == [
         ("compare the finalists", 2),
+        ("predict test", num_models),
         ("judge the candidates on test", len(judged)),
     ]
-    assert selection.observer.steps == 2 + len(judged)
+    assert selection.observer.steps == 2 + num_models + len(judged)
+
+
+def test_each_model_is_asked_once_for_all_candidates(selection: Selection) -> None:
+    """Anew only for images of another size: an ensemble has those of its largest member."""
+    plan = selection.plan((*make_finalists(7), *make_finalists(0, image_size=12)), num_folds=0)
+    judged, _ = run(selection, plan, prepare(selection, plan))
+    assert [len(contender.models) for contender, _ in judged] == [2, 1, 1]
+    assert sorted(asked_of_test(selection)) == ["0 refit", "7 refit", "7 refit"]
+    sides = {}
+    for task in selection.executor.tasks:
+        if isinstance(task, PredictionTask) and len(task.predictions[0].disturbed):
+            (one,) = task.predictions
+            sides[one.probabilities_path] = task.images.open().shape[1]
+            assert one.rows.tolist() == plan.dataset.indices("test").tolist()
+            assert task.seed == plan.seed
+    assert sorted(sides.values()) == [8, 12, 12]
+    for task in made(selection).values():
+        for member in task.members:
+            assert sides[member.predicted_path] == task.images.open().shape[1]
+            given = np.load(member.predicted_path)
+            assert len(given) == len(task.test_rows) + 27 * len(task.disturbed)
 
 
 @pytest.mark.parametrize("prefer", ["score", "simple"])
@@ -275,12 +305,18 @@ def test_judging_that_was_stopped_goes_on(selection: Selection) -> None:
     selection.executor.tasks.clear()
     selection.folder.candidate_model_path(2).unlink()  # as if killed before it was whole
     judged, choices = run(selection, plan, finalists)
-    assert sorted(made(selection)) == [2, *range(3, len(judged) + 1)]
+    missing = [2, *range(3, len(judged) + 1)]
+    assert sorted(made(selection)) == missing
+    assert (
+        len(asked_of_test(selection))
+        == len(set(asked_of_test(selection)))
+        == len({member.path for number in missing for member in made(selection)[number].members})
+    ), "what the others need, and only that"
     assert len(choices) == 1
     assert [measured.test.shape for _, measured in judged] == [(12, 2)] * len(judged)
 
 
-@pytest.mark.parametrize("name", ["predict 7", "make 1"])
+@pytest.mark.parametrize("name", ["predict 7", "test 7 refit", "make 1"])
 def test_want_of_memory_halves_what_is_predicted_at_once(selection: Selection, name: str) -> None:
     plan = selection.plan(make_finalists(7), num_folds=0)
     finalists = prepare(selection, plan)
@@ -290,7 +326,7 @@ def test_want_of_memory_halves_what_is_predicted_at_once(selection: Selection, n
     tasks = [task for task in selection.executor.tasks if isinstance(task, BatchedTask)]
     halves = [task.half_batch for task in tasks if name_of(task) == name]
     assert halves == [False, True]
-    whose = "Trial 7" if name == "predict 7" else "Candidate 1"
+    whose = "Candidate 1" if name == "make 1" else "Trial 7"
     assert selection.observer.warnings == [
         f"{whose} ran out of memory; it is repeated with half its batch."
     ]
@@ -312,6 +348,7 @@ def test_a_candidate_of_before_is_known_by_what_it_is_made_of(selection: Selecti
     selection.executor.tasks.clear()
     run(selection, plan, finalists)
     assert made(selection) == {}, "the same are not made again"
+    assert asked_of_test(selection) == []
 
     selection.executor.skill = {7: 0.6, 0: 0.9}
     second, _ = run(selection, plan, finalists)

@@ -64,11 +64,13 @@ class Judging:
         """Do what a worker does.
 
         Raises:
-            Broken: When a candidate is judged that was before, or test is closed.
+            Broken: When a candidate is judged that was before, or test is asked for and closed.
         """
         if isinstance(task, CandidateTask):
             return self._make_candidate(task)
         for prediction in task.predictions:
+            if len(prediction.disturbed) and not self.is_test_open():
+                raise Broken(f"{prediction.probabilities_path.stem}: predicted, and test is closed")
             content = prediction.model_path.read_bytes()
             found = probabilities_of(content, prediction.rows, task.images.num_classes)
             with replacing(prediction.probabilities_path) as file:

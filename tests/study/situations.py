@@ -372,7 +372,8 @@ def without_waiting(dataset: Dataset, situation: Situation) -> Iterator[None]:
 
     def budget(*stage: Any) -> Budget:
         found = real_budget(*stage)
-        return replace(found, num_judged=round(situation.judged * found.num_train))
+        judged = round(situation.judged * found.num_train)
+        return replace(found, num_judged=judged, num_measured=judged // 3)
 
     def build_engine(
         config: StudyConfig, space: Any, goal: Any, folder: Any, *, epochs: int, warn: Any

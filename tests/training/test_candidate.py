@@ -15,7 +15,7 @@ from autocnn.core.records import EpochScore
 from autocnn.execution.tasks import CandidateTask, Images, MemberModel, Prediction, PredictionTask
 from autocnn.metrics.calibration import apply_temperature
 from autocnn.metrics.familiarity import neighbour_distances
-from autocnn.metrics.robustness import CORRUPTIONS, STRENGTHS
+from autocnn.metrics.robustness import DISTURBANCES, corrupt
 from autocnn.training.candidate import NUM_VERSIONS, make_candidate, predict
 from autocnn.training.measurements import Measurements
 from autocnn.training.networks import build_model
@@ -24,6 +24,8 @@ from autocnn.training.networks.features import feature_model
 NUM_IMAGES, SIDE = 40, 16
 
 TEST_ROWS = np.arange(20, NUM_IMAGES)
+
+SEED = 3
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +71,20 @@ def make(images: Images, tmp_path: Path, **changes: Any) -> Measurements:
         "seed": 0,
     }
     task = CandidateTask(**facts | changes)
+    asked = tuple(
+        Prediction(one.path, task.test_rows, one.predicted_path, one.mirrored, task.disturbed)
+        for one in task.members
+    )
+    predict(PredictionTask(images, asked, threads=1, seed=SEED), never)
     make_candidate(task, never)
     return Measurements.read(task.results_path)
+
+
+def member(
+    path: Path, tmp_path: Path, *, temperature: float = 1.0, share: float = 1.0, **facts: Any
+) -> MemberModel:
+    """A member and where it says what it predicts."""
+    return MemberModel(path, tmp_path / f"{path.stem}.npy", share, temperature, **facts)
 
 
 def outputs(path: Path, images: Images) -> NDArray[np.float64]:
@@ -116,10 +130,10 @@ def test_a_full_disk_is_told_as_it_is(
 def test_training_images_are_augmented_as_the_training_does(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
-    member = MemberModel(model_paths[0], 1.0, 1.0)
+    members = (member(model_paths[0], tmp_path),)
     off = {"flip": "none", "rotation": 0.0, "zoom": 0.0, "shift": 0.0, "brightness": 0.0}
     rows = np.array([3, 0, 7, 5])
-    facts = {"members": (member,), "augmented_rows": rows}
+    facts = {"members": members, "augmented_rows": rows}
     found = make(images, tmp_path, **facts, params={**off, "flip": "both"}).augmented
     assert found is not None
     assert found.shape == (4, NUM_VERSIONS, SIDE, SIDE, 1)
@@ -132,7 +146,7 @@ def test_training_images_are_augmented_as_the_training_does(
     assert again is not None
     np.testing.assert_array_equal(again, found)
     assert make(images, tmp_path, **facts, params=off).augmented is None, "nothing is changed"
-    assert make(images, tmp_path, members=(member,), params={}).augmented is None
+    assert make(images, tmp_path, members=members, params={}).augmented is None
     frozen = make(images, tmp_path, **facts, params={"family": "frozen"})
     assert frozen.augmented is None, "its images are seen as they are"
 
@@ -141,7 +155,7 @@ def test_training_images_are_augmented_as_the_training_does(
 def test_a_refit_is_its_model_at_its_temperature(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
-    found = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
+    found = make(images, tmp_path, members=(member(model_paths[0], tmp_path, temperature=2.0),))
     before = outputs(model_paths[0], images)
     np.testing.assert_allclose(found.test_before, before, atol=1e-6)
     np.testing.assert_allclose(found.test, apply_temperature(before, 2.0), atol=1e-6)
@@ -159,13 +173,13 @@ def test_an_ensemble_is_one_model_with_a_temperature_of_its_own(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
     members = tuple(
-        MemberModel(path, share, temperature)
+        member(path, tmp_path, share=share, temperature=temperature)
         for path, share, temperature in zip(model_paths, (0.25, 0.75), (2.0, 0.5), strict=True)
     )
     found = make(images, tmp_path, members=members, temperature=1.5, has_temperature=True)
     parts = [
-        member.weight * apply_temperature(outputs(member.path, images), member.temperature)
-        for member in members
+        one.weight * apply_temperature(outputs(one.path, images), one.temperature)
+        for one in members
     ]
     np.testing.assert_allclose(found.test_before, np.sum(parts, axis=0), atol=1e-6)
     expected = apply_temperature(np.sum(parts, axis=0), 1.5)
@@ -187,20 +201,50 @@ def test_a_mirrored_member_has_its_temperature_after_the_mean_of_both(
     shown = images.open()[TEST_ROWS]
     both = (np.asarray(model(shown)) + np.asarray(model(shown[:, :, ::-1]))) / 2
     np.testing.assert_allclose(mean, both, atol=1e-6)
-    found = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0, mirrored=True),))
+    one = member(model_paths[0], tmp_path, temperature=2.0, mirrored=True)
+    found = make(images, tmp_path, members=(one,))
     np.testing.assert_allclose(found.test_before, mean, atol=1e-6)
     np.testing.assert_allclose(found.test, apply_temperature(mean, 2.0), atol=1e-6)
     np.testing.assert_allclose(outputs(tmp_path / "candidate.keras", images), found.test, atol=1e-6)
 
 
 @pytest.mark.slow
-def test_every_disturbance_is_predicted_and_some_images_explained(
+@pytest.mark.parametrize("has_temperature", [False, True])
+def test_a_mean_of_refits_has_no_temperature_before_and_an_ensemble_those_of_its_members(
+    has_temperature: bool, images: Images, model_paths: list[Path], tmp_path: Path
+) -> None:
+    members = tuple(member(p, tmp_path, share=0.5, temperature=2.0) for p in model_paths)
+    found = make(images, tmp_path, members=members, has_temperature=has_temperature)
+    given = [outputs(one.path, images) for one in members]
+    cooled = np.mean([apply_temperature(one, 2.0) for one in given], axis=0)
+    before = cooled if has_temperature else np.mean(given, axis=0)
+    np.testing.assert_allclose(found.test_before, before, atol=1e-6)
+    np.testing.assert_allclose(found.test, cooled, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_every_disturbance_is_what_the_saved_model_says_of_disturbed_images(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
-    found = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 1.0),))
-    for name in CORRUPTIONS:
-        for strength in STRENGTHS:
-            assert found.disturbed_test[name, strength].shape == (10, 2)
+    """Though it is averaged from what its members were asked before."""
+    members = tuple(
+        member(path, tmp_path, share=share, temperature=2.0, mirrored=True)
+        for path, share in zip(model_paths, (0.25, 0.75), strict=True)
+    )
+    found = make(images, tmp_path, members=members, temperature=0.8)
+    assert tuple(found.disturbed_test) == DISTURBANCES
+    model = keras.models.load_model(tmp_path / "candidate.keras")
+    sample = images.open()[TEST_ROWS[::2]]
+    for (name, strength), given in found.disturbed_test.items():
+        expected = np.asarray(model(corrupt(sample, name, strength, seed=SEED)))
+        np.testing.assert_allclose(given, expected, atol=1e-6)
+    both = list(found.disturbed_test.values())
+    assert np.ptp(both, axis=0).max() > 1e-3, "not all of them are the same images"
+
+
+@pytest.mark.slow
+def test_some_images_are_explained(images: Images, model_paths: list[Path], tmp_path: Path) -> None:
+    found = make(images, tmp_path, members=(member(model_paths[0], tmp_path),))
     explained = found.explained
     assert {1, 5} <= set(explained.tolist())
     assert explained.tolist() == sorted(set(explained.tolist()))
@@ -214,7 +258,7 @@ def test_every_disturbance_is_predicted_and_some_images_explained(
 def test_familiarity_is_measured_with_the_candidate_s_own_features(
     images: Images, model_paths: list[Path], tmp_path: Path
 ) -> None:
-    measured = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 2.0),))
+    measured = make(images, tmp_path, members=(member(model_paths[0], tmp_path, temperature=2.0),))
     found = measured.familiarity
     assert found is not None
     model = feature_model(keras.models.load_model(tmp_path / "candidate.keras"))
@@ -239,6 +283,6 @@ def test_a_model_without_features_is_judged_without_familiarity(
         raise ValueError("model must end in a Dense layer")
 
     monkeypatch.setattr("autocnn.training.candidate.feature_model", refuse)
-    found = make(images, tmp_path, members=(MemberModel(model_paths[0], 1.0, 1.0),))
+    found = make(images, tmp_path, members=(member(model_paths[0], tmp_path),))
     assert found.test.shape == (20, 2)
     assert found.familiarity is None

@@ -1,6 +1,8 @@
 """What there is time to make of the best trials."""
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -26,7 +28,7 @@ def test_predicting_costs_half_of_what_training_on_as_many_images_does() -> None
     for flip, times in (("none", 1), ("horizontal", 2)):
         one = trial().model_copy(update={"params": {"flip": flip}})
         assert cost(busy, [one]) - cost(free, [one]) == pytest.approx(
-            times * FORWARD_SHARE * 1000 * 2 * 1.0 / 100
+            times * FORWARD_SHARE * 1000 * 1.0 / 100
         )
 
 
@@ -273,23 +275,26 @@ def test_a_slow_second_best_does_not_starve_the_search() -> None:
     assert numbers(late.shortlist_now(best)) == ([0, 1], 0, 1)
 
 
-def test_every_model_predicts_and_workers_share_that() -> None:
+def test_every_model_predicts_once_and_in_each_candidate_and_workers_share_that() -> None:
     def predicting(
-        workers: int = 1, num_folds: int = 0, num_refits: int = 1, members: int = 1
+        what: str, workers: int = 1, num_folds: int = 0, num_refits: int = 1, members: int = 1
     ) -> float:
-        free, busy = (
-            budget(None, workers=workers, num_judged=n, members=members) for n in (0, 1000)
-        )
+        free = budget(None, workers=workers, members=members)
+        facts: dict[str, Any] = {what: 1000}
+        busy = replace(free, **facts)
         arguments = [trial()] * 2, num_folds, num_refits
         return busy.judging_s(*arguments) - free.judging_s(*arguments)
 
     one = 0.5 * 1000 * 1.0 / 100  # a model of one finalist
-    assert predicting() == pytest.approx(2 * 2 * one)  # also in the ensemble
-    assert predicting(num_folds=3) == pytest.approx(2 * 5 * one)
-    assert predicting(num_refits=3, members=3) == pytest.approx((2 * 2 + 3) * one)
-    assert predicting(num_refits=1, members=3) == pytest.approx((2 * 2 + 2) * one)
-    assert predicting(num_refits=0, members=3) == pytest.approx(2 * 2 * one)
-    assert predicting(workers=2) == pytest.approx(2 * one)
+    for judged, first_of_mean, in_ensemble in (("num_judged", 0, 0), ("num_measured", 1, 1)):
+        two = 2 * (1 + in_ensemble)
+        asked = partial(predicting, judged)
+        assert asked() == pytest.approx(two * one)
+        assert asked(num_folds=3) == pytest.approx((two + 2 * 3) * one)
+        assert asked(num_refits=3, members=3) == pytest.approx((two + 2 + first_of_mean) * one)
+        assert asked(num_refits=1, members=3) == pytest.approx((two + 1 + first_of_mean) * one)
+        assert asked(num_refits=0, members=3) == pytest.approx(two * one)
+        assert asked(workers=2) == pytest.approx(two / 2 * one)
 
 
 def test_without_the_default_configuration_none_takes_its_place() -> None:
@@ -306,8 +311,8 @@ def test_the_own_models_of_the_best_and_the_default_are_judged_before_the_best_a
 
 
 def test_retraining_ends_when_the_rest_is_for_the_judging() -> None:
-    """Of the refit, the mean of the folds and an ensemble, whose five models predict for 25 s."""
-    for left_s, is_time in ((3 * JUDGING_S + 25.5, False), (3 * JUDGING_S + 25.0, True)):
+    """Of the refit, the mean of the folds and an ensemble, whose four models predict for 20 s."""
+    for left_s, is_time in ((3 * JUDGING_S + 20.5, False), (3 * JUDGING_S + 20.0, True)):
         plan = budget(1000.0, now=1000.0 - left_s, num_judged=1000)
         assert plan.is_time_to_judge([trial()], 3) is is_time
 

@@ -146,7 +146,8 @@ def _reads(task: Task) -> Iterator[Path]:
     if isinstance(task, PredictionTask):
         yield from (prediction.model_path for prediction in task.predictions)
     if isinstance(task, CandidateTask):
-        yield from (member.path for member in task.members)
+        for member in task.members:
+            yield from (member.path, member.predicted_path)
 
 
 def _writes(task: Task) -> Iterator[Path]:

@@ -61,8 +61,12 @@ def predicting(study: Path) -> PredictionTask:
 
 
 def making(study: Path) -> CandidateTask:
+    model, given = (
+        study / "finalists/0007/refit/model.keras",
+        study / "candidates/.predictions/7.npy",
+    )
     return CandidateTask(
-        members=(MemberModel(study / "finalists/0007/refit/model.keras", 1.0, 1.5),),
+        members=(MemberModel(model, given, 1.0, 1.5),),
         temperature=1.0,
         has_temperature=False,
         model_path=study / "candidates/01/model.keras",
@@ -110,7 +114,7 @@ def test_what_a_task_reads_and_leaves_is_known_by_its_place_in_the_study(study: 
     assert list(named.reads) == ["trials/0003/model.keras"]
     assert list(named.writes) == ["trials/0007/model.keras", named.checkpoint]
     made = name_task(making(study), study, images_name)
-    assert list(made.reads) == ["finalists/0007/refit/model.keras"]
+    assert list(made.reads) == ["finalists/0007/refit/model.keras", "candidates/.predictions/7.npy"]
     assert list(made.writes) == [
         "candidates/01/model.keras",
         "candidates/.predictions/candidate-1.npz",
