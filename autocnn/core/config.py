@@ -296,10 +296,10 @@ class StudyConfig(BaseModel):
         unset="they travel through this process",
     )
     workers: int | None = _setting(
-        None, "Trials at once.", unset="one per GPU, or per processor, at most 8", ge=1
+        None, "Trials at once.", unset="one per GPU, or per processor and 1.5 GB, at most 8", ge=1
     )
     threads: int | None = _setting(None, "Threads per trial.", unset="processors/workers", ge=1)
-    precision: Precision = _setting("auto", "Arithmetic; auto: bfloat16 where the machine has it.")
+    precision: Precision = _setting("auto", "Arithmetic; auto: 16 bits where those are fast.")
     memory_limit_gb: float | None = _setting(
         None,
         "Memory of one trial: 500MB, 2GB; above it, the trial is repeated with half its batch, "

@@ -109,10 +109,10 @@ class Prediction:
     Attributes:
         model_path: A saved model.
         rows: Rows of the images.
-        probabilities_path: Where the float32 .npy of shape (rows, classes) goes.
+        probabilities_path: Where the float32 .npy of shape (rows + 27 * disturbed, classes) goes.
         mirrored: Whether it is the mean of each image as it is and mirrored left and right.
         disturbed: Positions in `rows` of images that are predicted under every disturbance of
-            `metrics.robustness` too: so many rows more for each, in their order.
+            `metrics.robustness` too: so many rows more for each of the 27, in their order.
     """
 
     model_path: Path
@@ -187,7 +187,7 @@ class CandidateTask:
         per_class: Most wrong and most right images of each class that get a map besides.
         results_path: Where the .npz of `training.measurements` goes.
         threads: Threads of TensorFlow.
-        seed: Of random weights.
+        seed: Of random weights, the images that are explained, and augmented versions.
         own_model: Of the members, where they are the user's own: it holds their layers.
         half_batch: Whether it predicts half as many images at once as it did.
         params: Of the trial that weighs most, which say how training images are augmented.

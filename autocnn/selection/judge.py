@@ -166,6 +166,9 @@ def _measure(
         log_path = folder.candidate_log_path(number)
         jobs.append(Job(number, f"Candidate {number}", MAKE_CANDIDATE, task, log_path))
     _run(plan, jobs, executor, observer, folder)
+    for task in missing.values():  # of many images in many classes, gigabytes
+        for member in task.members:
+            member.predicted_path.unlink(missing_ok=True)
     measured = {number: Measurements.read(task.results_path) for number, task in tasks.items()}
     for number, found in measured.items():
         if found.maps is None:

@@ -246,4 +246,4 @@ def is_frozen(params: Params) -> bool:
 
 def is_mirrored(params: Params) -> bool:
     """Whether training mirrors images left and right: the model is asked both ways then."""
-    return not is_frozen(params) and Settings(params).text("flip") != "none"
+    return not is_frozen(params) and Settings(params).text("flip") in ("horizontal", "both")

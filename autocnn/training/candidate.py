@@ -1,6 +1,7 @@
 """What a finished model predicts, costs and looks at, inside a worker process."""
 
-from functools import partial
+import operator
+from functools import partial, reduce
 from typing import Any
 
 import keras
@@ -10,7 +11,13 @@ from numpy.typing import NDArray
 
 from autocnn.core.arrays import FloatArray, Pixels
 from autocnn.core.atomic import replacing
-from autocnn.execution.tasks import CandidateResult, CandidateTask, PredictionResult, PredictionTask
+from autocnn.execution.tasks import (
+    CandidateResult,
+    CandidateTask,
+    MemberModel,
+    PredictionResult,
+    PredictionTask,
+)
 from autocnn.metrics.calibration import calibrate
 from autocnn.metrics.explanation import choose_explained
 from autocnn.metrics.familiarity import Reference, calibrate_familiarity
@@ -50,8 +57,14 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
     images = task.images.open()
     for prediction in task.predictions:
         model = keras.models.load_model(prediction.model_path, compile=False)
-        if prediction.mirrored:
-            model = average_models([model], [1.0], mirrored=True)
+        shape = images.shape[1:]
+        has_shape = all(
+            taken in (None, given)
+            for taken, given in zip(model.input_shape[1:], shape, strict=True)
+        )
+        if prediction.mirrored or not has_shape:
+            mirrored = prediction.mirrored
+            model = average_models([model], [1.0], mirrored=mirrored, image_shape=shape)
         ask = partial(predict_rows, compile_prediction(model), half_batch=task.half_batch)
         probabilities = [ask(images, prediction.rows)]
         if len(prediction.disturbed):
@@ -83,9 +96,10 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     save_model(model, task.model_path)
     predict_batch = compile_prediction(model)
     test = predict_rows(predict_batch, images, task.test_rows, half_batch=task.half_batch)
-    before, predicted = _mix_predicted(task)
     num_test = len(task.test_rows)
-    disturbed = predicted[num_test:].reshape(len(DISTURBANCES), len(task.disturbed), -1)
+    test_before = _average_predicted(task, slice(num_test), is_calibrated=False)
+    disturbed = _average_predicted(task, slice(num_test, None), is_calibrated=True)
+    disturbed = disturbed.reshape(len(DISTURBANCES), len(task.disturbed), -1)
     labels = task.images.labels[task.test_rows[task.judged]]
     own = choose_explained(labels, test[task.judged], per_class=task.per_class, seed=task.seed)
     explained = np.union1d(task.explained, task.judged[own])
@@ -94,7 +108,7 @@ def make_candidate(task: CandidateTask, report: Report) -> CandidateResult:
     familiarity, is_unlike = _familiarity(model, images, task)
     Measurements(
         test=test,
-        test_before=before[:num_test],
+        test_before=test_before,
         disturbed=task.disturbed,
         disturbed_test=dict(zip(DISTURBANCES, disturbed, strict=True)),
         explained=explained,
@@ -181,18 +195,21 @@ def _assemble(task: CandidateTask) -> keras.Model:
     return average_models(models, weights, temperature=task.temperature)
 
 
-def _mix_predicted(task: CandidateTask) -> tuple[FloatArray, FloatArray]:
-    """What the members predicted, averaged: before the fitted temperature, and after it.
+def _average_predicted(task: CandidateTask, part: slice, *, is_calibrated: bool) -> FloatArray:
+    """What the members predicted, averaged as `_assemble` does: no model is asked again.
 
-    A model that goes into several candidates is so asked once.
+    Args:
+        task: Says where it stands.
+        part: Rows of it: of a very large test split, the members are read one after the other.
+        is_calibrated: Whether at the temperature that was fitted on the candidate.
     """
-    given = [np.load(member.predicted_path) for member in task.members]
-    weights = [member.weight for member in task.members]
-    cooled = [
-        member.weight * calibrate(one, member.temperature)
-        for one, member in zip(given, task.members, strict=True)
-    ]
-    mean = np.sum(cooled, axis=0)
-    before = mean if task.has_temperature else np.average(given, axis=0, weights=weights)
-    after = mean if task.temperature == 1 else calibrate(mean, task.temperature)
-    return before.astype(np.float32), after.astype(np.float32)
+
+    def give(member: MemberModel) -> FloatArray:
+        given = np.load(member.predicted_path, mmap_mode="r")[part]
+        temperature = member.temperature if is_calibrated or task.has_temperature else 1.0
+        cooled = calibrate(given, temperature)
+        cooled *= member.weight
+        return cooled
+
+    mean = reduce(operator.iadd, map(give, task.members))
+    return calibrate(mean, task.temperature if is_calibrated else 1.0).astype(np.float32)

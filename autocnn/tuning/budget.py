@@ -266,7 +266,8 @@ class Budget:
         for number, schedule in product(range(self.members, 1, -1), SCHEDULES):
             each_s = [self.refit_s(r, further_epochs(r, most, schedule)) for r, most in chosen]
             training_s = self._makespan(before_s + each_s * (number - 1))
-            if training_s + self.judging_s(finalists, num_folds, number) <= self.left_s:
+            judging_s = self.judging_s(finalists, num_folds, number, num_chosen=len(chosen))
+            if training_s + judging_s <= self.left_s:
                 return number, schedule
         return 1, 1.0
 
@@ -282,12 +283,19 @@ class Budget:
         epochs_s = epoch_seconds(record.history) * epochs
         return _start_seconds(record) + epochs_s * self.refit_factor * share
 
-    def judging_s(self, best: Sequence[TrialRecord], num_folds: int, num_refits: int = 1) -> float:
+    def judging_s(
+        self,
+        best: Sequence[TrialRecord],
+        num_folds: int,
+        num_refits: int = 1,
+        *,
+        num_chosen: int = 1,
+    ) -> float:
         """Seconds to judge trials at the end.
 
         Each gives a refit, or its own model, and with folds the mean of its fold models; all give
-        an ensemble. The first stands for those whose refits are averaged, with its own model where
-        there are fewer than wanted.
+        an ensemble. The first ones stand for those that are chosen, whose refits are averaged, with
+        the trial's own model where there are fewer than wanted; a chosen ensemble holds them too.
         """
         per_image = [
             epoch_seconds(r.history) / self.num_train * (2 if self.is_mirrored(r.params) else 1)
@@ -295,13 +303,15 @@ class Budget:
         ]
         has_mean = self.members > 1 and num_refits > 0
         num_averaged = min(self.members, num_refits + 1) if has_mean else 0
-        first_s, each_s = sum(per_image[:1]), sum(per_image)
+        chosen_s, each_s = sum(per_image[:num_chosen]), sum(per_image)
         # Each model once; the first refit is one of those that are averaged.
-        judged_s = (1 + num_folds) * each_s + max(0, num_averaged - 1) * first_s
+        further_s = max(0, num_averaged - 1) * chosen_s
+        judged_s = (1 + num_folds) * each_s + further_s
         # And in each candidate: a refit in the ensemble too.
-        measured_s = (2 + num_folds) * each_s + num_averaged * first_s
+        measured_s = (2 + num_folds) * each_s + num_averaged * chosen_s
+        measured_s += further_s if num_chosen > 1 else 0.0
         has_ensemble = num_folds > 0 or len(best) > 1
-        num_candidates = len(best) * (2 if num_folds else 1) + has_ensemble + has_mean
+        num_candidates = len(best) * (2 if num_folds else 1) + has_ensemble + has_mean * num_chosen
         trained_s = self.num_judged * judged_s + self.num_measured * measured_s
         return FORWARD_SHARE * trained_s / self.workers + JUDGING_S * num_candidates
 

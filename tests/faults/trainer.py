@@ -89,7 +89,8 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
     """Probabilities that follow from the weights."""
     for prediction in task.predictions:
         weights = np.load(prediction.model_path)
-        found = _probabilities(weights, len(prediction.rows), task.images.num_classes)
+        number = len(prediction.rows) + len(DISTURBANCES) * len(prediction.disturbed)
+        found = _probabilities(weights, number, task.images.num_classes)
         np.save(prediction.probabilities_path, found)
     return PredictionResult()
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autocnn.core.arrays import FloatArray, IntArray
+from autocnn.core.arrays import FloatArray
 from autocnn.core.atomic import replace_file, replacing
 from autocnn.execution.tasks import (
     CandidateResult,
@@ -72,7 +72,8 @@ class Judging:
             if len(prediction.disturbed) and not self.is_test_open():
                 raise Broken(f"{prediction.probabilities_path.stem}: predicted, and test is closed")
             content = prediction.model_path.read_bytes()
-            found = probabilities_of(content, prediction.rows, task.images.num_classes)
+            number = len(prediction.rows) + 27 * len(prediction.disturbed)
+            found = probabilities_of(content, number, task.images.num_classes)
             with replacing(prediction.probabilities_path) as file:
                 np.save(file, found)
         return PredictionResult()
@@ -86,7 +87,7 @@ class Judging:
         name, content = task.model_path.parent.name, task.model_path.read_bytes()
         if content != candidate_of(task):
             raise Broken(f"candidate {name} is not made of its members as they stand")
-        test = probabilities_of(content, task.test_rows, task.images.num_classes)
+        test = probabilities_of(content, len(task.test_rows), task.images.num_classes)
         if measured.recipe != task.recipe or not np.array_equal(measured.test, test):
             raise Broken(f"what was measured is not of candidate {name}")
         self.contents.append(content)
@@ -99,8 +100,15 @@ class Judging:
             raise Broken(f"{task.results_path.stem} is judged again, and nothing of it has changed")
         if not self.is_test_open():
             raise Broken(f"{task.results_path.stem} is judged, and test is closed")
+        num_classes, num_test = task.images.num_classes, len(task.test_rows)
+        for member in task.members:
+            number = num_test + 27 * len(task.disturbed)
+            expected = probabilities_of(member.path.read_bytes(), number, num_classes)
+            given = np.load(member.predicted_path) if member.predicted_path.exists() else None
+            if given is None or not np.array_equal(given, expected):
+                raise Broken(f"{task.results_path.stem}: {member.predicted_path.name} is not of it")
         replace_file(task.model_path, content)
-        test = probabilities_of(content, task.test_rows, task.images.num_classes)
+        test = probabilities_of(content, num_test, num_classes)
         maps = np.zeros((len(task.explained), 1, 1), np.float32)
         Measurements(
             test=test,
@@ -126,10 +134,10 @@ def candidate_of(task: CandidateTask) -> bytes:
     return json.dumps([task.recipe, members]).encode()
 
 
-def probabilities_of(content: bytes, rows: IntArray, num_classes: int) -> FloatArray:
-    """(rows, classes) What a model of that content gives."""
+def probabilities_of(content: bytes, number: int, num_classes: int) -> FloatArray:
+    """(number, classes) What a model of that content gives for so many images."""
     seed = int.from_bytes(hashlib.sha256(content).digest()[:4], "big")
-    scores = np.random.default_rng(seed).random((len(rows), num_classes), np.float32)
+    scores = np.random.default_rng(seed).random((number, num_classes), np.float32)
     found: FloatArray = scores / scores.sum(axis=1, keepdims=True)
     return found
 

@@ -209,7 +209,8 @@ def test_killed_at_any_write_the_judging_goes_on(dataset: Dataset) -> None:
 def test_judging_that_breaks_a_promise_is_noticed(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A finished candidate is judged again, another model is taken for it, test is closed."""
+    """A finished candidate is judged again, another model is taken for it, a member was not
+    asked, test is closed."""
 
     with monkeypatch.context() as patch:
         patch.setattr("autocnn.selection.judge.read_recipe", lambda path: "")
@@ -223,14 +224,18 @@ def test_judging_that_breaks_a_promise_is_noticed(
         with pytest.raises(Broken, match="is not of candidate"):
             run(JUDGED, dataset)
     with monkeypatch.context() as patch:
+        patch.setattr("autocnn.selection.judge._predict_test", lambda *_: None)
+        with pytest.raises(Broken, match=r"test\.npy is not of it$"):
+            run(JUDGED, dataset)
+    with monkeypatch.context() as patch:
         patch.setattr("autocnn.study.finish._open_test", lambda *_: None)
         with pytest.raises(Broken, match="test is closed"):
             run(JUDGED, dataset)
 
 
-def _probabilities(content: bytes, rows: np.ndarray, num_classes: int) -> np.ndarray:
-    """Others each time."""
-    return np.random.default_rng().random((len(rows), num_classes))
+def _probabilities(content: bytes, number: int, num_classes: int) -> np.ndarray:
+    """Others each time, but of members, which also predict disturbed images."""
+    return np.random.default_rng(0 if number > 27 else None).random((number, num_classes))
 
 
 def test_a_finished_study_that_goes_on_without_time_is_noticed(

@@ -243,6 +243,27 @@ def test_every_disturbance_is_what_the_saved_model_says_of_disturbed_images(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_member_for_smaller_images_is_asked_for_those_of_the_average(
+    mirrored: bool, images: Images, model_paths: list[Path], tmp_path: Path
+) -> None:
+    keras.utils.set_random_seed(0)
+    small = tmp_path / "small.keras"
+    build_model({"width": 4, "num_stages": 2}, (SIDE // 2, SIDE // 2, 1), 2).save(small)
+    members = tuple(
+        member(path, tmp_path, share=0.5, temperature=2.0, mirrored=mirrored)
+        for path in (small, model_paths[0])
+    )
+    found = make(images, tmp_path, members=members, temperature=1.5, has_temperature=True)
+    np.testing.assert_allclose(apply_temperature(found.test_before, 1.5), found.test, atol=1e-6)
+    model = keras.models.load_model(tmp_path / "candidate.keras")
+    assert model.input_shape == (None, SIDE, SIDE, 1)
+    changed = corrupt(images.open()[TEST_ROWS[::2]], "shift", 3, seed=SEED)
+    given = found.disturbed_test["shift", 3]
+    np.testing.assert_allclose(given, np.asarray(model(changed)), atol=1e-6)
+
+
+@pytest.mark.slow
 def test_some_images_are_explained(images: Images, model_paths: list[Path], tmp_path: Path) -> None:
     found = make(images, tmp_path, members=(member(model_paths[0], tmp_path),))
     explained = found.explained

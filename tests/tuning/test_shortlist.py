@@ -277,23 +277,34 @@ def test_a_slow_second_best_does_not_starve_the_search() -> None:
 
 def test_every_model_predicts_once_and_in_each_candidate_and_workers_share_that() -> None:
     def predicting(
-        what: str, workers: int = 1, num_folds: int = 0, num_refits: int = 1, members: int = 1
+        what: str,
+        workers: int = 1,
+        num_folds: int = 0,
+        num_refits: int = 1,
+        members: int = 1,
+        num_chosen: int = 1,
     ) -> float:
         free = budget(None, workers=workers, members=members)
         facts: dict[str, Any] = {what: 1000}
         busy = replace(free, **facts)
         arguments = [trial()] * 2, num_folds, num_refits
-        return busy.judging_s(*arguments) - free.judging_s(*arguments)
+        return busy.judging_s(*arguments, num_chosen=num_chosen) - free.judging_s(
+            *arguments, num_chosen=num_chosen
+        )
 
     one = 0.5 * 1000 * 1.0 / 100  # a model of one finalist
-    for judged, first_of_mean, in_ensemble in (("num_judged", 0, 0), ("num_measured", 1, 1)):
+    for what, first_of_mean, in_ensemble in (("num_judged", 0, 0), ("num_measured", 1, 1)):
         two = 2 * (1 + in_ensemble)
-        asked = partial(predicting, judged)
+        asked = partial(predicting, what)
         assert asked() == pytest.approx(two * one)
         assert asked(num_folds=3) == pytest.approx((two + 2 * 3) * one)
         assert asked(num_refits=3, members=3) == pytest.approx((two + 2 + first_of_mean) * one)
         assert asked(num_refits=1, members=3) == pytest.approx((two + 1 + first_of_mean) * one)
         assert asked(num_refits=0, members=3) == pytest.approx(two * one)
+        # Of an ensemble that is chosen, both have further refits: six models, each in two
+        # candidates but for the first refits, which are in three.
+        both = asked(num_refits=3, members=3, num_chosen=2)
+        assert both == pytest.approx((6 if what == "num_judged" else 14) * one)
         assert asked(workers=2) == pytest.approx(two / 2 * one)
 
 

@@ -54,10 +54,11 @@ def average_models(
     *,
     temperature: float = 1.0,
     mirrored: bool = False,
+    image_shape: tuple[int, ...] | None = None,
 ) -> keras.Model:
     """One model whose probabilities are the weighted mean of those of its members.
 
-    Its input is an image of the largest member's shape; smaller members get it resized,
+    Its input is an image of `image_shape`; members that take others get it resized,
     with antialiasing. Inside, the members are the layers `member_1`, `member_2`, ...; they
     are not copied: what changes a member changes the average.
 
@@ -68,6 +69,7 @@ def average_models(
         temperature: With T the output is softmax(log(mean) / T); T above 0.
         mirrored: Whether each member is asked for the image and for its mirror image, left and
             right, and counts with the mean of both.
+        image_shape: (height, width, channels) of what it takes; None: that of the largest member.
 
     Returns:
         A model from uint8 images to float32 probabilities (batch, classes), whose last
@@ -79,8 +81,8 @@ def average_models(
     """
     _check_members(members, weights)
     _check_temperature(temperature)
-    shape = max((member.input_shape[1:] for member in members), key=lambda shape: np.prod(shape))
-    images = keras.Input(shape, dtype="uint8", name="image")
+    largest = max((member.input_shape[1:] for member in members), key=lambda shape: np.prod(shape))
+    images = keras.Input(image_shape or largest, dtype="uint8", name="image")
     parts = []
     for number, (member, weight) in enumerate(zip(members, weights, strict=True), start=1):
         # The same tensors under another name: two loaded models are both `functional`.
