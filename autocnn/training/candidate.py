@@ -45,7 +45,7 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
     """Predict rows with each model of a task, some disturbed too, and save the probabilities.
 
     Args:
-        task: Models, images, rows.
+        task: Models, rows, and images that are as large as a model takes them, or larger.
         report: Not called: there are no epochs.
 
     Raises:
@@ -58,11 +58,9 @@ def predict(task: PredictionTask, report: Report) -> PredictionResult:
     for prediction in task.predictions:
         model = keras.models.load_model(prediction.model_path, compile=False)
         shape = images.shape[1:]
-        has_shape = all(
-            taken in (None, given)
-            for taken, given in zip(model.input_shape[1:], shape, strict=True)
-        )
-        if prediction.mirrored or not has_shape:
+        sides = zip(model.input_shape[1:], shape, strict=True)
+        is_smaller = any(taken not in (None, given) for taken, given in sides)
+        if prediction.mirrored or is_smaller:  # as inside an average
             mirrored = prediction.mirrored
             model = average_models([model], [1.0], mirrored=mirrored, image_shape=shape)
         ask = partial(predict_rows, compile_prediction(model), half_batch=task.half_batch)
@@ -196,11 +194,12 @@ def _assemble(task: CandidateTask) -> keras.Model:
 
 
 def _average_predicted(task: CandidateTask, part: slice, *, is_calibrated: bool) -> FloatArray:
-    """What the members predicted, averaged as `_assemble` does: no model is asked again.
+    """(rows, classes) The members' predictions, averaged as `_assemble` does; none is asked again.
 
     Args:
-        task: Says where it stands.
-        part: Rows of it: of a very large test split, the members are read one after the other.
+        task: Members, with the files of what they predicted.
+        part: Rows of these files. The members are read one after the other: of a very large test
+            split, all at once would take too much memory.
         is_calibrated: Whether at the temperature that was fitted on the candidate.
     """
 
